@@ -1,0 +1,2 @@
+//! Postroom: an embeddable, in-process message bus with NATS subject semantics.
+#![forbid(unsafe_code)]
