@@ -17,7 +17,10 @@ pub(super) struct Entry<T> {
 impl<T> Entry<T> {
     fn new(id: u64, value: T) -> Self {
         debug_assert!(id & ROUTED == 0);
-        Entry { id: AtomicU64::new(id), value }
+        Entry {
+            id: AtomicU64::new(id),
+            value,
+        }
     }
 
     fn id(&self) -> u64 {
@@ -34,7 +37,10 @@ impl<T> Entry<T> {
 
     fn take(self) -> Taken<T> {
         let routed = self.id.load(Relaxed) & ROUTED != 0;
-        Taken { value: self.value, routed }
+        Taken {
+            value: self.value,
+            routed,
+        }
     }
 }
 
@@ -65,14 +71,20 @@ impl<T> Bucket<T> {
         let entry = Entry::new(id, value);
         match queue {
             None => Bucket::One(entry),
-            Some(name) => Bucket::Many(Box::new(Crowd { plain: Vec::new(), queues: vec![(name, vec![entry])] })),
+            Some(name) => Bucket::Many(Box::new(Crowd {
+                plain: Vec::new(),
+                queues: vec![(name, vec![entry])],
+            })),
         }
     }
 
     /// Gives back the bucket with the entry added.
     pub(super) fn with(self, queue: Option<SmolStr>, id: u64, value: T) -> Self {
         let mut crowd = match self {
-            Bucket::One(only) => Box::new(Crowd { plain: vec![only], queues: Vec::new() }),
+            Bucket::One(only) => Box::new(Crowd {
+                plain: vec![only],
+                queues: Vec::new(),
+            }),
             Bucket::Many(crowd) => crowd,
         };
         let entry = Entry::new(id, value);
@@ -121,7 +133,11 @@ impl<T> Bucket<T> {
             Bucket::One(entry) => entry.mark_routed(),
             Bucket::Many(crowd) => {
                 crowd.plain.iter().for_each(Entry::mark_routed);
-                crowd.queues.iter().flat_map(|(_, members)| members).for_each(Entry::mark_routed);
+                crowd
+                    .queues
+                    .iter()
+                    .flat_map(|(_, members)| members)
+                    .for_each(Entry::mark_routed);
             }
         }
     }

@@ -5,8 +5,8 @@
 //! ones in use. Nothing here is shared: the owning thread reads and writes it under its own lock, and whoever removes an
 //! entry from the matcher visits to take routes out.
 
-use super::matches::Matches;
 use super::generation::Stamp;
+use super::matches::Matches;
 use smol_str::SmolStr;
 
 /// The table starts with this many places and doubles while admissions find both of theirs taken.
@@ -40,8 +40,18 @@ pub(super) struct RouteCache<T> {
 impl<T> RouteCache<T> {
     /// `places_max` is rounded up to a power of two and to 2 at least; 0 remembers nothing.
     pub(super) fn new(places_max: usize) -> Self {
-        let places_max = if places_max == 0 { 0 } else { places_max.next_power_of_two().max(2) };
-        RouteCache { places: Vec::new(), missed: Vec::new(), places_max, hits: 0, misses: 0 }
+        let places_max = if places_max == 0 {
+            0
+        } else {
+            places_max.next_power_of_two().max(2)
+        };
+        RouteCache {
+            places: Vec::new(),
+            missed: Vec::new(),
+            places_max,
+            hits: 0,
+            misses: 0,
+        }
     }
 
     #[inline]
@@ -51,10 +61,12 @@ impl<T> RouteCache<T> {
             return None;
         }
         let first = hash as usize & mask;
-        let at = [first, first ^ 1].into_iter().find(|&at| match &self.places[at] {
-            Some(known) => known.hash == hash && known.subject == subject,
-            None => false,
-        })?;
+        let at = [first, first ^ 1]
+            .into_iter()
+            .find(|&at| match &self.places[at] {
+                Some(known) => known.hash == hash && known.subject == subject,
+                None => false,
+            })?;
         self.places[at].as_deref_mut()
     }
 
@@ -74,22 +86,38 @@ impl<T> RouteCache<T> {
     }
 
     /// Remembers; gives back the route and what it pushed out, to be dropped once no lock is held.
-    pub(super) fn remember(&mut self, hash: u64, subject: SmolStr, route: Route<T>) -> (&Route<T>, Option<Box<Remembered<T>>>) {
+    pub(super) fn remember(
+        &mut self,
+        hash: u64,
+        subject: SmolStr,
+        route: Route<T>,
+    ) -> (&Route<T>, Option<Box<Remembered<T>>>) {
         if self.places.is_empty() {
-            self.places.resize_with(PLACES_MIN.min(self.places_max), || None);
+            self.places
+                .resize_with(PLACES_MIN.min(self.places_max), || None);
         }
         while self.is_crowded(hash) && self.places.len() < self.places_max {
             self.grow();
         }
         let first = hash as usize & (self.places.len() - 1);
         // A free one, or one of the two by a bit of the hash that has not chosen the pair.
-        let at = match (self.places[first].is_none(), self.places[first ^ 1].is_none()) {
+        let at = match (
+            self.places[first].is_none(),
+            self.places[first ^ 1].is_none(),
+        ) {
             (true, _) => first,
             (false, true) => first ^ 1,
             (false, false) => first ^ (hash >> 63) as usize,
         };
-        let pushed_out = self.places[at].replace(Box::new(Remembered { hash, subject, route }));
-        (&self.places[at].as_ref().expect("just filled").route, pushed_out)
+        let pushed_out = self.places[at].replace(Box::new(Remembered {
+            hash,
+            subject,
+            route,
+        }));
+        (
+            &self.places[at].as_ref().expect("just filled").route,
+            pushed_out,
+        )
     }
 
     /// Takes out the route of one subject.
@@ -103,7 +131,10 @@ impl<T> RouteCache<T> {
 
     /// Takes out the routes of all subjects that `wanted` says yes to.
     pub(super) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Box<Remembered<T>>> {
-        self.places.iter_mut().filter_map(|place| place.take_if(|known| wanted(&known.subject))).collect()
+        self.places
+            .iter_mut()
+            .filter_map(|place| place.take_if(|known| wanted(&known.subject)))
+            .collect()
     }
 
     /// Routes remembered now.
@@ -122,7 +153,11 @@ impl<T> RouteCache<T> {
         self.places.resize_with(places, || None);
         for known in old.into_iter().flatten() {
             let first = known.hash as usize & (places - 1);
-            let at = if self.places[first].is_none() { first } else { first ^ 1 };
+            let at = if self.places[first].is_none() {
+                first
+            } else {
+                first ^ 1
+            };
             // Two that shared a pair of places before share a pair of two now, or none: there is room for each.
             debug_assert!(self.places[at].is_none());
             self.places[at] = Some(known);

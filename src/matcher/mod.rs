@@ -57,7 +57,11 @@ pub struct MatcherOptions {
 
 impl Default for MatcherOptions {
     fn default() -> Self {
-        MatcherOptions { shards: 16, cache_entries: 1_024, seed: None }
+        MatcherOptions {
+            shards: 16,
+            cache_entries: 1_024,
+            seed: None,
+        }
     }
 }
 
@@ -165,7 +169,11 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     }
 
     /// As the two above, for a value that has to know its own id.
-    pub(crate) fn insert_with(&self, pattern: &Pattern, value: impl FnOnce(EntryId) -> (Option<SmolStr>, T)) -> EntryId {
+    pub(crate) fn insert_with(
+        &self,
+        pattern: &Pattern,
+        value: impl FnOnce(EntryId) -> (Option<SmolStr>, T),
+    ) -> EntryId {
         // ORDERING: Relaxed; only uniqueness counts.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, value) = value(EntryId(id));
@@ -229,9 +237,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             shard.for_each_at(hash, pattern.as_str(), &mut visit);
             shard.for_each_wildcard(&mut visit);
         } else if starts_wild(pattern.as_str()) {
-            self.shards[..self.shards.len() - 1].iter().for_each(|shard| shard.for_each(&mut visit));
+            self.shards[..self.shards.len() - 1]
+                .iter()
+                .for_each(|shard| shard.for_each(&mut visit));
         } else {
-            self.shard_of(self.hash(first_token(pattern.as_str()))).for_each(&mut visit);
+            self.shard_of(self.hash(first_token(pattern.as_str())))
+                .for_each(&mut visit);
         }
         self.wildcard_first().for_each(&mut visit);
         found
@@ -252,8 +263,16 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// Counts what is there now.
     pub fn stats(&self) -> MatcherStats {
-        let mut stats = MatcherStats { changes: self.generations.changes(), ..MatcherStats::default() };
-        for Sizes { entries, literal_patterns, trie_nodes } in self.shards.iter().map(Shard::sizes) {
+        let mut stats = MatcherStats {
+            changes: self.generations.changes(),
+            ..MatcherStats::default()
+        };
+        for Sizes {
+            entries,
+            literal_patterns,
+            trie_nodes,
+        } in self.shards.iter().map(Shard::sizes)
+        {
             stats.entries += entries;
             stats.literal_patterns += literal_patterns;
             stats.trie_nodes += trie_nodes;
@@ -302,7 +321,11 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     ) -> R {
         if let Some(known) = mine.cache.find(hash, subject) {
             // The old clones are not the last ones: whoever removes an entry keeps its value until it has visited here.
-            known.route = self.collect_route(hash, subject, Some(std::mem::take(&mut known.route.matches)));
+            known.route = self.collect_route(
+                hash,
+                subject,
+                Some(std::mem::take(&mut known.route.matches)),
+            );
             let result = f(&known.route.matches);
             mine.cache.misses += 1;
             return result;
@@ -333,7 +356,13 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         mut scratch: Matches<T>,
         f: impl FnOnce(&Matches<T>) -> R,
     ) -> (R, Matches<T>) {
-        self.collect(hash, self.hash(first_token(subject)), subject, false, &mut scratch);
+        self.collect(
+            hash,
+            self.hash(first_token(subject)),
+            subject,
+            false,
+            &mut scratch,
+        );
         (f(&scratch), scratch)
     }
 
@@ -347,8 +376,16 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     }
 
     #[inline]
-    fn collect(&self, hash: u64, first_token: u64, subject: &str, routed: bool, into: &mut Matches<T>) {
-        self.shard_of(first_token).collect(hash, subject, routed, into);
+    fn collect(
+        &self,
+        hash: u64,
+        first_token: u64,
+        subject: &str,
+        routed: bool,
+        into: &mut Matches<T>,
+    ) {
+        self.shard_of(first_token)
+            .collect(hash, subject, routed, into);
         self.wildcard_first().collect(hash, subject, routed, into);
     }
 
@@ -357,7 +394,11 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         self.preparations.forget(pattern);
         for cell in self.cells.iter() {
             let dropped = cell.visit(|mine| match pattern.is_literal() {
-                true => mine.cache.take(self.hash(pattern.as_str()), pattern.as_str()).into_iter().collect(),
+                true => mine
+                    .cache
+                    .take(self.hash(pattern.as_str()), pattern.as_str())
+                    .into_iter()
+                    .collect(),
                 false => mine.cache.take_all(|subject| pattern.matches(subject)),
             });
             drop::<Vec<Box<Remembered<T>>>>(dropped);
@@ -383,15 +424,30 @@ impl<T: Send + Sync> Matcher<T> {
     fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, Place<'a>, Touched) {
         let text = pattern.as_str();
         if starts_wild(text) {
-            return (self.wildcard_first(), Place::Wildcard { pattern: text }, Touched::WildcardFirst);
+            return (
+                self.wildcard_first(),
+                Place::Wildcard { pattern: text },
+                Touched::WildcardFirst,
+            );
         }
         let first_token = self.hash(first_token(text));
         let shard = self.shard_of(first_token);
         if pattern.is_literal() {
             let hash = self.hash(text);
-            (shard, Place::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
+            (
+                shard,
+                Place::Literal {
+                    subject: pattern.as_smol(),
+                    hash,
+                },
+                Touched::Literal { hash },
+            )
         } else {
-            (shard, Place::Wildcard { pattern: text }, Touched::Wildcard { first_token })
+            (
+                shard,
+                Place::Wildcard { pattern: text },
+                Touched::Wildcard { first_token },
+            )
         }
     }
 }
@@ -404,13 +460,18 @@ impl<T: Clone + Send + Sync> Default for Matcher<T> {
 
 impl<T: Send + Sync> fmt::Debug for Matcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher").field("shards", &(self.shards.len() - 1)).finish_non_exhaustive()
+        f.debug_struct("Matcher")
+            .field("shards", &(self.shards.len() - 1))
+            .finish_non_exhaustive()
     }
 }
 
 impl<T> Cell<T> {
     fn new(cache_entries: usize) -> Self {
-        Cell(OwnerLock::new(Mine { cache: RouteCache::new(cache_entries), scratch: Matches::new() }))
+        Cell(OwnerLock::new(Mine {
+            cache: RouteCache::new(cache_entries),
+            scratch: Matches::new(),
+        }))
     }
 
     /// Waits until the owning thread is outside; it stays inside for one match and never sleeps there.

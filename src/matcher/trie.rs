@@ -40,7 +40,6 @@ struct Node<T> {
     tail: Option<Box<Bucket<T>>>,
 }
 
-
 #[derive(Clone, Copy, Debug)]
 struct Edge {
     parent: u32,
@@ -50,7 +49,13 @@ struct Edge {
 
 impl<T> Trie<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        Trie { nodes: vec![Node::new(NONE, NONE)], free: Vec::new(), edges: HashTable::new(), tokens: Tokens::default(), hasher }
+        Trie {
+            nodes: vec![Node::new(NONE, NONE)],
+            free: Vec::new(),
+            edges: HashTable::new(),
+            tokens: Tokens::default(),
+            hasher,
+        }
     }
 
     pub(super) fn node_count(&self) -> usize {
@@ -115,7 +120,11 @@ impl<T> Trie<T> {
         let mut tokens: SmallVec<[&str; 16]> = SmallVec::new();
         while node != ROOT {
             let Node { parent, token, .. } = self.nodes[node as usize];
-            tokens.push(if token == STAR { "*" } else { self.tokens.text(token) });
+            tokens.push(if token == STAR {
+                "*"
+            } else {
+                self.tokens.text(token)
+            });
             node = parent;
         }
         tokens.reverse();
@@ -124,15 +133,24 @@ impl<T> Trie<T> {
 
     fn edge(&self, parent: u32, token: u32) -> Option<u32> {
         let hash = self.hasher.hash_one(key(parent, token));
-        self.edges.find(hash, |edge| edge.parent == parent && edge.token == token).map(|edge| edge.child)
+        self.edges
+            .find(hash, |edge| edge.parent == parent && edge.token == token)
+            .map(|edge| edge.child)
     }
 
     fn child_or_new(&mut self, parent: u32, text: &str) -> u32 {
         if text == "*" {
             let star = self.nodes[parent as usize].star;
-            return if star != NONE { star } else { self.new_node(parent, STAR) };
+            return if star != NONE {
+                star
+            } else {
+                self.new_node(parent, STAR)
+            };
         }
-        let known = self.tokens.find(&self.hasher, text).and_then(|token| self.edge(parent, token));
+        let known = self
+            .tokens
+            .find(&self.hasher, text)
+            .and_then(|token| self.edge(parent, token));
         known.unwrap_or_else(|| {
             let token = self.tokens.hold(&self.hasher, text);
             self.new_node(parent, token)
@@ -148,7 +166,10 @@ impl<T> Trie<T> {
             }
             None => {
                 self.nodes.push(node);
-                u32::try_from(self.nodes.len() - 1).ok().filter(|&at| at < STAR).expect("fewer than 2^32 - 2 trie nodes")
+                u32::try_from(self.nodes.len() - 1)
+                    .ok()
+                    .filter(|&at| at < STAR)
+                    .expect("fewer than 2^32 - 2 trie nodes")
             }
         };
         self.nodes[parent as usize].children += 1;
@@ -157,7 +178,15 @@ impl<T> Trie<T> {
         } else {
             let hash = self.hasher.hash_one(key(parent, token));
             let hasher = &self.hasher;
-            self.edges.insert_unique(hash, Edge { parent, token, child }, |e| hasher.hash_one(key(e.parent, e.token)));
+            self.edges.insert_unique(
+                hash,
+                Edge {
+                    parent,
+                    token,
+                    child,
+                },
+                |e| hasher.hash_one(key(e.parent, e.token)),
+            );
         }
         child
     }
@@ -165,7 +194,12 @@ impl<T> Trie<T> {
     /// Frees `node` and its ancestors as far as they hold neither entries nor children.
     fn prune(&mut self, mut node: u32) {
         while node != ROOT {
-            let Node { parent, token, children, .. } = self.nodes[node as usize];
+            let Node {
+                parent,
+                token,
+                children,
+                ..
+            } = self.nodes[node as usize];
             let held = &self.nodes[node as usize];
             if children > 0 || held.here.is_some() || held.tail.is_some() {
                 return;
@@ -201,8 +235,10 @@ impl<T: Clone> Trie<T> {
         if self.nodes.len() == 1 && self.nodes[0].tail.is_none() {
             return;
         }
-        let tokens: SmallVec<[u32; 16]> =
-            subject.split('.').map(|text| self.tokens.find(&self.hasher, text).unwrap_or(NONE)).collect();
+        let tokens: SmallVec<[u32; 16]> = subject
+            .split('.')
+            .map(|text| self.tokens.find(&self.hasher, text).unwrap_or(NONE))
+            .collect();
         let mut pending: SmallVec<[(u32, u32); 16]> = SmallVec::new();
         pending.push((ROOT, 0));
         while let Some((mut at, mut depth)) = pending.pop() {
@@ -220,7 +256,14 @@ impl<T: Clone> Trie<T> {
                 }
                 depth += 1;
                 let star_only = node.children == (node.star != NONE) as u32;
-                match (if token == NONE || star_only { None } else { self.edge(at, token) }, node.star) {
+                match (
+                    if token == NONE || star_only {
+                        None
+                    } else {
+                        self.edge(at, token)
+                    },
+                    node.star,
+                ) {
                     (Some(child), NONE) => at = child,
                     (Some(child), star) => {
                         pending.push((star, depth));
@@ -236,7 +279,14 @@ impl<T: Clone> Trie<T> {
 
 impl<T> Node<T> {
     fn new(parent: u32, token: u32) -> Self {
-        Node { parent, token, star: NONE, children: 0, here: None, tail: None }
+        Node {
+            parent,
+            token,
+            star: NONE,
+            children: 0,
+            here: None,
+            tail: None,
+        }
     }
 }
 
@@ -257,7 +307,11 @@ impl Tokens {
         if self.by_text.is_empty() {
             return None;
         }
-        self.by_text.find(hasher.hash_one(text.as_bytes()), |&token| self.text(token) == text).copied()
+        self.by_text
+            .find(hasher.hash_one(text.as_bytes()), |&token| {
+                self.text(token) == text
+            })
+            .copied()
     }
 
     fn text(&self, token: u32) -> &str {
@@ -283,7 +337,9 @@ impl Tokens {
         };
         let slots = &self.slots;
         self.by_text
-            .insert_unique(hasher.hash_one(text.as_bytes()), token, |&t| hasher.hash_one(slots[t as usize].0.as_bytes()));
+            .insert_unique(hasher.hash_one(text.as_bytes()), token, |&t| {
+                hasher.hash_one(slots[t as usize].0.as_bytes())
+            });
         token
     }
 
@@ -294,7 +350,10 @@ impl Tokens {
             return;
         }
         let text = std::mem::take(&mut slot.0);
-        if let Ok(found) = self.by_text.find_entry(hasher.hash_one(text.as_bytes()), |&known| known == token) {
+        if let Ok(found) = self
+            .by_text
+            .find_entry(hasher.hash_one(text.as_bytes()), |&known| known == token)
+        {
             found.remove();
         }
         self.free.push(token);
