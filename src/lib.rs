@@ -4,6 +4,8 @@
 pub mod limits;
 pub mod matcher;
 pub mod message;
+mod clock;
+mod delivery;
 mod rng;
 pub mod subject;
 mod sync;

@@ -1,0 +1,292 @@
+//! The queue of one subscriber: bounded in messages and bytes, for any number of senders and receivers.
+//!
+//! A message goes into a small ring (a bounded crossbeam channel). When the ring is full, it and all that follow go to the
+//! spill (an unbounded one, allocated block by block) until everything has been taken, and then into the ring again. So a
+//! subscriber that keeps up has the faster kind of channel in a few kilobytes, and one that falls behind pays only for what it
+//! really has queued. The bounds are kept by two [`Counter`]s in front: a sender counts a message in before it goes into a
+//! channel, a receiver counts it out after.
+//!
+//! **Order.** Senders that were counted in before the spill was opened may still put into the ring. A receiver therefore takes
+//! from the spill only what it saw there *before* it found the ring empty: whatever the same sender put into the ring, it
+//! put there earlier. Receivers take turns at the spill, so that this holds for all of them (G3).
+//
+// | field           | written by           | read by             | invariant                                       |
+// | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
+// | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
+// | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in                         |
+// | taken           | receivers            | everybody           | never ahead of intake.counter                   |
+
+use super::overflow::{DropCounters, DropReason, Drops, Policy};
+use super::tally::{Counter, Tally};
+use super::wake::WakeList;
+use crate::message::Message;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, Padded, yield_now};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use std::sync::OnceLock;
+
+/// Messages that fit the ring.
+const RING: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    intake: Padded<Intake>,
+    taken: Padded<Counter>,
+    ring: (Sender<Message>, Receiver<Message>),
+    spill: OnceLock<(Sender<Message>, Receiver<Message>)>,
+    spill_turn: Mutex<()>,
+    /// Receivers that found nothing.
+    pub(crate) receivers: WakeList,
+    /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
+    pub(crate) room: WakeList,
+    drops: DropCounters,
+}
+
+#[derive(Debug, Default)]
+struct Intake {
+    counter: Counter,
+    seen: AtomicU64,
+    limit: AtomicU64,
+}
+
+/// A message was let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    /// It goes to the spill.
+    spill: bool,
+    /// It was the last one: the subscription has got all that it wanted.
+    pub(crate) last: bool,
+    /// The subscription was slow and has room again.
+    pub(crate) recovered: bool,
+}
+
+/// A message was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No room.
+    Full,
+    /// The subscription has ended.
+    Gone,
+}
+
+impl Mailbox {
+    /// `queues` is false for a subscriber that has no queue of ours and only needs the counting.
+    pub(crate) fn new(policy: &Policy, queues: bool) -> Self {
+        Mailbox {
+            intake: Padded::default(),
+            taken: Padded::default(),
+            ring: bounded(if queues { policy.capacity.min(RING) } else { 0 }),
+            spill: OnceLock::new(),
+            spill_turn: Mutex::new(()),
+            receivers: WakeList::default(),
+            room: WakeList::default(),
+            drops: DropCounters::default(),
+        }
+    }
+
+    /// Counts one message in, if it may come in. Who is let in must `put` it, or do with it what else it is for and then
+    /// call `settle`.
+    #[inline]
+    pub(crate) fn admit(&self, policy: &Policy, size: usize) -> Result<Admitted, Refused> {
+        let mut now = self.intake.counter.load();
+        loop {
+            let special = now.has(Tally::CLOSED | Tally::LIMITED | Tally::SLOW);
+            if special && !self.is_open_at(now) {
+                return Err(Refused::Gone);
+            }
+            // ORDERING: Relaxed; any value that `taken` had is a safe, too full, picture of it.
+            let seen = Tally(self.intake.seen.load(Ordering::Relaxed));
+            if !policy.fits(now.pending(seen), size) {
+                let taken = self.look_at_taken(seen);
+                let again = self.intake.counter.load();
+                // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
+                if again == now && !policy.fits(now.pending(taken), size) {
+                    return Err(Refused::Full);
+                }
+                if again != now {
+                    now = again;
+                    continue;
+                }
+            }
+            match self.intake.counter.step(now, size) {
+                Ok(()) => {
+                    let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
+                    if special {
+                        admitted.last = now.has(Tally::LIMITED)
+                            && self.intake.counter.total_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
+                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.taken.load()));
+                    }
+                    return Ok(admitted);
+                }
+                Err(changed) => now = changed,
+            }
+        }
+    }
+
+    /// Queues a message that was let in. True if somebody is to be woken for it.
+    #[inline]
+    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> bool {
+        if admitted.spill {
+            self.put_into_spill(message);
+        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
+            self.intake.counter.raise(Tally::SPILL);
+            self.put_into_spill(message);
+        }
+        !self.receivers.is_idle()
+    }
+
+    #[cold]
+    fn put_into_spill(&self, message: Message) {
+        let sent = self.spill.get_or_init(unbounded).0.send(message);
+        debug_assert!(sent.is_ok(), "the receiving half lies beside the sending half");
+    }
+
+    /// Takes the oldest message and counts it out.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Message> {
+        let message = match self.ring.1.try_recv() {
+            Ok(message) => message,
+            Err(_) => self.take_from_spill()?,
+        };
+        self.settle(message.size());
+        Some(message)
+    }
+
+    /// Counts a message out that was let in.
+    #[inline]
+    pub(crate) fn settle(&self, size: usize) {
+        self.taken.count(size);
+        if !self.room.is_idle() {
+            self.room.wake_one();
+        }
+    }
+
+    fn take_from_spill(&self) -> Option<Message> {
+        if !self.intake.counter.load().has(Tally::SPILL) {
+            return None;
+        }
+        let _turn = self.spill_turn.lock();
+        if let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
+            return self.ring.1.try_recv().or_else(|_| spill.try_recv()).ok();
+        }
+        if let Ok(message) = self.ring.1.try_recv() {
+            return Some(message);
+        }
+        let now = self.intake.counter.load();
+        if now.pending(self.taken.load()).0 == 0 {
+            // All that was let in has been taken, and if the word is still the same nobody was let in since: whoever comes next
+            // may use the ring without overtaking.
+            self.intake.counter.lower_if(now, Tally::SPILL);
+        }
+        None
+    }
+
+    /// Messages and bytes let in and not yet taken.
+    pub(crate) fn pending(&self) -> (usize, usize) {
+        loop {
+            let now = self.intake.counter.load();
+            let taken = self.taken.load();
+            if self.intake.counter.load() == now {
+                return now.pending(taken);
+            }
+        }
+    }
+
+    /// Lets nothing in any more.
+    pub(crate) fn close(&self) {
+        self.intake.counter.raise(Tally::CLOSED);
+        self.receivers.wake_all();
+        self.room.wake_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.intake.counter.load().has(Tally::CLOSED)
+    }
+
+    /// Closed, and everything was taken.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_closed() && self.pending().0 == 0
+    }
+
+    /// Lets `limit` messages in over the whole life of the subscription, those before this call included (D2). False if that
+    /// many have come already.
+    pub(crate) fn end_after(&self, limit: u64) -> bool {
+        self.intake.limit.store(limit, Ordering::SeqCst);
+        let before = self.intake.counter.raise(Tally::LIMITED);
+        self.intake.counter.total_at(before) < limit
+    }
+
+    /// One message more than was agreed, for one that does not count (R5).
+    pub(crate) fn extend_limit(&self) {
+        self.intake.limit.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Empties a closed queue; what was in it is counted as dropped and given back, for the caller to drop where no lock is held.
+    pub(crate) fn discard(&self) -> Vec<Message> {
+        let mut discarded = Vec::new();
+        while !self.is_ended() {
+            match self.take() {
+                Some(message) => {
+                    self.drops.count(DropReason::Discarded);
+                    discarded.push(message);
+                }
+                // A sender was let in before the close and is about to put its message.
+                None => yield_now(),
+            }
+        }
+        discarded
+    }
+
+    /// Takes the oldest message to make room for another.
+    pub(crate) fn evict(&self) -> Option<Message> {
+        let oldest = self.take()?;
+        self.drops.count(DropReason::Oldest);
+        Some(oldest)
+    }
+
+    /// Counts a message that was not let in.
+    pub(crate) fn count_drop(&self, reason: DropReason) {
+        debug_assert!(!reason.was_queued());
+        self.drops.count(reason);
+    }
+
+    /// Marks the subscription as slow, so that the next message let in looks whether it still is.
+    pub(crate) fn mark_slow(&self) {
+        self.intake.counter.raise(Tally::SLOW);
+    }
+
+    pub(crate) fn mark_recovered(&self) {
+        self.intake.counter.lower(Tally::SLOW);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        // Taken before drops: what `discard` and `evict` count is in `taken` first.
+        let taken = self.taken.total();
+        let drops = self.drops.read();
+        let (queued, queued_bytes) = self.pending();
+        Counts { delivered: taken.saturating_sub(drops.queued()), drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
+    }
+
+    #[cold]
+    fn is_open_at(&self, now: Tally) -> bool {
+        let full = || self.intake.counter.total_at(now) >= self.intake.limit.load(Ordering::SeqCst);
+        !now.has(Tally::CLOSED) && !(now.has(Tally::LIMITED) && full())
+    }
+
+    #[cold]
+    fn look_at_taken(&self, seen: Tally) -> Tally {
+        let taken = self.taken.load();
+        // Only in place of what this sender saw: one that was held up must not bring back an old value.
+        let _ = self.intake.seen.compare_exchange(seen.0, taken.0, Ordering::Relaxed, Ordering::Relaxed);
+        taken
+    }
+}
+
+/// The ledger of one subscription at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) delivered: u64,
+    pub(crate) drops: Drops,
+    pub(crate) queued: u64,
+    pub(crate) queued_bytes: u64,
+}

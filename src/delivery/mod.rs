@@ -1,0 +1,4 @@
+mod mailbox;
+mod overflow;
+mod tally;
+mod wake;
