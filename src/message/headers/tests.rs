@@ -255,6 +255,7 @@ fn refused_blocks() {
         (b"NATS/1.0 50\r\n", Status { position: 9 }),
         (b"NATS/1.0  5030\r\n", Status { position: 10 }),
         (b"NATS/1.0 +50\r\n", Status { position: 9 }),
+        (b"NATS/1.0 0503\r\n", Status { position: 9 }),
         (b"NATS/1.0 099\r\n", Status { position: 9 }),
         (b"NATS/1.0 x\r\n", Status { position: 9 }),
         (
@@ -284,6 +285,13 @@ fn refused_blocks() {
             b"NATS/1.0\r\nA : 1\r\n\r\n",
             NameChar {
                 position: 11,
+                found: ' ',
+            },
+        ),
+        (
+            b"NATS/1.0\nA: 1\n\n B: 2\n",
+            NameChar {
+                position: 15,
                 found: ' ',
             },
         ),
