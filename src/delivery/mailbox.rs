@@ -16,6 +16,7 @@
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in                         |
 // | taken           | receivers            | everybody           | never ahead of intake.counter                   |
 
+use super::episode::{Episode, Lost};
 use super::overflow::{DropCounters, DropReason, Drops, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
@@ -23,7 +24,7 @@ use crate::message::Message;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, Padded, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Messages that fit the ring.
 const RING: usize = 64;
@@ -40,6 +41,9 @@ pub(crate) struct Mailbox {
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
     pub(crate) room: WakeList,
     drops: DropCounters,
+    /// Messages that were let in and counted out again without having been delivered.
+    undelivered: AtomicU64,
+    episode: Mutex<Option<Arc<Episode>>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +85,8 @@ impl Mailbox {
             receivers: WakeList::default(),
             room: WakeList::default(),
             drops: DropCounters::default(),
+            undelivered: AtomicU64::new(0),
+            episode: Mutex::new(None),
         }
     }
 
@@ -225,11 +231,8 @@ impl Mailbox {
     pub(crate) fn discard(&self) -> Vec<Message> {
         let mut discarded = Vec::new();
         while !self.is_ended() {
-            match self.take() {
-                Some(message) => {
-                    self.drops.count(DropReason::Discarded);
-                    discarded.push(message);
-                }
+            match self.take_for(DropReason::Discarded) {
+                Some(message) => discarded.push(message),
                 // A sender was let in before the close and is about to put its message.
                 None => yield_now(),
             }
@@ -239,32 +242,62 @@ impl Mailbox {
 
     /// Takes the oldest message to make room for another.
     pub(crate) fn evict(&self) -> Option<Message> {
-        let oldest = self.take()?;
-        self.drops.count(DropReason::Oldest);
-        Some(oldest)
+        self.take_for(DropReason::Oldest)
     }
 
-    /// Counts a message that was not let in.
+    fn take_for(&self, reason: DropReason) -> Option<Message> {
+        let message = self.take()?;
+        // ORDERING: Relaxed; only counts.
+        self.undelivered.fetch_add(1, Ordering::Relaxed);
+        self.drops.count(reason);
+        Some(message)
+    }
+
+    /// Takes back that a message was let in: it could not be delivered after all, and is about to be counted as dropped, or tried
+    /// again.
+    pub(crate) fn turn_away(&self, size: usize) {
+        self.undelivered.fetch_add(1, Ordering::Relaxed);
+        self.extend_limit();
+        self.settle(size);
+    }
+
+    /// Counts a message that is not in the queue.
     pub(crate) fn count_drop(&self, reason: DropReason) {
-        debug_assert!(!reason.was_queued());
         self.drops.count(reason);
     }
 
-    /// Marks the subscription as slow, so that the next message let in looks whether it still is.
-    pub(crate) fn mark_slow(&self) {
-        self.intake.counter.raise(Tally::SLOW);
+    /// Notes a loss to slowness. Gives back the episode that this begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Option<Arc<Episode>> {
+        let mut current = self.episode.lock();
+        match &*current {
+            Some(episode) => {
+                episode.add(lost);
+                None
+            }
+            None => {
+                let episode = current.insert(Arc::new(Episode::begin(lost))).clone();
+                // The next message that is let in looks whether there is room again.
+                self.intake.counter.raise(Tally::SLOW);
+                Some(episode)
+            }
+        }
     }
 
-    pub(crate) fn mark_recovered(&self) {
+    /// Ends the episode that is under way, if any.
+    pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
+        let mut current = self.episode.lock();
+        let episode = current.take()?;
         self.intake.counter.lower(Tally::SLOW);
+        episode.end();
+        Some(episode)
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        // Taken before drops: what `discard` and `evict` count is in `taken` first.
-        let taken = self.taken.total();
+        let undelivered = self.undelivered.load(Ordering::Relaxed);
         let drops = self.drops.read();
         let (queued, queued_bytes) = self.pending();
-        Counts { delivered: taken.saturating_sub(drops.queued()), drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
+        let delivered = self.taken.total().saturating_sub(undelivered);
+        Counts { delivered, drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
     }
 
     #[cold]

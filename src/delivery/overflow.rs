@@ -64,9 +64,10 @@ impl DropReason {
         DropReason::Cancelled,
     ];
 
-    /// Whether the message had been let into the queue before it was lost.
-    pub(crate) fn was_queued(self) -> bool {
-        matches!(self, DropReason::Oldest | DropReason::Discarded)
+    /// Whether losses for this reason are part of a slow-consumer episode.
+    pub(crate) fn is_slow(self) -> bool {
+        use DropReason::{BlockTimeout, Oldest, QueueFull, SlowConsumer};
+        matches!(self, QueueFull | Oldest | BlockTimeout | SlowConsumer)
     }
 }
 
@@ -92,10 +93,6 @@ impl Drops {
 
     pub(crate) fn add(&mut self, other: &Drops) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
-    }
-
-    pub(super) fn queued(&self) -> u64 {
-        self.iter().filter(|(reason, _)| reason.was_queued()).map(|(_, count)| count).sum()
     }
 }
 

@@ -69,6 +69,13 @@ impl Default for MatcherOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(u64);
 
+impl EntryId {
+    /// The number behind the name: counted from 1, by each matcher for itself.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What a [`Matcher`] holds and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,0 +1,264 @@
+//! The one way in to a subscriber, whatever it is made of.
+
+use super::mailbox::{Admitted, Counts, Mailbox, Refused};
+use super::overflow::{DropReason, Overflow, Policy};
+use crate::message::Message;
+use crate::sync::atomic::{AtomicU8, Ordering, fence};
+use crossbeam_channel::{Sender, TrySendError};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+
+/// Why a subscription has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum CloseReason {
+    /// It was unsubscribed, or its last handle was dropped.
+    Unsubscribed = 1,
+    /// It got as many messages as `unsubscribe_after` allowed it.
+    LimitReached,
+    /// It, its client or its bus was drained.
+    Drained,
+    /// Its client was closed.
+    ClientClosed,
+    /// Its bus was closed.
+    BusClosed,
+    /// It was too slow, and its policy is [`Overflow::Close`].
+    SlowConsumer,
+    /// The receiving end of the user's channel is gone.
+    Disconnected,
+}
+
+const OPEN: u8 = 0;
+
+impl CloseReason {
+    fn from_code(code: u8) -> Option<Self> {
+        use CloseReason::*;
+        [Unsubscribed, LimitReached, Drained, ClientClosed, BusClosed, SlowConsumer, Disconnected]
+            .into_iter()
+            .find(|reason| *reason as u8 == code)
+    }
+}
+
+/// What stands behind a subscription.
+pub(crate) enum Receiver {
+    /// A queue of ours.
+    Queue,
+    /// Something else. Boxed so that the many idle queues pay nothing for it.
+    Other(Box<Other>),
+}
+
+pub(crate) enum Other {
+    /// A channel of the user's.
+    Channel(Sender<Message>),
+    /// A function of the user's: runs on the publisher's thread, once no lock is held.
+    Callback(Box<dyn Fn(Message) + Send + Sync>),
+    /// A part of the bus that takes the message itself, keeps its own count, and runs nothing of a user's.
+    Direct(Box<dyn Direct>),
+}
+
+pub(crate) trait Direct: Send + Sync {
+    /// Takes the message in, or gives it back to be dropped. `wake` is left with who waits for it.
+    fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message>;
+}
+
+/// The way in to one subscriber. Idle, it has no queue: that is made by the first message.
+pub(crate) struct Outlet {
+    policy: Arc<Policy>,
+    receiver: Receiver,
+    // | field   | written by              | read by         | invariant                                   |
+    // | closed  | `close`, once           | everybody       | a `CloseReason`, or `OPEN`                  |
+    // | mailbox | the first to need it    | everybody       | closed as well once both it and `closed` are set |
+    closed: AtomicU8,
+    mailbox: OnceLock<Box<Mailbox>>,
+}
+
+/// What became of a message that was offered.
+pub(crate) enum Offered {
+    /// It is with the subscriber.
+    Taken(After),
+    /// The callback is to be run with it, and then [`Outlet::run`] called. It counts as taken.
+    Run(Message, After),
+    /// It was not let in.
+    Refused(Message, Refused),
+}
+
+/// What is left to do for a message that was let in, once no lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct After {
+    /// Somebody waits in the mailbox's list.
+    pub(crate) wake_receiver: bool,
+    /// Somebody waits for this very message.
+    pub(crate) wake: Option<Waker>,
+    /// The subscription has got all that it wanted and is to end.
+    pub(crate) last: bool,
+    /// It was slow and has room again.
+    pub(crate) recovered: bool,
+}
+
+impl After {
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        !(self.wake_receiver || self.last || self.recovered || self.wake.is_some())
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
+        Outlet { policy, receiver, closed: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.policy.overflow
+    }
+
+    /// Whether it hands messages to code or channels of the user's, which must find the receiving connection in them.
+    #[inline]
+    pub(crate) fn is_queue(&self) -> bool {
+        matches!(self.receiver, Receiver::Queue)
+    }
+
+    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
+    #[inline]
+    pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
+        if let Receiver::Other(other) = &self.receiver {
+            return self.offer_to(other, message, size);
+        }
+        let mailbox = self.mailbox();
+        match mailbox.admit(&self.policy, size) {
+            Ok(admitted) => {
+                let wake_receiver = mailbox.put(message, admitted);
+                let Admitted { last, recovered, .. } = admitted;
+                Offered::Taken(After { wake_receiver, wake: None, last, recovered })
+            }
+            Err(refused) => Offered::Refused(message, refused),
+        }
+    }
+
+    fn offer_to(&self, other: &Other, message: Message, size: usize) -> Offered {
+        let mut after = After::default();
+        if let Other::Direct(direct) = other {
+            return match direct.deliver(message, &mut after.wake) {
+                Ok(()) => Offered::Taken(after),
+                Err(message) => Offered::Refused(message, Refused::Gone),
+            };
+        }
+        let mailbox = self.mailbox();
+        match mailbox.admit(&self.policy, size) {
+            Ok(admitted) => (after.last, after.recovered) = (admitted.last, admitted.recovered),
+            Err(refused) => return Offered::Refused(message, refused),
+        }
+        let Other::Channel(channel) = other else {
+            return Offered::Run(message, after);
+        };
+        let (message, refused) = match channel.try_send(message) {
+            Ok(()) => {
+                mailbox.settle(size);
+                return Offered::Taken(after);
+            }
+            Err(TrySendError::Full(message)) => (message, Refused::Full),
+            Err(TrySendError::Disconnected(message)) => {
+                self.close(CloseReason::Disconnected);
+                (message, Refused::Gone)
+            }
+        };
+        mailbox.turn_away(size);
+        Offered::Refused(message, refused)
+    }
+
+    /// Runs the callback with a message that was [`Offered::Run`], and counts it. The payload of a panic is given back.
+    pub(crate) fn run(&self, message: Message) -> Result<(), Box<dyn std::any::Any + Send>> {
+        let size = message.size();
+        let result = match &self.receiver {
+            Receiver::Other(other) => match &**other {
+                // The message is the callback's own, and what else it touches it brought with it: what it left half done
+                // is for its owner to know (G9).
+                Other::Callback(call) => {
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message)))
+                }
+                Other::Channel(_) | Other::Direct(_) => Ok(()),
+            },
+            Receiver::Queue => Ok(()),
+        };
+        self.mailbox().settle(size);
+        result
+    }
+
+    /// The queue, made now if it is not there.
+    #[inline]
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        match self.mailbox.get() {
+            Some(mailbox) => mailbox,
+            None => self.make_mailbox(),
+        }
+    }
+
+    #[cold]
+    fn make_mailbox(&self) -> &Mailbox {
+        let mailbox = self.mailbox.get_or_init(|| Box::new(Mailbox::new(&self.policy, self.is_queue())));
+        // ORDERING: SeqCst fence; pairs with the one in `close`. Either we see that it was closed, or it sees the mailbox.
+        fence(Ordering::SeqCst);
+        if self.closed.load(Ordering::Relaxed) != OPEN {
+            mailbox.close();
+        }
+        mailbox
+    }
+
+    /// The queue, if a message ever came.
+    #[inline]
+    pub(crate) fn mailbox_if_any(&self) -> Option<&Mailbox> {
+        self.mailbox.get().map(Box::as_ref)
+    }
+
+    /// Lets nothing in any more. False if that was so before.
+    pub(crate) fn close(&self, reason: CloseReason) -> bool {
+        let first =
+            self.closed.compare_exchange(OPEN, reason as u8, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        // ORDERING: see `make_mailbox`.
+        fence(Ordering::SeqCst);
+        if let Some(mailbox) = self.mailbox_if_any() {
+            mailbox.close();
+        }
+        first
+    }
+
+    /// Why it was closed, if it was.
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        CloseReason::from_code(self.closed.load(Ordering::Acquire))
+    }
+
+    /// Closed, with nothing left to take or to run.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.close_reason().is_some() && self.mailbox_if_any().is_none_or(Mailbox::is_ended)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
+    }
+
+    pub(crate) fn count_drop(&self, reason: DropReason) {
+        self.mailbox().count_drop(reason);
+    }
+
+    /// The user's channel, if that is what stands behind it.
+    pub(crate) fn channel(&self) -> Option<&Sender<Message>> {
+        match &self.receiver {
+            Receiver::Other(other) => match &**other {
+                Other::Channel(channel) => Some(channel),
+                Other::Callback(_) | Other::Direct(_) => None,
+            },
+            Receiver::Queue => None,
+        }
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet")
+            .field("policy", &self.policy)
+            .field("closed", &self.close_reason())
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
