@@ -7,8 +7,21 @@ macro_rules! absent {
 }
 
 absent!(
-    churn, churn_wildcard_first, request_async, request_inline, request_threads, no_interest, pair, pair_1k,
-    pair_prepared, pair_static, pair_wildcard, queue8, threads_one_core, threads_two_cores, two_publishers
+    churn,
+    churn_wildcard_first,
+    request_async,
+    request_inline,
+    request_threads,
+    no_interest,
+    pair,
+    pair_1k,
+    pair_prepared,
+    pair_static,
+    pair_wildcard,
+    queue8,
+    threads_one_core,
+    threads_two_cores,
+    two_publishers
 );
 
 pub(crate) fn fanout<const RECEIVERS: usize>(_: &Setup, _: u64) -> f64 {
