@@ -4,9 +4,10 @@
 //! how much was resident before, with all subscriptions held, and after the last one was dropped. The handle the user
 //! holds is part of the cost; the text of the subject is too where the subscription keeps it.
 //!
-//! What comes back also depends on the C library: glibc keeps freed memory unless told to give back what lies at the end
-//! of its heap. The children run with one arena and a fixed trim threshold (`MALLOC_ARENA_MAX=1`,
-//! `MALLOC_TRIM_THRESHOLD_=131072`), and the bus once more without, to show what an application sees by default.
+//! What comes back also depends on the C library: glibc keeps small freed pieces in caches, unmerged, and gives back only
+//! what lies free at the end of its heap; a single cached piece up there holds everything below it. So the children run
+//! with these caches off and a fixed threshold (see [`TUNABLES`]), where what stays is what the program still holds, and
+//! the bus once more without, to show what an application sees by default.
 #![forbid(unsafe_code)]
 
 #[path = "floor/machine.rs"]
@@ -30,6 +31,10 @@ cargo bench --bench memory -- [options]
   --subscriptions N   how many (default 1000000)
   --quick             a tenth of them
   --only A,B          only these cases";
+
+/// One arena, no caches of small pieces, and free memory at the end of the heap given back from 128 KiB on.
+const TUNABLES: &str = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:\
+     glibc.malloc.trim_threshold=131072";
 
 /// What is held a million times.
 #[derive(Clone, Copy)]
@@ -207,13 +212,9 @@ fn measure(case: &Case, count: usize) -> Result<Resident, String> {
     let mut command = Command::new(this);
     command.args(["--subscriptions", &count.to_string(), "--child", case.name]);
     if case.trim {
-        command
-            .env("MALLOC_ARENA_MAX", "1")
-            .env("MALLOC_TRIM_THRESHOLD_", "131072");
+        command.env("GLIBC_TUNABLES", TUNABLES);
     } else {
-        command
-            .env_remove("MALLOC_ARENA_MAX")
-            .env_remove("MALLOC_TRIM_THRESHOLD_");
+        command.env_remove("GLIBC_TUNABLES");
     }
     let output = command.output().map_err(|error| fail(error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -261,7 +262,7 @@ fn hold<T>(count: usize, mut make: impl FnMut(usize) -> T) -> io::Result<Residen
     Ok(Resident {
         before,
         held: full,
-        after: settled()?,
+        after: resident()?,
     })
 }
 
@@ -271,13 +272,6 @@ fn resident() -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     number.ok_or_else(|| io::Error::other("the kernel does not say what is resident"))
-}
-
-/// [`resident`], after glibc was made to look at what it holds: small freed pieces lie unmerged in its bins until some
-/// larger piece passes through, and only merged ones can be given back.
-fn settled() -> io::Result<u64> {
-    drop(black_box(Vec::<u8>::with_capacity(100_000)));
-    resident()
 }
 
 /// As long as a subject of a device often is, and short enough to be kept inline by a string type that does so.
@@ -323,7 +317,7 @@ fn hash_map(count: usize) -> io::Result<Resident> {
     Ok(Resident {
         before,
         held,
-        after: settled()?,
+        after: resident()?,
     })
 }
 
