@@ -15,6 +15,7 @@ pub(crate) static STATIC_PAYLOAD: [u8; 16] = *b"\x01\0\0\0\0\0\0\0 letters";
 pub(crate) type Headers = Vec<(Bytes, Bytes)>;
 
 /// The same fields a message of the bus has, in the plainest form: this is all the floor carries.
+#[derive(Clone)]
 pub(crate) struct Letter {
     pub(crate) subject: Bytes,
     pub(crate) reply: Option<Bytes>,
