@@ -1,0 +1,218 @@
+//! One shard: a literal table and a trie of wildcard patterns under one lock.
+
+use super::bucket::{Bucket, Taken};
+use super::matches::Matches;
+use super::trie::Trie;
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use ahash::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
+use smol_str::SmolStr;
+
+/// Below this many buckets a table is not worth shrinking.
+const TABLE_KEPT: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Shard<T> {
+    inner: RwLock<Inner<T>>,
+    /// Entries in the shard, so that an empty one is passed by without its lock.
+    //
+    // | field | written by                       | read by           | invariant                                   |
+    // | len   | insert, remove (write lock held) | collect, no lock  | not less than what `insert` calls that have returned left |
+    len: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    literals: HashTable<Literal<T>>,
+    wildcards: Trie<T>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Literal<T> {
+    subject: SmolStr,
+    bucket: Bucket<T>,
+}
+
+/// What [`Shard::sizes`] counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    pub(super) entries: usize,
+    pub(super) literal_patterns: usize,
+    pub(super) trie_nodes: usize,
+}
+
+impl<T> Shard<T> {
+    pub(super) fn new(hasher: RandomState) -> Self {
+        let inner = Inner {
+            literals: HashTable::new(),
+            wildcards: Trie::new(hasher.clone()),
+            hasher,
+        };
+        Shard {
+            inner: RwLock::new(inner),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    /// Runs `changed` under the write lock once the entry is in: the generations must move before a reader can see the
+    /// change and then not the generation.
+    pub(super) fn insert(
+        &self,
+        place: Place<'_>,
+        queue: Option<SmolStr>,
+        id: u64,
+        value: T,
+        changed: impl FnOnce(),
+    ) {
+        let mut inner = self.inner.write();
+        inner.insert(place, queue, id, value);
+        // ORDERING: SeqCst; pairs with the load in `is_empty`. Not on the path of a publish that has interest.
+        self.len.fetch_add(1, Ordering::SeqCst);
+        changed();
+    }
+
+    /// As [`Shard::insert`]; `changed` runs only if there was such an entry.
+    pub(super) fn remove(
+        &self,
+        place: Place<'_>,
+        id: u64,
+        changed: impl FnOnce(),
+    ) -> Option<Taken<T>> {
+        let mut inner = self.inner.write();
+        let taken = inner.remove(place, id)?;
+        self.len.fetch_sub(1, Ordering::SeqCst);
+        changed();
+        Some(taken)
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        // ORDERING: SeqCst; pairs with the addition in `insert`: after an insert has returned, whoever knows of it sees it here.
+        self.len.load(Ordering::SeqCst) == 0
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        let inner = self.inner.read();
+        Sizes {
+            entries: self.len.load(Ordering::Relaxed),
+            literal_patterns: inner.literals.len(),
+            trie_nodes: inner.wildcards.node_count() - 1,
+        }
+    }
+
+    /// Calls `f` for every entry, under the read lock.
+    pub(super) fn for_each(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
+        let inner = self.inner.read();
+        for literal in &inner.literals {
+            literal
+                .bucket
+                .for_each(&mut |queue, value| f(&literal.subject, queue, value));
+        }
+        inner.wildcards.for_each(f);
+    }
+
+    /// Calls `f` for every entry at exactly this literal subject, under the read lock.
+    pub(super) fn for_each_at(
+        &self,
+        hash: u64,
+        subject: &str,
+        f: &mut impl FnMut(&str, Option<&SmolStr>, &T),
+    ) {
+        let inner = self.inner.read();
+        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
+            literal
+                .bucket
+                .for_each(&mut |queue, value| f(subject, queue, value));
+        }
+    }
+
+    /// Calls `f` for every entry with a wildcard pattern, under the read lock.
+    pub(super) fn for_each_wildcard(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
+        self.inner.read().wildcards.for_each(f);
+    }
+}
+
+impl<T: Clone> Shard<T> {
+    /// Adds clones of the entries that match `subject`, whose hash is `hash`.
+    #[inline]
+    pub(super) fn collect(&self, hash: u64, subject: &str, routed: bool, into: &mut Matches<T>) {
+        if self.is_empty() {
+            return;
+        }
+        let inner = self.inner.read();
+        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
+            literal.bucket.collect(routed, into);
+        }
+        inner.wildcards.collect(subject, routed, into);
+    }
+}
+
+/// Where in a shard a pattern lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    Literal { subject: &'a SmolStr, hash: u64 },
+    Wildcard { pattern: &'a str },
+}
+
+impl<T> Inner<T> {
+    fn insert(&mut self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T) {
+        let (subject, hash) = match place {
+            Place::Literal { subject, hash } => (subject, hash),
+            Place::Wildcard { pattern } => return self.wildcards.insert(pattern, queue, id, value),
+        };
+        let hasher = &self.hasher;
+        let rehash = |literal: &Literal<T>| hasher.hash_one(literal.subject.as_bytes());
+        match self
+            .literals
+            .entry(hash, |known| known.subject == *subject, rehash)
+        {
+            Slot::Vacant(slot) => {
+                slot.insert(Literal {
+                    subject: subject.clone(),
+                    bucket: Bucket::first(queue, id, value),
+                });
+            }
+            Slot::Occupied(slot) => {
+                let (Literal { subject, bucket }, slot) = slot.remove();
+                slot.insert(Literal {
+                    subject,
+                    bucket: bucket.with(queue, id, value),
+                });
+            }
+        }
+    }
+
+    fn remove(&mut self, place: Place<'_>, id: u64) -> Option<Taken<T>> {
+        let (subject, hash) = match place {
+            Place::Literal { subject, hash } => (subject, hash),
+            Place::Wildcard { pattern } => return self.wildcards.remove(pattern, id),
+        };
+        let slot = self
+            .literals
+            .find_entry(hash, |known| known.subject == *subject)
+            .ok()?;
+        let (Literal { subject, bucket }, slot) = slot.remove();
+        let (left, taken) = bucket.without(id);
+        match left {
+            Some(bucket) => {
+                slot.insert(Literal { subject, bucket });
+            }
+            None => self.give_back(),
+        }
+        taken
+    }
+
+    /// Shrinks the literal table once it is three quarters empty: each shrink is paid for by as many removals.
+    fn give_back(&mut self) {
+        let (len, capacity) = (self.literals.len(), self.literals.capacity());
+        if capacity > TABLE_KEPT && len < capacity / 4 {
+            let hasher = &self.hasher;
+            self.literals.shrink_to(len * 2, |literal| {
+                hasher.hash_one(literal.subject.as_bytes())
+            });
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Messages and their parts.
+//!
+//! A [`Message`] is a subject, a payload, and where wanted a reply subject, headers and a status. It is cheap to clone:
+//! small payloads are copied, everything else is shared. It is 112 bytes large and needs no allocation when its subject has at
+//! most 23 bytes, its payload was borrowed and has at most [`Payload::INLINE_MAX`], and it carries no headers.
+
+pub mod headers;
+mod payload;
+pub mod status;
+
+pub use headers::{HeaderError, HeaderMap};
+pub use payload::Payload;
+pub use status::StatusCode;
+
+pub(crate) use payload::Body;
+
+use crate::subject::{Subject, SubjectError, ToSubject};
+use bytes::Bytes;
+use smol_str::SmolStr;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// A message as a subscriber gets it, or as one is made by hand to be published or to test a handler with.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Message, SubjectError};
+///
+/// let message = Message::new("orders.eu", "hello")?.with_reply("answers.1")?;
+/// assert_eq!(message.subject(), "orders.eu");
+/// assert_eq!(message.payload(), b"hello");
+/// assert_eq!(message.reply().map(|reply| reply.as_str()), Some("answers.1"));
+/// assert!(message.headers().is_empty() && message.status().is_none());
+/// # Ok::<_, SubjectError>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    pub(crate) subject: Subject,
+    pub(crate) reply: Option<Subject>,
+    pub(crate) head: Option<Arc<Head>>,
+    pub(crate) body: Body,
+    /// The connection that received the message, if it can be answered; known to the rooms above only.
+    pub(crate) receiver: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What few messages have: headers and a status.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) status: Option<(StatusCode, SmolStr)>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Message {
+    /// A message without reply, headers and status.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Subject::new`].
+    pub fn new<'a>(
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<Self, SubjectError> {
+        let body = payload.into().into_body();
+        Ok(Message {
+            subject: subject.into_subject()?,
+            reply: None,
+            head: None,
+            body,
+            receiver: None,
+        })
+    }
+
+    /// The same with a subject to answer to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Subject::new`].
+    pub fn with_reply(mut self, reply: impl ToSubject) -> Result<Self, SubjectError> {
+        self.reply = Some(reply.into_subject()?);
+        Ok(self)
+    }
+
+    /// The same with these headers instead of those it had.
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        let status = self.head.take().and_then(|head| head.status.clone());
+        self.head = Head { status, headers }.boxed();
+        self
+    }
+
+    /// The same with a status and its text, which NATS carries on the first header line (H7).
+    pub fn with_status(mut self, status: StatusCode, description: &str) -> Self {
+        let headers = self.headers().clone();
+        self.head = Head {
+            status: Some((status, SmolStr::new(description))),
+            headers,
+        }
+        .boxed();
+        self
+    }
+
+    /// Where it was published.
+    #[inline]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.body.as_slice()
+    }
+
+    /// The payload as `Bytes`: shared where it was published owned or was too large to lie in the message, else copied.
+    pub fn payload_bytes(&self) -> Bytes {
+        self.body.to_bytes()
+    }
+
+    /// The payload as text, where it is UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// The standard library's, with the position of the first byte that is not UTF-8.
+    pub fn payload_str(&self) -> Result<&str, std::str::Utf8Error> {
+        std::str::from_utf8(self.payload())
+    }
+
+    /// The headers; empty if it has none.
+    pub fn headers(&self) -> &HeaderMap {
+        static NONE: HeaderMap = HeaderMap::new();
+        self.head.as_ref().map_or(&NONE, |head| &head.headers)
+    }
+
+    /// Where an answer is wanted (R1).
+    #[inline]
+    pub fn reply(&self) -> Option<&Subject> {
+        self.reply.as_ref()
+    }
+
+    /// The status, which system messages such as "no responders" carry instead of a payload (H8).
+    pub fn status(&self) -> Option<StatusCode> {
+        self.head
+            .as_ref()?
+            .status
+            .as_ref()
+            .map(|(status, _)| *status)
+    }
+
+    /// The text beside the status; empty if there is none.
+    pub fn status_description(&self) -> &str {
+        self.head
+            .as_ref()
+            .and_then(|head| head.status.as_ref())
+            .map_or("", |(_, text)| text)
+    }
+
+    /// Bytes as NATS counts them toward the limits: payload plus the encoded header block (H1).
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.payload().len() + self.head.as_ref().map_or(0, |head| head.size())
+    }
+}
+
+impl Head {
+    /// `None` if there is nothing in it: then nothing is sent (H7).
+    pub(crate) fn boxed(self) -> Option<Arc<Head>> {
+        (self.status.is_some() || !self.headers.is_empty()).then(|| Arc::new(self))
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        let status = self
+            .status
+            .as_ref()
+            .map(|(status, text)| (*status, text.as_str()));
+        headers::encoded_len(status, &self.headers)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Message");
+        out.field("subject", &self.subject);
+        if let Some(reply) = &self.reply {
+            out.field("reply", reply);
+        }
+        if let Some(head) = &self.head {
+            if let Some((status, text)) = &head.status {
+                out.field("status", &format_args!("{status} {text}"));
+            }
+            out.field("headers", &head.headers);
+        }
+        out.field(
+            "payload",
+            &format_args!("{}", self.payload().escape_ascii()),
+        )
+        .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_no_larger_than_documented() {
+        assert_eq!(size_of::<Message>(), 112);
+    }
+
+    #[test]
+    fn size_counts_headers_as_encoded() {
+        let message = Message::new("a", "1234").unwrap();
+        assert_eq!(message.size(), 4);
+        let mut headers = HeaderMap::new();
+        headers.insert("A", "b").unwrap();
+        // H1: "NATS/1.0\r\n" + "A: b\r\n" + "\r\n"
+        assert_eq!(message.clone().with_headers(headers).size(), 4 + 10 + 6 + 2);
+        assert_eq!(message.clone().with_headers(HeaderMap::new()).size(), 4);
+        // R3: a 503 without text is 16 bytes on the wire.
+        assert_eq!(
+            message.with_status(StatusCode::NO_RESPONDERS, "").size(),
+            4 + 16
+        );
+    }
+}

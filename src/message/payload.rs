@@ -1,0 +1,224 @@
+//! What a message carries.
+
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// A payload as it is handed to a publish: borrowed, or owned and then never copied.
+///
+/// | made from | becomes |
+/// |---|---|
+/// | `&[u8]`, `&[u8; N]`, `&str`, `&String`, `&Vec<u8>` | copied once per message, if anybody wants it; inline up to [`Payload::INLINE_MAX`] bytes |
+/// | `Vec<u8>`, `String`, `Bytes` | moved, shared by all receivers, never copied |
+/// | [`Payload::from_static`] | referred to: no copy, no allocation, no count |
+///
+/// Size: 0 to [`Limits::max_payload`](crate::Limits::max_payload) bytes, headers included; an empty one is legal (S8).
+///
+/// # Example
+///
+/// ```
+/// use postroom::Payload;
+///
+/// let borrowed = Payload::from("hello");
+/// let owned = Payload::from(vec![1, 2, 3]);
+/// assert_eq!((borrowed.len(), owned.as_slice()), (5, &[1, 2, 3][..]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Payload<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl<'a> Payload<'a> {
+    /// Bytes that a message holds itself, without an allocation, when they were borrowed.
+    pub const INLINE_MAX: usize = Body::INLINE_MAX;
+
+    /// Refers to bytes that live as long as the program: no copy is ever made.
+    pub const fn from_static(bytes: &'static [u8]) -> Self {
+        Payload(Source::Owned(Bytes::from_static(bytes)))
+    }
+
+    /// No bytes.
+    pub const fn empty() -> Self {
+        Payload(Source::Borrowed(&[]))
+    }
+
+    /// Bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Whether there are no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Source::Borrowed(bytes) => bytes,
+            Source::Owned(bytes) => bytes,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn into_body(self) -> Body {
+        match self.0 {
+            Source::Borrowed(bytes) => Body::copied(bytes),
+            Source::Owned(bytes) => Body::Shared(bytes),
+        }
+    }
+}
+
+/// The bytes in a message. 40 bytes large, like the rest of the message laid out to fill it: what fits inline costs neither
+/// an allocation on the publishing thread nor a release on the receiving one, which together cost more than the queue.
+#[derive(Clone)]
+pub(crate) enum Body {
+    Inline {
+        len: u8,
+        bytes: [u8; Body::INLINE_MAX],
+    },
+    Shared(Bytes),
+}
+
+impl Body {
+    pub(crate) const INLINE_MAX: usize = 38;
+
+    #[inline]
+    fn copied(bytes: &[u8]) -> Self {
+        if bytes.len() > Self::INLINE_MAX {
+            return Body::Shared(Bytes::copy_from_slice(bytes));
+        }
+        let mut inline = [0; Self::INLINE_MAX];
+        inline[..bytes.len()].copy_from_slice(bytes);
+        Body::Inline {
+            len: bytes.len() as u8,
+            bytes: inline,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Body::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Body::Shared(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Body::Inline { .. } => Bytes::copy_from_slice(self.as_slice()),
+            Body::Shared(bytes) => bytes.clone(),
+        }
+    }
+}
+
+macro_rules! borrowed {
+    ($($from:ty => |$it:ident| $slice:expr),* $(,)?) => {$(
+        impl<'a> From<&'a $from> for Payload<'a> {
+            #[inline]
+            fn from($it: &'a $from) -> Self {
+                Payload(Source::Borrowed($slice))
+            }
+        }
+    )*};
+}
+
+borrowed! {
+    [u8] => |bytes| bytes,
+    str => |text| text.as_bytes(),
+    String => |text| text.as_bytes(),
+    Vec<u8> => |bytes| bytes,
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Payload(Source::Borrowed(bytes))
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Payload<'_> {
+    fn from(bytes: [u8; N]) -> Self {
+        Payload(Source::Owned(Bytes::copy_from_slice(&bytes)))
+    }
+}
+
+macro_rules! owned {
+    ($($from:ty),*) => {$(
+        impl From<$from> for Payload<'_> {
+            #[inline]
+            fn from(bytes: $from) -> Self {
+                Payload(Source::Owned(Bytes::from(bytes)))
+            }
+        }
+    )*};
+}
+
+owned!(Vec<u8>, String, Box<[u8]>);
+
+impl From<Bytes> for Payload<'_> {
+    #[inline]
+    fn from(bytes: Bytes) -> Self {
+        Payload(Source::Owned(bytes))
+    }
+}
+
+impl From<&Bytes> for Payload<'_> {
+    #[inline]
+    fn from(bytes: &Bytes) -> Self {
+        Payload(Source::Owned(bytes.clone()))
+    }
+}
+
+impl From<()> for Payload<'_> {
+    fn from((): ()) -> Self {
+        Payload::empty()
+    }
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Payload<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Payload<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_no_larger_than_intended() {
+        assert_eq!(size_of::<Body>(), 40);
+    }
+
+    #[test]
+    fn owned_bytes_are_not_copied_and_borrowed_ones_go_inline_up_to_the_limit() {
+        let vec = vec![7; 100];
+        let at = vec.as_ptr();
+        assert_eq!(Payload::from(vec).into_body().to_bytes().as_ptr(), at);
+        for len in 0..=Body::INLINE_MAX + 1 {
+            let bytes: Vec<u8> = (0..len as u8).collect();
+            let body = Payload::from(&bytes).into_body();
+            assert_eq!(body.as_slice(), bytes);
+            assert_eq!(matches!(body, Body::Inline { .. }), len <= Body::INLINE_MAX);
+        }
+    }
+}

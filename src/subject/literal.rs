@@ -1,0 +1,135 @@
+//! [`Subject`]: the literal address of a message.
+
+use smol_str::SmolStr;
+
+use super::text::checked_text;
+use super::token::{MAX_LEN, Tokens};
+use super::{Pattern, SubjectError, check_subject};
+
+/// A literal subject, such as `orders.eu.new`: checked when it was made, cheap to clone.
+///
+/// The [room's page](super) has the grammar. A `Subject` holds no wildcard token; whoever needs one asks for a
+/// [`Pattern`].
+///
+/// # Sizes
+///
+/// 1 to [`MAX_LEN`](Self::MAX_LEN) bytes, 1 or more tokens. The value itself takes 24 bytes; a text of up to 23 bytes
+/// lies within them, a longer one in an allocation that all clones share.
+///
+/// # Example
+///
+/// ```
+/// use std::collections::HashMap;
+/// use postroom::subject::{Subject, SubjectError};
+///
+/// let subject = Subject::new("orders.eu")?;
+/// assert_eq!(subject, "orders.eu");
+///
+/// let counts = HashMap::from([(subject, 3)]);
+/// assert_eq!(counts.get("orders.eu"), Some(&3));
+///
+/// assert!(Subject::new("orders eu").is_err());
+/// # Ok::<(), SubjectError>(())
+/// ```
+///
+/// Source: S1, S2, S4, S13.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(SmolStr);
+
+checked_text!(Subject, check_subject);
+
+#[expect(clippy::len_without_is_empty, reason = "a subject is never empty")]
+impl Subject {
+    /// The longest subject, in bytes: 65 535. Patterns have the same bound.
+    ///
+    /// NATS bounds the whole protocol line instead, at 4096 bytes by default, so a subject near this bound cannot
+    /// cross to a server with default settings.
+    pub const MAX_LEN: usize = MAX_LEN;
+
+    /// Checks `text` and keeps a copy of it.
+    ///
+    /// # Errors
+    ///
+    /// - [`SubjectError::Empty`] if `text` has no bytes;
+    /// - [`SubjectError::TooLong`] if it has more than [`MAX_LEN`](Self::MAX_LEN) bytes;
+    /// - [`SubjectError::EmptyToken`] if it starts or ends with a dot or holds two in a row;
+    /// - [`SubjectError::Whitespace`] if it holds a space, tab, CR or LF;
+    /// - [`SubjectError::Wildcard`] if a token is exactly `*` or exactly `>`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::subject::{Subject, SubjectError};
+    ///
+    /// assert_eq!(Subject::new("foo*.f>o")?.as_str(), "foo*.f>o"); // not wildcards: not whole tokens
+    /// assert_eq!(Subject::new("foo.>"), Err(SubjectError::Wildcard { position: 4 }));
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S2, S4, S13.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, SubjectError> {
+        let text = text.as_ref();
+        check_subject(text)?;
+        Ok(Self::from_smol(SmolStr::new(text)))
+    }
+
+    /// The text, exactly as it was given.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Subject, SubjectError};
+    /// assert_eq!(Subject::new("Orders.EU")?.as_str(), "Orders.EU");
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The length of the text in bytes, dots included; at least 1.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Subject, SubjectError};
+    /// assert_eq!(Subject::new("orders.eu")?.len(), 9);
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The tokens from left to right: at least one, none empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Subject, SubjectError};
+    /// let subject = Subject::new("orders.eu.new")?;
+    /// assert_eq!(subject.tokens().collect::<Vec<_>>(), ["orders", "eu", "new"]);
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(self.as_str())
+    }
+}
+
+/// Takes a pattern without wildcards for the subject it is.
+///
+/// # Errors
+///
+/// [`SubjectError::Wildcard`] with the position of the first `*` or `>` token, if there is one.
+impl TryFrom<Pattern> for Subject {
+    type Error = SubjectError;
+
+    fn try_from(pattern: Pattern) -> Result<Self, SubjectError> {
+        check_subject(pattern.as_str())?;
+        Ok(Self::from_smol(pattern.into_smol()))
+    }
+}

@@ -1,0 +1,64 @@
+//! Subjects and patterns: the words in which messages are addressed.
+//!
+//! **What it is for.** A message is published on a [`Subject`], a subscription is made on a [`Pattern`]. Both are
+//! texts cut into *tokens* by dots. They are checked once, when they are made, and never again: whoever holds one
+//! holds proof that its text obeys the grammar below.
+//!
+//! **The grammar.**
+//!
+//! | text | `Subject` | `Pattern` | rule |
+//! |---|---|---|---|
+//! | `orders.eu.new` | yes | yes | S1 |
+//! | `orders.*`, `*.eu.*` | no | yes: `*` stands for exactly one token | S3 |
+//! | `orders.>`, `>` | no | yes: `>` stands for one or more tokens, at the end only | S3 |
+//! | `foo*`, `f>o`, `**` | yes | yes: a wildcard is a whole token, so these are plain text | S2 |
+//! | `>.foo`, `foo.>.bar` | no | no: something follows `>` | S4 |
+//! | an empty text, `.foo`, `foo.`, `a..b` | no | no: empty token | S4 |
+//! | any text with space, tab, CR or LF | no | no | S1, S13 |
+//!
+//! Everything else is allowed: any UTF-8, control characters and NUL included, upper and lower case being
+//! different, up to [`Subject::MAX_LEN`] bytes.
+//!
+//! **What it promises.** Making, cloning, comparing and matching never panic, and matching never allocates.
+//! Texts of up to 23 bytes are stored inline; longer ones share one allocation among all clones. Equality, order
+//! and hash are those of the text, so a map keyed by `Subject` can be asked with a `&str`.
+//!
+//! **What it does not promise.** The number of tokens is not bounded here, only the bytes are. Nothing is reserved:
+//! `$SYS.x` and `_INBOX.x` are subjects like any other (S9).
+//!
+//! **How it fails.** With a [`SubjectError`], which names the leftmost fault and its byte position.
+//!
+//! **Where the rules come from.** nats-server 2.15.1, rules S1 to S4, S7, S12 and S13. DIFFERENCE: the server lets a
+//! subject be any bytes (S1) and checks a published one only for pedantic connections (S6); here a subject is UTF-8
+//! and always checked, as NATS client libraries do (S13). What a lenient connection may publish never becomes a
+//! [`Subject`]; the functions of [`relation`] still route it as the server does.
+//!
+//! ```
+//! use postroom::subject::{Pattern, Subject, SubjectError};
+//!
+//! let subject = Subject::new("orders.eu.new")?;
+//! assert!(Pattern::new("orders.*.new")?.matches(&subject));
+//! assert!(Pattern::new("orders.>")?.matches(&subject));
+//! assert!(!Pattern::new("orders.*")?.matches(&subject));
+//! assert_eq!(Subject::new("orders..new"), Err(SubjectError::EmptyToken { position: 7 }));
+//! # Ok::<(), SubjectError>(())
+//! ```
+
+mod convert;
+mod error;
+mod literal;
+mod pattern;
+pub mod relation;
+mod text;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use convert::{ToPattern, ToSubject};
+pub use error::SubjectError;
+pub use literal::Subject;
+pub use pattern::Pattern;
+pub use token::Tokens;
+
+pub(crate) use token::{check_pattern, check_subject};

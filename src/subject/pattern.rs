@@ -1,0 +1,225 @@
+//! [`Pattern`]: what a subscription asks for.
+
+use smol_str::SmolStr;
+
+use super::text::checked_text;
+use super::token::{MAX_LEN, ONE, TAIL, Tokens};
+use super::{Subject, SubjectError, check_pattern, relation};
+
+/// A subject that may hold wildcards, such as `orders.*.new` or `orders.>`: checked when made, cheap to clone.
+///
+/// The [room's page](super) has the grammar. Every [`Subject`] is a pattern that matches itself alone.
+///
+/// # Sizes
+///
+/// As for [`Subject`]: 1 to [`MAX_LEN`](Self::MAX_LEN) bytes, up to 23 of them inline.
+///
+/// # Example
+///
+/// ```
+/// use postroom::subject::{Pattern, SubjectError};
+///
+/// let pattern: Pattern = "orders.*.new".parse()?;
+/// assert!(pattern.matches("orders.eu.new"));
+/// assert!(!pattern.matches("orders.new"));
+///
+/// assert_eq!(Pattern::new("orders.>.new"), Err(SubjectError::AfterTail { position: 9 }));
+/// # Ok::<(), SubjectError>(())
+/// ```
+///
+/// Source: S2, S3, S4, S13.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(SmolStr);
+
+checked_text!(Pattern, check_pattern);
+
+#[expect(clippy::len_without_is_empty, reason = "a pattern is never empty")]
+impl Pattern {
+    /// The longest pattern, in bytes: that of a [`Subject`], 65 535.
+    pub const MAX_LEN: usize = MAX_LEN;
+
+    /// Checks `text` and keeps a copy of it.
+    ///
+    /// # Errors
+    ///
+    /// - [`SubjectError::Empty`] if `text` has no bytes;
+    /// - [`SubjectError::TooLong`] if it has more than [`MAX_LEN`](Self::MAX_LEN) bytes;
+    /// - [`SubjectError::EmptyToken`] if it starts or ends with a dot or holds two in a row;
+    /// - [`SubjectError::Whitespace`] if it holds a space, tab, CR or LF;
+    /// - [`SubjectError::AfterTail`] if anything, be it only a dot, follows a token that is exactly `>`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::subject::{Pattern, SubjectError};
+    ///
+    /// assert_eq!(Pattern::new("*.eu.>")?.as_str(), "*.eu.>");
+    /// assert_eq!(Pattern::new(".eu"), Err(SubjectError::EmptyToken { position: 0 }));
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S2, S4, S13. DIFFERENCE: async-nats checks neither the place of a `>` nor what follows it; the server
+    /// then refuses the subscription. Here it is refused at once.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, SubjectError> {
+        let text = text.as_ref();
+        check_pattern(text)?;
+        Ok(Self::from_smol(SmolStr::new(text)))
+    }
+
+    /// The text, exactly as it was given.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// assert_eq!(Pattern::new("orders.*")?.as_str(), "orders.*");
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The length of the text in bytes, dots included; at least 1.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// assert_eq!(Pattern::new("orders.*")?.len(), 8);
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The tokens from left to right, wildcards included: at least one, none empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// let pattern = Pattern::new("orders.*.>")?;
+    /// assert_eq!(pattern.tokens().collect::<Vec<_>>(), ["orders", "*", ">"]);
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(self.as_str())
+    }
+
+    /// The first token, which may be `*` or `>`; never empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// assert_eq!(Pattern::new("orders.*")?.first_token(), "orders");
+    /// assert_eq!(Pattern::new(">")?.first_token(), ">");
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn first_token(&self) -> &str {
+        self.tokens().next().unwrap_or_default()
+    }
+
+    /// Whether no token is a wildcard, so that the pattern matches exactly one subject: its own text.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// assert!(Pattern::new("orders.e*")?.is_literal()); // `e*` is plain text (S2)
+    /// assert!(!Pattern::new("orders.*")?.is_literal());
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S2.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.tokens().all(|token| token != ONE && token != TAIL)
+    }
+
+    /// Whether a message published on `subject` reaches a subscription on this pattern.
+    ///
+    /// `subject` may be any text. A `*` or `>` token in it is plain text that only a wildcard matches (S7), and a
+    /// text with an empty token is matched by nothing (S6).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::subject::{Pattern, Subject, SubjectError};
+    ///
+    /// let pattern = Pattern::new("orders.>")?;
+    /// assert!(pattern.matches(Subject::new("orders.eu.new")?));
+    /// assert!(pattern.matches("orders.*"));
+    /// assert!(!pattern.matches("orders"));
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S2, S3, S6, S7; see [`relation::matches`].
+    #[must_use]
+    pub fn matches(&self, subject: impl AsRef<str>) -> bool {
+        relation::matches(self.as_str(), subject.as_ref())
+    }
+
+    /// Whether every subject that `other` matches is matched by this pattern too. A pattern includes itself.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// let all = Pattern::new("orders.>")?;
+    /// let some = Pattern::new("orders.*.new")?;
+    /// assert!(all.includes(&some));
+    /// assert!(!some.includes(&all));
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S12; see [`relation::includes`].
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        relation::includes(self.as_str(), other.as_str())
+    }
+
+    /// Whether there is a subject that both patterns match.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use postroom::subject::{Pattern, SubjectError};
+    /// let ours = Pattern::new("orders.*")?;
+    /// assert!(ours.overlaps(&Pattern::new("*.eu")?));
+    /// assert!(!ours.overlaps(&Pattern::new("*.eu.>")?));
+    /// # Ok::<(), SubjectError>(())
+    /// ```
+    ///
+    /// Source: S12, with the DIFFERENCE noted at [`relation::overlaps`].
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        relation::overlaps(self.as_str(), other.as_str())
+    }
+}
+
+impl From<Subject> for Pattern {
+    fn from(subject: Subject) -> Self {
+        Self::from_smol(subject.into_smol())
+    }
+}
+
+impl From<&Subject> for Pattern {
+    fn from(subject: &Subject) -> Self {
+        Self::from_smol(subject.as_smol().clone())
+    }
+}
+
+impl From<&Pattern> for Pattern {
+    fn from(pattern: &Pattern) -> Self {
+        Self::from_smol(pattern.as_smol().clone())
+    }
+}
