@@ -41,11 +41,6 @@ impl Rng {
         self.draw(|rng| rng.usize(..bound))
     }
 
-    /// `len` characters of 0-9, A-Z, a-z.
-    pub(crate) fn base62(&self, len: usize) -> String {
-        self.draw(|rng| (0..len).map(|_| rng.alphanumeric()).collect())
-    }
-
     /// 64 random bits.
     pub(crate) fn bits(&self) -> u64 {
         self.draw(|rng| rng.u64(..))

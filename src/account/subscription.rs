@@ -52,6 +52,11 @@ impl Subscription {
         self.fate.abandoned.store(true, SeqCst);
     }
 
+    /// Its counts are in the past.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.fate.retired.load(SeqCst)
+    }
+
     /// True for one caller, once nothing can change the counts any more: the outlet is closed and empty, and nobody holds it.
     pub(crate) fn may_retire(&self) -> bool {
         // ORDERING: SeqCst; the handle's drop and the end of a callback that still ran may come here at once, and the later

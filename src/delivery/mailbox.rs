@@ -13,7 +13,7 @@
 // | field           | written by           | read by             | invariant                                       |
 // | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
 // | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
-// | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in                         |
+// | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
 // | taken           | receivers            | everybody           | never ahead of intake.counter                   |
 
 use super::episode::{Episode, Lost};
@@ -51,6 +51,7 @@ struct Intake {
     counter: Counter,
     seen: AtomicU64,
     limit: AtomicU64,
+    exempt: AtomicU64,
 }
 
 /// A message was let in.
@@ -119,7 +120,7 @@ impl Mailbox {
                     let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
                     if special {
                         admitted.last = now.has(Tally::LIMITED)
-                            && self.intake.counter.total_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
+                            && self.wanted_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
                         admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.taken.load()));
                     }
                     return Ok(admitted);
@@ -219,12 +220,17 @@ impl Mailbox {
     pub(crate) fn end_after(&self, limit: u64) -> bool {
         self.intake.limit.store(limit, Ordering::SeqCst);
         let before = self.intake.counter.raise(Tally::LIMITED);
-        self.intake.counter.total_at(before) < limit
+        self.wanted_at(before) < limit
     }
 
-    /// One message more than was agreed, for one that does not count (R5).
-    pub(crate) fn extend_limit(&self) {
-        self.intake.limit.fetch_add(1, Ordering::SeqCst);
+    /// Makes `messages` more, or fewer, that are let in not count toward the limit (R5).
+    pub(crate) fn exempt(&self, messages: i64) {
+        self.intake.exempt.fetch_add(messages as u64, Ordering::SeqCst);
+    }
+
+    /// Messages that count toward the limit, up to the moment the word was `now`.
+    fn wanted_at(&self, now: Tally) -> u64 {
+        self.intake.counter.total_at(now).saturating_sub(self.intake.exempt.load(Ordering::SeqCst))
     }
 
     /// Empties a closed queue; what was in it is counted as dropped and given back, for the caller to drop where no lock is held.
@@ -257,8 +263,16 @@ impl Mailbox {
     /// again.
     pub(crate) fn turn_away(&self, size: usize) {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
-        self.extend_limit();
+        self.exempt(1);
         self.settle(size);
+    }
+
+    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
+    pub(crate) fn count_passed(&self) -> bool {
+        self.intake.counter.count(0);
+        self.taken.count(0);
+        let now = self.intake.counter.load();
+        now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst)
     }
 
     /// Counts a message that is not in the queue.
@@ -302,7 +316,7 @@ impl Mailbox {
 
     #[cold]
     fn is_open_at(&self, now: Tally) -> bool {
-        let full = || self.intake.counter.total_at(now) >= self.intake.limit.load(Ordering::SeqCst);
+        let full = || self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst);
         !now.has(Tally::CLOSED) && !(now.has(Tally::LIMITED) && full())
     }
 

@@ -10,6 +10,7 @@ mod episode;
 mod mailbox;
 mod outlet;
 mod overflow;
+pub(crate) mod runner;
 mod tally;
 mod wake;
 

@@ -214,8 +214,8 @@ impl Outlet {
     /// Lets nothing in any more. False if that was so before.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
         let first =
-            self.closed.compare_exchange(OPEN, reason as u8, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        // ORDERING: see `make_mailbox`.
+            self.closed.compare_exchange(OPEN, reason as u8, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        // ORDERING: SeqCst for the waiters, who register and then look here; the fence: see `make_mailbox`.
         fence(Ordering::SeqCst);
         if let Some(mailbox) = self.mailbox_if_any() {
             mailbox.close();
@@ -225,7 +225,7 @@ impl Outlet {
 
     /// Why it was closed, if it was.
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
-        CloseReason::from_code(self.closed.load(Ordering::Acquire))
+        CloseReason::from_code(self.closed.load(Ordering::SeqCst))
     }
 
     /// Closed, with nothing left to take or to run.
@@ -239,6 +239,22 @@ impl Outlet {
 
     pub(crate) fn count_drop(&self, reason: DropReason) {
         self.mailbox().count_drop(reason);
+    }
+
+    /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
+    /// the last that the subscription wanted.
+    pub(crate) fn count_delivered(&self) -> bool {
+        self.mailbox().count_passed()
+    }
+
+    /// Makes `messages` more, or fewer, that are let in not count toward `end_after` (R5).
+    pub(crate) fn exempt(&self, messages: i64) {
+        self.mailbox().exempt(messages);
+    }
+
+    /// Whether a message of `size` bytes fits the empty queue.
+    pub(crate) fn could_hold(&self, size: usize) -> bool {
+        self.policy.fits((0, 0), size)
     }
 
     /// The user's channel, if that is what stands behind it.

@@ -48,22 +48,21 @@ impl WakeList {
 
     /// Puts `waker` into the list, or in place of the one that was put there under `place` and has not been woken.
     pub(crate) fn register(&self, place: &mut Place, waker: &Waker) {
+        // Cloned before the lock: cloning, too, is a user's code.
+        let mut waker = waker.clone();
         let mut list = self.list.lock();
-        let known = place.0.and_then(|id| list.wakers.iter_mut().find(|(at, _)| *at == id));
-        let replaced = match known {
-            Some((_, old)) if old.will_wake(waker) => None,
-            Some((_, old)) => Some(std::mem::replace(old, waker.clone())),
+        match place.0.and_then(|id| list.wakers.iter_mut().find(|(at, _)| *at == id)) {
+            Some((_, known)) => std::mem::swap(known, &mut waker),
             None => {
                 list.registered += 1;
                 let id = list.registered;
-                list.wakers.push_back((id, waker.clone()));
+                list.wakers.push_back((id, waker));
                 place.0 = Some(id);
-                None
+                return self.changed(&list);
             }
-        };
-        self.changed(&list);
+        }
         drop(list);
-        drop(replaced);
+        drop(waker);
     }
 
     /// Gives a place back. True if it had been woken: then the wake-up may have been meant for another, and who does not use
@@ -128,6 +127,10 @@ impl WakeList {
                     self.wake_one();
                 }
                 return ready();
+            }
+            // A callback of this thread that waits for its turn may be what we wait for.
+            if super::runner::run_waiting() {
+                continue;
             }
             timers.park(&waker, deadline);
         }

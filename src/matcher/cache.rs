@@ -6,6 +6,7 @@
 //! entry from the matcher visits to take routes out.
 
 use super::generation::Stamp;
+use super::Hit;
 use super::matches::Matches;
 use smol_str::SmolStr;
 
@@ -24,6 +25,13 @@ pub(super) struct Remembered<T> {
     hash: u64,
     subject: SmolStr,
     pub(super) route: Route<T>,
+}
+
+impl<T> Remembered<T> {
+    #[inline]
+    pub(super) fn hit(&self) -> Hit<'_, T> {
+        Hit { matches: &self.route.matches, subject: Some(&self.subject) }
+    }
 }
 
 #[derive(Debug)]
@@ -91,7 +99,7 @@ impl<T> RouteCache<T> {
         hash: u64,
         subject: SmolStr,
         route: Route<T>,
-    ) -> (&Route<T>, Option<Box<Remembered<T>>>) {
+    ) -> (&Remembered<T>, Option<Box<Remembered<T>>>) {
         if self.places.is_empty() {
             self.places
                 .resize_with(PLACES_MIN.min(self.places_max), || None);
@@ -114,10 +122,7 @@ impl<T> RouteCache<T> {
             subject,
             route,
         }));
-        (
-            &self.places[at].as_ref().expect("just filled").route,
-            pushed_out,
-        )
+        (self.places[at].as_ref().expect("just filled"), pushed_out)
     }
 
     /// Takes out the route of one subject.

@@ -128,6 +128,12 @@ pub struct Matcher<T: Send + Sync> {
     next_id: AtomicU64,
 }
 
+/// What a subject leads to, and the subject itself where it is kept in a form that is cheap to clone.
+pub(crate) struct Hit<'a, T> {
+    pub(crate) matches: &'a Matches<T>,
+    pub(crate) subject: Option<&'a SmolStr>,
+}
+
 /// What one thread has of a matcher.
 #[derive(Debug)]
 struct Cell<T>(OwnerLock<Mine<T>>);
@@ -219,12 +225,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        self.with_matches(subject, |found| into.copy_from(found));
+        self.with_matches(subject, |hit| into.copy_from(hit.matches));
     }
 
     /// Whether any entry's pattern matches `subject`.
     pub fn has_interest(&self, subject: &str) -> bool {
-        self.with_matches(subject, |found| !found.is_empty())
+        self.with_matches(subject, |hit| !hit.matches.is_empty())
     }
 
     /// The entries whose pattern shares at least one subject with `pattern`: the reverse look-up.
@@ -294,53 +300,57 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         stats
     }
 
-    /// Calls `f` with what `subject` leads to.
+    /// Calls `f` with what `subject` leads to, if this thread remembers it; else gives `f` back.
     ///
-    /// `f` may run under this thread's own lock: it may use the matcher, but must not wait for another thread, and must not
+    /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
     /// run a user's code.
     #[inline]
-    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(&Matches<T>) -> R) -> R {
+    pub(crate) fn with_remembered<R, F>(&self, subject: &str, f: F) -> Result<R, F>
+    where
+        F: FnOnce(Hit<'_, T>) -> R,
+    {
         let hash = self.hash(subject);
         let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
-        let Some(mut mine) = cell.0.try_lock() else {
-            return self.with_uncached(hash, subject, Matches::new(), f).0;
-        };
-        if let Some(known) = mine.cache.find(hash, subject) {
-            let first = || self.hash(first_token(subject));
-            if self.generations.holds(&mut known.route.stamp, hash, first) {
-                let result = f(&known.route.matches);
-                mine.cache.hits += 1;
-                return result;
-            }
+        let Some(mut mine) = cell.0.try_lock() else { return Err(f) };
+        let Some(known) = mine.cache.find(hash, subject) else { return Err(f) };
+        if !self.generations.holds(&mut known.route.stamp, hash, || self.hash(first_token(subject))) {
+            return Err(f);
         }
-        self.with_unremembered(hash, subject, mine, cell, f)
+        let result = f(known.hit());
+        mine.cache.hits += 1;
+        Ok(result)
+    }
+
+    /// Calls `f` with what `subject` leads to. What is said of `f` in [`Matcher::with_remembered`] holds here too.
+    #[inline]
+    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
+        match self.with_remembered(subject, f) {
+            Ok(result) => result,
+            Err(f) => self.with_found(subject, f),
+        }
     }
 
     /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
     #[inline(never)]
-    fn with_unremembered<'a, R>(
-        &self,
-        hash: u64,
-        subject: &str,
-        mut mine: impl std::ops::DerefMut<Target = Mine<T>> + 'a,
-        cell: &'a Cell<T>,
-        f: impl FnOnce(&Matches<T>) -> R,
-    ) -> R {
+    fn with_found<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
+        let hash = self.hash(subject);
+        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
+        // Somebody visits to take routes out, or this thread is inside a route further up its stack.
+        let Some(mut mine) = cell.0.try_lock() else {
+            return self.with_uncached(hash, subject, Matches::new(), f).0;
+        };
         if let Some(known) = mine.cache.find(hash, subject) {
             // The old clones are not the last ones: whoever removes an entry keeps its value until it has visited here.
-            known.route = self.collect_route(
-                hash,
-                subject,
-                Some(std::mem::take(&mut known.route.matches)),
-            );
-            let result = f(&known.route.matches);
+            let reuse = std::mem::take(&mut known.route.matches);
+            known.route = self.collect_route(hash, subject, Some(reuse));
+            let result = f(known.hit());
             mine.cache.misses += 1;
             return result;
         }
         if mine.cache.worth_remembering(hash) {
             let route = self.collect_route(hash, subject, None);
-            let (route, pushed_out) = mine.cache.remember(hash, SmolStr::new(subject), route);
-            let result = f(&route.matches);
+            let (known, pushed_out) = mine.cache.remember(hash, SmolStr::new(subject), route);
+            let result = f(known.hit());
             drop(mine);
             drop(pushed_out);
             return result;
@@ -361,16 +371,11 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         hash: u64,
         subject: &str,
         mut scratch: Matches<T>,
-        f: impl FnOnce(&Matches<T>) -> R,
+        f: impl FnOnce(Hit<'_, T>) -> R,
     ) -> (R, Matches<T>) {
-        self.collect(
-            hash,
-            self.hash(first_token(subject)),
-            subject,
-            false,
-            &mut scratch,
-        );
-        (f(&scratch), scratch)
+        let first_token = self.hash(first_token(subject));
+        self.collect(hash, first_token, subject, false, &mut scratch);
+        (f(Hit { matches: &scratch, subject: None }), scratch)
     }
 
     fn collect_route(&self, hash: u64, subject: &str, reuse: Option<Matches<T>>) -> Route<T> {

@@ -1,8 +1,7 @@
 //! Routes that a caller keeps for one subject, outside any thread's cache.
 
 use super::cache::Route;
-use super::matches::Matches;
-use super::{Matcher, first_token};
+use super::{Hit, Matcher, first_token};
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, OwnerLock, yield_now};
 use ahash::RandomState;
@@ -63,7 +62,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     pub(crate) fn with_prepared<R>(
         &self,
         prepared: &Prepared<T>,
-        f: impl FnOnce(&Matches<T>) -> R,
+        f: impl FnOnce(Hit<'_, T>) -> R,
     ) -> R {
         let subject = prepared.subject.as_str();
         let Some(mut kept) = prepared.route.try_lock() else {
@@ -73,16 +72,20 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             if self.generations.holds(&mut route.stamp, prepared.hash, || {
                 self.hash(first_token(subject))
             }) {
-                return f(&route.matches);
+                return f(prepared.hit(route));
             }
         }
         let reuse = kept.take().map(|route| route.matches);
         let route = kept.insert(self.collect_route(prepared.hash, subject, reuse));
-        f(&route.matches)
+        f(prepared.hit(route))
     }
 }
 
 impl<T> Prepared<T> {
+    fn hit<'a>(&'a self, route: &'a Route<T>) -> Hit<'a, T> {
+        Hit { matches: &route.matches, subject: Some(self.subject.as_smol()) }
+    }
+
     pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }

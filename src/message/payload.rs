@@ -66,6 +66,14 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// The payload of a message, to be published again.
+    pub(crate) fn of(body: &'a Body) -> Self {
+        match body {
+            Body::Inline { .. } => Payload(Source::Borrowed(body.as_slice())),
+            Body::Shared(bytes) => Payload(Source::Owned(bytes.clone())),
+        }
+    }
+
     #[inline]
     pub(crate) fn into_body(self) -> Body {
         match self.0 {
