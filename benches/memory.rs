@@ -49,7 +49,6 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    #[cfg(any())]
     Case {
         name: "literal",
         about: "idle literal subscription, 17-byte subject",
@@ -57,7 +56,6 @@ const CASES: &[Case] = &[
         trim: true,
         run: literal,
     },
-    #[cfg(any())]
     Case {
         name: "literal_long",
         about: "the same with a subject of 48 bytes",
@@ -65,7 +63,6 @@ const CASES: &[Case] = &[
         trim: true,
         run: literal_long,
     },
-    #[cfg(any())]
     Case {
         name: "wildcard",
         about: "idle subscription to dev.N.*, a trie path of its own",
@@ -73,7 +70,6 @@ const CASES: &[Case] = &[
         trim: true,
         run: wildcard,
     },
-    #[cfg(any())]
     Case {
         name: "literal_as_is",
         about: "literal, the C library left to its defaults",
@@ -279,7 +275,6 @@ fn subject(number: usize) -> String {
     format!("dev.{number:08}.temp")
 }
 
-#[cfg(any())]
 fn literal(count: usize) -> io::Result<Resident> {
     let client = postroom::Bus::new().connect();
     hold(count, |number| {
@@ -287,7 +282,6 @@ fn literal(count: usize) -> io::Result<Resident> {
     })
 }
 
-#[cfg(any())]
 fn literal_long(count: usize) -> io::Result<Resident> {
     let client = postroom::Bus::new().connect();
     hold(count, |number| {
@@ -296,7 +290,6 @@ fn literal_long(count: usize) -> io::Result<Resident> {
     })
 }
 
-#[cfg(any())]
 fn wildcard(count: usize) -> io::Result<Resident> {
     let client = postroom::Bus::new().connect();
     hold(count, |number| {

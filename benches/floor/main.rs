@@ -9,7 +9,6 @@ mod harness;
 mod letter;
 mod machine;
 mod options;
-#[path = "absent.rs"]
 mod ours;
 mod report;
 mod workloads;
