@@ -107,12 +107,12 @@ pub(super) fn head(headers: HeaderMap) -> Option<Arc<Head>> {
 /// A message made by hand, or passed on.
 pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
     Outgoing {
-        subject: message.subject.as_str(),
+        subject: message.subject().as_str(),
         checked: true,
         prepared: None,
-        reply: message.reply.as_ref(),
-        head: message.head.clone(),
-        payload: Payload::of(&message.body),
+        reply: message.reply(),
+        head: message.head().cloned(),
+        payload: message.payload_again(),
     }
 }
 
