@@ -38,7 +38,7 @@ impl Connection {
     #[inline]
     pub(crate) fn publish(
         &self,
-        out: Outgoing<'_>,
+        out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
         // ORDERING: Relaxed; who closed the connection and then told us is seen by coherence.
@@ -46,6 +46,7 @@ impl Connection {
             return Err(RouteError::Closed);
         }
         let Outgoing { subject, checked, prepared, reply, head, payload } = out;
+        let (subject, reply) = (*subject, *reply);
         let limits = &self.shared.account.limits;
         let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
         if size > limits.max_payload {
@@ -54,12 +55,11 @@ impl Connection {
         let matcher = &self.shared.account.matcher;
         let mut later = Later::default();
         // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
-        let (mut payload, mut spare) = (Some(payload), None);
+        let mut spare = None;
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
-            let make = || {
+            let mut make = || {
                 let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-                let payload = payload.take().expect("made once");
-                Message::assemble(Subject::from_smol(subject), reply, head, payload)
+                Message::assemble(Subject::from_smol(subject), reply, head.take(), payload)
             };
             match (hit.matches.plain(), hit.matches.groups()) {
                 ([], []) => 0,
@@ -78,7 +78,7 @@ impl Connection {
                 Ok(accepted) => accepted,
                 Err(deliver) => {
                     // A subject that some thread remembers was checked when it was first used.
-                    if !checked {
+                    if !*checked {
                         check_subject(subject).map_err(RouteError::Subject)?;
                     }
                     if subject.len() > limits.max_subject_len {
@@ -248,7 +248,7 @@ impl Connection {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Subject", subject).expect("a subject has no line breaks");
         let head = Head { status: Some((StatusCode::NO_RESPONDERS, SmolStr::default())), headers }.boxed();
-        let message = Message::assemble(reply.clone(), None, head, Payload::empty());
+        let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
             let own = hit.matches.plain().iter().find(|subscription| {

@@ -40,7 +40,7 @@ impl Publisher {
     /// [`PublishError::MaxPayloadExceeded`] and [`PublishError::Closed`].
     #[inline]
     pub fn publish<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(self.outgoing(payload.into(), None, None), None)?)
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)?)
     }
 
     /// As [`Client::publish_with_headers`](crate::Client::publish_with_headers).
@@ -53,7 +53,7 @@ impl Publisher {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(self.outgoing(payload.into(), None, head(headers)), None)?)
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)?)
     }
 
     /// As [`Client::publish_async`](crate::Client::publish_async).
@@ -119,10 +119,10 @@ pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
 /// Delivers at once what can be; the future waits for the rest.
 pub(super) fn publish_async(
     connection: &Arc<Connection>,
-    out: Outgoing<'_>,
+    mut out: Outgoing<'_>,
 ) -> PublishFuture {
     let mut waiting = Vec::new();
-    let accepted = connection.publish(out, Some(&mut waiting)).map_err(PublishError::from);
+    let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted) }
 }
 

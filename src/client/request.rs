@@ -55,7 +55,7 @@ impl<'a> Question<'a> {
     pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
-        let accepted = connection.publish(self.outgoing(&reply), None).map_err(PublishError::from)?;
+        let accepted = connection.publish(&mut self.outgoing(&reply), None).map_err(PublishError::from)?;
         if accepted == 0 && connection.options.no_responders {
             return Err(no_responders(subject));
         }
@@ -273,7 +273,7 @@ impl Message {
         let reply = self.reply().ok_or(RespondError::NoReply)?;
         let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
-        connection.publish(out, None).map_err(|error| PublishError::from(error).into())
+        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 }

@@ -77,7 +77,7 @@ impl Message {
         subject: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<Self, SubjectError> {
-        Ok(Message::assemble(subject.into_subject()?, None, None, payload.into()))
+        Ok(Message::assemble(subject.into_subject()?, None, None, &mut payload.into()))
     }
 
     /// A message of parts that were checked before.
@@ -86,14 +86,14 @@ impl Message {
         subject: Subject,
         reply: Option<&Subject>,
         head: Option<Arc<Head>>,
-        payload: Payload<'_>,
+        payload: &mut Payload<'_>,
     ) -> Self {
         let extra = if reply.is_none() && head.is_none() {
             None
         } else {
             Some(Arc::new(Extra { reply: reply.cloned(), head, receiver: None }))
         };
-        Message { subject, body: payload.into_body(), extra, mark: Mark::Here }
+        Message { subject, body: payload.take_body(), extra, mark: Mark::Here }
     }
 
     /// The same with a subject to answer to.

@@ -74,11 +74,12 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// What goes into a message. Taken out in place: moving the whole costs more than looking at it.
     #[inline]
-    pub(crate) fn into_body(self) -> Body {
-        match self.0 {
+    pub(crate) fn take_body(&mut self) -> Body {
+        match &mut self.0 {
             Source::Borrowed(bytes) => Body::copied(bytes),
-            Source::Owned(bytes) => Body::Shared(bytes),
+            Source::Owned(bytes) => Body::Shared(std::mem::take(bytes)),
         }
     }
 }
@@ -261,10 +262,10 @@ mod tests {
     fn owned_bytes_are_not_copied_and_borrowed_ones_go_inline_up_to_the_limit() {
         let vec = vec![7; 100];
         let at = vec.as_ptr();
-        assert_eq!(Payload::from(vec).into_body().to_bytes().as_ptr(), at);
+        assert_eq!(Payload::from(vec).take_body().to_bytes().as_ptr(), at);
         for len in 0..=Body::INLINE_MAX + 1 {
             let bytes: Vec<u8> = (0..len as u8).collect();
-            let body = Payload::from(&bytes).into_body();
+            let body = Payload::from(&bytes).take_body();
             assert_eq!(body.as_slice(), bytes);
             assert_eq!(matches!(body, Body::Inline { .. }), len <= Body::INLINE_MAX);
         }
