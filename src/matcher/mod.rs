@@ -49,7 +49,8 @@ use std::fmt;
 pub struct MatcherOptions {
     /// Locks that patterns are spread over by their first token; rounded up to a power of two, 1 to 1,024. Default 16.
     pub shards: usize,
-    /// Subjects whose route one thread remembers; rounded up to a power of two; 0 turns the cache off. Default 1,024.
+    /// Subjects whose route one thread remembers; rounded up to a power of two, 2 to 65,536; 0 turns the cache off. Default
+    /// 1,024.
     pub cache_entries: usize,
     /// Seed of the hash functions. Default: drawn from the operating system.
     pub seed: Option<u64>,
@@ -199,7 +200,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// All entries whose pattern matches `subject`.
     ///
-    /// The subject is not checked: text that is no valid subject is matched token by token as it stands (S7).
+    /// The subject is not checked: a `*` or `>` in it is plain text that only a wildcard matches (S7), and nothing matches a
+    /// subject with an empty token (S6).
     ///
     /// Blocking: on a remembered route none; otherwise the read locks of at most two shards, one after the other.
     pub fn matches(&self, subject: &str) -> Matches<T> {

@@ -230,15 +230,19 @@ impl<T> Trie<T> {
 }
 
 impl<T: Clone> Trie<T> {
-    /// Adds the entries of all patterns that match the tokens of `subject`, which are taken as plain text (S7).
+    /// Adds the entries of all patterns that match the tokens of `subject`, which are taken as plain text (S7); an empty
+    /// token makes a subject that nothing matches (S6).
     pub(super) fn collect(&self, subject: &str, routed: bool, into: &mut Matches<T>) {
         if self.nodes.len() == 1 && self.nodes[0].tail.is_none() {
             return;
         }
-        let tokens: SmallVec<[u32; 16]> = subject
-            .split('.')
-            .map(|text| self.tokens.find(&self.hasher, text).unwrap_or(NONE))
-            .collect();
+        let mut tokens: SmallVec<[u32; 16]> = SmallVec::new();
+        for text in subject.split('.') {
+            if text.is_empty() {
+                return;
+            }
+            tokens.push(self.tokens.find(&self.hasher, text).unwrap_or(NONE));
+        }
         let mut pending: SmallVec<[(u32, u32); 16]> = SmallVec::new();
         pending.push((ROOT, 0));
         while let Some((mut at, mut depth)) = pending.pop() {
