@@ -1,6 +1,6 @@
 //! How patterns relate to subjects and to each other: the executable definition of routing.
 //!
-//! **What it is for.** Three questions on plain texts: does a pattern match a subject ([`matches`]), does one pattern
+//! **What it is for.** Three questions on plain texts: does a pattern match a subject ([`matches()`]), does one pattern
 //! cover another ([`includes`]), do two patterns share a subject ([`overlaps`]). Every faster engine has to give the
 //! same answers as these functions.
 //!

@@ -169,7 +169,7 @@ impl<'a> Lines<'a> {
     fn next_folded(&mut self) -> Option<&'a str> {
         let rest = &self.text[self.start..];
         // A line end is white space to `char` too, but a blank line continues nothing.
-        let blank = rest.starts_with(['\n']) || rest.starts_with(LINE_END);
+        let blank = rest.starts_with('\n') || rest.starts_with(LINE_END);
         if blank || !rest.starts_with(char::is_whitespace) {
             return None;
         }
