@@ -133,6 +133,7 @@ impl<T> RouteCache<T> {
     }
 
     /// Takes out the routes of all subjects that `wanted` says yes to.
+    #[expect(clippy::vec_box, reason = "routes are moved out as they lie")]
     pub(super) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Box<Remembered<T>>> {
         self.places
             .iter_mut()

@@ -8,7 +8,8 @@
 //! **Promised.** Results equal those of [`LinearMatcher`] for every sequence of calls (S2, S3, S7, Q2). A match that
 //! begins after `insert` returned finds the entry; one that begins after `remove` returned does not (G2). After `remove`
 //! has returned, no remembered route holds a clone of the value. No lock is held while `T`'s own code runs, except that
-//! `T::clone` runs under a shard's read lock: keep it to counting a reference.
+//! clones are made under a shard's read lock, and clones that are not the last ones may be dropped under a lock of the
+//! thread's own: `T` is meant to be a counted reference or plain data.
 //!
 //! **Not promised.** A match that runs beside several changes may see a later one and not an earlier one, when they are in
 //! different shards.
@@ -22,6 +23,7 @@ mod matches;
 mod oracle;
 mod prepared;
 mod shard;
+mod tokens;
 mod trie;
 
 #[cfg(test)]

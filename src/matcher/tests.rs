@@ -57,3 +57,48 @@ fn a_bucket_sorts_by_id() {
         assert!(bucket.without(5).0.is_none());
     }
 }
+
+/// A value that, when it is cloned, changes the matcher it is in: as if another thread had, at the worst moment.
+struct Meddler {
+    matcher: std::sync::Weak<Matcher<Meddler>>,
+    pattern: Option<&'static str>,
+}
+
+impl Clone for Meddler {
+    fn clone(&self) -> Self {
+        if let (Some(matcher), Some(text)) = (self.matcher.upgrade(), self.pattern) {
+            let pattern = Pattern::new(text).unwrap();
+            let value = Meddler {
+                matcher: std::sync::Weak::new(),
+                pattern: None,
+            };
+            matcher.insert(&pattern, value);
+        }
+        Meddler {
+            matcher: std::sync::Weak::new(),
+            pattern: None,
+        }
+    }
+}
+
+/// G2: an insert that returns while a route is being collected, into a shard that was already read, makes the route stale.
+#[test]
+fn an_insert_while_a_route_is_collected() {
+    for late in ["a.b", "a.*"] {
+        let matcher = std::sync::Arc::new(Matcher::new());
+        let meddler = Meddler {
+            matcher: std::sync::Arc::downgrade(&matcher),
+            pattern: Some(late),
+        };
+        let prepared = matcher.prepare("a.b".parse().unwrap());
+        // In the shard that is read last.
+        matcher.insert(&Pattern::new("*.b").unwrap(), meddler);
+        // Each time it is collected anew, and finds what was put in the time before.
+        for times in 1..5 {
+            matcher.with_matches("a.b", |found| assert_eq!(found.len(), times));
+        }
+        for times in 5..9 {
+            matcher.with_prepared(&prepared, |found| assert_eq!(found.len(), times));
+        }
+    }
+}

@@ -77,6 +77,45 @@ fn literal_tables_shrink_before_they_are_empty() {
     assert!(info.bytes_current < 16 * 1024, "{info:?}");
 }
 
+/// The same for tries, whose nodes and tokens are numbered.
+#[test]
+fn tries_shrink_before_they_are_empty() {
+    let matcher = Matcher::with_options(configs::options(1, 0, 19));
+    let wild = |n: usize| Pattern::new(format!("a.{n}.*.{}", n % 1_000)).unwrap();
+    let info = allocation_counter::measure(|| {
+        let ids: Vec<_> = (0..50_000).map(|n| matcher.insert(&wild(n), n)).collect();
+        // Ten of them stay; the others go in an order that leaves holes everywhere.
+        for n in (0..50_000).map(|at| at * 61 % 50_000) {
+            if n % 5_000 != 77 {
+                assert_eq!(matcher.remove(&wild(n), ids[n]), Some(n));
+            }
+        }
+    });
+    assert_eq!(matcher.stats().entries, 10);
+    assert!(info.bytes_current < 32 * 1024, "{info:?}");
+    for n in (0..10).map(|at| at * 5_000 + 77) {
+        let subject = format!("a.{n}.x.77");
+        assert_eq!(matcher.matches(&subject).plain(), [n]);
+    }
+}
+
+/// With an entry that stays, tokens and nodes that come and go are used again.
+#[test]
+fn churn_of_ever_new_tokens_takes_no_more_memory() {
+    let matcher = Matcher::with_options(configs::options(1, 0, 20));
+    matcher.insert(&Pattern::new("stays.*").unwrap(), 0);
+    let churn = |round: usize| {
+        let wild = |n: usize| Pattern::new(format!("r{round}.{n}.*")).unwrap();
+        let ids: Vec<_> = (0..30).map(|n| matcher.insert(&wild(n), n)).collect();
+        for (n, id) in ids.into_iter().enumerate() {
+            matcher.remove(&wild(n), id).unwrap();
+        }
+    };
+    churn(0);
+    let info = allocation_counter::measure(|| (1..100).for_each(churn));
+    assert_eq!(info.bytes_current, 0, "{info:?}");
+}
+
 fn allocations(f: impl FnOnce()) -> u64 {
     allocation_counter::measure(f).count_total
 }

@@ -132,3 +132,40 @@ fn more_subjects_than_routes() {
         duo.finish();
     }
 }
+
+/// G1: tries that are filled with thousands of nodes and emptied in several orders, so that they are compacted on the way.
+#[test]
+fn tries_that_are_compacted() {
+    for (options, stride) in configs::all(3)
+        .into_iter()
+        .zip([1, 7, 61, 89].into_iter().cycle())
+    {
+        let mut duo = Duo::new(options);
+        let pattern = |n: usize| match n % 4 {
+            0 => format!("a.{}.*", n / 40),
+            1 => format!("a.*.{}.>", n % 97),
+            2 => format!("*.{}.{n}", n / 40),
+            _ => format!("b.{n}.*.c.>"),
+        };
+        for n in 0..1_000 {
+            duo.insert(postroom::Pattern::new(pattern(n)).unwrap(), None);
+        }
+        for n in 0..950 {
+            duo.remove(n * stride);
+            if n % 50 == 0 {
+                duo.check_stats();
+                duo.check_entries();
+            }
+            for subject in [format!("a.{}.{n}", n / 40), format!("b.{n}.x.c.d")] {
+                duo.check_matches(&subject);
+            }
+        }
+        // And filled again, over the numbers that the compaction gave.
+        for n in 0..200 {
+            duo.insert(postroom::Pattern::new(pattern(n)).unwrap(), None);
+            duo.check_matches(&format!("a.{}.{n}.x", n / 40));
+        }
+        duo.check_entries();
+        duo.finish();
+    }
+}
