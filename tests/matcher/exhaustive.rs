@@ -99,6 +99,26 @@ fn each_pattern_alone_and_left_out() {
     }
 }
 
+/// S6: a subject with an empty token, wherever it is, reaches nobody, not even `>`; asked three times.
+#[test]
+fn empty_tokens() {
+    for options in configs::all(21) {
+        let mut duo = Duo::new(options);
+        patterns()
+            .into_iter()
+            .for_each(|pattern| duo.insert(pattern, None));
+        for text in texts() {
+            for subject in [
+                text.replace('a', ""),
+                format!("{text}."),
+                format!(".{text}"),
+            ] {
+                (0..3).for_each(|_| duo.check_matches(&subject));
+            }
+        }
+    }
+}
+
 /// S12: the reverse look-up of every pattern among all of them.
 #[test]
 fn reverse_look_up() {
