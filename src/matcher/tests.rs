@@ -8,7 +8,7 @@ use super::*;
 fn a_prepared_route_follows_changes() {
     let matcher = Matcher::new();
     let prepared = matcher.prepare("a.b".parse().unwrap());
-    let found = || matcher.with_prepared(&prepared, |found| found.len());
+    let found = || matcher.with_prepared(&prepared, |found| found.matches.len());
     for text in ["a.b", "a.*", "*.b", ">"] {
         let pattern = Pattern::new(text).unwrap();
         assert_eq!((found(), found()), (0, 0));
@@ -31,8 +31,8 @@ fn a_match_within_a_match() {
     matcher.insert(&Pattern::new("a.*").unwrap(), 7);
     for _ in 0..4 {
         let lens = matcher.with_matches("a.b", |outer| {
-            let inner = matcher.with_matches("a.b", |inner| inner.len());
-            (outer.len(), inner)
+            let inner = matcher.with_matches("a.b", |inner| inner.matches.len());
+            (outer.matches.len(), inner)
         });
         assert_eq!(lens, (1, 1));
     }
@@ -95,10 +95,10 @@ fn an_insert_while_a_route_is_collected() {
         matcher.insert(&Pattern::new("*.b").unwrap(), meddler);
         // Each time it is collected anew, and finds what was put in the time before.
         for times in 1..5 {
-            matcher.with_matches("a.b", |found| assert_eq!(found.len(), times));
+            matcher.with_matches("a.b", |found| assert_eq!(found.matches.len(), times));
         }
         for times in 5..9 {
-            matcher.with_prepared(&prepared, |found| assert_eq!(found.len(), times));
+            matcher.with_prepared(&prepared, |found| assert_eq!(found.matches.len(), times));
         }
     }
 }
