@@ -2,13 +2,24 @@
 //!
 //! Every lock and every atomic of the crate comes from here, so that the models in `tests/models` run the shipped code
 //! and not a copy of it. Crossbeam channels are not replaced: the crate only ever calls their non-blocking halves, which a
-//! model may treat as one step.
+//! model may treat as one step: [`step`] stands before each, since shuttle changes threads only where it sees an operation.
 
 #[cfg(not(postroom_shuttle))]
 mod imp {
     pub(crate) use parking_lot::{Mutex, RwLock};
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
+
+    /// See the shuttle one.
+    #[inline(always)]
+    pub(crate) fn step() {}
+
+    /// Starts a thread that nobody joins.
+    pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Thread {
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
+        builder.spawn(run).expect("the system has room for a thread").thread().clone()
+    }
 
     /// A lock that one thread owns and others only visit: the owner's uncontended lock and unlock cost one atomic
     /// read-modify-write together (unlocking is a plain store), half of what a lock that can park costs.
@@ -58,14 +69,62 @@ mod imp {
 
 #[cfg(postroom_shuttle)]
 mod imp {
-    use std::sync::OnceLock;
+    use std::sync::{Arc, OnceLock};
 
     pub(crate) use shuttle::sync::atomic;
-    pub(crate) use shuttle::thread::{Thread, current, park, yield_now};
+    pub(crate) use shuttle::thread::yield_now;
 
-    /// Models have no time: a wait with a limit may end at once or not, and the scheduler decides by yielding.
+    /// A model may change threads here: to stand before what it does not see into and takes as one step.
+    pub(crate) fn step() {
+        atomic::AtomicBool::new(false).load(atomic::Ordering::SeqCst);
+    }
+
+    /// Not shuttle's own thread: that one's `park` also returns for no reason, which the real one hardly ever does, and which
+    /// would hide most lost wake-ups.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Thread(Arc<Token>);
+
+    #[derive(Debug, Default)]
+    struct Token {
+        there: shuttle::sync::Mutex<bool>,
+        came: shuttle::sync::Condvar,
+    }
+
+    shuttle::thread_local! {
+        static CURRENT: OnceLock<Thread> = OnceLock::new();
+    }
+
+    impl Thread {
+        pub(crate) fn unpark(&self) {
+            *self.0.there.lock().unwrap() = true;
+            self.0.came.notify_one();
+        }
+    }
+
+    pub(crate) fn current() -> Thread {
+        CURRENT.with(|thread| thread.get_or_init(Thread::default).clone())
+    }
+
+    pub(crate) fn park() {
+        let Thread(token) = current();
+        let mut there = token.came.wait_while(token.there.lock().unwrap(), |there| !*there).unwrap();
+        *there = false;
+    }
+
+    /// Models have no time: a wait with a limit ends at once.
     pub(crate) fn park_timeout(_: std::time::Duration) {
         yield_now();
+    }
+
+    /// Starts a thread that nobody joins.
+    pub(crate) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> Thread {
+        let thread = Thread::default();
+        let its_own = thread.clone();
+        shuttle::thread::spawn(move || {
+            CURRENT.with(|current| current.get_or_init(|| its_own).clone());
+            run();
+        });
+        thread
     }
 
     #[derive(Debug, Default)]
@@ -133,7 +192,7 @@ mod imp {
             if let Some(found) = self.get() {
                 return found;
             }
-            let entry = (current().id(), make());
+            let entry = (shuttle::thread::current().id(), make());
             let free = self.0.iter().find(|slot| slot.get().is_none());
             &free
                 .expect("a model has few threads")
@@ -142,7 +201,7 @@ mod imp {
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            let me = current().id();
+            let me = shuttle::thread::current().id();
             self.iter_entries()
                 .find(|(id, _)| *id == me)
                 .map(|(_, value)| value)

@@ -22,12 +22,12 @@ use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, Padded, yield_now};
+use crate::sync::{Mutex, Padded, step, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::sync::{Arc, OnceLock};
 
-/// Messages that fit the ring.
-const RING: usize = 64;
+/// Messages that fit the ring; few in models, so that they see the spill.
+const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };
 
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -133,6 +133,7 @@ impl Mailbox {
     /// Queues a message that was let in. True if somebody is to be woken for it.
     #[inline]
     pub(crate) fn put(&self, message: Message, admitted: Admitted) -> bool {
+        step();
         if admitted.spill {
             self.put_into_spill(message);
         } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
@@ -144,6 +145,7 @@ impl Mailbox {
 
     #[cold]
     fn put_into_spill(&self, message: Message) {
+        step();
         let sent = self.spill.get_or_init(unbounded).0.send(message);
         debug_assert!(sent.is_ok(), "the receiving half lies beside the sending half");
     }
@@ -151,6 +153,7 @@ impl Mailbox {
     /// Takes the oldest message and counts it out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
+        step();
         let message = match self.ring.1.try_recv() {
             Ok(message) => message,
             Err(_) => self.take_from_spill()?,
@@ -174,8 +177,12 @@ impl Mailbox {
         }
         let _turn = self.spill_turn.lock();
         if let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
-            return self.ring.1.try_recv().or_else(|_| spill.try_recv()).ok();
+            step();
+            let from_ring = self.ring.1.try_recv();
+            step();
+            return from_ring.or_else(|_| spill.try_recv()).ok();
         }
+        step();
         if let Ok(message) = self.ring.1.try_recv() {
             return Some(message);
         }

@@ -4,6 +4,7 @@ use super::mailbox::{Admitted, Counts, Mailbox, Refused};
 use super::overflow::{DropReason, Overflow, Policy};
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering, fence};
+use crate::sync::step;
 use crossbeam_channel::{Sender, TrySendError};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -152,6 +153,7 @@ impl Outlet {
         let Other::Channel(channel) = other else {
             return Offered::Run(message, after);
         };
+        step();
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
                 mailbox.settle(size);

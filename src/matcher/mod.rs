@@ -24,7 +24,7 @@ mod prepared;
 mod shard;
 mod trie;
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
 pub use matches::{Matches, QueueGroup};
