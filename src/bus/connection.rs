@@ -278,8 +278,12 @@ impl Connection {
     }
 
     /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
-    pub(crate) fn abandon(&self, subscription: &Subscription) {
+    pub(crate) fn abandon(&self, subscription: &Arc<Subscription>) {
         self.end(subscription, CloseReason::Unsubscribed);
+        // A publish that is under way holds it too; else a mailbox would be made for nothing.
+        if Arc::strong_count(subscription) > 1 {
+            subscription.outlet.bar();
+        }
         if subscription.outlet.is_queue() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
             drop(discarded);

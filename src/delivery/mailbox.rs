@@ -43,8 +43,21 @@ pub(crate) struct Mailbox {
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
-    episode: Mutex<Option<Arc<Episode>>>,
+    book: Mutex<Book>,
 }
+
+/// What is entered under one lock with the last reading of the counts, so that nothing is counted after it.
+#[derive(Debug, Default)]
+struct Book {
+    /// The slow-consumer episode that is under way.
+    episode: Option<Arc<Episode>>,
+    /// The counts have been read for good.
+    sealed: bool,
+}
+
+/// The counts of a mailbox have been read for good: the message was not for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed;
 
 #[derive(Debug, Default)]
 struct Intake {
@@ -87,7 +100,7 @@ impl Mailbox {
             room: WakeList::default(),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
-            episode: Mutex::new(None),
+            book: Mutex::default(),
         }
     }
 
@@ -153,13 +166,15 @@ impl Mailbox {
     /// Takes the oldest message and counts it out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
-        step();
-        let message = match self.ring.1.try_recv() {
-            Ok(message) => message,
-            Err(_) => self.take_from_spill()?,
-        };
+        let message = self.next()?;
         self.settle(message.size());
         Some(message)
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Message> {
+        step();
+        self.ring.1.try_recv().ok().or_else(|| self.take_from_spill())
     }
 
     /// Counts a message out that was let in.
@@ -259,10 +274,11 @@ impl Mailbox {
     }
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
-        let message = self.take()?;
-        // ORDERING: Relaxed; only counts.
+        let message = self.next()?;
+        // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
+        self.settle(message.size());
         Some(message)
     }
 
@@ -275,42 +291,65 @@ impl Mailbox {
     }
 
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
-    pub(crate) fn count_passed(&self) -> bool {
+    pub(crate) fn count_passed(&self) -> Result<bool, Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.intake.counter.count(0);
         self.taken.count(0);
         let now = self.intake.counter.load();
-        now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst)
+        Ok(now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst))
     }
 
     /// Counts a message that is not in the queue.
-    pub(crate) fn count_drop(&self, reason: DropReason) {
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.drops.count(reason);
+        Ok(())
     }
 
-    /// Notes a loss to slowness. Gives back the episode that this begins, if none was under way.
-    pub(crate) fn lose(&self, lost: Lost) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        match &*current {
+    /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Sealed> {
+        let mut book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
+        if lost.reason != DropReason::Oldest {
+            self.drops.count(lost.reason);
+        }
+        Ok(match &book.episode {
             Some(episode) => {
                 episode.add(lost);
                 None
             }
             None => {
-                let episode = current.insert(Arc::new(Episode::begin(lost))).clone();
+                let episode = book.episode.insert(Arc::new(Episode::begin(lost))).clone();
                 // The next message that is let in looks whether there is room again.
                 self.intake.counter.raise(Tally::SLOW);
                 Some(episode)
             }
-        }
+        })
     }
 
     /// Ends the episode that is under way, if any.
     pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        let episode = current.take()?;
+        let mut book = self.book.lock();
+        let episode = book.episode.take()?;
         self.intake.counter.lower(Tally::SLOW);
         episode.end();
         Some(episode)
+    }
+
+    /// Reads the counts for the last time: a publisher that found the queue full before it was closed, and comes to count that
+    /// only now, is told so.
+    pub(crate) fn seal(&self) -> Counts {
+        let mut book = self.book.lock();
+        book.sealed = true;
+        self.counts()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -1,7 +1,7 @@
 //! The one way in to a subscriber, whatever it is made of.
 
-use super::mailbox::{Admitted, Counts, Mailbox, Refused};
-use super::overflow::{DropReason, Overflow, Policy};
+use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
+use super::overflow::{Overflow, Policy};
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering, fence};
 use crate::sync::step;
@@ -239,13 +239,20 @@ impl Outlet {
         self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
     }
 
-    pub(crate) fn count_drop(&self, reason: DropReason) {
-        self.mailbox().count_drop(reason);
+    /// The counts for the last time. For an outlet that has ended and was barred.
+    pub(crate) fn seal(&self) -> Counts {
+        self.mailbox_if_any().map(Mailbox::seal).unwrap_or_default()
+    }
+
+    /// Makes sure that nobody is just making a mailbox that is open for a moment: `mailbox` and `close` allow that to those who began
+    /// to publish before the close.
+    pub(crate) fn bar(&self) {
+        self.mailbox.get_or_init(|| Box::new(Mailbox::new(&self.policy, false))).close();
     }
 
     /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
     /// the last that the subscription wanted.
-    pub(crate) fn count_delivered(&self) -> bool {
+    pub(crate) fn count_delivered(&self) -> Result<bool, Sealed> {
         self.mailbox().count_passed()
     }
 
