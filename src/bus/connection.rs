@@ -7,10 +7,10 @@ use crate::delivery::{CloseReason, Outlet, WakeList};
 use crate::rng::Rng;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, PerThread};
+use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
 use std::any::Any;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// What a connection may do and how it behaves.
 ///
