@@ -53,8 +53,11 @@ impl Connection {
         }
         let matcher = &self.shared.account.matcher;
         let mut later = Later::default();
+        // What nobody wants is dropped here: a payload's destructor is a user's, and `deliver` runs under this thread's lock (G4).
+        let mut unwanted = None;
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
             if hit.matches.is_empty() {
+                unwanted = payload.into_shared();
                 return 0;
             }
             let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
@@ -84,6 +87,7 @@ impl Connection {
                 }
             }
         };
+        drop(unwanted);
         self.desk().count_publish(size, accepted);
         if later.is_empty() {
             if accepted == 0 && reply.is_some() {
@@ -116,8 +120,12 @@ impl Connection {
         if let Some(last) = last {
             return accepted + self.offer(last, message, size, later);
         }
-        for group in groups {
-            accepted += self.offer_to_one(group.members(), message.clone(), size, later);
+        // The original goes with the last group: dropped here it could be the last copy, and its destructor run under a lock.
+        if let Some((last, others)) = groups.split_last() {
+            for group in others {
+                accepted += self.offer_to_one(group.members(), message.clone(), size, later);
+            }
+            accepted += self.offer_to_one(last.members(), message, size, later);
         }
         accepted
     }

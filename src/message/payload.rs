@@ -74,6 +74,15 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// What has to be dropped with care, if it has a destructor.
+    #[inline]
+    pub(crate) fn into_shared(self) -> Option<Bytes> {
+        match self.0 {
+            Source::Borrowed(_) => None,
+            Source::Owned(bytes) => Some(bytes),
+        }
+    }
+
     #[inline]
     pub(crate) fn into_body(self) -> Body {
         match self.0 {
