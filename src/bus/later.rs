@@ -25,6 +25,8 @@ enum Step {
     After(Arc<Subscription>, After),
     Run(Arc<Subscription>, Message),
     Full(Arc<Subscription>, Message),
+    /// The receiving end of its channel is gone, and the message, if there is one, lost with it.
+    Disconnected(Arc<Subscription>, Option<Message>),
     /// A payload may have a destructor of the user's.
     Drop(Message),
 }
@@ -61,6 +63,10 @@ impl Later {
         self.steps.push(Step::Full(subscription.clone(), message));
     }
 
+    pub(super) fn disconnected(&mut self, subscription: &Arc<Subscription>, message: Option<Message>) {
+        self.steps.push(Step::Disconnected(subscription.clone(), message));
+    }
+
     pub(super) fn drop(&mut self, message: Message) {
         self.steps.push(Step::Drop(message));
     }
@@ -76,21 +82,26 @@ impl Connection {
     pub(super) fn finish(&self, later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
         let mut tasks: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
         let mut full: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
+        let (mut accepted, mut routed) = (0, 0);
         for step in later.steps {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
                 Step::Run(subscription, message) => tasks.push((subscription, message)),
                 Step::Full(subscription, message) => full.push((subscription, message)),
+                Step::Disconnected(subscription, message) => {
+                    routed += (self.shared.disconnected(&subscription, message) != Outcome::Gone) as u64;
+                }
                 Step::Drop(message) => drop(message),
             }
         }
-        let (mut accepted, mut routed) = (0, 0);
+        let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
         for (subscription, message) in full {
             let outcome = self.find_room(subscription, message, waiting.as_deref_mut());
             accepted += (outcome == Outcome::Accepted) as usize;
             routed += (outcome != Outcome::Gone) as u64;
         }
-        self.desk().count_more_routed(routed, had == 0);
+        let matched = routed > 0 || waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
+        self.desk().count_more_routed(routed, had == 0 && matched);
         if tasks.is_empty() {
             return accepted;
         }
@@ -189,17 +200,22 @@ impl Shared {
     }
 
     fn lose(&self, subscription: &Arc<Subscription>, message: Message, reason: DropReason) -> Outcome {
-        subscription.outlet.count_drop(reason);
-        self.note_loss(subscription, &message, reason);
-        Outcome::Lost
-    }
-
-    fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) {
         debug_assert!(reason.is_slow());
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
-        if let Some(episode) = subscription.outlet.mailbox().lose(lost) {
-            self.hub.tell_episode(subscription.info(), &episode);
+        match subscription.outlet.mailbox().lose(lost) {
+            Ok(None) => Outcome::Lost,
+            Ok(Some(episode)) => {
+                self.hub.tell_episode(subscription.info(), &episode);
+                Outcome::Lost
+            }
+            Err(_) => Outcome::Gone,
         }
+    }
+
+    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
+        let counted = message.is_some_and(|_| subscription.outlet.count_drop(DropReason::Disconnected).is_ok());
+        self.end(subscription, CloseReason::Disconnected);
+        if counted { Outcome::Lost } else { Outcome::Gone }
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
@@ -207,7 +223,7 @@ impl Shared {
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
-                self.note_loss(subscription, &oldest, DropReason::Oldest);
+                self.lose(subscription, oldest, DropReason::Oldest);
             } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
                 return self.lose(subscription, message, DropReason::QueueFull);
             }
@@ -217,7 +233,7 @@ impl Shared {
                     self.do_after(subscription, After { recovered: false, ..after });
                     return Outcome::Accepted;
                 }
-                Offered::Refused(_, Refused::Gone) => return Outcome::Gone,
+                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => return Outcome::Gone,
                 Offered::Refused(message, Refused::Full) => message,
             };
         }
@@ -232,7 +248,7 @@ impl Shared {
         let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
             match subscription.outlet.offer(held.take()?, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
-                Offered::Refused(_, Refused::Gone) => Some(None),
+                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
                     held = Some(message);
                     None
@@ -272,15 +288,16 @@ impl Shared {
             };
             message = match sent {
                 Ok(()) => {
-                    if subscription.outlet.count_delivered() {
-                        self.end(subscription, CloseReason::LimitReached);
+                    match subscription.outlet.count_delivered() {
+                        Ok(false) => {}
+                        Ok(true) => {
+                            self.end(subscription, CloseReason::LimitReached);
+                        }
+                        Err(_) => return Outcome::Gone,
                     }
                     return Outcome::Accepted;
                 }
-                Err(SendTimeoutError::Disconnected(_)) => {
-                    self.end(subscription, CloseReason::Disconnected);
-                    return Outcome::Gone;
-                }
+                Err(SendTimeoutError::Disconnected(message)) => return self.disconnected(subscription, Some(message)),
                 Err(SendTimeoutError::Timeout(message)) if deadline.is_some_and(|deadline| self.timers.now() >= deadline) => {
                     return self.lose(subscription, message, DropReason::BlockTimeout);
                 }
@@ -315,6 +332,7 @@ impl Waiting {
                 Outcome::Accepted
             }
             Offered::Refused(_, Refused::Gone) => Outcome::Gone,
+            Offered::Refused(message, Refused::Disconnected) => shared.disconnected(&subscription, Some(message)),
             Offered::Refused(message, Refused::Full) => {
                 let now = shared.timers.now();
                 if self.deadline.is_some_and(|deadline| now >= deadline) {
@@ -343,8 +361,7 @@ impl Waiting {
     pub(crate) fn cancel(mut self, connection: &Connection) {
         self.cancel_timer(&connection.shared);
         self.leave();
-        if self.message.take().is_some() {
-            self.subscription.outlet.count_drop(DropReason::Cancelled);
+        if self.message.take().is_some() && self.subscription.outlet.count_drop(DropReason::Cancelled).is_ok() {
             connection.desk().count_more_routed(1, false);
         }
     }

@@ -142,6 +142,10 @@ impl Connection {
                 later.drop(message);
                 0
             }
+            Err((message, Refused::Disconnected)) => {
+                later.disconnected(subscription, Some(message));
+                0
+            }
         }
     }
 
@@ -149,22 +153,36 @@ impl Connection {
     fn offer_to_one(&self, members: &[Arc<Subscription>], message: Message, size: usize, later: &mut Later) -> usize {
         let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
         let mut message = message;
-        let mut first_full = None;
+        let (mut first_full, mut first_gone) = (None, None);
         for at in (start..members.len()).chain(0..start) {
             message = match self.try_offer(&members[at], message, size, later) {
-                Ok(()) => return 1,
+                Ok(()) => {
+                    if let Some(at) = first_gone {
+                        later.disconnected(&members[at], None);
+                    }
+                    return 1;
+                }
                 Err((message, refused)) => {
-                    if refused == Refused::Full && first_full.is_none() {
-                        first_full = Some(at);
+                    match refused {
+                        Refused::Full => first_full = first_full.or(Some(at)),
+                        Refused::Disconnected if first_gone.is_none() => first_gone = Some(at),
+                        Refused::Disconnected => later.disconnected(&members[at], None),
+                        Refused::Gone => {}
                     }
                     message
                 }
             };
         }
-        match first_full {
+        match (first_full, first_gone) {
             // All are full, and the first of them decides what that means.
-            Some(at) => later.full(&members[at], message),
-            None => later.drop(message),
+            (Some(at), gone) => {
+                if let Some(gone) = gone {
+                    later.disconnected(&members[gone], None);
+                }
+                later.full(&members[at], message);
+            }
+            (None, Some(at)) => later.disconnected(&members[at], Some(message)),
+            (None, None) => later.drop(message),
         }
         0
     }
@@ -225,11 +243,16 @@ impl Connection {
                 }
                 Offered::Refused(message, refused) => {
                     own.outlet.exempt(-1);
-                    later.drop(message);
-                    if refused == Refused::Gone {
-                        return 0;
+                    match refused {
+                        Refused::Disconnected => later.disconnected(own, None),
+                        Refused::Full if own.outlet.count_drop(DropReason::QueueFull).is_ok() => {
+                            later.drop(message);
+                            return 1;
+                        }
+                        Refused::Full | Refused::Gone => {}
                     }
-                    own.outlet.count_drop(DropReason::QueueFull);
+                    later.drop(message);
+                    return 0;
                 }
             }
             1

@@ -24,6 +24,7 @@ use crate::message::Message;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, Padded, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use std::ops::DerefMut;
 use std::sync::{Arc, OnceLock};
 
 /// Messages that fit the ring.
@@ -72,6 +73,8 @@ pub(crate) enum Refused {
     Full,
     /// The subscription has ended.
     Gone,
+    /// The receiving end of the user's channel is gone: the subscription is to be ended.
+    Disconnected,
 }
 
 impl Mailbox {
@@ -151,12 +154,18 @@ impl Mailbox {
     /// Takes the oldest message and counts it out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
-        let message = match self.ring.1.try_recv() {
-            Ok(message) => message,
-            Err(_) => self.take_from_spill()?,
-        };
+        let message = self.next()?;
         self.settle(message.size());
         Some(message)
+    }
+
+    /// The oldest message; who takes it must `settle` it.
+    #[inline]
+    fn next(&self) -> Option<Message> {
+        match self.ring.1.try_recv() {
+            Ok(message) => Some(message),
+            Err(_) => self.take_from_spill(),
+        }
     }
 
     /// Counts a message out that was let in.
@@ -257,10 +266,12 @@ impl Mailbox {
     }
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
-        let message = self.take()?;
+        let message = self.next()?;
+        // Counted before it is settled: once nothing is pending any more, the counts of an ended subscription are final.
         // ORDERING: Relaxed; only counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
+        self.settle(message.size());
         Some(message)
     }
 
@@ -272,23 +283,43 @@ impl Mailbox {
         self.settle(size);
     }
 
-    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
-    pub(crate) fn count_passed(&self) -> bool {
+    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted; `Gone` as for
+    /// `count_drop`.
+    pub(crate) fn count_passed(&self) -> Result<bool, Refused> {
+        let _counting = self.while_open()?;
         self.intake.counter.count(0);
         self.taken.count(0);
         let now = self.intake.counter.load();
-        now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now))
+        Ok(now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now)))
     }
 
-    /// Counts a message that is not in the queue.
-    pub(crate) fn count_drop(&self, reason: DropReason) {
+    /// Counts a message that is lost and was never in the queue; `Gone` if the subscription has ended: then it was not for it.
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Refused> {
+        let _counting = self.while_open()?;
         self.drops.count(reason);
+        Ok(())
     }
 
-    /// Notes a loss to slowness. Gives back the episode that this begins, if none was under way.
-    pub(crate) fn lose(&self, lost: Lost) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        match &*current {
+    /// Returns once nobody counts here who found the subscription open. After `close`: the counts are final then, but for what is
+    /// pending.
+    pub(crate) fn finish_counting(&self) {
+        drop(self.episode.lock());
+    }
+
+    /// What is counted under this lock is in the final counts.
+    fn while_open(&self) -> Result<impl DerefMut<Target = Option<Arc<Episode>>> + '_, Refused> {
+        let current = self.episode.lock();
+        if self.is_closed() { Err(Refused::Gone) } else { Ok(current) }
+    }
+
+    /// Counts a loss to slowness (what was evicted is counted already); `Gone` as for `count_drop`. Gives back the episode that this
+    /// begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Refused> {
+        let mut current = self.while_open()?;
+        if lost.reason != DropReason::Oldest {
+            self.drops.count(lost.reason);
+        }
+        Ok(match &*current {
             Some(episode) => {
                 episode.add(lost);
                 None
@@ -299,7 +330,7 @@ impl Mailbox {
                 self.intake.counter.raise(Tally::SLOW);
                 Some(episode)
             }
-        }
+        })
     }
 
     /// Ends the episode that is under way, if any.

@@ -158,10 +158,7 @@ impl Outlet {
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),
-            Err(TrySendError::Disconnected(message)) => {
-                self.close(CloseReason::Disconnected);
-                (message, Refused::Gone)
-            }
+            Err(TrySendError::Disconnected(message)) => (message, Refused::Disconnected),
         };
         mailbox.turn_away(size);
         Offered::Refused(message, refused)
@@ -237,13 +234,22 @@ impl Outlet {
         self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
     }
 
-    pub(crate) fn count_drop(&self, reason: DropReason) {
-        self.mailbox().count_drop(reason);
+    /// Counts a message that is lost and was not let in; an error if the subscription has ended, so that it was not for it.
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Refused> {
+        self.mailbox().count_drop(reason)
+    }
+
+    /// The counts of one that has ended, once nothing can change them any more.
+    pub(crate) fn final_counts(&self) -> Counts {
+        if let Some(mailbox) = self.mailbox_if_any() {
+            mailbox.finish_counting();
+        }
+        self.counts()
     }
 
     /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
-    /// the last that the subscription wanted.
-    pub(crate) fn count_delivered(&self) -> bool {
+    /// the last that the subscription wanted; an error if it has ended meanwhile.
+    pub(crate) fn count_delivered(&self) -> Result<bool, Refused> {
         self.mailbox().count_passed()
     }
 
