@@ -220,12 +220,14 @@ impl Shared {
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
         let size = message.size();
+        if !subscription.outlet.could_hold(size) {
+            // No room that could be made would do: what is queued is not lost for nothing.
+            return self.lose(subscription, message, DropReason::QueueFull);
+        }
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
                 self.lose(subscription, oldest, DropReason::Oldest);
-            } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
-                return self.lose(subscription, message, DropReason::QueueFull);
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {

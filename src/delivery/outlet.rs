@@ -154,6 +154,8 @@ impl Outlet {
         };
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
+                // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
+                after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
                 mailbox.settle(size);
                 return Offered::Taken(after);
             }
