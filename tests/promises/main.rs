@@ -11,4 +11,7 @@ mod g3_order;
 mod g3_spill;
 mod g4_payloads_and_wakers;
 mod g4_reentrancy;
+mod g5_events;
 mod g5_ledger;
+mod g6_bounds;
+mod g6_memory;
