@@ -153,10 +153,10 @@ impl Desk {
         add(if routed == 0 { &self.unmatched } else { &self.routed }, routed.max(1) as u64);
     }
 
-    /// Copies that found their subscription only after waiting, or were lost.
-    pub(crate) fn count_more_routed(&self, copies: u64, had_none: bool) {
+    /// Copies that found their subscription only after waiting, or were lost. `was_unmatched` if the message had been counted as such.
+    pub(crate) fn count_more_routed(&self, copies: u64, was_unmatched: bool) {
         add(&self.routed, copies);
-        if had_none && copies > 0 {
+        if was_unmatched {
             self.unmatched.store(self.unmatched.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
         }
     }

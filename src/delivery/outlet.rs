@@ -167,14 +167,13 @@ impl Outlet {
         step();
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
+                // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
+                after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
                 mailbox.settle(size);
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),
-            Err(TrySendError::Disconnected(message)) => {
-                self.close(CloseReason::Disconnected);
-                (message, Refused::Gone)
-            }
+            Err(TrySendError::Disconnected(message)) => (message, Refused::Disconnected),
         };
         mailbox.turn_away(size);
         Offered::Refused(message, refused)
