@@ -18,14 +18,13 @@ const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 /// Filled while routes are held, worked off after.
 #[derive(Default)]
 pub(super) struct Later {
-    steps: SmallVec<[Step; 1]>,
+    steps: Vec<Step>,
 }
 
 enum Step {
     After(Arc<Subscription>, After),
     Run(Arc<Subscription>, Message),
     Full(Arc<Subscription>, Message),
-    /// A payload may have a destructor of the user's.
     Drop(Message),
 }
 
@@ -46,9 +45,9 @@ impl Later {
         self.steps.is_empty()
     }
 
-    #[inline]
+    #[cold]
     pub(super) fn after(&mut self, subscription: &Arc<Subscription>, after: After) {
-        if !after.is_nothing() {
+        if after.is_something() {
             self.steps.push(Step::After(subscription.clone(), after));
         }
     }
@@ -61,6 +60,7 @@ impl Later {
         self.steps.push(Step::Full(subscription.clone(), message));
     }
 
+    /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
         self.steps.push(Step::Drop(message));
     }

@@ -55,7 +55,7 @@ impl<'a> Question<'a> {
     pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
-        let accepted = connection.publish(self.outgoing(&reply), None).map_err(PublishError::from)?;
+        let accepted = connection.publish(&mut self.outgoing(&reply), None).map_err(PublishError::from)?;
         if accepted == 0 && connection.options.no_responders {
             return Err(no_responders(subject));
         }
@@ -222,9 +222,7 @@ fn judged(
 
 /// An answer that itself asks for one can be answered.
 pub(super) fn received(mut answer: Message, connection: &Arc<Connection>) -> Message {
-    if answer.reply.is_some() {
-        answer.receiver = Some(connection.clone());
-    }
+    answer.received_by(|| Some(connection.clone()));
     answer
 }
 
@@ -272,10 +270,10 @@ impl Message {
     }
 
     fn answer(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> Result<usize, RespondError> {
-        let reply = self.reply.as_ref().ok_or(RespondError::NoReply)?;
-        let connection = self.receiver.as_ref().and_then(|receiver| receiver.downcast_ref::<Connection>());
+        let reply = self.reply().ok_or(RespondError::NoReply)?;
+        let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
-        connection.publish(out, None).map_err(|error| PublishError::from(error).into())
+        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 }

@@ -17,6 +17,7 @@
 // | taken           | receivers            | everybody           | never ahead of intake.counter                   |
 
 use super::episode::{Episode, Lost};
+use super::outlet::After;
 use super::overflow::{DropCounters, DropReason, Drops, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
@@ -130,16 +131,17 @@ impl Mailbox {
         }
     }
 
-    /// Queues a message that was let in. True if somebody is to be woken for it.
+    /// Queues a message that was let in.
     #[inline]
-    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> bool {
+    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> After {
         if admitted.spill {
             self.put_into_spill(message);
         } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
             self.intake.counter.raise(Tally::SPILL);
             self.put_into_spill(message);
         }
-        !self.receivers.is_idle()
+        let Admitted { last, recovered, .. } = admitted;
+        After { wake_receiver: !self.receivers.is_idle(), wake: None, last, recovered }
     }
 
     #[cold]

@@ -99,8 +99,8 @@ pub(crate) struct After {
 
 impl After {
     #[inline]
-    pub(crate) fn is_nothing(&self) -> bool {
-        !(self.wake_receiver || self.last || self.recovered || self.wake.is_some())
+    pub(crate) fn is_something(&self) -> bool {
+        self.wake_receiver || self.last || self.recovered || self.wake.is_some()
     }
 }
 
@@ -119,6 +119,18 @@ impl Outlet {
         matches!(self.receiver, Receiver::Queue)
     }
 
+    /// The queue of ours, if that is what stands behind it; made now if it is not there.
+    #[inline]
+    pub(crate) fn queue(&self) -> Option<&Mailbox> {
+        self.is_queue().then(|| self.mailbox())
+    }
+
+    /// Asks whether the queue lets a message of `size` bytes in; who is let in must put it.
+    #[inline]
+    pub(crate) fn admit(&self, queue: &Mailbox, size: usize) -> Result<Admitted, Refused> {
+        queue.admit(&self.policy, size)
+    }
+
     /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
@@ -127,11 +139,7 @@ impl Outlet {
         }
         let mailbox = self.mailbox();
         match mailbox.admit(&self.policy, size) {
-            Ok(admitted) => {
-                let wake_receiver = mailbox.put(message, admitted);
-                let Admitted { last, recovered, .. } = admitted;
-                Offered::Taken(After { wake_receiver, wake: None, last, recovered })
-            }
+            Ok(admitted) => Offered::Taken(mailbox.put(message, admitted)),
             Err(refused) => Offered::Refused(message, refused),
         }
     }
