@@ -84,6 +84,11 @@ mod client;
 
 pub mod manual;
 
+// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use account::{Ledger, SubscriptionInfo};
 pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
 pub use client::{
