@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let questions = shop.subscribe("price.*")?;
     let service = thread::spawn(move || {
         for question in &questions {
-            let price = match question.subject().tokens().last() {
+            let price = match question.subject().tokens().next_back() {
                 Some("tea") => "3.50",
                 _ => "not for sale",
             };

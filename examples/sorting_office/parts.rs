@@ -134,7 +134,7 @@ pub(crate) fn query(bus: &Bus, index: &Arc<Mutex<Index>>) -> Started<Part> {
     Part::start(client, questions, move |questions| {
         let mut unheard = 0;
         for question in questions {
-            let what = question.subject().tokens().last().unwrap_or_default();
+            let what = question.subject().tokens().next_back().unwrap_or_default();
             let answer = index.lock().unwrap().answer(what, question.payload_str().unwrap_or_default());
             // Who asked may have given up.
             unheard += !matches!(question.respond(answer), Ok(1..)) as u64;
