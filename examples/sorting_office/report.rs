@@ -147,3 +147,51 @@ fn reasons(ledger: &Ledger) -> String {
 fn per_second(count: u64, time: Duration) -> u64 {
     (count as f64 / time.as_secs_f64().max(1e-6)) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line, which a part and a member of the group got.
+    fn sound() -> Summary {
+        let mut ledger = Ledger::default();
+        (ledger.matched, ledger.delivered) = (1, 1);
+        let part = |subscription: &str| Outcome {
+            name: "part".into(),
+            subscription: subscription.into(),
+            ledger,
+            note: String::new(),
+        };
+        let mut stats = BusStats::default();
+        (stats.routed, stats.ledger.matched, stats.ledger.delivered) = (2, 2, 2);
+        Summary {
+            format: Format::Dpkg,
+            tally: Tally { lines: 1, published: 1, bad: 0 },
+            reading: Duration::ZERO,
+            total: Duration::ZERO,
+            outcomes: vec![part("log.>"), part("log.> [index]")],
+            answers: Vec::new(),
+            episodes: Vec::new(),
+            stats,
+        }
+    }
+
+    #[test]
+    fn every_entry_that_is_off_is_found() {
+        assert_eq!(sound().check(), Ok(()));
+        let wrong: [fn(&mut Summary); 7] = [
+            |summary| summary.stats.routed += 1,
+            |summary| summary.stats.ledger.delivered -= 1,
+            |summary| (summary.stats.ledger.delivered, summary.stats.ledger.queued) = (1, 1),
+            |summary| summary.stats.requests += 1,
+            |summary| summary.tally.published += 1,
+            |summary| summary.outcomes[0].ledger.matched -= 1,
+            |summary| summary.outcomes[1].ledger.matched -= 1,
+        ];
+        for (number, spoil) in wrong.iter().enumerate() {
+            let mut summary = sound();
+            spoil(&mut summary);
+            assert!(summary.check().is_err(), "{number}");
+        }
+    }
+}
