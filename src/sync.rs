@@ -10,8 +10,8 @@ mod imp {
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
 
-    /// A lock that one thread owns and others only visit: the owner's uncontended lock and unlock cost one atomic
-    /// read-modify-write together (unlocking is a plain store), half of what a lock that can park costs.
+    /// A lock that one thread owns and others only visit, or that is held for a few instructions: lock and unlock cost one atomic
+    /// read-modify-write together when nobody else comes (unlocking is a plain store), half of what a lock that can park costs.
     ///
     /// Whoever waits for it spins and yields, so nothing that can block or run user code may happen under it.
     #[derive(Debug, Default)]
@@ -29,9 +29,10 @@ mod imp {
         }
     }
 
-    /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended.
+    /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended. Padded, since
+    /// those of several threads lie side by side.
     #[derive(Debug)]
-    pub(crate) struct PerThread<T: Send>(thread_local::ThreadLocal<T>);
+    pub(crate) struct PerThread<T: Send>(thread_local::ThreadLocal<super::Padded<T>>);
 
     impl<T: Send> Default for PerThread<T> {
         fn default() -> Self {
@@ -42,16 +43,16 @@ mod imp {
     impl<T: Send + Sync> PerThread<T> {
         #[inline]
         pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
-            self.0.get_or(make)
+            &self.0.get_or(|| super::Padded(make())).0
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get()
+            self.0.get().map(|padded| &padded.0)
         }
 
         /// Every thread's `T`.
         pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-            self.0.iter()
+            self.0.iter().map(|padded| &padded.0)
         }
     }
 }

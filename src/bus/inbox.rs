@@ -17,9 +17,12 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = 20;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Digits that 64 bits can take in base 62.
+/// Six bits each: all may stand in a token.
+const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+/// Digits of 64 bits.
 const DIGITS: usize = 11;
+/// The longest reply that is put together without an allocation.
+const REPLY_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -66,6 +69,8 @@ pub(crate) struct Ticket {
     inbox: Arc<Inbox>,
     slot: u32,
     uses: u32,
+    /// The place is still ours.
+    open: bool,
 }
 
 /// Why there is no place in the inbox.
@@ -115,7 +120,7 @@ impl Inbox {
             Some(Waiting { capacity, single, first: None, more: VecDeque::new(), answered: false, waker: None });
         let uses = place.uses;
         drop(slots);
-        Ok(Ticket { inbox: self.clone(), slot, uses })
+        Ok(Ticket { inbox: self.clone(), slot, uses, open: true })
     }
 
     pub(crate) fn close(&self) {
@@ -151,6 +156,12 @@ impl Inbox {
     pub(crate) fn ledger(&self) -> Ledger {
         let answered = self.answered.load(Ordering::Relaxed);
         Ledger { matched: answered, delivered: answered, ..Ledger::default() }
+    }
+
+    fn became_idle(&self, idle: bool) {
+        if idle {
+            self.idle.wake_all();
+        }
     }
 
     fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
@@ -192,28 +203,38 @@ impl Ticket {
         let mut digits = [0; DIGITS];
         let token = encode(u64::from(self.uses) << SLOT_BITS | u64::from(self.slot), &mut digits);
         let root = self.inbox.root.as_str();
-        let mut text = [0; 64];
         let len = root.len() + 1 + token.len();
-        if len > text.len() {
-            return Subject::from_smol(SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))));
-        }
-        text[..root.len()].copy_from_slice(root.as_bytes());
-        text[root.len()] = b'.';
-        text[root.len() + 1..len].copy_from_slice(token);
-        let text = std::str::from_utf8(&text[..len]).expect("a subject, a dot and digits");
-        Subject::from_smol(SmolStr::new(text))
+        let mut text = [0; REPLY_MAX];
+        let reply = match text.get_mut(..len) {
+            Some(text) => {
+                text[..root.len()].copy_from_slice(root.as_bytes());
+                text[root.len()] = b'.';
+                text[root.len() + 1..].copy_from_slice(token);
+                SmolStr::new(std::str::from_utf8(text).expect("a subject, a dot and digits"))
+            }
+            None => SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))),
+        };
+        Subject::from_smol(reply)
     }
 
     /// The next answer; `Err` once the connection is closed and all answers are taken. While there is none, `waker` is left to be
     /// woken by it.
-    pub(crate) fn poll(&self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
+    pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
         // Cloned before the lock: cloning, too, is a user's code.
         let mut waker = waker.cloned();
         let mut slots = self.inbox.slots.lock();
         let closed = slots.closed;
-        let waiting = slots.slots[self.slot as usize].waiting.as_mut().expect("the ticket holds the place");
+        let place = slots.slots[self.slot as usize].waiting.as_mut();
+        let waiting = place.filter(|_| self.open).expect("polled after completion");
         let next = waiting.first.take().or_else(|| waiting.more.pop_front());
         if let Some(message) = next {
+            if waiting.single {
+                self.open = false;
+                let (done, idle) = slots.give_back(self.slot);
+                drop(slots);
+                drop(done);
+                self.inbox.became_idle(idle);
+            }
             return Poll::Ready(Ok(message));
         }
         if closed {
@@ -227,33 +248,39 @@ impl Ticket {
     }
 }
 
+impl Slots {
+    /// Ends a place; what was in it, and whether no other is taken.
+    fn give_back(&mut self, slot: u32) -> (Option<Waiting>, bool) {
+        let waiting = self.slots[slot as usize].waiting.take();
+        self.free.push(slot);
+        (waiting, self.free.len() == self.slots.len())
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut slots = self.inbox.slots.lock();
-        let waiting = slots.slots[self.slot as usize].waiting.take();
-        slots.free.push(self.slot);
-        let idle = slots.free.len() == slots.slots.len();
-        drop(slots);
+        if !self.open {
+            return;
+        }
+        let (waiting, idle) = self.inbox.slots.lock().give_back(self.slot);
         // Answers and wakers are a user's: dropped with no lock held.
         if let Some(waiting) = waiting {
             let untaken = waiting.first.is_some() as u64 + waiting.more.len() as u64;
             if untaken > 0 {
                 self.inbox.late.fetch_add(untaken, Ordering::Relaxed);
             }
-            drop(waiting);
         }
-        if idle {
-            self.inbox.idle.wake_all();
-        }
+        self.inbox.became_idle(idle);
     }
 }
 
+/// The digits of `number`, the highest first, without leading zeros.
 fn encode(mut number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
     loop {
         at -= 1;
-        digits[at] = BASE62[(number % 62) as usize];
-        number /= 62;
+        digits[at] = ALPHABET[(number & 63) as usize];
+        number >>= 6;
         if number == 0 {
             return &digits[at..];
         }
@@ -261,7 +288,7 @@ fn encode(mut number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
 }
 
 fn decode(token: &str) -> Option<u64> {
-    if token.is_empty() {
+    if token.is_empty() || token.len() > DIGITS {
         return None;
     }
     token.bytes().try_fold(0u64, |number, digit| {
@@ -269,20 +296,20 @@ fn decode(token: &str) -> Option<u64> {
             b'0'..=b'9' => digit - b'0',
             b'A'..=b'Z' => digit - b'A' + 10,
             b'a'..=b'z' => digit - b'a' + 36,
+            b'-' => 62,
+            b'_' => 63,
             _ => return None,
         };
-        number.checked_mul(62)?.checked_add(u64::from(value))
+        Some(number << 6 | u64::from(value))
     })
 }
 
 /// `len` digits of `number`, the highest first; the rest of it is cut off.
-pub(super) fn base62(number: u64, len: usize) -> String {
+pub(super) fn name(number: u64, len: usize) -> String {
     let mut digits = [b'0'; DIGITS];
     encode(number, &mut digits);
-    let text: String = digits.iter().map(|&digit| char::from(digit)).collect();
-    text[DIGITS - len..].to_owned()
+    digits[DIGITS - len..].iter().map(|&digit| char::from(digit)).collect()
 }
-
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
@@ -290,15 +317,15 @@ mod tests {
 
     #[test]
     fn numbers_survive_the_way_through_a_token() {
-        for number in [0, 1, 61, 62, 62 * 62 - 1, 1 << 20, u64::MAX] {
+        for number in [0, 1, 63, 64, 64 * 64 - 1, 1 << 20, u64::MAX] {
             let mut digits = [0; DIGITS];
             let token = String::from_utf8(encode(number, &mut digits).to_vec()).unwrap();
             assert_eq!(decode(&token), Some(number), "{token}");
         }
         assert_eq!(decode(""), None);
         assert_eq!(decode("zzzzzzzzzzzz"), None);
-        assert_eq!(decode("a-b"), None);
-        assert_eq!(base62(63, 3), "011");
+        assert_eq!(decode("a+b"), None);
+        assert_eq!(name(65, 3), "011");
     }
 
     #[test]
@@ -307,7 +334,7 @@ mod tests {
         let first = inbox.open(true).unwrap();
         let reply = first.reply();
         drop(first);
-        let second = inbox.open(true).unwrap();
+        let mut second = inbox.open(true).unwrap();
         assert_ne!(second.reply(), reply);
         let deliver = |to: Subject| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None);
         assert!(deliver(reply).is_err());
@@ -315,6 +342,6 @@ mod tests {
         assert!(deliver(second.reply()).is_err(), "one answer is wanted");
         assert_eq!((inbox.late(), inbox.ledger().delivered), (2, 1));
         assert!(matches!(second.poll(None), Poll::Ready(Ok(_))));
-        assert!(matches!(second.poll(None), Poll::Pending));
+        assert!(inbox.is_idle());
     }
 }

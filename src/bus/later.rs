@@ -7,7 +7,6 @@ use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, runner, thread_waker};
 use crate::message::Message;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,7 +17,9 @@ const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 /// Filled while routes are held, worked off after.
 #[derive(Default)]
 pub(super) struct Later {
-    steps: Vec<Step>,
+    /// Apart, so that one step, the common case, needs no allocation.
+    first: Option<Step>,
+    more: Vec<Step>,
 }
 
 enum Step {
@@ -42,27 +43,35 @@ pub(crate) struct Waiting {
 impl Later {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.first.is_none()
+    }
+
+    #[inline]
+    fn push(&mut self, step: Step) {
+        match self.first {
+            None => self.first = Some(step),
+            Some(_) => self.more.push(step),
+        }
     }
 
     #[cold]
     pub(super) fn after(&mut self, subscription: &Arc<Subscription>, after: After) {
         if after.is_something() {
-            self.steps.push(Step::After(subscription.clone(), after));
+            self.push(Step::After(subscription.clone(), after));
         }
     }
 
     pub(super) fn run(&mut self, subscription: &Arc<Subscription>, message: Message) {
-        self.steps.push(Step::Run(subscription.clone(), message));
+        self.push(Step::Run(subscription.clone(), message));
     }
 
     pub(super) fn full(&mut self, subscription: &Arc<Subscription>, message: Message) {
-        self.steps.push(Step::Full(subscription.clone(), message));
+        self.push(Step::Full(subscription.clone(), message));
     }
 
     /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
-        self.steps.push(Step::Drop(message));
+        self.push(Step::Drop(message));
     }
 }
 
@@ -73,10 +82,15 @@ impl Connection {
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
-        let mut tasks: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
-        let mut full: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
-        for step in later.steps {
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
+        if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
+            if let Some(Step::Run(subscription, message)) = later.first.take() {
+                self.call_soon(subscription, message);
+            }
+            return 0;
+        }
+        let (mut tasks, mut full) = (Vec::new(), Vec::new());
+        for step in later.first.into_iter().chain(later.more) {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
                 Step::Run(subscription, message) => tasks.push((subscription, message)),
@@ -91,15 +105,30 @@ impl Connection {
             routed += (outcome != Outcome::Gone) as u64;
         }
         self.desk().count_more_routed(routed, had == 0);
-        if tasks.is_empty() {
-            return accepted;
+        if !tasks.is_empty() {
+            let me = self.me();
+            runner::run_all(tasks.into_iter().map(|(subscription, message)| {
+                let me = me.clone();
+                move || me.call(&subscription, message)
+            }));
         }
-        let me = self.me();
-        runner::run(tasks.into_iter().map(|(subscription, message)| {
-            let me = me.clone();
-            move || me.call(&subscription, message)
-        }));
         accepted
+    }
+
+    /// The common case: one callback, and nothing else to do.
+    fn call_soon(&self, subscription: Arc<Subscription>, message: Message) {
+        // Both forms of the task want it; only one of them runs.
+        let task = std::cell::Cell::new(Some((subscription, message)));
+        let take = || task.take().expect("one of the two runs");
+        let now = || {
+            let (subscription, message) = take();
+            self.call(&subscription, message);
+        };
+        let later = || {
+            let (me, (subscription, message)) = (self.me(), take());
+            move || me.call(&subscription, message)
+        };
+        runner::run_one(now, later);
     }
 
     /// Runs a callback, and sees to what follows from it.

@@ -385,7 +385,7 @@ impl Client {
     ) -> Result<Answers, RequestError> {
         let total = until.total(self.connection.shared.account.limits.request_timeout);
         let pending = self.question(&subject, payload.into(), Some(total)).send(&self.connection, false)?;
-        Answers::new(pending, self.connection.clone(), until)
+        Ok(Answers::new(pending, self.connection.clone(), until))
     }
 
     /// A subject that nobody else uses, to subscribe to and give as a reply (R7).

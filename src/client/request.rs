@@ -30,8 +30,9 @@ pub(super) struct Question<'a> {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) ticket: Ticket,
-    pub(super) deadline: Option<Duration>,
     timeout: Duration,
+    /// Set when the wait begins: an answer that is there at once needs no look at the clock.
+    deadline: Option<Option<Duration>>,
 }
 
 impl<'a> Question<'a> {
@@ -42,8 +43,7 @@ impl<'a> Question<'a> {
         }
         let ticket = connection.inbox()?.open(single)?;
         connection.desk().count_request();
-        let deadline = connection.shared.timers.deadline(self.timeout);
-        Ok(Pending { ticket, deadline, timeout: self.timeout })
+        Ok(Pending { ticket, timeout: self.timeout, deadline: None })
     }
 
     pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
@@ -65,8 +65,8 @@ impl<'a> Question<'a> {
     /// Sends it and blocks for the answer.
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.subject;
-        let pending = self.send(connection, true)?;
-        let answer = pending.wait(connection, pending.deadline);
+        let mut pending = self.send(connection, true)?;
+        let answer = pending.wait(connection, None);
         judged(answer, pending.timeout, subject, connection)
     }
 
@@ -85,8 +85,13 @@ impl<'a> Question<'a> {
 }
 
 impl Pending {
-    /// Blocks for the next answer: `None` when `deadline` has come, `Err` when the connection was closed.
-    pub(super) fn wait(&self, connection: &Connection, deadline: Option<Duration>) -> Option<Result<Message, ()>> {
+    /// When the wait for answers ends; `None` if that is past all time.
+    pub(super) fn deadline(&mut self, connection: &Connection) -> Option<Duration> {
+        *self.deadline.get_or_insert_with(|| connection.shared.timers.deadline(self.timeout))
+    }
+
+    /// Blocks for the next answer: `None` when the time is up, or `sooner` has come; `Err` when the connection was closed.
+    pub(super) fn wait(&mut self, connection: &Connection, sooner: Option<Duration>) -> Option<Result<Message, ()>> {
         for _ in 0..SPINS {
             if let Poll::Ready(answer) = self.ticket.poll(None) {
                 return Some(answer);
@@ -96,6 +101,7 @@ impl Pending {
                 std::hint::spin_loop();
             }
         }
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
         let (waker, timers) = (thread_waker(), &connection.shared.timers);
         loop {
             if let Poll::Ready(answer) = self.ticket.poll(Some(&waker)) {
@@ -106,6 +112,27 @@ impl Pending {
             }
             timers.park(&waker, deadline);
         }
+    }
+
+    /// As [`Pending::wait`], for tasks: the task is woken by the answer or the end of the time.
+    pub(super) fn poll(
+        &mut self,
+        connection: &Connection,
+        sooner: Option<Duration>,
+        timer: &mut Option<TimerKey>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ()>>> {
+        cancel(connection, timer);
+        if let Poll::Ready(answer) = self.ticket.poll(Some(cx.waker())) {
+            return Poll::Ready(Some(answer));
+        }
+        let timers = &connection.shared.timers;
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
+        if deadline.is_some_and(|deadline| timers.now() >= deadline) {
+            return Poll::Ready(None);
+        }
+        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
+        Poll::Pending
     }
 }
 
@@ -145,15 +172,15 @@ impl Future for RequestFuture {
                 Poll::Ready(Err(error)) => *step = Step::Failed(error.into()),
                 // One subscriber may answer while another has no room yet.
                 Poll::Pending => {
-                    let answer = poll_until(&pending.ticket, connection, pending.deadline, timer, cx);
+                    let answer = pending.poll(connection, None, timer, cx);
                     return answer.map(|answer| judged(answer, pending.timeout, subject, connection));
                 }
             }
         }
         match std::mem::replace(step, Step::Done) {
             Step::Failed(error) => Poll::Ready(Err(error)),
-            Step::Waiting(pending) => {
-                let answer = poll_until(&pending.ticket, connection, pending.deadline, timer, cx);
+            Step::Waiting(mut pending) => {
+                let answer = pending.poll(connection, None, timer, cx);
                 match answer {
                     Poll::Ready(answer) => Poll::Ready(judged(answer, pending.timeout, subject, connection)),
                     Poll::Pending => {
@@ -177,26 +204,6 @@ impl fmt::Debug for RequestFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestFuture").field("subject", &self.subject).finish_non_exhaustive()
     }
-}
-
-/// The next answer, or `None` when `deadline` has come; else the task is woken by either.
-pub(super) fn poll_until(
-    ticket: &Ticket,
-    connection: &Connection,
-    deadline: Option<Duration>,
-    timer: &mut Option<TimerKey>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, ()>>> {
-    cancel(connection, timer);
-    if let Poll::Ready(answer) = ticket.poll(Some(cx.waker())) {
-        return Poll::Ready(Some(answer));
-    }
-    let timers = &connection.shared.timers;
-    if deadline.is_some_and(|deadline| timers.now() >= deadline) {
-        return Poll::Ready(None);
-    }
-    *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
-    Poll::Pending
 }
 
 pub(super) fn cancel(connection: &Connection, timer: &mut Option<TimerKey>) {

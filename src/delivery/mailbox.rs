@@ -14,7 +14,8 @@
 // | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
 // | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
-// | taken           | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
 
 use super::episode::{Episode, Lost};
 use super::outlet::After;
@@ -22,8 +23,8 @@ use super::overflow::{DropCounters, DropReason, Drops, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, Padded, yield_now};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OwnerLock, Padded, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::sync::{Arc, OnceLock};
 
@@ -33,10 +34,10 @@ const RING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     intake: Padded<Intake>,
-    taken: Padded<Counter>,
+    out: Padded<Out>,
     ring: (Sender<Message>, Receiver<Message>),
     spill: OnceLock<(Sender<Message>, Receiver<Message>)>,
-    spill_turn: Mutex<()>,
+    spill_turn: OwnerLock<()>,
     /// Receivers that found nothing.
     pub(crate) receivers: WakeList,
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
@@ -53,6 +54,12 @@ struct Intake {
     seen: AtomicU64,
     limit: AtomicU64,
     exempt: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Out {
+    taken: Counter,
+    spilling: AtomicBool,
 }
 
 /// A message was let in.
@@ -80,10 +87,10 @@ impl Mailbox {
     pub(crate) fn new(policy: &Policy, queues: bool) -> Self {
         Mailbox {
             intake: Padded::default(),
-            taken: Padded::default(),
+            out: Padded::default(),
             ring: bounded(if queues { policy.capacity.min(RING) } else { 0 }),
             spill: OnceLock::new(),
-            spill_turn: Mutex::new(()),
+            spill_turn: OwnerLock::new(()),
             receivers: WakeList::default(),
             room: WakeList::default(),
             drops: DropCounters::default(),
@@ -122,7 +129,7 @@ impl Mailbox {
                     if special {
                         admitted.last = now.has(Tally::LIMITED)
                             && self.wanted_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
-                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.taken.load()));
+                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -153,48 +160,76 @@ impl Mailbox {
     /// Takes the oldest message and counts it out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
-        let message = match self.ring.1.try_recv() {
-            Ok(message) => message,
-            Err(_) => self.take_from_spill()?,
-        };
-        self.settle(message.size());
-        Some(message)
+        // ORDERING: Relaxed; a hint which of the two ways to try first. Both end in looking at the word.
+        if !self.out.spilling.load(Ordering::Relaxed) {
+            if let Ok(message) = self.ring.1.try_recv() {
+                self.settle(message.size());
+                return Some(message);
+            }
+        }
+        self.take_from_spill()
     }
 
     /// Counts a message out that was let in.
     #[inline]
     pub(crate) fn settle(&self, size: usize) {
-        self.taken.count(size);
+        self.out.taken.count(size);
         if !self.room.is_idle() {
             self.room.wake_one();
         }
     }
 
+    #[inline(never)]
     fn take_from_spill(&self) -> Option<Message> {
         if !self.intake.counter.load().has(Tally::SPILL) {
-            return None;
+            self.out.spilling.store(false, Ordering::Relaxed);
+            return self.take_from_ring();
         }
-        let _turn = self.spill_turn.lock();
-        if let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
-            return self.ring.1.try_recv().or_else(|_| spill.try_recv()).ok();
-        }
-        if let Ok(message) = self.ring.1.try_recv() {
-            return Some(message);
-        }
+        let turn = loop {
+            match self.spill_turn.try_lock() {
+                Some(turn) => break turn,
+                None => yield_now(),
+            }
+        };
+        self.out.spilling.store(true, Ordering::Relaxed);
+        let message = match self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
+            // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
+            Some((_, spill)) if self.ring.1.is_empty() => spill.try_recv().ok(),
+            Some(_) => self.ring.1.try_recv().ok(),
+            None => {
+                let message = self.ring.1.try_recv().ok();
+                if message.is_none() {
+                    self.close_spill();
+                }
+                message
+            }
+        };
+        drop(turn);
+        let message = message?;
+        self.settle(message.size());
+        Some(message)
+    }
+
+    fn take_from_ring(&self) -> Option<Message> {
+        let message = self.ring.1.try_recv().ok()?;
+        self.settle(message.size());
+        Some(message)
+    }
+
+    /// Sends whoever comes next into the ring again, if all that was let in has been taken and, the word being still the same, nobody was
+    /// let in since: then nobody can be overtaken.
+    fn close_spill(&self) {
         let now = self.intake.counter.load();
-        if now.pending(self.taken.load()).0 == 0 {
-            // All that was let in has been taken, and if the word is still the same nobody was let in since: whoever comes next
-            // may use the ring without overtaking.
+        if now.pending(self.out.taken.load()).0 == 0 {
             self.intake.counter.lower_if(now, Tally::SPILL);
         }
-        None
     }
 
     /// Messages and bytes let in and not yet taken.
     pub(crate) fn pending(&self) -> (usize, usize) {
         loop {
             let now = self.intake.counter.load();
-            let taken = self.taken.load();
+            let taken = self.out.taken.load();
             if self.intake.counter.load() == now {
                 return now.pending(taken);
             }
@@ -272,7 +307,7 @@ impl Mailbox {
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
     pub(crate) fn count_passed(&self) -> bool {
         self.intake.counter.count(0);
-        self.taken.count(0);
+        self.out.taken.count(0);
         let now = self.intake.counter.load();
         now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst)
     }
@@ -312,7 +347,7 @@ impl Mailbox {
         let undelivered = self.undelivered.load(Ordering::Relaxed);
         let drops = self.drops.read();
         let (queued, queued_bytes) = self.pending();
-        let delivered = self.taken.total().saturating_sub(undelivered);
+        let delivered = self.out.taken.total().saturating_sub(undelivered);
         Counts { delivered, drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
     }
 
@@ -324,7 +359,7 @@ impl Mailbox {
 
     #[cold]
     fn look_at_taken(&self, seen: Tally) -> Tally {
-        let taken = self.taken.load();
+        let taken = self.out.taken.load();
         // Only in place of what this sender saw: one that was held up must not bring back an old value.
         let _ = self.intake.seen.compare_exchange(seen.0, taken.0, Ordering::Relaxed, Ordering::Relaxed);
         taken
