@@ -4,7 +4,7 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, runner, thread_waker};
+use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
 use crate::message::Message;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
@@ -218,17 +218,19 @@ impl Shared {
     }
 
     fn lose(&self, subscription: &Arc<Subscription>, message: Message, reason: DropReason) -> Outcome {
-        subscription.outlet.count_drop(reason);
-        self.note_loss(subscription, &message, reason);
-        Outcome::Lost
+        match self.note_loss(subscription, &message, reason) {
+            Ok(()) => Outcome::Lost,
+            Err(Sealed) => Outcome::Gone,
+        }
     }
 
-    fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) {
+    fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
-        if let Some(episode) = subscription.outlet.mailbox().lose(lost) {
+        if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
             self.hub.tell_episode(subscription.info(), &episode);
         }
+        Ok(())
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
@@ -236,7 +238,8 @@ impl Shared {
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
-                self.note_loss(subscription, &oldest, DropReason::Oldest);
+                // Counted already; sealed or not, the offer below tells how it stands.
+                let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
                 return self.lose(subscription, message, DropReason::QueueFull);
             }
@@ -301,8 +304,15 @@ impl Shared {
             };
             message = match sent {
                 Ok(()) => {
-                    if subscription.outlet.count_delivered() {
-                        self.end(subscription, CloseReason::LimitReached);
+                    match subscription.outlet.count_delivered() {
+                        Ok(false) => {}
+                        Ok(true) => drop(self.end(subscription, CloseReason::LimitReached)),
+                        // Its guard is gone and its counts are in the past already: this one goes there directly.
+                        Err(Sealed) => {
+                            let mut past = self.account.past.lock();
+                            past.ledger.matched += 1;
+                            past.ledger.delivered += 1;
+                        }
                     }
                     return Outcome::Accepted;
                 }
@@ -373,8 +383,8 @@ impl Waiting {
         self.cancel_timer(&connection.shared);
         self.leave();
         if self.message.take().is_some() {
-            self.subscription.outlet.count_drop(DropReason::Cancelled);
-            connection.desk().count_more_routed(1, false);
+            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled);
+            connection.desk().count_more_routed(counted.is_ok() as u64, false);
         }
     }
 

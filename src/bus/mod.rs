@@ -203,7 +203,7 @@ impl Shared {
         let connection = connection_of(subscription);
         let mut past = self.account.past.lock();
         if subscription.may_retire() {
-            past.ledger += subscription.outlet.counts().into();
+            past.ledger += subscription.outlet.seal().into();
             if let Some(connection) = &connection {
                 connection.unregister(subscription);
             }

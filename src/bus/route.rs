@@ -266,10 +266,9 @@ impl Connection {
                 Offered::Refused(message, refused) => {
                     own.outlet.exempt(-1);
                     later.drop(message);
-                    if refused == Refused::Gone {
+                    if refused == Refused::Gone || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
                         return 0;
                     }
-                    own.outlet.count_drop(DropReason::QueueFull);
                 }
             }
             1

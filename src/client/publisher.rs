@@ -139,6 +139,22 @@ pub struct PublishFuture {
     accepted: Option<Result<usize, PublishError>>,
 }
 
+/// What a publish that was not waited for has not come to.
+pub(super) enum Ready {
+    Failed(PublishError),
+    NotYet(PublishFuture),
+}
+
+impl PublishFuture {
+    /// How many accepted the message, if nothing is left to wait for.
+    pub(super) fn into_ready(mut self) -> Result<usize, Ready> {
+        if !self.waiting.is_empty() {
+            return Err(Ready::NotYet(self));
+        }
+        self.accepted.take().expect("not polled yet").map_err(Ready::Failed)
+    }
+}
+
 impl Future for PublishFuture {
     type Output = Result<usize, PublishError>;
 

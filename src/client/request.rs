@@ -1,12 +1,13 @@
 //! Requests with one answer, and answering.
 
 use super::error::{PublishError, RequestError, RespondError};
-use super::publisher::{PublishFuture, head, publish_async};
+use super::publisher::{PublishFuture, Ready, head, publish_async};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
 use crate::clock::TimerKey;
 use crate::delivery::{runner, thread_waker};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::Subject;
+use smol_str::SmolStr;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Looks for an answer this often before the thread parks.
-const SPINS: u32 = 64;
+const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 /// A request before it is sent.
 pub(super) struct Question<'a> {
@@ -72,15 +73,20 @@ impl<'a> Question<'a> {
 
     /// Sends it now; the future waits for the answer.
     pub(super) fn ask_async(self, connection: &Arc<Connection>) -> RequestFuture {
-        let subject = self.subject.to_owned();
-        let step = match self.ticket(connection, true) {
-            Ok(pending) => {
-                let reply = pending.ticket.reply();
-                Step::Publishing(publish_async(connection, self.outgoing(&reply)), pending)
+        let subject = SmolStr::new(self.subject);
+        let mut blocked = None;
+        let sent = self.ticket(connection, true).and_then(|pending| {
+            let reply = pending.ticket.reply();
+            let published = publish_async(connection, self.outgoing(&reply));
+            match published.into_ready() {
+                Ok(0) if connection.options.no_responders => return Err(no_responders(&subject)),
+                Ok(_) => {}
+                Err(Ready::Failed(error)) => return Err(error.into()),
+                Err(Ready::NotYet(published)) => blocked = Some(Box::new(published)),
             }
-            Err(error) => Step::Failed(error),
-        };
-        RequestFuture { subject, connection: connection.clone(), step, timer: None }
+            Ok(pending)
+        });
+        RequestFuture { subject, connection: connection.clone(), blocked, sent: sent.map_err(Some), timer: None }
     }
 }
 
@@ -127,8 +133,9 @@ impl Pending {
             return Poll::Ready(Some(answer));
         }
         let timers = &connection.shared.timers;
+        let first = self.deadline.is_none();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
-        if deadline.is_some_and(|deadline| timers.now() >= deadline) {
+        if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
         }
         *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
@@ -143,54 +150,37 @@ impl Pending {
 /// Dropping it gives the request up; an answer that comes later is counted as late.
 #[must_use = "the answer is only to be had from the future"]
 pub struct RequestFuture {
-    subject: String,
+    subject: SmolStr,
     connection: Arc<Connection>,
-    step: Step,
-    timer: Option<TimerKey>,
-}
-
-enum Step {
-    Failed(RequestError),
     /// A responder's queue has no room yet.
-    Publishing(PublishFuture, Pending),
-    Waiting(Pending),
-    Done,
+    blocked: Option<Box<PublishFuture>>,
+    sent: Result<Pending, Option<RequestError>>,
+    timer: Option<TimerKey>,
 }
 
 impl Future for RequestFuture {
     type Output = Result<Message, RequestError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RequestFuture { subject, connection, step, timer } = &mut *self;
-        if let Step::Publishing(published, pending) = step {
-            match Pin::new(published).poll(cx) {
-                Poll::Ready(Ok(0)) if connection.options.no_responders => *step = Step::Failed(no_responders(subject)),
-                Poll::Ready(Ok(_)) => {
-                    let Step::Publishing(_, pending) = std::mem::replace(step, Step::Done) else { unreachable!() };
-                    *step = Step::Waiting(pending);
+        let RequestFuture { subject, connection, blocked, sent, timer } = &mut *self;
+        let pending = match sent {
+            Ok(pending) => pending,
+            Err(error) => return Poll::Ready(Err(error.take().expect("polled after completion"))),
+        };
+        if let Some(published) = blocked {
+            match Pin::new(&mut **published).poll(cx) {
+                Poll::Ready(Ok(0)) if connection.options.no_responders => {
+                    *blocked = None;
+                    return Poll::Ready(Err(no_responders(subject)));
                 }
-                Poll::Ready(Err(error)) => *step = Step::Failed(error.into()),
+                Poll::Ready(Ok(_)) => *blocked = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 // One subscriber may answer while another has no room yet.
-                Poll::Pending => {
-                    let answer = pending.poll(connection, None, timer, cx);
-                    return answer.map(|answer| judged(answer, pending.timeout, subject, connection));
-                }
+                Poll::Pending => {}
             }
         }
-        match std::mem::replace(step, Step::Done) {
-            Step::Failed(error) => Poll::Ready(Err(error)),
-            Step::Waiting(mut pending) => {
-                let answer = pending.poll(connection, None, timer, cx);
-                match answer {
-                    Poll::Ready(answer) => Poll::Ready(judged(answer, pending.timeout, subject, connection)),
-                    Poll::Pending => {
-                        *step = Step::Waiting(pending);
-                        Poll::Pending
-                    }
-                }
-            }
-            Step::Publishing(..) | Step::Done => panic!("polled after completion"),
-        }
+        let answer = pending.poll(connection, None, timer, cx);
+        answer.map(|answer| judged(answer, pending.timeout, subject, connection))
     }
 }
 

@@ -24,12 +24,12 @@ use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Mutex, OwnerLock, Padded, yield_now};
+use crate::sync::{Mutex, OnceLock, OwnerLock, Padded, step, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// Messages that fit the ring.
-const RING: usize = 64;
+/// Messages that fit the ring; few in models, so that they see the spill.
+const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };
 
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -45,8 +45,21 @@ pub(crate) struct Mailbox {
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
-    episode: Mutex<Option<Arc<Episode>>>,
+    book: Mutex<Book>,
 }
+
+/// What is entered under one lock with the last reading of the counts, so that nothing is counted after it.
+#[derive(Debug, Default)]
+struct Book {
+    /// The slow-consumer episode that is under way.
+    episode: Option<Arc<Episode>>,
+    /// The counts have been read for good.
+    sealed: bool,
+}
+
+/// The counts of a mailbox have been read for good: the message was not for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed;
 
 #[derive(Debug, Default)]
 struct Intake {
@@ -95,7 +108,7 @@ impl Mailbox {
             room: WakeList::default(),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
-            episode: Mutex::new(None),
+            book: Mutex::default(),
         }
     }
 
@@ -141,6 +154,7 @@ impl Mailbox {
     /// Queues a message that was let in.
     #[inline]
     pub(crate) fn put(&self, message: Message, admitted: Admitted) -> After {
+        step();
         if admitted.spill {
             self.put_into_spill(message);
         } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
@@ -153,6 +167,7 @@ impl Mailbox {
 
     #[cold]
     fn put_into_spill(&self, message: Message) {
+        step();
         let sent = self.spill.get_or_init(unbounded).0.send(message);
         debug_assert!(sent.is_ok(), "the receiving half lies beside the sending half");
     }
@@ -160,14 +175,21 @@ impl Mailbox {
     /// Takes the oldest message and counts it out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
+        let message = self.next()?;
+        self.settle(message.size());
+        Some(message)
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Message> {
+        step();
         // ORDERING: Relaxed; a hint which of the two ways to try first. Both end in looking at the word.
         if !self.out.spilling.load(Ordering::Relaxed) {
             if let Ok(message) = self.ring.1.try_recv() {
-                self.settle(message.size());
                 return Some(message);
             }
         }
-        self.take_from_spill()
+        self.next_from_spill()
     }
 
     /// Counts a message out that was let in.
@@ -175,45 +197,51 @@ impl Mailbox {
     pub(crate) fn settle(&self, size: usize) {
         self.out.taken.count(size);
         if !self.room.is_idle() {
+            self.announce_room();
+        }
+    }
+
+    #[cold]
+    fn announce_room(&self) {
+        let now = self.intake.counter.load();
+        if !now.has(Tally::CLOSED) {
             self.room.wake_one();
+        } else if now.pending(self.out.taken.load()).0 == 0 {
+            // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
+            self.room.wake_all();
         }
     }
 
     #[inline(never)]
-    fn take_from_spill(&self) -> Option<Message> {
+    fn next_from_spill(&self) -> Option<Message> {
         if !self.intake.counter.load().has(Tally::SPILL) {
             self.out.spilling.store(false, Ordering::Relaxed);
-            return self.take_from_ring();
+            return self.ring.1.try_recv().ok();
         }
-        let turn = loop {
+        let _turn = loop {
             match self.spill_turn.try_lock() {
                 Some(turn) => break turn,
                 None => yield_now(),
             }
         };
         self.out.spilling.store(true, Ordering::Relaxed);
-        let message = match self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
-            // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
-            Some((_, spill)) if self.ring.1.is_empty() => spill.try_recv().ok(),
-            Some(_) => self.ring.1.try_recv().ok(),
-            None => {
-                let message = self.ring.1.try_recv().ok();
-                if message.is_none() {
-                    self.close_spill();
-                }
-                message
+        step();
+        let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) else {
+            step();
+            let message = self.ring.1.try_recv().ok();
+            if message.is_none() {
+                self.close_spill();
             }
+            return message;
         };
-        drop(turn);
-        let message = message?;
-        self.settle(message.size());
-        Some(message)
-    }
-
-    fn take_from_ring(&self) -> Option<Message> {
-        let message = self.ring.1.try_recv().ok()?;
-        self.settle(message.size());
-        Some(message)
+        step();
+        // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
+        if self.ring.1.is_empty() {
+            step();
+            spill.try_recv().ok()
+        } else {
+            self.ring.1.try_recv().ok()
+        }
     }
 
     /// Sends whoever comes next into the ring again, if all that was let in has been taken and, the word being still the same, nobody was
@@ -289,10 +317,11 @@ impl Mailbox {
     }
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
-        let message = self.take()?;
-        // ORDERING: Relaxed; only counts.
+        let message = self.next()?;
+        // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
+        self.settle(message.size());
         Some(message)
     }
 
@@ -305,42 +334,65 @@ impl Mailbox {
     }
 
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
-    pub(crate) fn count_passed(&self) -> bool {
+    pub(crate) fn count_passed(&self) -> Result<bool, Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.intake.counter.count(0);
         self.out.taken.count(0);
         let now = self.intake.counter.load();
-        now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst)
+        Ok(now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst))
     }
 
     /// Counts a message that is not in the queue.
-    pub(crate) fn count_drop(&self, reason: DropReason) {
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.drops.count(reason);
+        Ok(())
     }
 
-    /// Notes a loss to slowness. Gives back the episode that this begins, if none was under way.
-    pub(crate) fn lose(&self, lost: Lost) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        match &*current {
+    /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Sealed> {
+        let mut book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
+        if lost.reason != DropReason::Oldest {
+            self.drops.count(lost.reason);
+        }
+        Ok(match &book.episode {
             Some(episode) => {
                 episode.add(lost);
                 None
             }
             None => {
-                let episode = current.insert(Arc::new(Episode::begin(lost))).clone();
+                let episode = book.episode.insert(Arc::new(Episode::begin(lost))).clone();
                 // The next message that is let in looks whether there is room again.
                 self.intake.counter.raise(Tally::SLOW);
                 Some(episode)
             }
-        }
+        })
     }
 
     /// Ends the episode that is under way, if any.
     pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        let episode = current.take()?;
+        let mut book = self.book.lock();
+        let episode = book.episode.take()?;
         self.intake.counter.lower(Tally::SLOW);
         episode.end();
         Some(episode)
+    }
+
+    /// Reads the counts for the last time: a publisher that found the queue full before it was closed, and comes to count that
+    /// only now, is told so.
+    pub(crate) fn seal(&self) -> Counts {
+        let mut book = self.book.lock();
+        book.sealed = true;
+        self.counts()
     }
 
     pub(crate) fn counts(&self) -> Counts {

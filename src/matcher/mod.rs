@@ -26,7 +26,7 @@ mod shard;
 mod tokens;
 mod trie;
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
 pub use matches::{Matches, QueueGroup};
