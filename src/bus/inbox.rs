@@ -3,6 +3,7 @@
 //! An answer finds its request by the last token of its subject, which is the number of a slot and how often that slot was used
 //! before: no search, and an answer that comes late can't be taken for that of a later request.
 
+use super::Connection;
 use crate::account::Ledger;
 use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
 use crate::limits::Limits;
@@ -12,8 +13,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
-
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = 20;
@@ -31,12 +31,16 @@ pub(crate) struct Inbox {
     late: AtomicU64,
     /// Those who wait until no request is open.
     pub(crate) idle: WakeList,
+    /// Whose inbox it is.
+    connection: Weak<Connection>,
 }
 
 #[derive(Debug, Default)]
 struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// The connection closes when no request is open any more.
+    draining: bool,
     closed: bool,
 }
 
@@ -76,7 +80,7 @@ pub(crate) enum InboxError {
 }
 
 impl Inbox {
-    pub(crate) fn new(root: &SmolStr, limits: Limits) -> Self {
+    pub(crate) fn new(root: &SmolStr, limits: Limits, connection: Weak<Connection>) -> Self {
         Inbox {
             root: root.clone(),
             slots: Mutex::default(),
@@ -84,6 +88,7 @@ impl Inbox {
             answered: AtomicU64::new(0),
             late: AtomicU64::new(0),
             idle: WakeList::default(),
+            connection,
         }
     }
 
@@ -116,6 +121,11 @@ impl Inbox {
         let uses = place.uses;
         drop(slots);
         Ok(Ticket { inbox: self.clone(), slot, uses })
+    }
+
+    /// From now on the connection is told when no request is open any more.
+    pub(crate) fn drain(&self) {
+        self.slots.lock().draining = true;
     }
 
     pub(crate) fn close(&self) {
@@ -233,6 +243,7 @@ impl Drop for Ticket {
         let waiting = slots.slots[self.slot as usize].waiting.take();
         slots.free.push(self.slot);
         let idle = slots.free.len() == slots.slots.len();
+        let drained = idle && slots.draining;
         drop(slots);
         // Answers and wakers are a user's: dropped with no lock held.
         if let Some(waiting) = waiting {
@@ -241,6 +252,11 @@ impl Drop for Ticket {
                 self.inbox.late.fetch_add(untaken, Ordering::Relaxed);
             }
             drop(waiting);
+        }
+        if drained {
+            if let Some(connection) = self.inbox.connection.upgrade() {
+                connection.finish_drain();
+            }
         }
         if idle {
             self.inbox.idle.wake_all();
@@ -303,7 +319,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_an_earlier_use_of_the_slot_is_late() {
-        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default()));
+        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default(), Weak::new()));
         let first = inbox.open(true).unwrap();
         let reply = first.reply();
         drop(first);
