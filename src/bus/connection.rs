@@ -178,8 +178,11 @@ fn add(counter: &AtomicU64, more: u64) {
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, id: u64, options: ConnectOptions) -> Arc<Self> {
         let inbox_root = SmolStr::from(format!("{}.{}", options.inbox_prefix, shared.inbox_name(id)));
-        let phase = AtomicU8::new(shared.phase() as u8);
-        let registry = Registry { closed: shared.phase() != Phase::Open, ..Registry::default() };
+        // On a bus that drains or is closed it comes too late.
+        let is_open = shared.phase() == Phase::Open;
+        let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
+        shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
+        let registry = Registry { closed: !is_open, ..Registry::default() };
         Arc::new_cyclic(|me| Connection {
             shared,
             id,
@@ -304,7 +307,7 @@ impl Connection {
         if let Some((inbox, _)) = self.inbox.get() {
             return Ok(inbox);
         }
-        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone()));
+        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
         let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());
@@ -331,7 +334,10 @@ impl Connection {
             return;
         }
         self.registry.lock().closed = true;
-        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
+        let inbox = self.inbox.get().map(|(inbox, subscription)| {
+            inbox.drain();
+            subscription.entry
+        });
         for subscription in self.subscriptions() {
             if Some(subscription.entry) != inbox {
                 self.end(&subscription, CloseReason::Drained);
@@ -368,6 +374,7 @@ impl Connection {
         }
         self.shared.hub.tell(|| Event::ClientClosed { client: self.id, name: self.options.name.clone() });
         self.drained.wake_all();
+        self.shared.one_closed();
     }
 
     /// What this connection has counted, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
