@@ -170,17 +170,25 @@ impl Future for RequestFuture {
         if let Some(published) = blocked {
             match Pin::new(&mut **published).poll(cx) {
                 Poll::Ready(Ok(0)) if connection.options.no_responders => {
-                    *blocked = None;
+                    *sent = Err(None);
                     return Poll::Ready(Err(no_responders(subject)));
                 }
                 Poll::Ready(Ok(_)) => *blocked = None,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => {
+                    *sent = Err(None);
+                    return Poll::Ready(Err(error.into()));
+                }
                 // One subscriber may answer while another has no room yet.
                 Poll::Pending => {}
             }
         }
         let answer = pending.poll(connection, None, timer, cx);
-        answer.map(|answer| judged(answer, pending.timeout, subject, connection))
+        let judged = answer.map(|answer| judged(answer, pending.timeout, subject, connection));
+        if judged.is_ready() {
+            // The place in the inbox is given up now: what comes from here on is late.
+            *sent = Err(None);
+        }
+        judged
     }
 }
 
