@@ -7,7 +7,7 @@
 #[cfg(not(postroom_shuttle))]
 mod imp {
     pub(crate) use parking_lot::{Mutex, RwLock};
-    pub(crate) use std::sync::atomic;
+    pub(crate) use std::sync::{OnceLock, atomic};
     pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
 
     /// See the shuttle one.
@@ -69,7 +69,7 @@ mod imp {
 
 #[cfg(postroom_shuttle)]
 mod imp {
-    use std::sync::{Arc, OnceLock};
+    use std::sync::Arc;
 
     pub(crate) use shuttle::sync::atomic;
     pub(crate) use shuttle::thread::yield_now;
@@ -91,7 +91,7 @@ mod imp {
     }
 
     shuttle::thread_local! {
-        static CURRENT: OnceLock<Thread> = OnceLock::new();
+        static CURRENT: std::sync::OnceLock<Thread> = std::sync::OnceLock::new();
     }
 
     impl Thread {
@@ -125,6 +125,43 @@ mod imp {
             run();
         });
         thread
+    }
+
+    /// One whose waiters wait as shuttle's threads do: the closure may do what models see.
+    pub(crate) struct OnceLock<T> {
+        once: shuttle::sync::Once,
+        value: std::sync::OnceLock<T>,
+    }
+
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> Self {
+            OnceLock { once: shuttle::sync::Once::new(), value: std::sync::OnceLock::new() }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            step();
+            self.value.get()
+        }
+
+        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+            self.once.call_once(|| {
+                let made = make();
+                self.value.get_or_init(|| made);
+            });
+            self.value.get().expect("made once")
+        }
+    }
+
+    impl<T> Default for OnceLock<T> {
+        fn default() -> Self {
+            OnceLock::new()
+        }
+    }
+
+    impl<T: std::fmt::Debug> std::fmt::Debug for OnceLock<T> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.value.fmt(f)
+        }
     }
 
     #[derive(Debug, Default)]
@@ -179,11 +216,11 @@ mod imp {
     const THREADS_MAX: usize = 16;
 
     #[derive(Debug)]
-    pub(crate) struct PerThread<T>(Vec<OnceLock<(shuttle::thread::ThreadId, T)>>);
+    pub(crate) struct PerThread<T>(Vec<std::sync::OnceLock<(shuttle::thread::ThreadId, T)>>);
 
     impl<T> Default for PerThread<T> {
         fn default() -> Self {
-            PerThread((0..THREADS_MAX).map(|_| OnceLock::new()).collect())
+            PerThread((0..THREADS_MAX).map(|_| std::sync::OnceLock::new()).collect())
         }
     }
 
@@ -212,7 +249,7 @@ mod imp {
         }
 
         fn iter_entries(&self) -> impl Iterator<Item = &(shuttle::thread::ThreadId, T)> {
-            self.0.iter().filter_map(OnceLock::get)
+            self.0.iter().filter_map(std::sync::OnceLock::get)
         }
     }
 }

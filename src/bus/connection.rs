@@ -7,10 +7,10 @@ use crate::delivery::{CloseReason, Outlet, WakeList};
 use crate::rng::Rng;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, PerThread};
+use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
 use std::any::Any;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// What a connection may do and how it behaves.
 ///
@@ -278,12 +278,8 @@ impl Connection {
     }
 
     /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
-    pub(crate) fn abandon(&self, subscription: &Arc<Subscription>) {
+    pub(crate) fn abandon(&self, subscription: &Subscription) {
         self.end(subscription, CloseReason::Unsubscribed);
-        // A publish that is under way holds it too; else a mailbox would be made for nothing.
-        if Arc::strong_count(subscription) > 1 {
-            subscription.outlet.bar();
-        }
         if subscription.outlet.is_queue() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
             drop(discarded);

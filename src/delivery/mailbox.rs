@@ -22,9 +22,9 @@ use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, Padded, step, yield_now};
+use crate::sync::{Mutex, OnceLock, Padded, step, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Messages that fit the ring; few in models, so that they see the spill.
 const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };

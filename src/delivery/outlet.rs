@@ -3,11 +3,11 @@
 use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
 use super::overflow::{Overflow, Policy};
 use crate::message::Message;
-use crate::sync::atomic::{AtomicU8, Ordering, fence};
-use crate::sync::step;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{OnceLock, step};
 use crossbeam_channel::{Sender, TrySendError};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// Why a subscription has ended.
@@ -32,6 +32,9 @@ pub enum CloseReason {
 }
 
 const OPEN: u8 = 0;
+
+/// Beside the reason: a mailbox is being made, or there.
+const MADE: u8 = 0x80;
 
 impl CloseReason {
     fn from_code(code: u8) -> Option<Self> {
@@ -68,10 +71,10 @@ pub(crate) trait Direct: Send + Sync {
 pub(crate) struct Outlet {
     policy: Arc<Policy>,
     receiver: Receiver,
-    // | field   | written by              | read by         | invariant                                   |
-    // | closed  | `close`, once           | everybody       | a `CloseReason`, or `OPEN`                  |
-    // | mailbox | the first to need it    | everybody       | closed as well once both it and `closed` are set |
-    closed: AtomicU8,
+    // | field   | written by                    | read by   | invariant                                                |
+    // | state   | `close`, `make_mailbox`, once | everybody | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
+    // | mailbox | the first to need it          | everybody | closed before anybody has it if it was made after `close` |
+    state: AtomicU8,
     mailbox: OnceLock<Box<Mailbox>>,
 }
 
@@ -107,7 +110,7 @@ impl After {
 
 impl Outlet {
     pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
-        Outlet { policy, receiver, closed: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+        Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -198,13 +201,15 @@ impl Outlet {
 
     #[cold]
     fn make_mailbox(&self) -> &Mailbox {
-        let mailbox = self.mailbox.get_or_init(|| Box::new(Mailbox::new(&self.policy, self.is_queue())));
-        // ORDERING: SeqCst fence; pairs with the one in `close`. Either we see that it was closed, or it sees the mailbox.
-        fence(Ordering::SeqCst);
-        if self.closed.load(Ordering::Relaxed) != OPEN {
-            mailbox.close();
-        }
-        mailbox
+        self.mailbox.get_or_init(|| {
+            let mailbox = Mailbox::new(&self.policy, self.is_queue());
+            // Before anybody else can have it: else what was closed without a mailbox would let messages in for a moment.
+            // ORDERING: `close` changes the same word, so that one of the two sees the other whatever the ordering.
+            if self.state.fetch_or(MADE, Ordering::SeqCst) & !MADE != OPEN {
+                mailbox.close();
+            }
+            Box::new(mailbox)
+        })
     }
 
     /// The queue, if a message ever came.
@@ -215,19 +220,22 @@ impl Outlet {
 
     /// Lets nothing in any more. False if that was so before.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
-        let first =
-            self.closed.compare_exchange(OPEN, reason as u8, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-        // ORDERING: SeqCst for the waiters, who register and then look here; the fence: see `make_mailbox`.
-        fence(Ordering::SeqCst);
-        if let Some(mailbox) = self.mailbox_if_any() {
-            mailbox.close();
+        let close = |state| (state & !MADE == OPEN).then_some(state | reason as u8);
+        // ORDERING: SeqCst; pairs with `close_reason`: waiters register and then look there, before the wake-up in `Mailbox::close`.
+        let (state, first) = match self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, close) {
+            Ok(state) => (state, true),
+            Err(state) => (state, false),
+        };
+        if state & MADE != 0 {
+            // Waits for whoever is just making it.
+            self.mailbox().close();
         }
         first
     }
 
     /// Why it was closed, if it was.
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
-        CloseReason::from_code(self.closed.load(Ordering::SeqCst))
+        CloseReason::from_code(self.state.load(Ordering::SeqCst) & !MADE)
     }
 
     /// Closed, with nothing left to take or to run.
@@ -239,15 +247,9 @@ impl Outlet {
         self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
     }
 
-    /// The counts for the last time. For an outlet that has ended and was barred.
+    /// The counts for the last time. For an outlet that has ended.
     pub(crate) fn seal(&self) -> Counts {
         self.mailbox_if_any().map(Mailbox::seal).unwrap_or_default()
-    }
-
-    /// Makes sure that nobody is just making a mailbox that is open for a moment: `mailbox` and `close` allow that to those who began
-    /// to publish before the close.
-    pub(crate) fn bar(&self) {
-        self.mailbox.get_or_init(|| Box::new(Mailbox::new(&self.policy, false))).close();
     }
 
     /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
