@@ -182,7 +182,18 @@ impl Mailbox {
     pub(crate) fn settle(&self, size: usize) {
         self.taken.count(size);
         if !self.room.is_idle() {
+            self.announce_room();
+        }
+    }
+
+    #[cold]
+    fn announce_room(&self) {
+        let now = self.intake.counter.load();
+        if !now.has(Tally::CLOSED) {
             self.room.wake_one();
+        } else if now.pending(self.taken.load()).0 == 0 {
+            // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
+            self.room.wake_all();
         }
     }
 
