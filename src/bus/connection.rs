@@ -280,7 +280,8 @@ impl Connection {
     /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
     pub(crate) fn abandon(&self, subscription: &Subscription) {
         self.end(subscription, CloseReason::Unsubscribed);
-        if subscription.outlet.is_queue() {
+        // A user's channel has no queue of ours to empty, but a publisher that was let in may be about to settle.
+        if !subscription.outlet.is_callback() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
             drop(discarded);
         }

@@ -123,6 +123,11 @@ impl Outlet {
         matches!(self.receiver, Receiver::Queue)
     }
 
+    /// Whether what is let in may stay pending for as long as code of the user's runs.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
+    }
+
     /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
