@@ -175,7 +175,7 @@ impl Shared {
         }
     }
 
-    /// For a subscription that was closed while one of its callbacks still ran.
+    /// For a subscription that was closed while one of its callbacks still ran, or while a message was brought to its channel.
     fn after_the_end(&self, subscription: &Arc<Subscription>) {
         if subscription.outlet.is_ended() {
             if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
@@ -233,7 +233,7 @@ impl Shared {
         let size = message.size();
         let mut held = Some(message);
         let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
-            match subscription.outlet.offer(held.take()?, size) {
+            match offer_again(subscription, held.take()?, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
                 Offered::Refused(_, Refused::Gone) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
@@ -285,6 +285,10 @@ impl Shared {
                             past.ledger.delivered += 1;
                         }
                     }
+                    if subscription.outlet.close_reason().is_some() {
+                        // The drop of the guard may have found it just being counted.
+                        self.after_the_end(subscription);
+                    }
                     return Outcome::Accepted;
                 }
                 Err(SendTimeoutError::Disconnected(_)) => {
@@ -304,6 +308,17 @@ impl Shared {
     }
 }
 
+/// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
+fn offer_again(subscription: &Subscription, message: Message, size: usize) -> Offered {
+    let mailbox = subscription.outlet.mailbox();
+    let before = mailbox.is_uneven();
+    let offered = subscription.outlet.offer(message, size);
+    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
+        mailbox.room.wake_all();
+    }
+    offered
+}
+
 impl Waiting {
     fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
         let size = message.size();
@@ -319,7 +334,7 @@ impl Waiting {
             subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
         }
         let message = self.message.take().expect("polled after completion");
-        let outcome = match subscription.outlet.offer(message, self.size) {
+        let outcome = match offer_again(&subscription, message, self.size) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 Outcome::Accepted

@@ -21,7 +21,7 @@ use super::overflow::{DropCounters, DropReason, Drops, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, OnceLock, Padded, step, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::sync::Arc;
@@ -40,6 +40,9 @@ pub(crate) struct Mailbox {
     pub(crate) receivers: WakeList,
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
     pub(crate) room: WakeList,
+    /// A sender found room for a message, but not for its bytes: then one that leaves may make room for several, or for another
+    /// than has waited longest. ORDERING: SeqCst; set before the last look at `taken`, read after a change of it.
+    uneven: AtomicBool,
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
@@ -98,6 +101,7 @@ impl Mailbox {
             spill_turn: Mutex::new(()),
             receivers: WakeList::default(),
             room: WakeList::default(),
+            uneven: AtomicBool::new(false),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
             book: Mutex::default(),
@@ -121,6 +125,11 @@ impl Mailbox {
                 let again = self.intake.counter.load();
                 // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
                 if again == now && !policy.fits(now.pending(taken), size) {
+                    let for_bytes = policy.fits(now.pending(taken), 0);
+                    if for_bytes && !self.uneven.swap(true, Ordering::SeqCst) {
+                        // Whoever took a message before that was set has woken one sender only: look once more.
+                        continue;
+                    }
                     return Err(Refused::Full);
                 }
                 if again != now {
@@ -190,11 +199,16 @@ impl Mailbox {
     fn announce_room(&self) {
         let now = self.intake.counter.load();
         if !now.has(Tally::CLOSED) {
-            self.room.wake_one();
+            if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
         } else if now.pending(self.taken.load()).0 == 0 {
             // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
             self.room.wake_all();
         }
+    }
+
+    /// Whether senders have waited for bytes; see `uneven`.
+    pub(crate) fn is_uneven(&self) -> bool {
+        self.uneven.load(Ordering::SeqCst)
     }
 
     fn take_from_spill(&self) -> Option<Message> {
