@@ -26,7 +26,7 @@ pub(crate) struct Inbox {
     root: SmolStr,
     slots: Mutex<Slots>,
     limits: Limits,
-    // ORDERING: Relaxed; both only count.
+    // ORDERING: Relaxed; both only count, and what orders `answered` before the end of the connection is the lock of the slots.
     answered: AtomicU64,
     late: AtomicU64,
     /// Those who wait until no request is open.
@@ -171,6 +171,8 @@ impl Inbox {
             waiting.more.push_back(message);
         }
         *wake = waiting.waker.take();
+        // Under the lock: whoever takes the answer may be the last to hold the connection, and then this is all entered.
+        self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -180,8 +182,9 @@ struct Door(Arc<Inbox>);
 impl Direct for Door {
     fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
         let result = self.0.accept(message, wake);
-        let counter = if result.is_ok() { &self.0.answered } else { &self.0.late };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.0.late.fetch_add(1, Ordering::Relaxed);
+        }
         result
     }
 }
