@@ -123,6 +123,11 @@ impl Outlet {
         matches!(self.receiver, Receiver::Queue)
     }
 
+    /// Whether a part of the bus stands behind it.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Direct(_)))
+    }
+
     /// Whether what is let in may stay pending for as long as code of the user's runs.
     pub(crate) fn is_callback(&self) -> bool {
         matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
