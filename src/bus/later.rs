@@ -6,6 +6,7 @@ use crate::account::Subscription;
 use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
 use crate::message::Message;
+use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -213,6 +214,9 @@ impl Shared {
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
                 return self.lose(subscription, message, DropReason::QueueFull);
+            } else {
+                // What fills the queue is still on its way into it, and its sender may need this core for that.
+                yield_now();
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
