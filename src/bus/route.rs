@@ -53,10 +53,13 @@ impl Connection {
         }
         let matcher = &self.shared.account.matcher;
         let mut later = Later::default();
+        // Taken only when somebody wants them: else they are dropped below, since `deliver` runs under a lock (G4).
+        let mut body = Some((head, payload));
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
             if hit.matches.is_empty() {
                 return 0;
             }
+            let Some((head, payload)) = body.take() else { return 0 };
             let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
             let message = Message {
                 subject: Subject::from_smol(subject),
@@ -106,6 +109,7 @@ impl Connection {
     fn deliver(&self, hit: Hit<'_, Arc<Subscription>>, message: Message, size: usize, later: &mut Later) -> usize {
         let (plain, groups) = (hit.matches.plain(), hit.matches.groups());
         let mut accepted = 0;
+        // The last one gets the message itself: a copy left over here might be the last of all, and be dropped under a lock (G4).
         let (last, others) = match (plain.split_last(), groups.is_empty()) {
             (Some((last, others)), true) => (Some(last), others),
             _ => (None, plain),
@@ -116,10 +120,11 @@ impl Connection {
         if let Some(last) = last {
             return accepted + self.offer(last, message, size, later);
         }
-        for group in groups {
+        let Some((last, others)) = groups.split_last() else { return accepted };
+        for group in others {
             accepted += self.offer_to_one(group.members(), message.clone(), size, later);
         }
-        accepted
+        accepted + self.offer_to_one(last.members(), message, size, later)
     }
 
     #[inline]
