@@ -15,6 +15,8 @@
 // | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
 // | taken           | receivers            | everybody           | never ahead of intake.counter                   |
+// | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
+// | book.sealed     | `seal`, once         | who counts a loss   | the counts do not change any more               |
 
 use super::episode::{Episode, Lost};
 use super::overflow::{DropCounters, DropReason, Drops, Policy};
@@ -265,6 +267,7 @@ impl Mailbox {
     /// Lets `limit` messages in over the whole life of the subscription, those before this call included (D2). False if that
     /// many have come already.
     pub(crate) fn end_after(&self, limit: u64) -> bool {
+        // ORDERING: before the flag, which sends readers here: they load it after the word, and so find it.
         self.intake.limit.store(limit, Ordering::SeqCst);
         let before = self.intake.counter.raise(Tally::LIMITED);
         self.wanted_at(before) < limit

@@ -83,7 +83,10 @@ fn a_callback_ends_itself() {
         });
         let accepted: usize = publishing.into_iter().map(|thread| thread.join().unwrap()).sum();
         assert_eq!(accepted, calls.load(SeqCst));
-        assert!((1..=2).contains(&accepted), "each thread's second publish began after its own unsubscribe: {accepted}");
+        assert!(
+            (1..=2).contains(&accepted),
+            "each thread's second publish began after its own unsubscribe: {accepted}"
+        );
         assert_eq!(itself.get().unwrap().close_reason(), Some(CloseReason::Unsubscribed));
         assert_settled(&bus);
     });
@@ -172,7 +175,10 @@ fn a_callback_closes_its_client() {
         drop(guard);
         let id = client.id();
         let told = std::iter::from_fn(|| events.try_next());
-        assert_eq!(told.filter(|event| matches!(event, Event::ClientClosed { client, .. } if *client == id)).count(), 1);
+        assert_eq!(
+            told.filter(|event| matches!(event, Event::ClientClosed { client, .. } if *client == id)).count(),
+            1
+        );
         assert_settled(&bus);
     });
 }

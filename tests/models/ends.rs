@@ -86,7 +86,11 @@ fn close_against_subscribe() {
                 let client = bus.connect();
                 thread::spawn(move || client.publish("a", "x").is_ok())
             };
-            if whole_bus { bus.close() } else { client.close() }
+            if whole_bus {
+                bus.close()
+            } else {
+                client.close()
+            }
             assert!(matches!(client.publish("a", "late"), Err(postroom::PublishError::Closed)));
             let reason = if whole_bus { CloseReason::BusClosed } else { CloseReason::ClientClosed };
             match subscribing.join().unwrap() {

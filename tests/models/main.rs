@@ -32,7 +32,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs `f` under `rounds` random schedules and as many that change threads only rarely, at points that matter (PCT).
 fn model(rounds: usize, f: impl Fn() + Send + Sync + 'static) {
-    let rounds = rounds * std::env::var("MODEL_ROUNDS").map_or(1, |text| text.parse().expect("MODEL_ROUNDS is a number"));
+    let rounds =
+        rounds * std::env::var("MODEL_ROUNDS").map_or(1, |text| text.parse().expect("MODEL_ROUNDS is a number"));
     let f = Arc::new(f);
     let (random, rarely) = (f.clone(), f);
     Runner::new(RandomScheduler::new_from_seed(7, rounds), config()).run(move || random());

@@ -41,10 +41,8 @@ fn the_end_lets_publishers_go() {
     for dropped in [false, true] {
         model(2_500, move || {
             let bus = bus();
-            let subscriber = bus
-                .connect()
-                .subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(NEVER))
-                .unwrap();
+            let subscriber =
+                bus.connect().subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(NEVER)).unwrap();
             let publishing = [0, 1].map(|_| {
                 let client = bus.connect();
                 thread::spawn(move || (0..2).map(|_| client.publish("a", "x").unwrap()).sum::<usize>())

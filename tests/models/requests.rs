@@ -110,7 +110,11 @@ fn close_against_a_request() {
                 let client = client.clone();
                 thread::spawn(move || client.request("double", "21"))
             };
-            if whole_bus { bus.close() } else { client.close() }
+            if whole_bus {
+                bus.close()
+            } else {
+                client.close()
+            }
             // A bus that closes may end the silent one's subscription before the client.
             match asking.join().unwrap().unwrap_err() {
                 RequestError::Closed => {}
@@ -159,7 +163,8 @@ fn first_requests_share_an_inbox() {
     model(3_000, || {
         let bus = bus();
         let responder = bus.connect();
-        let _echo = responder.subscribe_fn("echo", |question| drop(question.respond(question.payload_bytes()))).unwrap();
+        let _echo =
+            responder.subscribe_fn("echo", |question| drop(question.respond(question.payload_bytes()))).unwrap();
         let client = bus.connect();
         let asking = ["one", "two"].map(|text| {
             let client = client.clone();
