@@ -25,11 +25,16 @@ fn remember(matcher: &Matcher<Arc<()>>) {
 }
 
 // Goal: a match that starts after `insert` returned finds the entry, whatever this thread remembers (G2). Method: every schedule
-// of one insert beside two matches.
+// of one insert beside a match that has the route already, and beside one that is about to remember it.
 fn every_insert_beside_matches(text: &'static str) {
+    every_insert_beside_matches_after(3, text);
+    every_insert_beside_matches_after(1, text);
+}
+
+fn every_insert_beside_matches_after(matches: usize, text: &'static str) {
     exhaustive(1_000_000, move || {
         let matcher = Arc::new(matcher());
-        remember(&matcher);
+        (0..matches).for_each(|_| assert!(!matcher.has_interest("a.b")));
         let inserted = Arc::new(AtomicBool::new(false));
         let inserting = {
             let (matcher, inserted) = (matcher.clone(), inserted.clone());
