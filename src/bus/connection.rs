@@ -283,7 +283,8 @@ impl Connection {
     /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
     pub(crate) fn abandon(&self, subscription: &Subscription) {
         self.end(subscription, CloseReason::Unsubscribed);
-        if subscription.outlet.is_queue() {
+        // A user's channel has no queue of ours to empty, but a publisher that was let in may be about to settle.
+        if !subscription.outlet.is_callback() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
             drop(discarded);
         }
@@ -334,12 +335,12 @@ impl Connection {
             return;
         }
         self.registry.lock().closed = true;
-        let inbox = self.inbox.get().map(|(inbox, subscription)| {
+        if let Some((inbox, _)) = self.inbox.get() {
             inbox.drain();
-            subscription.entry
-        });
+        }
         for subscription in self.subscriptions() {
-            if Some(subscription.entry) != inbox {
+            // The inbox stays; known by its kind, since one that is just being made is registered before it is in its place.
+            if !subscription.outlet.is_direct() {
                 self.end(&subscription, CloseReason::Drained);
             }
         }
@@ -348,9 +349,8 @@ impl Connection {
 
     /// Whether all that a drain waits for has come.
     pub(crate) fn is_quiet(&self) -> bool {
-        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
         // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-        let quiet = |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
+        let quiet = |subscription: &Arc<Subscription>| subscription.outlet.is_direct() || subscription.outlet.is_ended();
         self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Inbox {
     root: SmolStr,
     slots: Mutex<Slots>,
     limits: Limits,
-    // ORDERING: Relaxed; both only count.
+    // ORDERING: Relaxed; both only count, and what orders `answered` before the end of the connection is the lock of the slots.
     answered: AtomicU64,
     late: AtomicU64,
     /// Those who wait until no request is open.
@@ -202,6 +202,8 @@ impl Inbox {
             waiting.more.push_back(message);
         }
         *wake = waiting.waker.take();
+        // Under the lock: whoever takes the answer may be the last to hold the connection, and then this is all entered.
+        self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -211,8 +213,9 @@ struct Door(Arc<Inbox>);
 impl Direct for Door {
     fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
         let result = self.0.accept(message, wake);
-        let counter = if result.is_ok() { &self.0.answered } else { &self.0.late };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.0.late.fetch_add(1, Ordering::Relaxed);
+        }
         result
     }
 }

@@ -6,6 +6,7 @@ use crate::account::Subscription;
 use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
 use crate::message::Message;
+use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -215,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// For a subscription that was closed while one of its callbacks still ran.
+    /// For a subscription that was closed while one of its callbacks still ran, or while a message was brought to its channel.
     fn after_the_end(&self, subscription: &Arc<Subscription>) {
         if subscription.outlet.is_ended() {
             if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
@@ -263,6 +264,9 @@ impl Shared {
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
                 return self.lose(subscription, message, DropReason::QueueFull);
+            } else {
+                // What fills the queue is still on its way into it, and its sender may need this core for that.
+                yield_now();
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
@@ -283,7 +287,7 @@ impl Shared {
         let size = message.size();
         let mut held = Some(message);
         let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
-            match subscription.outlet.offer(held.take()?, size) {
+            match offer_again(subscription, held.take()?, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
                 Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
@@ -335,6 +339,10 @@ impl Shared {
                             past.ledger.delivered += 1;
                         }
                     }
+                    if subscription.outlet.close_reason().is_some() {
+                        // The drop of the guard may have found it just being counted.
+                        self.after_the_end(subscription);
+                    }
                     return Outcome::Accepted;
                 }
                 Err(SendTimeoutError::Disconnected(message)) => return self.disconnected(subscription, Some(message)),
@@ -349,6 +357,17 @@ impl Shared {
             }
         }
     }
+}
+
+/// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
+fn offer_again(subscription: &Subscription, message: Message, size: usize) -> Offered {
+    let mailbox = subscription.outlet.mailbox();
+    let before = mailbox.is_uneven();
+    let offered = subscription.outlet.offer(message, size);
+    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
+        mailbox.room.wake_all();
+    }
+    offered
 }
 
 impl Waiting {
@@ -366,7 +385,7 @@ impl Waiting {
             subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
         }
         let message = self.message.take().expect("polled after completion");
-        let outcome = match subscription.outlet.offer(message, self.size) {
+        let outcome = match offer_again(&subscription, message, self.size) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 Outcome::Accepted

@@ -16,6 +16,8 @@
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
 // | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
 // | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
+// | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
+// | book.sealed     | `seal`, once         | who counts a loss   | the counts do not change any more               |
 
 use super::episode::{Episode, Lost};
 use super::outlet::After;
@@ -42,6 +44,9 @@ pub(crate) struct Mailbox {
     pub(crate) receivers: WakeList,
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
     pub(crate) room: WakeList,
+    /// A sender found room for a message, but not for its bytes: then one that leaves may make room for several, or for another
+    /// than has waited longest. ORDERING: SeqCst; set before the last look at `taken`, read after a change of it.
+    uneven: AtomicBool,
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
@@ -108,6 +113,7 @@ impl Mailbox {
             spill_turn: OwnerLock::new(()),
             receivers: WakeList::default(),
             room: WakeList::default(),
+            uneven: AtomicBool::new(false),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
             book: Mutex::default(),
@@ -131,6 +137,11 @@ impl Mailbox {
                 let again = self.intake.counter.load();
                 // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
                 if again == now && !policy.fits(now.pending(taken), size) {
+                    let for_bytes = policy.fits(now.pending(taken), 0);
+                    if for_bytes && !self.uneven.swap(true, Ordering::SeqCst) {
+                        // Whoever took a message before that was set has woken one sender only: look once more.
+                        continue;
+                    }
                     return Err(Refused::Full);
                 }
                 if again != now {
@@ -206,11 +217,16 @@ impl Mailbox {
     fn announce_room(&self) {
         let now = self.intake.counter.load();
         if !now.has(Tally::CLOSED) {
-            self.room.wake_one();
+            if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
         } else if now.pending(self.out.taken.load()).0 == 0 {
             // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
             self.room.wake_all();
         }
+    }
+
+    /// Whether senders have waited for bytes; see `uneven`.
+    pub(crate) fn is_uneven(&self) -> bool {
+        self.uneven.load(Ordering::SeqCst)
     }
 
     #[inline(never)]
@@ -284,6 +300,7 @@ impl Mailbox {
     /// Lets `limit` messages in over the whole life of the subscription, those before this call included (D2). False if that
     /// many have come already.
     pub(crate) fn end_after(&self, limit: u64) -> bool {
+        // ORDERING: before the flag, which sends readers here: they load it after the word, and so find it.
         self.intake.limit.store(limit, Ordering::SeqCst);
         let before = self.intake.counter.raise(Tally::LIMITED);
         !self.reaches_limit(self.wanted_at(before))

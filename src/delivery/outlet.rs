@@ -135,6 +135,16 @@ impl Outlet {
         queue.admit(&self.policy, size)
     }
 
+    /// Whether a part of the bus stands behind it.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Direct(_)))
+    }
+
+    /// Whether what is let in may stay pending for as long as code of the user's runs.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
+    }
+
     /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {

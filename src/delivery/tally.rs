@@ -134,6 +134,7 @@ impl Counter {
 
     /// All messages counted up to the moment the word was `at`, which must not be a lap ago.
     pub(super) fn total_at(&self, at: Tally) -> u64 {
+        // ORDERING: Relaxed; pairs with nothing: `Tally::total` tells a count that lags from one that does not.
         at.total(self.laps.load(Ordering::Relaxed))
     }
 

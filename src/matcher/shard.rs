@@ -69,7 +69,8 @@ impl<T> Shard<T> {
     ) {
         let mut inner = self.inner.write();
         inner.insert(place, queue, id, value);
-        // ORDERING: SeqCst; pairs with the load in `is_empty`. Not on the path of a publish that has interest.
+        // ORDERING: SeqCst; pairs with the load in `is_empty`. Before the generations move: a route stamped with the new ones must
+        // not have passed this shard by as empty (their Release carries this to the Acquire in `stamp`).
         self.len.fetch_add(1, Ordering::SeqCst);
         changed();
     }
