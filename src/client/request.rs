@@ -133,9 +133,10 @@ impl Pending {
             return Poll::Ready(Some(answer));
         }
         let timers = &connection.shared.timers;
-        let first = self.deadline.is_none();
+        // Just set, it can't have come yet: one look at the clock less.
+        let fresh = self.deadline.is_none() && !self.timeout.is_zero();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
-        if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
+        if !fresh && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
         }
         *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
