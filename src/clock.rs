@@ -7,7 +7,7 @@
 //! timer; for the system clock the bus starts one thread for them when the first one comes, which ends with the bus. The
 //! manual clock fires timers on the thread that advances it.
 
-use crate::sync::{Mutex, Thread, current, park, park_timeout};
+use crate::sync::{Mutex, Thread, current, park, park_timeout, spawn};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -301,9 +301,7 @@ impl Timers {
                 }
             }
         };
-        let builder = std::thread::Builder::new().name("postroom-timer".into());
-        // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
-        builder.spawn(run).expect("the system has room for a timer thread").thread().clone()
+        spawn("postroom-timer", run)
     }
 }
 

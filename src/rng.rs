@@ -47,7 +47,7 @@ impl Rng {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
     use super::*;
 

@@ -7,10 +7,10 @@ use crate::delivery::{CloseReason, Outlet, WakeList};
 use crate::rng::Rng;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, PerThread};
+use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
 use std::any::Any;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// What a connection may do and how it behaves.
 ///
@@ -328,7 +328,9 @@ impl Connection {
 
     /// Begins to drain: no new interest; what is queued can be taken, requests under way can be answered (D7, D8).
     pub(crate) fn drain(&self) {
-        if !self.enter(Phase::Draining) {
+        // Who finds it draining does the same once more, so that all interest has ended when any of them returns.
+        self.enter(Phase::Draining);
+        if self.phase() == Phase::Closed {
             return;
         }
         self.registry.lock().closed = true;
@@ -346,9 +348,9 @@ impl Connection {
 
     /// Whether all that a drain waits for has come.
     pub(crate) fn is_quiet(&self) -> bool {
-        let quiet = |subscription: &Arc<Subscription>| {
-            subscription.outlet.is_ended() || subscription.outlet.mailbox_if_any().is_none_or(|m| m.pending().0 == 0)
-        };
+        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
+        // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
+        let quiet = |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
         self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 

@@ -13,13 +13,17 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
+
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = 20;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Digits that 64 bits can take in base 62.
+/// Six bits each: all may stand in a token.
+const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+/// Digits of 64 bits.
 const DIGITS: usize = 11;
+/// The longest reply that is put together without an allocation.
+const REPLY_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -70,6 +74,8 @@ pub(crate) struct Ticket {
     inbox: Arc<Inbox>,
     slot: u32,
     uses: u32,
+    /// The place is still ours.
+    open: bool,
 }
 
 /// Why there is no place in the inbox.
@@ -120,7 +126,7 @@ impl Inbox {
             Some(Waiting { capacity, single, first: None, more: VecDeque::new(), answered: false, waker: None });
         let uses = place.uses;
         drop(slots);
-        Ok(Ticket { inbox: self.clone(), slot, uses })
+        Ok(Ticket { inbox: self.clone(), slot, uses, open: true })
     }
 
     /// From now on the connection is told when no request is open any more.
@@ -163,6 +169,17 @@ impl Inbox {
         Ledger { matched: answered, delivered: answered, ..Ledger::default() }
     }
 
+    fn became(&self, idle: Idle) {
+        if idle == Idle::Drained {
+            if let Some(connection) = self.connection.upgrade() {
+                connection.finish_drain();
+            }
+        }
+        if idle != Idle::No {
+            self.idle.wake_all();
+        }
+    }
+
     fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
         let token = message.subject().as_str().get(self.root.len() + 1..);
         let Some(number) = token.and_then(decode) else { return Err(message) };
@@ -202,28 +219,38 @@ impl Ticket {
         let mut digits = [0; DIGITS];
         let token = encode(u64::from(self.uses) << SLOT_BITS | u64::from(self.slot), &mut digits);
         let root = self.inbox.root.as_str();
-        let mut text = [0; 64];
         let len = root.len() + 1 + token.len();
-        if len > text.len() {
-            return Subject::from_smol(SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))));
-        }
-        text[..root.len()].copy_from_slice(root.as_bytes());
-        text[root.len()] = b'.';
-        text[root.len() + 1..len].copy_from_slice(token);
-        let text = std::str::from_utf8(&text[..len]).expect("a subject, a dot and digits");
-        Subject::from_smol(SmolStr::new(text))
+        let mut text = [0; REPLY_MAX];
+        let reply = match text.get_mut(..len) {
+            Some(text) => {
+                text[..root.len()].copy_from_slice(root.as_bytes());
+                text[root.len()] = b'.';
+                text[root.len() + 1..].copy_from_slice(token);
+                SmolStr::new(std::str::from_utf8(text).expect("a subject, a dot and digits"))
+            }
+            None => SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))),
+        };
+        Subject::from_smol(reply)
     }
 
     /// The next answer; `Err` once the connection is closed and all answers are taken. While there is none, `waker` is left to be
     /// woken by it.
-    pub(crate) fn poll(&self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
+    pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
         // Cloned before the lock: cloning, too, is a user's code.
         let mut waker = waker.cloned();
         let mut slots = self.inbox.slots.lock();
         let closed = slots.closed;
-        let waiting = slots.slots[self.slot as usize].waiting.as_mut().expect("the ticket holds the place");
+        let place = slots.slots[self.slot as usize].waiting.as_mut();
+        let waiting = place.filter(|_| self.open).expect("polled after completion");
         let next = waiting.first.take().or_else(|| waiting.more.pop_front());
         if let Some(message) = next {
+            if waiting.single {
+                self.open = false;
+                let (done, idle) = slots.give_back(self.slot);
+                drop(slots);
+                drop(done);
+                self.inbox.became(idle);
+            }
             return Poll::Ready(Ok(message));
         }
         if closed {
@@ -237,39 +264,53 @@ impl Ticket {
     }
 }
 
+/// Whether a request is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    No,
+    Yes,
+    /// None is, and that is what the connection's drain waits for.
+    Drained,
+}
+
+impl Slots {
+    /// Ends a place; what was in it, and whether no other is taken.
+    fn give_back(&mut self, slot: u32) -> (Option<Waiting>, Idle) {
+        let waiting = self.slots[slot as usize].waiting.take();
+        self.free.push(slot);
+        let idle = match (self.free.len() == self.slots.len(), self.draining) {
+            (false, _) => Idle::No,
+            (true, false) => Idle::Yes,
+            (true, true) => Idle::Drained,
+        };
+        (waiting, idle)
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut slots = self.inbox.slots.lock();
-        let waiting = slots.slots[self.slot as usize].waiting.take();
-        slots.free.push(self.slot);
-        let idle = slots.free.len() == slots.slots.len();
-        let drained = idle && slots.draining;
-        drop(slots);
+        if !self.open {
+            return;
+        }
+        let (waiting, idle) = self.inbox.slots.lock().give_back(self.slot);
         // Answers and wakers are a user's: dropped with no lock held.
         if let Some(waiting) = waiting {
             let untaken = waiting.first.is_some() as u64 + waiting.more.len() as u64;
             if untaken > 0 {
                 self.inbox.late.fetch_add(untaken, Ordering::Relaxed);
             }
-            drop(waiting);
         }
-        if drained {
-            if let Some(connection) = self.inbox.connection.upgrade() {
-                connection.finish_drain();
-            }
-        }
-        if idle {
-            self.inbox.idle.wake_all();
-        }
+        self.inbox.became(idle);
     }
 }
 
+/// The digits of `number`, the highest first, without leading zeros.
 fn encode(mut number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
     loop {
         at -= 1;
-        digits[at] = BASE62[(number % 62) as usize];
-        number /= 62;
+        digits[at] = ALPHABET[(number & 63) as usize];
+        number >>= 6;
         if number == 0 {
             return &digits[at..];
         }
@@ -277,7 +318,7 @@ fn encode(mut number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
 }
 
 fn decode(token: &str) -> Option<u64> {
-    if token.is_empty() {
+    if token.is_empty() || token.len() > DIGITS {
         return None;
     }
     token.bytes().try_fold(0u64, |number, digit| {
@@ -285,20 +326,20 @@ fn decode(token: &str) -> Option<u64> {
             b'0'..=b'9' => digit - b'0',
             b'A'..=b'Z' => digit - b'A' + 10,
             b'a'..=b'z' => digit - b'a' + 36,
+            b'-' => 62,
+            b'_' => 63,
             _ => return None,
         };
-        number.checked_mul(62)?.checked_add(u64::from(value))
+        Some(number << 6 | u64::from(value))
     })
 }
 
 /// `len` digits of `number`, the highest first; the rest of it is cut off.
-pub(super) fn base62(number: u64, len: usize) -> String {
+pub(super) fn name(number: u64, len: usize) -> String {
     let mut digits = [b'0'; DIGITS];
     encode(number, &mut digits);
-    let text: String = digits.iter().map(|&digit| char::from(digit)).collect();
-    text[DIGITS - len..].to_owned()
+    digits[DIGITS - len..].iter().map(|&digit| char::from(digit)).collect()
 }
-
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
@@ -306,15 +347,15 @@ mod tests {
 
     #[test]
     fn numbers_survive_the_way_through_a_token() {
-        for number in [0, 1, 61, 62, 62 * 62 - 1, 1 << 20, u64::MAX] {
+        for number in [0, 1, 63, 64, 64 * 64 - 1, 1 << 20, u64::MAX] {
             let mut digits = [0; DIGITS];
             let token = String::from_utf8(encode(number, &mut digits).to_vec()).unwrap();
             assert_eq!(decode(&token), Some(number), "{token}");
         }
         assert_eq!(decode(""), None);
         assert_eq!(decode("zzzzzzzzzzzz"), None);
-        assert_eq!(decode("a-b"), None);
-        assert_eq!(base62(63, 3), "011");
+        assert_eq!(decode("a+b"), None);
+        assert_eq!(name(65, 3), "011");
     }
 
     #[test]
@@ -323,7 +364,7 @@ mod tests {
         let first = inbox.open(true).unwrap();
         let reply = first.reply();
         drop(first);
-        let second = inbox.open(true).unwrap();
+        let mut second = inbox.open(true).unwrap();
         assert_ne!(second.reply(), reply);
         let deliver = |to: Subject| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None);
         assert!(deliver(reply).is_err());
@@ -331,6 +372,6 @@ mod tests {
         assert!(deliver(second.reply()).is_err(), "one answer is wanted");
         assert_eq!((inbox.late(), inbox.ledger().delivered), (2, 1));
         assert!(matches!(second.poll(None), Poll::Ready(Ok(_))));
-        assert!(matches!(second.poll(None), Poll::Pending));
+        assert!(inbox.is_idle());
     }
 }

@@ -4,10 +4,9 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, runner, thread_waker};
+use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
 use crate::message::Message;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,7 +17,9 @@ const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 /// Filled while routes are held, worked off after.
 #[derive(Default)]
 pub(super) struct Later {
-    steps: SmallVec<[Step; 1]>,
+    /// Apart, so that one step, the common case, needs no allocation.
+    first: Option<Step>,
+    more: Vec<Step>,
 }
 
 enum Step {
@@ -27,7 +28,6 @@ enum Step {
     Full(Arc<Subscription>, Message),
     /// The receiving end of its channel is gone, and the message, if there is one, lost with it.
     Disconnected(Arc<Subscription>, Option<Message>),
-    /// A payload may have a destructor of the user's.
     Drop(Message),
 }
 
@@ -45,30 +45,39 @@ pub(crate) struct Waiting {
 impl Later {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.first.is_none()
     }
 
     #[inline]
+    fn push(&mut self, step: Step) {
+        match self.first {
+            None => self.first = Some(step),
+            Some(_) => self.more.push(step),
+        }
+    }
+
+    #[cold]
     pub(super) fn after(&mut self, subscription: &Arc<Subscription>, after: After) {
-        if !after.is_nothing() {
-            self.steps.push(Step::After(subscription.clone(), after));
+        if after.is_something() {
+            self.push(Step::After(subscription.clone(), after));
         }
     }
 
     pub(super) fn run(&mut self, subscription: &Arc<Subscription>, message: Message) {
-        self.steps.push(Step::Run(subscription.clone(), message));
+        self.push(Step::Run(subscription.clone(), message));
     }
 
     pub(super) fn full(&mut self, subscription: &Arc<Subscription>, message: Message) {
-        self.steps.push(Step::Full(subscription.clone(), message));
+        self.push(Step::Full(subscription.clone(), message));
     }
 
+    /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn disconnected(&mut self, subscription: &Arc<Subscription>, message: Option<Message>) {
-        self.steps.push(Step::Disconnected(subscription.clone(), message));
+        self.push(Step::Disconnected(subscription.clone(), message));
     }
 
     pub(super) fn drop(&mut self, message: Message) {
-        self.steps.push(Step::Drop(message));
+        self.push(Step::Drop(message));
     }
 }
 
@@ -79,11 +88,16 @@ impl Connection {
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
-        let mut tasks: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
-        let mut full: SmallVec<[(Arc<Subscription>, Message); 1]> = SmallVec::new();
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
+        if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
+            if let Some(Step::Run(subscription, message)) = later.first.take() {
+                self.call_soon(subscription, message);
+            }
+            return 0;
+        }
+        let (mut tasks, mut full) = (Vec::new(), Vec::new());
         let (mut accepted, mut routed) = (0, 0);
-        for step in later.steps {
+        for step in later.first.into_iter().chain(later.more) {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
                 Step::Run(subscription, message) => tasks.push((subscription, message)),
@@ -102,15 +116,30 @@ impl Connection {
         }
         let matched = routed > 0 || waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
         self.desk().count_more_routed(routed, had == 0 && matched);
-        if tasks.is_empty() {
-            return accepted;
+        if !tasks.is_empty() {
+            let me = self.me();
+            runner::run_all(tasks.into_iter().map(|(subscription, message)| {
+                let me = me.clone();
+                move || me.call(&subscription, message)
+            }));
         }
-        let me = self.me();
-        runner::run(tasks.into_iter().map(|(subscription, message)| {
-            let me = me.clone();
-            move || me.call(&subscription, message)
-        }));
         accepted
+    }
+
+    /// The common case: one callback, and nothing else to do.
+    fn call_soon(&self, subscription: Arc<Subscription>, message: Message) {
+        // Both forms of the task want it; only one of them runs.
+        let task = std::cell::Cell::new(Some((subscription, message)));
+        let take = || task.take().expect("one of the two runs");
+        let now = || {
+            let (subscription, message) = take();
+            self.call(&subscription, message);
+        };
+        let later = || {
+            let (me, (subscription, message)) = (self.me(), take());
+            move || me.call(&subscription, message)
+        };
+        runner::run_one(now, later);
     }
 
     /// Runs a callback, and sees to what follows from it.
@@ -200,22 +229,27 @@ impl Shared {
     }
 
     fn lose(&self, subscription: &Arc<Subscription>, message: Message, reason: DropReason) -> Outcome {
-        debug_assert!(reason.is_slow());
-        let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
-        match subscription.outlet.mailbox().lose(lost) {
-            Ok(None) => Outcome::Lost,
-            Ok(Some(episode)) => {
-                self.hub.tell_episode(subscription.info(), &episode);
-                Outcome::Lost
-            }
-            Err(_) => Outcome::Gone,
+        match self.note_loss(subscription, &message, reason) {
+            Ok(()) => Outcome::Lost,
+            Err(Sealed) => Outcome::Gone,
         }
     }
 
     fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
-        let counted = message.is_some_and(|_| subscription.outlet.count_drop(DropReason::Disconnected).is_ok());
+        // One that has ended already had no use for the message.
+        let open = subscription.outlet.close_reason().is_none();
+        let counted = message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
         self.end(subscription, CloseReason::Disconnected);
         if counted { Outcome::Lost } else { Outcome::Gone }
+    }
+
+    fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
+        debug_assert!(reason.is_slow());
+        let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
+        if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
+            self.hub.tell_episode(subscription.info(), &episode);
+        }
+        Ok(())
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
@@ -227,7 +261,8 @@ impl Shared {
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
-                self.lose(subscription, oldest, DropReason::Oldest);
+                // Counted already; sealed or not, the offer below tells how it stands.
+                let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
@@ -292,10 +327,13 @@ impl Shared {
                 Ok(()) => {
                     match subscription.outlet.count_delivered() {
                         Ok(false) => {}
-                        Ok(true) => {
-                            self.end(subscription, CloseReason::LimitReached);
+                        Ok(true) => drop(self.end(subscription, CloseReason::LimitReached)),
+                        // Its guard is gone and its counts are in the past already: this one goes there directly.
+                        Err(Sealed) => {
+                            let mut past = self.account.past.lock();
+                            past.ledger.matched += 1;
+                            past.ledger.delivered += 1;
                         }
-                        Err(_) => return Outcome::Gone,
                     }
                     return Outcome::Accepted;
                 }
@@ -363,8 +401,9 @@ impl Waiting {
     pub(crate) fn cancel(mut self, connection: &Connection) {
         self.cancel_timer(&connection.shared);
         self.leave();
-        if self.message.take().is_some() && self.subscription.outlet.count_drop(DropReason::Cancelled).is_ok() {
-            connection.desk().count_more_routed(1, false);
+        if self.message.take().is_some() {
+            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled);
+            connection.desk().count_more_routed(counted.is_ok() as u64, false);
         }
     }
 

@@ -220,7 +220,7 @@ impl Shared {
         let connection = connection_of(subscription);
         let mut past = self.account.past.lock();
         if subscription.may_retire() {
-            past.ledger += subscription.outlet.final_counts().into();
+            past.ledger += subscription.outlet.seal().into();
             if let Some(connection) = &connection {
                 connection.unregister(subscription);
             }
@@ -238,11 +238,11 @@ impl Shared {
     /// Characters that name a connection in its inboxes: different for each of a bus, and for the same seed the same.
     pub(crate) fn inbox_name(&self, connection: u64) -> String {
         const LEN: usize = 6;
-        const NAMES: u64 = 62u64.pow(LEN as u32);
-        // A step that shares no factor with the number of names visits each before any twice.
-        const STEP: u64 = 35_059_210_891;
+        const NAMES: u64 = 64u64.pow(LEN as u32);
+        // An odd step shares no factor with the number of names, and so visits each before any twice.
+        const STEP: u64 = 42_469_174_547;
         let number = (u128::from(self.seed) + u128::from(connection) * u128::from(STEP)) % u128::from(NAMES);
-        inbox::base62(number as u64, LEN)
+        inbox::name(number as u64, LEN)
     }
 }
 

@@ -4,10 +4,11 @@ use super::later::Later;
 use super::{Connection, Phase, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{DropReason, Offered, Refused};
-use crate::matcher::{Hit, Prepared};
+use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::{Subject, SubjectError, check_subject};
 use crate::sync::atomic::Ordering;
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ impl Connection {
     #[inline]
     pub(crate) fn publish(
         &self,
-        out: Outgoing<'_>,
+        out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
         // ORDERING: Relaxed; who closed the connection and then told us is seen by coherence.
@@ -46,6 +47,7 @@ impl Connection {
             return Err(RouteError::Closed);
         }
         let Outgoing { subject, checked, prepared, reply, head, payload } = out;
+        let (subject, reply) = (*subject, *reply);
         let limits = &self.shared.account.limits;
         let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
         if size > limits.max_payload {
@@ -53,22 +55,22 @@ impl Connection {
         }
         let matcher = &self.shared.account.matcher;
         let mut later = Later::default();
-        // What nobody wants is dropped here: a payload's destructor is a user's, and `deliver` runs under this thread's lock (G4).
-        let mut unwanted = None;
+        // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
+        let mut spare = None;
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
-            if hit.matches.is_empty() {
-                unwanted = payload.into_shared();
-                return 0;
-            }
-            let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-            let message = Message {
-                subject: Subject::from_smol(subject),
-                reply: reply.cloned(),
-                head,
-                body: payload.into_body(),
-                receiver: None,
+            let mut make = || {
+                let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
+                Message::assemble(Subject::from_smol(subject), reply, head.take(), payload)
             };
-            self.deliver(hit, message, size, &mut later)
+            match (hit.matches.plain(), hit.matches.groups()) {
+                ([], []) => 0,
+                // Made where it is put: moving a message costs as much as a look-up.
+                ([only], []) => self.offer(only, size, &mut later, make),
+                _ => {
+                    spare = Some(make());
+                    self.fan_out(hit.matches, &mut spare, size, &mut later)
+                }
+            }
         };
         let accepted = if let Some(prepared) = prepared {
             matcher.with_prepared(prepared, deliver)
@@ -77,7 +79,7 @@ impl Connection {
                 Ok(accepted) => accepted,
                 Err(deliver) => {
                     // A subject that some thread remembers was checked when it was first used.
-                    if !checked {
+                    if !*checked {
                         check_subject(subject).map_err(RouteError::Subject)?;
                     }
                     if subject.len() > limits.max_subject_len {
@@ -87,7 +89,6 @@ impl Connection {
                 }
             }
         };
-        drop(unwanted);
         self.desk().count_publish(size, accepted);
         if later.is_empty() {
             if accepted == 0 && reply.is_some() {
@@ -106,33 +107,50 @@ impl Connection {
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).
-    #[inline]
-    fn deliver(&self, hit: Hit<'_, Arc<Subscription>>, message: Message, size: usize, later: &mut Later) -> usize {
-        let (plain, groups) = (hit.matches.plain(), hit.matches.groups());
+    fn fan_out(
+        &self,
+        matches: &Matches<Arc<Subscription>>,
+        message: &mut Option<Message>,
+        size: usize,
+        later: &mut Later,
+    ) -> usize {
         let mut accepted = 0;
-        let (last, others) = match (plain.split_last(), groups.is_empty()) {
-            (Some((last, others)), true) => (Some(last), others),
-            _ => (None, plain),
-        };
+        for group in matches.groups() {
+            accepted += self.offer_to_one(group.members(), size, later, message);
+        }
+        let Some((last, others)) = matches.plain().split_last() else { return accepted };
         for subscription in others {
-            accepted += self.offer(subscription, message.clone(), size, later);
+            accepted += self.offer(subscription, size, later, || message.clone().expect("there until the last"));
         }
-        if let Some(last) = last {
-            return accepted + self.offer(last, message, size, later);
-        }
-        // The original goes with the last group: dropped here it could be the last copy, and its destructor run under a lock.
-        if let Some((last, others)) = groups.split_last() {
-            for group in others {
-                accepted += self.offer_to_one(group.members(), message.clone(), size, later);
-            }
-            accepted += self.offer_to_one(last.members(), message, size, later);
-        }
-        accepted
+        accepted + self.offer(last, size, later, || message.take().expect("there until the last"))
     }
 
     #[inline]
-    fn offer(&self, subscription: &Arc<Subscription>, message: Message, size: usize, later: &mut Later) -> usize {
-        match self.try_offer(subscription, message, size, later) {
+    fn offer(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        make: impl FnOnce() -> Message,
+    ) -> usize {
+        if self.is_own_echo(subscription) {
+            return 0;
+        }
+        if let Some(mailbox) = subscription.outlet.queue() {
+            match subscription.outlet.admit(mailbox, size) {
+                Ok(admitted) => {
+                    let after = mailbox.put(make(), admitted);
+                    if after.is_something() {
+                        later.after(subscription, after);
+                    }
+                    return 1;
+                }
+                Err(Refused::Full) => later.full(subscription, make()),
+                Err(Refused::Gone | Refused::Disconnected) => {}
+            }
+            return 0;
+        }
+        match self.offer_other(subscription, make(), size, later) {
             Ok(()) => 1,
             Err((message, Refused::Full)) => {
                 later.full(subscription, message);
@@ -150,58 +168,72 @@ impl Connection {
     }
 
     /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4).
-    fn offer_to_one(&self, members: &[Arc<Subscription>], message: Message, size: usize, later: &mut Later) -> usize {
+    fn offer_to_one(
+        &self,
+        members: &[Arc<Subscription>],
+        size: usize,
+        later: &mut Later,
+        message: &Option<Message>,
+    ) -> usize {
+        let Some(message) = message else { return 0 };
         let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
-        let mut message = message;
-        let (mut first_full, mut first_gone) = (None, None);
+        let (mut first_full, mut gone) = (None, SmallVec::<[usize; 1]>::new());
+        let mut taken = false;
         for at in (start..members.len()).chain(0..start) {
-            message = match self.try_offer(&members[at], message, size, later) {
+            match self.try_offer(&members[at], size, later, message) {
                 Ok(()) => {
-                    if let Some(at) = first_gone {
-                        later.disconnected(&members[at], None);
-                    }
-                    return 1;
+                    taken = true;
+                    break;
                 }
-                Err((message, refused)) => {
-                    match refused {
-                        Refused::Full => first_full = first_full.or(Some(at)),
-                        Refused::Disconnected if first_gone.is_none() => first_gone = Some(at),
-                        Refused::Disconnected => later.disconnected(&members[at], None),
-                        Refused::Gone => {}
-                    }
-                    message
-                }
-            };
-        }
-        match (first_full, first_gone) {
-            // All are full, and the first of them decides what that means.
-            (Some(at), gone) => {
-                if let Some(gone) = gone {
-                    later.disconnected(&members[gone], None);
-                }
-                later.full(&members[at], message);
+                Err(Refused::Full) => first_full = first_full.or(Some(at)),
+                Err(Refused::Disconnected) => gone.push(at),
+                Err(Refused::Gone) => {}
             }
-            (None, Some(at)) => later.disconnected(&members[at], Some(message)),
-            (None, None) => later.drop(message),
         }
-        0
+        if let Some(at) = first_full.filter(|_| !taken) {
+            // All are full, and the first of them decides what that means.
+            later.full(&members[at], message.clone());
+        }
+        let mut lost = (!taken && first_full.is_none()).then_some(message);
+        for at in gone {
+            later.disconnected(&members[at], lost.take().cloned());
+        }
+        taken as usize
     }
 
-    #[inline]
     fn try_offer(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        message: &Message,
+    ) -> Result<(), Refused> {
+        if self.is_own_echo(subscription) {
+            return Err(Refused::Gone);
+        }
+        let Some(mailbox) = subscription.outlet.queue() else {
+            return self.offer_other(subscription, message.clone(), size, later).map_err(|(message, refused)| {
+                later.drop(message);
+                refused
+            });
+        };
+        let admitted = subscription.outlet.admit(mailbox, size)?;
+        let after = mailbox.put(message.clone(), admitted);
+        if after.is_something() {
+            later.after(subscription, after);
+        }
+        Ok(())
+    }
+
+    /// To what is not a queue of ours. There the message must know who received it; a queue's learn it when they are taken.
+    fn offer_other(
         &self,
         subscription: &Arc<Subscription>,
         mut message: Message,
         size: usize,
         later: &mut Later,
     ) -> Result<(), (Message, Refused)> {
-        if self.options.no_echo && subscription.client == self.id {
-            return Err((message, Refused::Gone));
-        }
-        // A queue's messages learn who received them when they are taken.
-        if message.reply.is_some() && !subscription.outlet.is_queue() {
-            message.receiver = subscription.connection.upgrade();
-        }
+        message.received_by(|| subscription.connection.upgrade());
         match subscription.outlet.offer(message, size) {
             Offered::Taken(after) => later.after(subscription, after),
             Offered::Run(message, after) => {
@@ -211,6 +243,11 @@ impl Connection {
             Offered::Refused(message, refused) => return Err((message, refused)),
         }
         Ok(())
+    }
+
+    #[inline]
+    fn is_own_echo(&self, subscription: &Subscription) -> bool {
+        self.options.no_echo && subscription.client == self.id
     }
 
     /// Tells one plain subscription of this connection that nobody got the message (R2 to R6).
@@ -225,8 +262,7 @@ impl Connection {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Subject", subject).expect("a subject has no line breaks");
         let head = Head { status: Some((StatusCode::NO_RESPONDERS, SmolStr::default())), headers }.boxed();
-        let body = Payload::empty().into_body();
-        let message = Message { subject: reply.clone(), reply: None, head, body, receiver: None };
+        let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
             let own = hit.matches.plain().iter().find(|subscription| {
@@ -243,16 +279,13 @@ impl Connection {
                 }
                 Offered::Refused(message, refused) => {
                     own.outlet.exempt(-1);
-                    match refused {
-                        Refused::Disconnected => later.disconnected(own, None),
-                        Refused::Full if own.outlet.count_drop(DropReason::QueueFull).is_ok() => {
-                            later.drop(message);
-                            return 1;
-                        }
-                        Refused::Full | Refused::Gone => {}
-                    }
                     later.drop(message);
-                    return 0;
+                    if refused == Refused::Disconnected {
+                        later.disconnected(own, None);
+                    }
+                    if refused != Refused::Full || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
+                        return 0;
+                    }
                 }
             }
             1

@@ -89,7 +89,7 @@ impl Client {
         subject: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(outgoing(&subject, payload.into()), None)?)
+        Ok(self.connection.publish(&mut outgoing(&subject, payload.into()), None)?)
     }
 
     /// As [`Client::publish`], with headers.
@@ -103,8 +103,8 @@ impl Client {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
-        Ok(self.connection.publish(out, None)?)
+        let mut out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
+        Ok(self.connection.publish(&mut out, None)?)
     }
 
     /// As [`Client::publish`], with a subject to answer to (R1). If nobody accepts it and this connection has a plain subscription that
@@ -120,8 +120,8 @@ impl Client {
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
         let reply = reply_subject(reply)?;
-        let out = Outgoing { reply: Some(&reply), ..outgoing(&subject, payload.into()) };
-        Ok(self.connection.publish(out, None)?)
+        let mut out = Outgoing { reply: Some(&reply), ..outgoing(&subject, payload.into()) };
+        Ok(self.connection.publish(&mut out, None)?)
     }
 
     /// Publishes a message that was made by hand, or passes one on: subject, reply, headers, status and payload.
@@ -130,7 +130,7 @@ impl Client {
     ///
     /// As [`Client::publish`].
     pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(outgoing_message(message), None)?)
+        Ok(self.connection.publish(&mut outgoing_message(message), None)?)
     }
 
     /// As [`Client::publish`], for tasks: full subscriptions with [`Overflow::Block`] suspend the task and block no thread.
@@ -385,7 +385,7 @@ impl Client {
     ) -> Result<Answers, RequestError> {
         let total = until.total(self.connection.shared.account.limits.request_timeout);
         let pending = self.question(&subject, payload.into(), Some(total)).send(&self.connection, false)?;
-        Answers::new(pending, self.connection.clone(), until)
+        Ok(Answers::new(pending, self.connection.clone(), until))
     }
 
     /// A subject that nobody else uses, to subscribe to and give as a reply (R7).

@@ -40,7 +40,7 @@ impl Publisher {
     /// [`PublishError::MaxPayloadExceeded`] and [`PublishError::Closed`].
     #[inline]
     pub fn publish<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(self.outgoing(payload.into(), None, None), None)?)
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)?)
     }
 
     /// As [`Client::publish_with_headers`](crate::Client::publish_with_headers).
@@ -53,7 +53,7 @@ impl Publisher {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(self.outgoing(payload.into(), None, head(headers)), None)?)
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)?)
     }
 
     /// As [`Client::publish_async`](crate::Client::publish_async).
@@ -107,22 +107,22 @@ pub(super) fn head(headers: HeaderMap) -> Option<Arc<Head>> {
 /// A message made by hand, or passed on.
 pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
     Outgoing {
-        subject: message.subject.as_str(),
+        subject: message.subject().as_str(),
         checked: true,
         prepared: None,
-        reply: message.reply.as_ref(),
-        head: message.head.clone(),
-        payload: Payload::of(&message.body),
+        reply: message.reply(),
+        head: message.head().cloned(),
+        payload: message.payload_again(),
     }
 }
 
 /// Delivers at once what can be; the future waits for the rest.
 pub(super) fn publish_async(
     connection: &Arc<Connection>,
-    out: Outgoing<'_>,
+    mut out: Outgoing<'_>,
 ) -> PublishFuture {
     let mut waiting = Vec::new();
-    let accepted = connection.publish(out, Some(&mut waiting)).map_err(PublishError::from);
+    let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted) }
 }
 
@@ -137,6 +137,22 @@ pub struct PublishFuture {
     connection: Arc<Connection>,
     waiting: Vec<Waiting>,
     accepted: Option<Result<usize, PublishError>>,
+}
+
+/// What a publish that was not waited for has not come to.
+pub(super) enum Ready {
+    Failed(PublishError),
+    NotYet(PublishFuture),
+}
+
+impl PublishFuture {
+    /// How many accepted the message, if nothing is left to wait for.
+    pub(super) fn into_ready(mut self) -> Result<usize, Ready> {
+        if !self.waiting.is_empty() {
+            return Err(Ready::NotYet(self));
+        }
+        self.accepted.take().expect("not polled yet").map_err(Ready::Failed)
+    }
 }
 
 impl Future for PublishFuture {

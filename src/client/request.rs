@@ -1,12 +1,13 @@
 //! Requests with one answer, and answering.
 
 use super::error::{PublishError, RequestError, RespondError};
-use super::publisher::{PublishFuture, head, publish_async};
+use super::publisher::{PublishFuture, Ready, head, publish_async};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
 use crate::clock::TimerKey;
 use crate::delivery::{runner, thread_waker};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::Subject;
+use smol_str::SmolStr;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Looks for an answer this often before the thread parks.
-const SPINS: u32 = 64;
+const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 /// A request before it is sent.
 pub(super) struct Question<'a> {
@@ -30,8 +31,9 @@ pub(super) struct Question<'a> {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) ticket: Ticket,
-    pub(super) deadline: Option<Duration>,
     timeout: Duration,
+    /// Set when the wait begins: an answer that is there at once needs no look at the clock.
+    deadline: Option<Option<Duration>>,
 }
 
 impl<'a> Question<'a> {
@@ -42,8 +44,7 @@ impl<'a> Question<'a> {
         }
         let ticket = connection.inbox()?.open(single)?;
         connection.desk().count_request();
-        let deadline = connection.shared.timers.deadline(self.timeout);
-        Ok(Pending { ticket, deadline, timeout: self.timeout })
+        Ok(Pending { ticket, timeout: self.timeout, deadline: None })
     }
 
     pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
@@ -55,7 +56,7 @@ impl<'a> Question<'a> {
     pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
-        let accepted = connection.publish(self.outgoing(&reply), None).map_err(PublishError::from)?;
+        let accepted = connection.publish(&mut self.outgoing(&reply), None).map_err(PublishError::from)?;
         if accepted == 0 && connection.options.no_responders {
             return Err(no_responders(subject));
         }
@@ -65,28 +66,38 @@ impl<'a> Question<'a> {
     /// Sends it and blocks for the answer.
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.subject;
-        let pending = self.send(connection, true)?;
-        let answer = pending.wait(connection, pending.deadline);
+        let mut pending = self.send(connection, true)?;
+        let answer = pending.wait(connection, None);
         judged(answer, pending.timeout, subject, connection)
     }
 
     /// Sends it now; the future waits for the answer.
     pub(super) fn ask_async(self, connection: &Arc<Connection>) -> RequestFuture {
-        let subject = self.subject.to_owned();
-        let step = match self.ticket(connection, true) {
-            Ok(pending) => {
-                let reply = pending.ticket.reply();
-                Step::Publishing(publish_async(connection, self.outgoing(&reply)), pending)
+        let subject = SmolStr::new(self.subject);
+        let mut blocked = None;
+        let sent = self.ticket(connection, true).and_then(|pending| {
+            let reply = pending.ticket.reply();
+            let published = publish_async(connection, self.outgoing(&reply));
+            match published.into_ready() {
+                Ok(0) if connection.options.no_responders => return Err(no_responders(&subject)),
+                Ok(_) => {}
+                Err(Ready::Failed(error)) => return Err(error.into()),
+                Err(Ready::NotYet(published)) => blocked = Some(Box::new(published)),
             }
-            Err(error) => Step::Failed(error),
-        };
-        RequestFuture { subject, connection: connection.clone(), step, timer: None }
+            Ok(pending)
+        });
+        RequestFuture { subject, connection: connection.clone(), blocked, sent: sent.map_err(Some), timer: None }
     }
 }
 
 impl Pending {
-    /// Blocks for the next answer: `None` when `deadline` has come, `Err` when the connection was closed.
-    pub(super) fn wait(&self, connection: &Connection, deadline: Option<Duration>) -> Option<Result<Message, ()>> {
+    /// When the wait for answers ends; `None` if that is past all time.
+    pub(super) fn deadline(&mut self, connection: &Connection) -> Option<Duration> {
+        *self.deadline.get_or_insert_with(|| connection.shared.timers.deadline(self.timeout))
+    }
+
+    /// Blocks for the next answer: `None` when the time is up, or `sooner` has come; `Err` when the connection was closed.
+    pub(super) fn wait(&mut self, connection: &Connection, sooner: Option<Duration>) -> Option<Result<Message, ()>> {
         for _ in 0..SPINS {
             if let Poll::Ready(answer) = self.ticket.poll(None) {
                 return Some(answer);
@@ -96,6 +107,7 @@ impl Pending {
                 std::hint::spin_loop();
             }
         }
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
         let (waker, timers) = (thread_waker(), &connection.shared.timers);
         loop {
             if let Poll::Ready(answer) = self.ticket.poll(Some(&waker)) {
@@ -107,6 +119,28 @@ impl Pending {
             timers.park(&waker, deadline);
         }
     }
+
+    /// As [`Pending::wait`], for tasks: the task is woken by the answer or the end of the time.
+    pub(super) fn poll(
+        &mut self,
+        connection: &Connection,
+        sooner: Option<Duration>,
+        timer: &mut Option<TimerKey>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ()>>> {
+        cancel(connection, timer);
+        if let Poll::Ready(answer) = self.ticket.poll(Some(cx.waker())) {
+            return Poll::Ready(Some(answer));
+        }
+        let timers = &connection.shared.timers;
+        let first = self.deadline.is_none();
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
+        if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
+            return Poll::Ready(None);
+        }
+        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
+        Poll::Pending
+    }
 }
 
 /// Waits for the answer to a request that was sent; made by [`Client::request_async`](crate::Client::request_async).
@@ -116,54 +150,37 @@ impl Pending {
 /// Dropping it gives the request up; an answer that comes later is counted as late.
 #[must_use = "the answer is only to be had from the future"]
 pub struct RequestFuture {
-    subject: String,
+    subject: SmolStr,
     connection: Arc<Connection>,
-    step: Step,
-    timer: Option<TimerKey>,
-}
-
-enum Step {
-    Failed(RequestError),
     /// A responder's queue has no room yet.
-    Publishing(PublishFuture, Pending),
-    Waiting(Pending),
-    Done,
+    blocked: Option<Box<PublishFuture>>,
+    sent: Result<Pending, Option<RequestError>>,
+    timer: Option<TimerKey>,
 }
 
 impl Future for RequestFuture {
     type Output = Result<Message, RequestError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RequestFuture { subject, connection, step, timer } = &mut *self;
-        if let Step::Publishing(published, pending) = step {
-            match Pin::new(published).poll(cx) {
-                Poll::Ready(Ok(0)) if connection.options.no_responders => *step = Step::Failed(no_responders(subject)),
-                Poll::Ready(Ok(_)) => {
-                    let Step::Publishing(_, pending) = std::mem::replace(step, Step::Done) else { unreachable!() };
-                    *step = Step::Waiting(pending);
+        let RequestFuture { subject, connection, blocked, sent, timer } = &mut *self;
+        let pending = match sent {
+            Ok(pending) => pending,
+            Err(error) => return Poll::Ready(Err(error.take().expect("polled after completion"))),
+        };
+        if let Some(published) = blocked {
+            match Pin::new(&mut **published).poll(cx) {
+                Poll::Ready(Ok(0)) if connection.options.no_responders => {
+                    *blocked = None;
+                    return Poll::Ready(Err(no_responders(subject)));
                 }
-                Poll::Ready(Err(error)) => *step = Step::Failed(error.into()),
+                Poll::Ready(Ok(_)) => *blocked = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 // One subscriber may answer while another has no room yet.
-                Poll::Pending => {
-                    let answer = poll_until(&pending.ticket, connection, pending.deadline, timer, cx);
-                    return answer.map(|answer| judged(answer, pending.timeout, subject, connection));
-                }
+                Poll::Pending => {}
             }
         }
-        match std::mem::replace(step, Step::Done) {
-            Step::Failed(error) => Poll::Ready(Err(error)),
-            Step::Waiting(pending) => {
-                let answer = poll_until(&pending.ticket, connection, pending.deadline, timer, cx);
-                match answer {
-                    Poll::Ready(answer) => Poll::Ready(judged(answer, pending.timeout, subject, connection)),
-                    Poll::Pending => {
-                        *step = Step::Waiting(pending);
-                        Poll::Pending
-                    }
-                }
-            }
-            Step::Publishing(..) | Step::Done => panic!("polled after completion"),
-        }
+        let answer = pending.poll(connection, None, timer, cx);
+        answer.map(|answer| judged(answer, pending.timeout, subject, connection))
     }
 }
 
@@ -177,26 +194,6 @@ impl fmt::Debug for RequestFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestFuture").field("subject", &self.subject).finish_non_exhaustive()
     }
-}
-
-/// The next answer, or `None` when `deadline` has come; else the task is woken by either.
-pub(super) fn poll_until(
-    ticket: &Ticket,
-    connection: &Connection,
-    deadline: Option<Duration>,
-    timer: &mut Option<TimerKey>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, ()>>> {
-    cancel(connection, timer);
-    if let Poll::Ready(answer) = ticket.poll(Some(cx.waker())) {
-        return Poll::Ready(Some(answer));
-    }
-    let timers = &connection.shared.timers;
-    if deadline.is_some_and(|deadline| timers.now() >= deadline) {
-        return Poll::Ready(None);
-    }
-    *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
-    Poll::Pending
 }
 
 pub(super) fn cancel(connection: &Connection, timer: &mut Option<TimerKey>) {
@@ -222,9 +219,7 @@ fn judged(
 
 /// An answer that itself asks for one can be answered.
 pub(super) fn received(mut answer: Message, connection: &Arc<Connection>) -> Message {
-    if answer.reply.is_some() {
-        answer.receiver = Some(connection.clone());
-    }
+    answer.received_by(|| Some(connection.clone()));
     answer
 }
 
@@ -272,10 +267,10 @@ impl Message {
     }
 
     fn answer(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> Result<usize, RespondError> {
-        let reply = self.reply.as_ref().ok_or(RespondError::NoReply)?;
-        let connection = self.receiver.as_ref().and_then(|receiver| receiver.downcast_ref::<Connection>());
+        let reply = self.reply().ok_or(RespondError::NoReply)?;
+        let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
-        connection.publish(out, None).map_err(|error| PublishError::from(error).into())
+        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 }

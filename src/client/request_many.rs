@@ -1,7 +1,6 @@
 //! Requests with several answers (ADR-47, R9).
 
-use super::error::RequestError;
-use super::request::{Pending, cancel, is_no_responders, poll_until, received};
+use super::request::{Pending, cancel, is_no_responders, received};
 use crate::bus::Connection;
 use crate::clock::TimerKey;
 use crate::message::Message;
@@ -127,9 +126,11 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(pending: Pending, connection: Arc<Connection>, until: RequestMany) -> Result<Self, RequestError> {
+    pub(super) fn new(mut pending: Pending, connection: Arc<Connection>, until: RequestMany) -> Self {
+        // The total counts from the request, not from the first look at the answers.
+        let _ = pending.deadline(&connection);
         let end = (until.max == Some(0)).then_some(AnswersEnd::Max);
-        Ok(Answers { pending, connection, until, given: 0, next_by: None, timer: None, end })
+        Answers { pending, connection, until, given: 0, next_by: None, timer: None, end }
     }
 
     /// Why it has ended, if it has.
@@ -137,14 +138,13 @@ impl Answers {
         self.end
     }
 
-    fn wait_until(&self) -> Option<Duration> {
-        self.next_by.into_iter().chain(self.pending.deadline).min()
-    }
-
     fn take(&mut self, next: Option<Result<Message, ()>>) -> Option<Message> {
         let answer = match next {
-            None if self.next_by.is_some() && self.next_by == self.wait_until() => return self.ended(AnswersEnd::Stall),
-            None => return self.ended(AnswersEnd::Deadline),
+            None => {
+                let deadline = self.pending.deadline(&self.connection);
+                let stalled = self.next_by.is_some_and(|next_by| deadline.is_none_or(|deadline| next_by < deadline));
+                return self.ended(if stalled { AnswersEnd::Stall } else { AnswersEnd::Deadline });
+            }
             Some(Err(())) => return self.ended(AnswersEnd::Closed),
             Some(Ok(answer)) => answer,
         };
@@ -175,7 +175,7 @@ impl Iterator for Answers {
         if self.end.is_some() {
             return None;
         }
-        let next = self.pending.wait(&self.connection, self.wait_until());
+        let next = self.pending.wait(&self.connection, self.next_by);
         self.take(next)
     }
 }
@@ -188,8 +188,7 @@ impl Stream for Answers {
         if me.end.is_some() {
             return Poll::Ready(None);
         }
-        let until = me.wait_until();
-        let next = poll_until(&me.pending.ticket, &me.connection, until, &mut me.timer, cx);
+        let next = me.pending.poll(&me.connection, me.next_by, &mut me.timer, cx);
         next.map(|next| me.take(next))
     }
 }

@@ -61,13 +61,18 @@ impl Subscriber {
     /// [`TryRecvError::Empty`] if there is none yet, [`TryRecvError::Closed`] if none will come any more.
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
-        if let Some(message) = self.subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.take()) {
-            return Ok(self.received(message));
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
+            if let Some(mut message) = mailbox.take() {
+                message.received_by(|| Some(self.connection.clone()));
+                return Ok(message);
+            }
         }
-        match self.ended() {
-            None => Err(TryRecvError::Empty),
-            Some(reason) => Err(TryRecvError::Closed(reason)),
-        }
+        Err(self.nothing())
+    }
+
+    #[cold]
+    fn nothing(&self) -> TryRecvError {
+        self.ended().map_or(TryRecvError::Empty, TryRecvError::Closed)
     }
 
     /// Blocks until there is a message, at most for `timeout` on the bus's clock.
@@ -203,14 +208,6 @@ impl Subscriber {
                 mailbox.receivers.wake_one();
             }
         }
-    }
-
-    #[inline]
-    fn received(&self, mut message: Message) -> Message {
-        if message.reply.is_some() {
-            message.receiver = Some(self.connection.clone());
-        }
-        message
     }
 
     fn ended(&self) -> Option<CloseReason> {

@@ -14,29 +14,30 @@
 // | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
 // | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
-// | taken           | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
 
 use super::episode::{Episode, Lost};
+use super::outlet::After;
 use super::overflow::{DropCounters, DropReason, Drops, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, Padded, yield_now};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock, OwnerLock, Padded, step, yield_now};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use std::ops::DerefMut;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// Messages that fit the ring.
-const RING: usize = 64;
+/// Messages that fit the ring; few in models, so that they see the spill.
+const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };
 
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     intake: Padded<Intake>,
-    taken: Padded<Counter>,
+    out: Padded<Out>,
     ring: (Sender<Message>, Receiver<Message>),
     spill: OnceLock<(Sender<Message>, Receiver<Message>)>,
-    spill_turn: Mutex<()>,
+    spill_turn: OwnerLock<()>,
     /// Receivers that found nothing.
     pub(crate) receivers: WakeList,
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
@@ -44,8 +45,21 @@ pub(crate) struct Mailbox {
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
-    episode: Mutex<Option<Arc<Episode>>>,
+    book: Mutex<Book>,
 }
+
+/// What is entered under one lock with the last reading of the counts, so that nothing is counted after it.
+#[derive(Debug, Default)]
+struct Book {
+    /// The slow-consumer episode that is under way.
+    episode: Option<Arc<Episode>>,
+    /// The counts have been read for good.
+    sealed: bool,
+}
+
+/// The counts of a mailbox have been read for good: the message was not for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed;
 
 #[derive(Debug, Default)]
 struct Intake {
@@ -53,6 +67,12 @@ struct Intake {
     seen: AtomicU64,
     limit: AtomicU64,
     exempt: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Out {
+    taken: Counter,
+    spilling: AtomicBool,
 }
 
 /// A message was let in.
@@ -82,15 +102,15 @@ impl Mailbox {
     pub(crate) fn new(policy: &Policy, queues: bool) -> Self {
         Mailbox {
             intake: Padded::default(),
-            taken: Padded::default(),
+            out: Padded::default(),
             ring: bounded(if queues { policy.capacity.min(RING) } else { 0 }),
             spill: OnceLock::new(),
-            spill_turn: Mutex::new(()),
+            spill_turn: OwnerLock::new(()),
             receivers: WakeList::default(),
             room: WakeList::default(),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
-            episode: Mutex::new(None),
+            book: Mutex::default(),
         }
     }
 
@@ -124,7 +144,7 @@ impl Mailbox {
                     if special {
                         admitted.last = now.has(Tally::LIMITED)
                             && self.reaches_limit(self.wanted_at(now) + 1);
-                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.taken.load()));
+                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -133,20 +153,23 @@ impl Mailbox {
         }
     }
 
-    /// Queues a message that was let in. True if somebody is to be woken for it.
+    /// Queues a message that was let in.
     #[inline]
-    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> bool {
+    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> After {
+        step();
         if admitted.spill {
             self.put_into_spill(message);
         } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
             self.intake.counter.raise(Tally::SPILL);
             self.put_into_spill(message);
         }
-        !self.receivers.is_idle()
+        let Admitted { last, recovered, .. } = admitted;
+        After { wake_receiver: !self.receivers.is_idle(), wake: None, last, recovered }
     }
 
     #[cold]
     fn put_into_spill(&self, message: Message) {
+        step();
         let sent = self.spill.get_or_init(unbounded).0.send(message);
         debug_assert!(sent.is_ok(), "the receiving half lies beside the sending half");
     }
@@ -159,49 +182,84 @@ impl Mailbox {
         Some(message)
     }
 
-    /// The oldest message; who takes it must `settle` it.
     #[inline]
     fn next(&self) -> Option<Message> {
-        match self.ring.1.try_recv() {
-            Ok(message) => Some(message),
-            Err(_) => self.take_from_spill(),
+        step();
+        // ORDERING: Relaxed; a hint which of the two ways to try first. Both end in looking at the word.
+        if !self.out.spilling.load(Ordering::Relaxed) {
+            if let Ok(message) = self.ring.1.try_recv() {
+                return Some(message);
+            }
         }
+        self.next_from_spill()
     }
 
     /// Counts a message out that was let in.
     #[inline]
     pub(crate) fn settle(&self, size: usize) {
-        self.taken.count(size);
+        self.out.taken.count(size);
         if !self.room.is_idle() {
-            self.room.wake_one();
+            self.announce_room();
         }
     }
 
-    fn take_from_spill(&self) -> Option<Message> {
-        if !self.intake.counter.load().has(Tally::SPILL) {
-            return None;
-        }
-        let _turn = self.spill_turn.lock();
-        if let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) {
-            return self.ring.1.try_recv().or_else(|_| spill.try_recv()).ok();
-        }
-        if let Ok(message) = self.ring.1.try_recv() {
-            return Some(message);
-        }
+    #[cold]
+    fn announce_room(&self) {
         let now = self.intake.counter.load();
-        if now.pending(self.taken.load()).0 == 0 {
-            // All that was let in has been taken, and if the word is still the same nobody was let in since: whoever comes next
-            // may use the ring without overtaking.
+        if !now.has(Tally::CLOSED) {
+            self.room.wake_one();
+        } else if now.pending(self.out.taken.load()).0 == 0 {
+            // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
+            self.room.wake_all();
+        }
+    }
+
+    #[inline(never)]
+    fn next_from_spill(&self) -> Option<Message> {
+        if !self.intake.counter.load().has(Tally::SPILL) {
+            self.out.spilling.store(false, Ordering::Relaxed);
+            return self.ring.1.try_recv().ok();
+        }
+        let _turn = loop {
+            match self.spill_turn.try_lock() {
+                Some(turn) => break turn,
+                None => yield_now(),
+            }
+        };
+        self.out.spilling.store(true, Ordering::Relaxed);
+        step();
+        let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) else {
+            step();
+            let message = self.ring.1.try_recv().ok();
+            if message.is_none() {
+                self.close_spill();
+            }
+            return message;
+        };
+        step();
+        // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
+        if self.ring.1.is_empty() {
+            step();
+            spill.try_recv().ok()
+        } else {
+            self.ring.1.try_recv().ok()
+        }
+    }
+
+    /// Sends whoever comes next into the ring again, if all that was let in has been taken and, the word being still the same, nobody was
+    /// let in since: then nobody can be overtaken.
+    fn close_spill(&self) {
+        let now = self.intake.counter.load();
+        if now.pending(self.out.taken.load()).0 == 0 {
             self.intake.counter.lower_if(now, Tally::SPILL);
         }
-        None
     }
 
     /// Messages and bytes let in and not yet taken.
     pub(crate) fn pending(&self) -> (usize, usize) {
         loop {
             let now = self.intake.counter.load();
-            let taken = self.taken.load();
+            let taken = self.out.taken.load();
             if self.intake.counter.load() == now {
                 return now.pending(taken);
             }
@@ -267,8 +325,7 @@ impl Mailbox {
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
         let message = self.next()?;
-        // Counted before it is settled: once nothing is pending any more, the counts of an ended subscription are final.
-        // ORDERING: Relaxed; only counts.
+        // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
         self.settle(message.size());
@@ -283,49 +340,44 @@ impl Mailbox {
         self.settle(size);
     }
 
-    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted; `Gone` as for
-    /// `count_drop`.
-    pub(crate) fn count_passed(&self) -> Result<bool, Refused> {
-        let _counting = self.while_open()?;
+    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
+    pub(crate) fn count_passed(&self) -> Result<bool, Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.intake.counter.count(0);
-        self.taken.count(0);
+        self.out.taken.count(0);
         let now = self.intake.counter.load();
         Ok(now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now)))
     }
 
-    /// Counts a message that is lost and was never in the queue; `Gone` if the subscription has ended: then it was not for it.
-    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Refused> {
-        let _counting = self.while_open()?;
+    /// Counts a message that is not in the queue.
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         self.drops.count(reason);
         Ok(())
     }
 
-    /// Returns once nobody counts here who found the subscription open. After `close`: the counts are final then, but for what is
-    /// pending.
-    pub(crate) fn finish_counting(&self) {
-        drop(self.episode.lock());
-    }
-
-    /// What is counted under this lock is in the final counts.
-    fn while_open(&self) -> Result<impl DerefMut<Target = Option<Arc<Episode>>> + '_, Refused> {
-        let current = self.episode.lock();
-        if self.is_closed() { Err(Refused::Gone) } else { Ok(current) }
-    }
-
-    /// Counts a loss to slowness (what was evicted is counted already); `Gone` as for `count_drop`. Gives back the episode that this
-    /// begins, if none was under way.
-    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Refused> {
-        let mut current = self.while_open()?;
+    /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Sealed> {
+        let mut book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
         if lost.reason != DropReason::Oldest {
             self.drops.count(lost.reason);
         }
-        Ok(match &*current {
+        Ok(match &book.episode {
             Some(episode) => {
                 episode.add(lost);
                 None
             }
             None => {
-                let episode = current.insert(Arc::new(Episode::begin(lost))).clone();
+                let episode = book.episode.insert(Arc::new(Episode::begin(lost))).clone();
                 // The next message that is let in looks whether there is room again.
                 self.intake.counter.raise(Tally::SLOW);
                 Some(episode)
@@ -335,18 +387,26 @@ impl Mailbox {
 
     /// Ends the episode that is under way, if any.
     pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
-        let mut current = self.episode.lock();
-        let episode = current.take()?;
+        let mut book = self.book.lock();
+        let episode = book.episode.take()?;
         self.intake.counter.lower(Tally::SLOW);
         episode.end();
         Some(episode)
+    }
+
+    /// Reads the counts for the last time: a publisher that found the queue full before it was closed, and comes to count that
+    /// only now, is told so.
+    pub(crate) fn seal(&self) -> Counts {
+        let mut book = self.book.lock();
+        book.sealed = true;
+        self.counts()
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let undelivered = self.undelivered.load(Ordering::Relaxed);
         let drops = self.drops.read();
         let (queued, queued_bytes) = self.pending();
-        let delivered = self.taken.total().saturating_sub(undelivered);
+        let delivered = self.out.taken.total().saturating_sub(undelivered);
         Counts { delivered, drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
     }
 
@@ -358,7 +418,7 @@ impl Mailbox {
 
     #[cold]
     fn look_at_taken(&self, seen: Tally) -> Tally {
-        let taken = self.taken.load();
+        let taken = self.out.taken.load();
         // Only in place of what this sender saw: one that was held up must not bring back an old value.
         let _ = self.intake.seen.compare_exchange(seen.0, taken.0, Ordering::Relaxed, Ordering::Relaxed);
         taken

@@ -17,7 +17,7 @@ mod wake;
 pub(crate) use episode::{Episode, Losses};
 pub use episode::Lost;
 pub use outlet::CloseReason;
-pub(crate) use mailbox::{Counts, Refused};
+pub(crate) use mailbox::{Counts, Refused, Sealed};
 pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver};
 pub use overflow::{DropReason, Drops, Overflow};
 pub(crate) use overflow::Policy;

@@ -1,12 +1,13 @@
 //! The one way in to a subscriber, whatever it is made of.
 
-use super::mailbox::{Admitted, Counts, Mailbox, Refused};
-use super::overflow::{DropReason, Overflow, Policy};
+use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
+use super::overflow::{Overflow, Policy};
 use crate::message::Message;
-use crate::sync::atomic::{AtomicU8, Ordering, fence};
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{OnceLock, step};
 use crossbeam_channel::{Sender, TrySendError};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// Why a subscription has ended.
@@ -31,6 +32,9 @@ pub enum CloseReason {
 }
 
 const OPEN: u8 = 0;
+
+/// Beside the reason: a mailbox is being made, or there.
+const MADE: u8 = 0x80;
 
 impl CloseReason {
     fn from_code(code: u8) -> Option<Self> {
@@ -67,10 +71,10 @@ pub(crate) trait Direct: Send + Sync {
 pub(crate) struct Outlet {
     policy: Arc<Policy>,
     receiver: Receiver,
-    // | field   | written by              | read by         | invariant                                   |
-    // | closed  | `close`, once           | everybody       | a `CloseReason`, or `OPEN`                  |
-    // | mailbox | the first to need it    | everybody       | closed as well once both it and `closed` are set |
-    closed: AtomicU8,
+    // | field   | written by                    | read by   | invariant                                                |
+    // | state   | `close`, `make_mailbox`, once | everybody | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
+    // | mailbox | the first to need it          | everybody | closed before anybody has it if it was made after `close` |
+    state: AtomicU8,
     mailbox: OnceLock<Box<Mailbox>>,
 }
 
@@ -99,14 +103,14 @@ pub(crate) struct After {
 
 impl After {
     #[inline]
-    pub(crate) fn is_nothing(&self) -> bool {
-        !(self.wake_receiver || self.last || self.recovered || self.wake.is_some())
+    pub(crate) fn is_something(&self) -> bool {
+        self.wake_receiver || self.last || self.recovered || self.wake.is_some()
     }
 }
 
 impl Outlet {
     pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
-        Outlet { policy, receiver, closed: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+        Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -119,6 +123,18 @@ impl Outlet {
         matches!(self.receiver, Receiver::Queue)
     }
 
+    /// The queue of ours, if that is what stands behind it; made now if it is not there.
+    #[inline]
+    pub(crate) fn queue(&self) -> Option<&Mailbox> {
+        self.is_queue().then(|| self.mailbox())
+    }
+
+    /// Asks whether the queue lets a message of `size` bytes in; who is let in must put it.
+    #[inline]
+    pub(crate) fn admit(&self, queue: &Mailbox, size: usize) -> Result<Admitted, Refused> {
+        queue.admit(&self.policy, size)
+    }
+
     /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
@@ -127,11 +143,7 @@ impl Outlet {
         }
         let mailbox = self.mailbox();
         match mailbox.admit(&self.policy, size) {
-            Ok(admitted) => {
-                let wake_receiver = mailbox.put(message, admitted);
-                let Admitted { last, recovered, .. } = admitted;
-                Offered::Taken(After { wake_receiver, wake: None, last, recovered })
-            }
+            Ok(admitted) => Offered::Taken(mailbox.put(message, admitted)),
             Err(refused) => Offered::Refused(message, refused),
         }
     }
@@ -152,6 +164,7 @@ impl Outlet {
         let Other::Channel(channel) = other else {
             return Offered::Run(message, after);
         };
+        step();
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
                 // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
@@ -195,13 +208,15 @@ impl Outlet {
 
     #[cold]
     fn make_mailbox(&self) -> &Mailbox {
-        let mailbox = self.mailbox.get_or_init(|| Box::new(Mailbox::new(&self.policy, self.is_queue())));
-        // ORDERING: SeqCst fence; pairs with the one in `close`. Either we see that it was closed, or it sees the mailbox.
-        fence(Ordering::SeqCst);
-        if self.closed.load(Ordering::Relaxed) != OPEN {
-            mailbox.close();
-        }
-        mailbox
+        self.mailbox.get_or_init(|| {
+            let mailbox = Mailbox::new(&self.policy, self.is_queue());
+            // Before anybody else can have it: else what was closed without a mailbox would let messages in for a moment.
+            // ORDERING: `close` changes the same word, so that one of the two sees the other whatever the ordering.
+            if self.state.fetch_or(MADE, Ordering::SeqCst) & !MADE != OPEN {
+                mailbox.close();
+            }
+            Box::new(mailbox)
+        })
     }
 
     /// The queue, if a message ever came.
@@ -212,19 +227,22 @@ impl Outlet {
 
     /// Lets nothing in any more. False if that was so before.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
-        let first =
-            self.closed.compare_exchange(OPEN, reason as u8, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-        // ORDERING: SeqCst for the waiters, who register and then look here; the fence: see `make_mailbox`.
-        fence(Ordering::SeqCst);
-        if let Some(mailbox) = self.mailbox_if_any() {
-            mailbox.close();
+        let close = |state| (state & !MADE == OPEN).then_some(state | reason as u8);
+        // ORDERING: SeqCst; pairs with `close_reason`: waiters register and then look there, before the wake-up in `Mailbox::close`.
+        let (state, first) = match self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, close) {
+            Ok(state) => (state, true),
+            Err(state) => (state, false),
+        };
+        if state & MADE != 0 {
+            // Waits for whoever is just making it.
+            self.mailbox().close();
         }
         first
     }
 
     /// Why it was closed, if it was.
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
-        CloseReason::from_code(self.closed.load(Ordering::SeqCst))
+        CloseReason::from_code(self.state.load(Ordering::SeqCst) & !MADE)
     }
 
     /// Closed, with nothing left to take or to run.
@@ -236,22 +254,14 @@ impl Outlet {
         self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
     }
 
-    /// Counts a message that is lost and was not let in; an error if the subscription has ended, so that it was not for it.
-    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Refused> {
-        self.mailbox().count_drop(reason)
-    }
-
-    /// The counts of one that has ended, once nothing can change them any more.
-    pub(crate) fn final_counts(&self) -> Counts {
-        if let Some(mailbox) = self.mailbox_if_any() {
-            mailbox.finish_counting();
-        }
-        self.counts()
+    /// The counts for the last time. For an outlet that has ended.
+    pub(crate) fn seal(&self) -> Counts {
+        self.mailbox_if_any().map(Mailbox::seal).unwrap_or_default()
     }
 
     /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
-    /// the last that the subscription wanted; an error if it has ended meanwhile.
-    pub(crate) fn count_delivered(&self) -> Result<bool, Refused> {
+    /// the last that the subscription wanted.
+    pub(crate) fn count_delivered(&self) -> Result<bool, Sealed> {
         self.mailbox().count_passed()
     }
 

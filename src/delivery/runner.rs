@@ -41,25 +41,37 @@ impl Drop for Active {
     }
 }
 
-/// Runs the tasks now, or after those that wait already if one is running on this thread.
-pub(crate) fn run(tasks: impl ExactSizeIterator<Item = impl FnOnce() + 'static>) {
+/// Runs `now` at once, or, if a task is running on this thread, what `later` makes of it after those that wait already.
+///
+/// Two forms of the same task: what runs at once may borrow.
+pub(crate) fn run_one<T: FnOnce() + 'static>(now: impl FnOnce(), later: impl FnOnce() -> T) {
     match with(|runner| std::mem::replace(&mut runner.active, true)) {
-        Some(false) => {}
         Some(true) => {
-            let tasks: Vec<Task> = tasks.map(|task| Box::new(task) as Task).collect();
-            with(|runner| runner.waiting.extend(tasks));
-            return;
+            let task: Task = Box::new(later());
+            with(|runner| runner.waiting.push_back(task));
         }
-        None => return tasks.for_each(|task| task()),
+        Some(false) => {
+            let _active = Active;
+            now();
+            run_waiting();
+        }
+        None => now(),
     }
-    let _active = Active;
-    if tasks.len() == 1 {
-        tasks.for_each(|task| task());
-    } else {
-        let tasks: Vec<Task> = tasks.map(|task| Box::new(task) as Task).collect();
-        with(|runner| runner.waiting.extend(tasks));
+}
+
+/// Runs the tasks one after the other, likewise.
+pub(crate) fn run_all<T: FnOnce() + 'static>(tasks: impl Iterator<Item = T>) {
+    let tasks: Vec<Task> = tasks.map(|task| Box::new(task) as Task).collect();
+    match with(|runner| std::mem::replace(&mut runner.active, true)) {
+        Some(was_active) => {
+            with(|runner| runner.waiting.extend(tasks));
+            if !was_active {
+                let _active = Active;
+                run_waiting();
+            }
+        }
+        None => tasks.into_iter().for_each(|task| task()),
     }
-    run_waiting();
 }
 
 /// Runs what waits for its turn on this thread; true if there was something. To be called before a thread sleeps.
@@ -88,11 +100,11 @@ mod tests {
         let tasks: Vec<Task> = vec![
             Box::new(move || {
                 first();
-                run([nested].into_iter());
+                run_one(|| unreachable!("a task is running"), || nested);
             }),
             Box::new(second),
         ];
-        run(tasks.into_iter());
+        run_all(tasks.into_iter());
         assert_eq!(*log.borrow(), [1, 2, 3]);
     }
 }

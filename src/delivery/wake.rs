@@ -19,7 +19,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// How often a thread looks again before it parks: parking and being woken cost the two sides tens of microseconds.
-const SPINS: u32 = 64;
+const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 #[derive(Debug, Default)]
 pub(crate) struct WakeList {

@@ -61,7 +61,7 @@ pub(super) enum Bucket<T> {
 
 #[derive(Debug)]
 pub(super) struct Crowd<T> {
-    /// In the order of insertion, hence sorted by id.
+    /// Sorted by id, as are the members of each queue: the order in which `insert` was called.
     plain: Vec<Entry<T>>,
     queues: Vec<(SmolStr, Vec<Entry<T>>)>,
 }
@@ -89,9 +89,9 @@ impl<T> Bucket<T> {
         };
         let entry = Entry::new(id, value);
         match queue {
-            None => crowd.plain.push(entry),
+            None => put_sorted(&mut crowd.plain, entry),
             Some(name) => match crowd.queues.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, members)) => members.push(entry),
+                Some((_, members)) => put_sorted(members, entry),
                 None => crowd.queues.push((name, vec![entry])),
             },
         }
@@ -172,6 +172,16 @@ impl<T> Crowd<T> {
         }
         Some(entry)
     }
+}
+
+/// Ids are drawn before the shard's lock is taken: of two threads, the one with the later id may come first.
+fn put_sorted<T>(entries: &mut Vec<Entry<T>>, entry: Entry<T>) {
+    let later = entries
+        .iter()
+        .rev()
+        .take_while(|other| other.id() > entry.id())
+        .count();
+    entries.insert(entries.len() - later, entry);
 }
 
 /// Keeps the order of the rest; gives memory back once three quarters are unused.

@@ -13,6 +13,9 @@ use smol_str::SmolStr;
 /// The table starts with this many places and doubles while admissions find both of theirs taken.
 const PLACES_MIN: usize = 64;
 
+/// No thread remembers more routes than this.
+const PLACES_MAX: usize = 1 << 16;
+
 /// What a subject led to when the generations were as stamped.
 #[derive(Debug)]
 pub(super) struct Route<T> {
@@ -46,12 +49,12 @@ pub(super) struct RouteCache<T> {
 }
 
 impl<T> RouteCache<T> {
-    /// `places_max` is rounded up to a power of two and to 2 at least; 0 remembers nothing.
+    /// `places_max` is rounded up to a power of two within 2 and [`PLACES_MAX`]; 0 remembers nothing.
     pub(super) fn new(places_max: usize) -> Self {
         let places_max = if places_max == 0 {
             0
         } else {
-            places_max.next_power_of_two().max(2)
+            places_max.clamp(2, PLACES_MAX).next_power_of_two()
         };
         RouteCache {
             places: Vec::new(),
@@ -135,6 +138,7 @@ impl<T> RouteCache<T> {
     }
 
     /// Takes out the routes of all subjects that `wanted` says yes to.
+    #[expect(clippy::vec_box, reason = "routes are moved out as they lie")]
     pub(super) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Box<Remembered<T>>> {
         self.places
             .iter_mut()

@@ -14,8 +14,9 @@
 use crate::sync::Padded;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-const LITERAL: usize = 1024;
-const WILDCARD: usize = 256;
+// Few in models: making them is most of what a short model does, and shared ones are the harder case.
+const LITERAL: usize = if cfg!(postroom_shuttle) { 2 } else { 1024 };
+const WILDCARD: usize = if cfg!(postroom_shuttle) { 1 } else { 256 };
 
 #[derive(Debug)]
 pub(super) struct Generations {

@@ -8,7 +8,8 @@
 //! **Promised.** Results equal those of [`LinearMatcher`] for every sequence of calls (S2, S3, S7, Q2). A match that
 //! begins after `insert` returned finds the entry; one that begins after `remove` returned does not (G2). After `remove`
 //! has returned, no remembered route holds a clone of the value. No lock is held while `T`'s own code runs, except that
-//! `T::clone` runs under a shard's read lock: keep it to counting a reference.
+//! clones are made under a shard's read lock, and clones that are not the last ones may be dropped under a lock of the
+//! thread's own: `T` is meant to be a counted reference or plain data.
 //!
 //! **Not promised.** A match that runs beside several changes may see a later one and not an earlier one, when they are in
 //! different shards.
@@ -22,9 +23,10 @@ mod matches;
 mod oracle;
 mod prepared;
 mod shard;
+mod tokens;
 mod trie;
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
 pub use matches::{Matches, QueueGroup};
@@ -49,7 +51,8 @@ use std::fmt;
 pub struct MatcherOptions {
     /// Locks that patterns are spread over by their first token; rounded up to a power of two, 1 to 1,024. Default 16.
     pub shards: usize,
-    /// Subjects whose route one thread remembers; rounded up to a power of two; 0 turns the cache off. Default 1,024.
+    /// Subjects whose route one thread remembers; rounded up to a power of two, 2 to 65,536; 0 turns the cache off. Default
+    /// 1,024.
     pub cache_entries: usize,
     /// Seed of the hash functions. Default: drawn from the operating system.
     pub seed: Option<u64>,
@@ -212,7 +215,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// All entries whose pattern matches `subject`.
     ///
-    /// The subject is not checked: text that is no valid subject is matched token by token as it stands (S7).
+    /// The subject is not checked: a `*` or `>` in it is plain text that only a wildcard matches (S7), and nothing matches a
+    /// subject with an empty token (S6).
     ///
     /// Blocking: on a remembered route none; otherwise the read locks of at most two shards, one after the other.
     pub fn matches(&self, subject: &str) -> Matches<T> {

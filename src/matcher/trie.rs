@@ -6,6 +6,7 @@
 
 use super::bucket::{Bucket, Taken};
 use super::matches::Matches;
+use super::tokens::Tokens;
 use ahash::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -16,6 +17,9 @@ const ROOT: u32 = 0;
 const NONE: u32 = u32::MAX;
 /// The token `*` as an edge: kept in the node itself, every search looks at it.
 const STAR: u32 = u32::MAX - 1;
+
+/// With fewer nodes than this a trie is not worth compacting.
+const NODES_KEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Trie<T> {
@@ -176,17 +180,11 @@ impl<T> Trie<T> {
         if token == STAR {
             self.nodes[parent as usize].star = child;
         } else {
-            let hash = self.hasher.hash_one(key(parent, token));
-            let hasher = &self.hasher;
-            self.edges.insert_unique(
-                hash,
-                Edge {
-                    parent,
-                    token,
-                    child,
-                },
-                |e| hasher.hash_one(key(e.parent, e.token)),
-            );
+            self.add_edge(Edge {
+                parent,
+                token,
+                child,
+            });
         }
         child
     }
@@ -202,7 +200,7 @@ impl<T> Trie<T> {
             } = self.nodes[node as usize];
             let held = &self.nodes[node as usize];
             if children > 0 || held.here.is_some() || held.tail.is_some() {
-                return;
+                break;
             }
             self.nodes[parent as usize].children -= 1;
             if token == STAR {
@@ -217,28 +215,71 @@ impl<T> Trie<T> {
             self.free.push(node);
             node = parent;
         }
-        // Nodes that are used may lie anywhere, so that memory goes back only when the last one goes. The root stays: it may
-        // hold the entries of `>`.
-        if self.node_count() == 1 {
-            self.nodes.truncate(1);
-            self.nodes.shrink_to_fit();
-            self.free = Vec::new();
-            self.edges = HashTable::new();
-            self.tokens = Tokens::default();
+        if self.nodes.len() > NODES_KEPT && self.node_count() < self.nodes.len() / 4 {
+            self.compact();
         }
+    }
+
+    /// Gives memory back once three quarters of the nodes are free: each time is paid for by as many removals.
+    ///
+    /// Nodes in use may lie anywhere, so all of them get new numbers; their tokens do too.
+    fn compact(&mut self) {
+        let mut moved = vec![ROOT; self.nodes.len()];
+        for free in std::mem::take(&mut self.free) {
+            moved[free as usize] = NONE;
+        }
+        let mut kept = 0;
+        for at in moved.iter_mut().filter(|at| **at != NONE) {
+            *at = kept;
+            kept += 1;
+        }
+        let moved = |at: u32| if at == NONE { NONE } else { moved[at as usize] };
+
+        let old = std::mem::take(&mut self.nodes);
+        let tokens = std::mem::take(&mut self.tokens);
+        self.nodes.reserve_exact(kept as usize * 2);
+        self.edges = HashTable::with_capacity(kept as usize);
+        for (at, mut node) in old.into_iter().enumerate() {
+            let child = moved(at as u32);
+            if child == NONE {
+                continue;
+            }
+            node.parent = moved(node.parent);
+            node.star = moved(node.star);
+            if node.token != NONE && node.token != STAR {
+                node.token = self.tokens.hold(&self.hasher, tokens.text(node.token));
+                let edge = Edge {
+                    parent: node.parent,
+                    token: node.token,
+                    child,
+                };
+                self.add_edge(edge);
+            }
+            self.nodes.push(node);
+        }
+    }
+
+    fn add_edge(&mut self, edge: Edge) {
+        let hasher = &self.hasher;
+        let hash = |edge: &Edge| hasher.hash_one(key(edge.parent, edge.token));
+        self.edges.insert_unique(hash(&edge), edge, hash);
     }
 }
 
 impl<T: Clone> Trie<T> {
-    /// Adds the entries of all patterns that match the tokens of `subject`, which are taken as plain text (S7).
+    /// Adds the entries of all patterns that match the tokens of `subject`, which are taken as plain text (S7); an empty
+    /// token makes a subject that nothing matches (S6).
     pub(super) fn collect(&self, subject: &str, routed: bool, into: &mut Matches<T>) {
-        if self.nodes.len() == 1 && self.nodes[0].tail.is_none() {
+        if self.node_count() == 1 && self.nodes[0].tail.is_none() {
             return;
         }
-        let tokens: SmallVec<[u32; 16]> = subject
-            .split('.')
-            .map(|text| self.tokens.find(&self.hasher, text).unwrap_or(NONE))
-            .collect();
+        let mut tokens: SmallVec<[u32; 16]> = SmallVec::new();
+        for text in subject.split('.') {
+            if text.is_empty() {
+                return;
+            }
+            tokens.push(self.tokens.find(&self.hasher, text).unwrap_or(NONE));
+        }
         let mut pending: SmallVec<[(u32, u32); 16]> = SmallVec::new();
         pending.push((ROOT, 0));
         while let Some((mut at, mut depth)) = pending.pop() {
@@ -292,70 +333,4 @@ impl<T> Node<T> {
 
 fn key(parent: u32, token: u32) -> u64 {
     u64::from(parent) << 32 | u64::from(token)
-}
-
-/// Token texts as numbers, counted by the edges that use them.
-#[derive(Debug, Default)]
-struct Tokens {
-    by_text: HashTable<u32>,
-    slots: Vec<(SmolStr, u32)>,
-    free: Vec<u32>,
-}
-
-impl Tokens {
-    fn find(&self, hasher: &RandomState, text: &str) -> Option<u32> {
-        if self.by_text.is_empty() {
-            return None;
-        }
-        self.by_text
-            .find(hasher.hash_one(text.as_bytes()), |&token| {
-                self.text(token) == text
-            })
-            .copied()
-    }
-
-    fn text(&self, token: u32) -> &str {
-        &self.slots[token as usize].0
-    }
-
-    /// The number of `text`, with one more user.
-    fn hold(&mut self, hasher: &RandomState, text: &str) -> u32 {
-        if let Some(token) = self.find(hasher, text) {
-            self.slots[token as usize].1 += 1;
-            return token;
-        }
-        let slot = (SmolStr::new(text), 1);
-        let token = match self.free.pop() {
-            Some(token) => {
-                self.slots[token as usize] = slot;
-                token
-            }
-            None => {
-                self.slots.push(slot);
-                (self.slots.len() - 1) as u32
-            }
-        };
-        let slots = &self.slots;
-        self.by_text
-            .insert_unique(hasher.hash_one(text.as_bytes()), token, |&t| {
-                hasher.hash_one(slots[t as usize].0.as_bytes())
-            });
-        token
-    }
-
-    fn release(&mut self, hasher: &RandomState, token: u32) {
-        let slot = &mut self.slots[token as usize];
-        slot.1 -= 1;
-        if slot.1 > 0 {
-            return;
-        }
-        let text = std::mem::take(&mut slot.0);
-        if let Ok(found) = self
-            .by_text
-            .find_entry(hasher.hash_one(text.as_bytes()), |&known| known == token)
-        {
-            found.remove();
-        }
-        self.free.push(token);
-    }
 }
