@@ -5,7 +5,7 @@
 //! "started after" is established by publishing on the very thread, or by a message through a channel to another one.
 
 use crate::common::{Count, buses, number};
-use postroom::{Publisher, Subscriber};
+use postroom::{Limits, Publisher, SubscribeOptions, Subscriber};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
@@ -94,6 +94,15 @@ fn a_change_is_effective_for_threads_that_hear_of_it() {
     }
 }
 
+/// Also when an assertion fails, so that nobody is left running.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Publishers run on without pause while a subscriber comes and goes. What each published after `subscribe` returned must come,
 /// what it published after `unsubscribe` returned must not; a shared counter tells which numbers those are.
 #[test]
@@ -116,9 +125,12 @@ fn no_message_is_missed_or_late_while_others_publish() {
                 });
             }
             ready.wait();
+            let _stop = SetOnDrop(&stop);
             let client = bus.connect();
             for round in 0..20 {
-                let subscriber: Subscriber = client.subscribe(PATTERNS[round % PATTERNS.len()]).unwrap();
+                // Room for all that two publishers send while this thread may be kept from running.
+                let roomy = SubscribeOptions::new().capacity(Limits::CAPACITY_MAX);
+                let subscriber: Subscriber = client.subscribe_with(PATTERNS[round % PATTERNS.len()], roomy).unwrap();
                 let since = next.load(Ordering::SeqCst);
                 while next.load(Ordering::SeqCst) < since + 20 {
                     std::thread::yield_now();
@@ -140,7 +152,6 @@ fn no_message_is_missed_or_late_while_others_publish() {
                 assert!(missing.len() <= 2, "since {since} until {until}: {missing:?} are missing");
                 assert!(got.iter().all(|n| *n < after), "{got:?} after {after}");
             }
-            stop.store(true, Ordering::SeqCst);
         });
         let stats = bus.stats();
         assert!(stats.ledger.balances());
