@@ -236,6 +236,14 @@ impl Shared {
         }
     }
 
+    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
+        // One that has ended already had no use for the message.
+        let open = subscription.outlet.close_reason().is_none();
+        let counted = message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        self.end(subscription, CloseReason::Disconnected);
+        if counted { Outcome::Lost } else { Outcome::Gone }
+    }
+
     fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
@@ -243,12 +251,6 @@ impl Shared {
             self.hub.tell_episode(subscription.info(), &episode);
         }
         Ok(())
-    }
-
-    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
-        let counted = message.is_some_and(|_| subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
-        self.end(subscription, CloseReason::Disconnected);
-        if counted { Outcome::Lost } else { Outcome::Gone }
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
@@ -262,8 +264,6 @@ impl Shared {
             if let Some(oldest) = mailbox.evict() {
                 // Counted already; sealed or not, the offer below tells how it stands.
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
-            } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
-                return self.lose(subscription, message, DropReason::QueueFull);
             } else {
                 // What fills the queue is still on its way into it, and its sender may need this core for that.
                 yield_now();

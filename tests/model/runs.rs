@@ -163,7 +163,6 @@ impl Run {
                     self.clients[client].1 = Phase::Draining;
                     self.end_all(client);
                 }
-                // A second drain looks again whether all is taken.
                 self.finish_drain(client);
                 self.reconnect_if_closed(client);
             }
@@ -266,7 +265,12 @@ impl Run {
                 Some(_) if hits.is_empty() => hits,
                 Some(name) => {
                     let got: Vec<usize> = hits.iter().copied().filter(|&at| moved[at]).collect();
-                    assert_eq!(got.len(), 1, "exactly one member of {name} (Q1)");
+                    let members: Vec<_> = hits.iter().map(|&at| &self.subscriptions[at].1).collect();
+                    assert_eq!(
+                        got.len(),
+                        1,
+                        "exactly one member of {name} (Q1): {item:?} prepared {prepared} to {members:?}"
+                    );
                     let could: Vec<usize> =
                         hits.into_iter().filter(|&at| self.subscriptions[at].1.fits(item.size)).collect();
                     assert!(could.is_empty() || could.contains(&got[0]), "one that has room (Q4)");
