@@ -23,7 +23,7 @@ mod matches;
 mod oracle;
 mod prepared;
 mod shard;
-mod tokens;
+mod split;
 mod trie;
 
 #[cfg(test)]
@@ -38,12 +38,15 @@ use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{OwnerLock, PerThread, yield_now};
 use ahash::RandomState;
-use cache::{Remembered, Route, RouteCache};
+use cache::{Route, RouteCache};
 use generation::{Generations, Touched};
 use prepared::Preparations;
 use shard::{Place, Shard, Sizes};
 use smol_str::SmolStr;
+use split::{Split, first_token, hash_text};
 use std::fmt;
+use std::mem;
+use std::ops::DerefMut;
 
 /// How a [`Matcher`] is laid out.
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ use std::fmt;
 pub struct MatcherOptions {
     /// Locks that patterns are spread over by their first token; rounded up to a power of two, 1 to 1,024. Default 16.
     pub shards: usize,
-    /// Subjects whose route one thread remembers; rounded up to a power of two, 2 to 65,536; 0 turns the cache off. Default
+    /// Subjects whose route one thread remembers; rounded up to a power of two, 4 to 65,536; 0 turns the cache off. Default
     /// 1,024.
     pub cache_entries: usize,
     /// Seed of the hash functions. Default: drawn from the operating system.
@@ -216,7 +219,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        self.with_matches(subject, |found| into.copy_from(found));
+        let hash = self.hash(subject);
+        if let Err((into, mine)) = self.with_remembered(hash, subject, into, Matches::copy_from) {
+            drop(mine);
+            let mut split = Split::new(&self.hasher, subject, hash);
+            self.collect(hash, subject, &mut split, false, into);
+        }
     }
 
     /// Whether any entry's pattern matches `subject`.
@@ -298,84 +306,91 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(&Matches<T>) -> R) -> R {
         let hash = self.hash(subject);
-        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
-        let Some(mut mine) = cell.0.try_lock() else {
-            return self.with_uncached(hash, subject, Matches::new(), f).0;
-        };
-        if let Some(known) = mine.cache.find(hash, subject) {
-            let first = || self.hash(first_token(subject));
-            if self.generations.holds(&mut known.route.stamp, hash, first) {
-                let result = f(&known.route.matches);
-                mine.cache.hits += 1;
-                return result;
-            }
+        match self.with_remembered(hash, subject, f, |f, found| f(found)) {
+            Ok(result) => result,
+            Err((f, mine)) => self.with_scratch(hash, subject, mine, f),
         }
-        self.with_unremembered(hash, subject, mine, cell, f)
     }
 
-    /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
-    #[inline(never)]
-    fn with_unremembered<'a, R>(
+    /// Calls `f` with a remembered route to `subject`; if there is none and none was made, gives back what `f` needs, and the
+    /// thread's part of the matcher unless it is taken.
+    #[inline]
+    fn with_remembered<C, R>(
         &self,
         hash: u64,
         subject: &str,
-        mut mine: impl std::ops::DerefMut<Target = Mine<T>> + 'a,
-        cell: &'a Cell<T>,
+        context: C,
+        f: impl FnOnce(C, &Matches<T>) -> R,
+    ) -> Result<R, (C, Option<impl DerefMut<Target = Mine<T>>>)> {
+        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
+        let Some(mut mine) = cell.0.try_lock() else {
+            return Err((context, None));
+        };
+        let mut found = mine.cache.find(hash, subject);
+        if let Some(at) = found {
+            let route = mine.cache.route(at);
+            let first = || self.hash(first_token(subject));
+            if self.generations.holds(&mut route.stamp, hash, first) {
+                let result = f(context, &route.matches);
+                mine.cache.hits += 1;
+                return Ok(result);
+            }
+        }
+        found = self.remember(hash, subject, found, &mut mine.cache);
+        match found {
+            Some(at) => Ok(f(context, &mine.cache.route(at).matches)),
+            None => Err((context, Some(mine))),
+        }
+    }
+
+    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it; where it lies then.
+    #[inline(never)]
+    fn remember(
+        &self,
+        hash: u64,
+        subject: &str,
+        stale: Option<usize>,
+        cache: &mut RouteCache<T>,
+    ) -> Option<usize> {
+        cache.misses += 1;
+        if let Some(at) = stale {
+            // The clones that go here, and those of a route that is pushed out, are not the last ones: whoever removes an
+            // entry keeps its value until it has visited here.
+            let old = mem::take(&mut cache.route(at).matches);
+            *cache.route(at) = self.collect_route(hash, subject, old);
+            return Some(at);
+        }
+        if !cache.worth_remembering(hash) {
+            return None;
+        }
+        let route = self.collect_route(hash, subject, Matches::new());
+        Some(cache.remember(hash, SmolStr::new(subject), route))
+    }
+
+    /// Matches in the shards themselves, into the thread's scratch result; no lock is held while `f` runs.
+    fn with_scratch<R>(
+        &self,
+        hash: u64,
+        subject: &str,
+        mine: Option<impl DerefMut<Target = Mine<T>>>,
         f: impl FnOnce(&Matches<T>) -> R,
     ) -> R {
-        if let Some(known) = mine.cache.find(hash, subject) {
-            // The old clones are not the last ones: whoever removes an entry keeps its value until it has visited here.
-            known.route = self.collect_route(
-                hash,
-                subject,
-                Some(std::mem::take(&mut known.route.matches)),
-            );
-            let result = f(&known.route.matches);
-            mine.cache.misses += 1;
-            return result;
-        }
-        if mine.cache.worth_remembering(hash) {
-            let route = self.collect_route(hash, subject, None);
-            let (route, pushed_out) = mine.cache.remember(hash, SmolStr::new(subject), route);
-            let result = f(&route.matches);
-            drop(mine);
-            drop(pushed_out);
-            return result;
-        }
-        let scratch = std::mem::take(&mut mine.scratch);
-        drop(mine);
-        let (result, mut scratch) = self.with_uncached(hash, subject, scratch, f);
+        let mut scratch = mine.map_or_else(Matches::new, |mut mine| mem::take(&mut mine.scratch));
+        let mut split = Split::new(&self.hasher, subject, hash);
+        self.collect(hash, subject, &mut split, false, &mut scratch);
+        let result = f(&scratch);
         scratch.clear();
-        if let Some(mut mine) = cell.0.try_lock() {
+        if let Some(mut mine) = self.cells.get().and_then(|cell| cell.0.try_lock()) {
             mine.scratch = scratch;
         }
         result
     }
 
-    /// Matches in the shards themselves; no lock is held while `f` runs.
-    fn with_uncached<R>(
-        &self,
-        hash: u64,
-        subject: &str,
-        mut scratch: Matches<T>,
-        f: impl FnOnce(&Matches<T>) -> R,
-    ) -> (R, Matches<T>) {
-        self.collect(
-            hash,
-            self.hash(first_token(subject)),
-            subject,
-            false,
-            &mut scratch,
-        );
-        (f(&scratch), scratch)
-    }
-
-    fn collect_route(&self, hash: u64, subject: &str, reuse: Option<Matches<T>>) -> Route<T> {
-        let first_token = self.hash(first_token(subject));
-        let mut matches = reuse.unwrap_or_default();
+    fn collect_route(&self, hash: u64, subject: &str, mut matches: Matches<T>) -> Route<T> {
         matches.clear();
-        let stamp = self.generations.stamp(hash, first_token);
-        self.collect(hash, first_token, subject, true, &mut matches);
+        let mut split = Split::new(&self.hasher, subject, hash);
+        let stamp = self.generations.stamp(hash, split.first());
+        self.collect(hash, subject, &mut split, true, &mut matches);
         Route { stamp, matches }
     }
 
@@ -383,14 +398,15 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     fn collect(
         &self,
         hash: u64,
-        first_token: u64,
         subject: &str,
+        split: &mut Split<'_>,
         routed: bool,
         into: &mut Matches<T>,
     ) {
-        self.shard_of(first_token)
-            .collect(hash, subject, routed, into);
-        self.wildcard_first().collect(hash, subject, routed, into);
+        self.shard_of(split.first())
+            .collect(hash, subject, split, routed, into);
+        self.wildcard_first()
+            .collect(hash, subject, split, routed, into);
     }
 
     /// Takes every remembered route out that may lead to an entry of `pattern`.
@@ -405,7 +421,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
                     .collect(),
                 false => mine.cache.take_all(|subject| pattern.matches(subject)),
             });
-            drop::<Vec<Box<Remembered<T>>>>(dropped);
+            drop::<Vec<Route<T>>>(dropped);
         }
     }
 }
@@ -413,7 +429,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 impl<T: Send + Sync> Matcher<T> {
     #[inline]
     fn hash(&self, text: &str) -> u64 {
-        self.hasher.hash_one(text.as_bytes())
+        hash_text(&self.hasher, text)
     }
 
     fn shard_of(&self, first_token: u64) -> &Shard<T> {
@@ -492,10 +508,6 @@ impl<T> Cell<T> {
 /// The text of a pattern that was checked when it was inserted.
 fn known(text: &str) -> Pattern {
     Pattern::new(text).expect("only checked patterns are inserted")
-}
-
-fn first_token(text: &str) -> &str {
-    text.split('.').next().unwrap_or(text)
 }
 
 fn starts_wild(pattern: &str) -> bool {

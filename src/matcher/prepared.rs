@@ -76,7 +76,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
                 return f(&route.matches);
             }
         }
-        let reuse = kept.take().map(|route| route.matches);
+        let reuse = kept.take().map_or_else(Matches::new, |route| route.matches);
         let route = kept.insert(self.collect_route(prepared.hash, subject, reuse));
         f(&route.matches)
     }

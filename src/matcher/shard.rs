@@ -2,6 +2,7 @@
 
 use super::bucket::{Bucket, Taken};
 use super::matches::Matches;
+use super::split::{Split, hash_text};
 use super::trie::Trie;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -136,9 +137,16 @@ impl<T> Shard<T> {
 }
 
 impl<T: Clone> Shard<T> {
-    /// Adds clones of the entries that match `subject`, whose hash is `hash`.
+    /// Adds clones of the entries that match `subject`, whose hash is `hash` and which `split` cuts when need be.
     #[inline]
-    pub(super) fn collect(&self, hash: u64, subject: &str, routed: bool, into: &mut Matches<T>) {
+    pub(super) fn collect(
+        &self,
+        hash: u64,
+        subject: &str,
+        split: &mut Split<'_>,
+        routed: bool,
+        into: &mut Matches<T>,
+    ) {
         if self.is_empty() {
             return;
         }
@@ -146,7 +154,10 @@ impl<T: Clone> Shard<T> {
         if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
             literal.bucket.collect(routed, into);
         }
-        inner.wildcards.collect(subject, routed, into);
+        if !inner.wildcards.is_empty() {
+            let tokens = split.tokens(&inner.hasher);
+            inner.wildcards.collect(tokens, routed, into);
+        }
     }
 }
 
@@ -164,7 +175,7 @@ impl<T> Inner<T> {
             Place::Wildcard { pattern } => return self.wildcards.insert(pattern, queue, id, value),
         };
         let hasher = &self.hasher;
-        let rehash = |literal: &Literal<T>| hasher.hash_one(literal.subject.as_bytes());
+        let rehash = |literal: &Literal<T>| hash_text(hasher, &literal.subject);
         match self
             .literals
             .entry(hash, |known| known.subject == *subject, rehash)
@@ -210,9 +221,8 @@ impl<T> Inner<T> {
         let (len, capacity) = (self.literals.len(), self.literals.capacity());
         if capacity > TABLE_KEPT && len < capacity / 4 {
             let hasher = &self.hasher;
-            self.literals.shrink_to(len * 2, |literal| {
-                hasher.hash_one(literal.subject.as_bytes())
-            });
+            self.literals
+                .shrink_to(len * 2, |literal| hash_text(hasher, &literal.subject));
         }
     }
 }

@@ -255,7 +255,7 @@ impl Duo {
         assert_eq!(stats.cache_hits + stats.cache_misses, self.matched);
         let bound = match self.cache_entries {
             0 => 0,
-            some => some.next_power_of_two().max(2),
+            some => some.next_power_of_two().max(4),
         };
         assert!(stats.cached_routes <= bound, "{stats:?}");
     }
