@@ -2,7 +2,7 @@
 
 use ahash::RandomState;
 use postroom::{Matcher, MatcherOptions, Matches, Pattern};
-use std::cell::{LazyCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -82,11 +82,6 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Built when first used: a run of one benchmark does not wait for the fixtures of all.
-    pub(crate) fn lazy(entries: usize, wild: usize) -> LazyCell<Fixture, impl FnOnce() -> Fixture> {
-        LazyCell::new(move || Fixture::new(entries, wild))
-    }
-
     pub(crate) fn new(entries: usize, wild: usize) -> Fixture {
         let mut options = MatcherOptions::default();
         options.seed = Some(1);
