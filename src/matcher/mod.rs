@@ -20,6 +20,7 @@ mod bucket;
 mod cache;
 mod generation;
 mod matches;
+mod name;
 mod oracle;
 mod prepared;
 mod shard;

@@ -2,7 +2,8 @@
 
 use super::bucket::{Bucket, Taken};
 use super::matches::Matches;
-use super::split::{Split, hash_text};
+use super::name::Name;
+use super::split::{Split, hash_bytes};
 use super::trie::Trie;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +34,7 @@ struct Inner<T> {
 
 #[derive(Debug)]
 struct Literal<T> {
-    subject: SmolStr,
+    subject: Name,
     bucket: Bucket<T>,
 }
 
@@ -110,7 +111,7 @@ impl<T> Shard<T> {
         for literal in &inner.literals {
             literal
                 .bucket
-                .for_each(&mut |queue, value| f(&literal.subject, queue, value));
+                .for_each(&mut |queue, value| f(literal.subject.as_str(), queue, value));
         }
         inner.wildcards.for_each(f);
     }
@@ -123,7 +124,7 @@ impl<T> Shard<T> {
         f: &mut impl FnMut(&str, Option<&SmolStr>, &T),
     ) {
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
+        if let Some(literal) = inner.literals.find(hash, |known| known.subject.is(subject)) {
             literal
                 .bucket
                 .for_each(&mut |queue, value| f(subject, queue, value));
@@ -151,7 +152,7 @@ impl<T: Clone> Shard<T> {
             return;
         }
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
+        if let Some(literal) = inner.literals.find(hash, |known| known.subject.is(subject)) {
             literal.bucket.collect(routed, into);
         }
         if !inner.wildcards.is_empty() {
@@ -175,14 +176,14 @@ impl<T> Inner<T> {
             Place::Wildcard { pattern } => return self.wildcards.insert(pattern, queue, id, value),
         };
         let hasher = &self.hasher;
-        let rehash = |literal: &Literal<T>| hash_text(hasher, &literal.subject);
+        let rehash = |literal: &Literal<T>| hash_bytes(hasher, literal.subject.as_bytes());
         match self
             .literals
-            .entry(hash, |known| known.subject == *subject, rehash)
+            .entry(hash, |known| known.subject.is(subject), rehash)
         {
             Slot::Vacant(slot) => {
                 slot.insert(Literal {
-                    subject: subject.clone(),
+                    subject: Name::new(subject),
                     bucket: Bucket::first(queue, id, value),
                 });
             }
@@ -203,7 +204,7 @@ impl<T> Inner<T> {
         };
         let slot = self
             .literals
-            .find_entry(hash, |known| known.subject == *subject)
+            .find_entry(hash, |known| known.subject.is(subject))
             .ok()?;
         let (Literal { subject, bucket }, slot) = slot.remove();
         let (left, taken) = bucket.without(id);
@@ -221,8 +222,9 @@ impl<T> Inner<T> {
         let (len, capacity) = (self.literals.len(), self.literals.capacity());
         if capacity > TABLE_KEPT && len < capacity / 4 {
             let hasher = &self.hasher;
-            self.literals
-                .shrink_to(len * 2, |literal| hash_text(hasher, &literal.subject));
+            self.literals.shrink_to(len * 2, |literal| {
+                hash_bytes(hasher, literal.subject.as_bytes())
+            });
         }
     }
 }

@@ -7,8 +7,13 @@ use std::hash::{BuildHasher, Hasher};
 /// The hash of a subject or token. Of the bytes alone: the `Hash` of a slice would hash its length first.
 #[inline]
 pub(super) fn hash_text(hasher: &RandomState, text: &str) -> u64 {
+    hash_bytes(hasher, text.as_bytes())
+}
+
+#[inline]
+pub(super) fn hash_bytes(hasher: &RandomState, text: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
-    state.write(text.as_bytes());
+    state.write(text);
     state.finish()
 }
 
