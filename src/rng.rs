@@ -8,9 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 
 /// A seed nobody can predict.
 pub(crate) fn entropy() -> u64 {
-    std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish()
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// A stream of choices that one thread draws from; others may only make it.
@@ -41,18 +39,13 @@ impl Rng {
         self.draw(|rng| rng.usize(..bound))
     }
 
-    /// `len` characters of 0-9, A-Z, a-z.
-    pub(crate) fn base62(&self, len: usize) -> String {
-        self.draw(|rng| (0..len).map(|_| rng.alphanumeric()).collect())
-    }
-
     /// 64 random bits.
     pub(crate) fn bits(&self) -> u64 {
         self.draw(|rng| rng.u64(..))
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
     use super::*;
 

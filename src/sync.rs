@@ -2,16 +2,27 @@
 //!
 //! Every lock and every atomic of the crate comes from here, so that the models in `tests/models` run the shipped code
 //! and not a copy of it. Crossbeam channels are not replaced: the crate only ever calls their non-blocking halves, which a
-//! model may treat as one step.
+//! model may treat as one step: [`step`] stands before each, since shuttle changes threads only where it sees an operation.
 
 #[cfg(not(postroom_shuttle))]
 mod imp {
     pub(crate) use parking_lot::{Mutex, RwLock};
-    pub(crate) use std::sync::atomic;
+    pub(crate) use std::sync::{OnceLock, atomic};
     pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
 
-    /// A lock that one thread owns and others only visit: the owner's uncontended lock and unlock cost one atomic
-    /// read-modify-write together (unlocking is a plain store), half of what a lock that can park costs.
+    /// See the shuttle one.
+    #[inline(always)]
+    pub(crate) fn step() {}
+
+    /// Starts a thread that nobody joins.
+    pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Thread {
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
+        builder.spawn(run).expect("the system has room for a thread").thread().clone()
+    }
+
+    /// A lock that one thread owns and others only visit, or that is held for a few instructions: lock and unlock cost one atomic
+    /// read-modify-write together when nobody else comes (unlocking is a plain store), half of what a lock that can park costs.
     ///
     /// Whoever waits for it spins and yields, so nothing that can block or run user code may happen under it.
     #[derive(Debug, Default)]
@@ -29,9 +40,10 @@ mod imp {
         }
     }
 
-    /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended.
+    /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended. Padded, since
+    /// those of several threads lie side by side.
     #[derive(Debug)]
-    pub(crate) struct PerThread<T: Send>(thread_local::ThreadLocal<T>);
+    pub(crate) struct PerThread<T: Send>(thread_local::ThreadLocal<super::Padded<T>>);
 
     impl<T: Send> Default for PerThread<T> {
         fn default() -> Self {
@@ -42,30 +54,115 @@ mod imp {
     impl<T: Send + Sync> PerThread<T> {
         #[inline]
         pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
-            self.0.get_or(make)
+            &self.0.get_or(|| super::Padded(make())).0
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get()
+            self.0.get().map(|padded| &padded.0)
         }
 
         /// Every thread's `T`.
         pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-            self.0.iter()
+            self.0.iter().map(|padded| &padded.0)
         }
     }
 }
 
 #[cfg(postroom_shuttle)]
 mod imp {
-    use std::sync::OnceLock;
+    use std::sync::Arc;
 
     pub(crate) use shuttle::sync::atomic;
-    pub(crate) use shuttle::thread::{Thread, current, park, yield_now};
+    pub(crate) use shuttle::thread::yield_now;
 
-    /// Models have no time: a wait with a limit may end at once or not, and the scheduler decides by yielding.
+    /// A model may change threads here: to stand before what it does not see into and takes as one step.
+    pub(crate) fn step() {
+        atomic::AtomicBool::new(false).load(atomic::Ordering::SeqCst);
+    }
+
+    /// Not shuttle's own thread: that one's `park` also returns for no reason, which the real one hardly ever does, and which
+    /// would hide most lost wake-ups.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Thread(Arc<Token>);
+
+    #[derive(Debug, Default)]
+    struct Token {
+        there: shuttle::sync::Mutex<bool>,
+        came: shuttle::sync::Condvar,
+    }
+
+    shuttle::thread_local! {
+        static CURRENT: std::sync::OnceLock<Thread> = std::sync::OnceLock::new();
+    }
+
+    impl Thread {
+        pub(crate) fn unpark(&self) {
+            *self.0.there.lock().unwrap() = true;
+            self.0.came.notify_one();
+        }
+    }
+
+    pub(crate) fn current() -> Thread {
+        CURRENT.with(|thread| thread.get_or_init(Thread::default).clone())
+    }
+
+    pub(crate) fn park() {
+        let Thread(token) = current();
+        let mut there = token.came.wait_while(token.there.lock().unwrap(), |there| !*there).unwrap();
+        *there = false;
+    }
+
+    /// Models have no time: a wait with a limit ends at once.
     pub(crate) fn park_timeout(_: std::time::Duration) {
         yield_now();
+    }
+
+    /// Starts a thread that nobody joins.
+    pub(crate) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> Thread {
+        let thread = Thread::default();
+        let its_own = thread.clone();
+        shuttle::thread::spawn(move || {
+            CURRENT.with(|current| current.get_or_init(|| its_own).clone());
+            run();
+        });
+        thread
+    }
+
+    /// One whose waiters wait as shuttle's threads do: the closure may do what models see.
+    pub(crate) struct OnceLock<T> {
+        once: shuttle::sync::Once,
+        value: std::sync::OnceLock<T>,
+    }
+
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> Self {
+            OnceLock { once: shuttle::sync::Once::new(), value: std::sync::OnceLock::new() }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            step();
+            self.value.get()
+        }
+
+        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+            self.once.call_once(|| {
+                let made = make();
+                self.value.get_or_init(|| made);
+            });
+            self.value.get().expect("made once")
+        }
+    }
+
+    impl<T> Default for OnceLock<T> {
+        fn default() -> Self {
+            OnceLock::new()
+        }
+    }
+
+    impl<T: std::fmt::Debug> std::fmt::Debug for OnceLock<T> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.value.fmt(f)
+        }
     }
 
     #[derive(Debug, Default)]
@@ -77,9 +174,7 @@ mod imp {
         }
 
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
     }
 
@@ -92,15 +187,11 @@ mod imp {
         }
 
         pub(crate) fn read(&self) -> shuttle::sync::RwLockReadGuard<'_, T> {
-            self.0
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
 
         pub(crate) fn write(&self) -> shuttle::sync::RwLockWriteGuard<'_, T> {
-            self.0
-                .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
     }
 
@@ -120,11 +211,11 @@ mod imp {
     const THREADS_MAX: usize = 16;
 
     #[derive(Debug)]
-    pub(crate) struct PerThread<T>(Vec<OnceLock<(shuttle::thread::ThreadId, T)>>);
+    pub(crate) struct PerThread<T>(Vec<std::sync::OnceLock<(shuttle::thread::ThreadId, T)>>);
 
     impl<T> Default for PerThread<T> {
         fn default() -> Self {
-            PerThread((0..THREADS_MAX).map(|_| OnceLock::new()).collect())
+            PerThread((0..THREADS_MAX).map(|_| std::sync::OnceLock::new()).collect())
         }
     }
 
@@ -133,19 +224,14 @@ mod imp {
             if let Some(found) = self.get() {
                 return found;
             }
-            let entry = (current().id(), make());
+            let entry = (shuttle::thread::current().id(), make());
             let free = self.0.iter().find(|slot| slot.get().is_none());
-            &free
-                .expect("a model has few threads")
-                .get_or_init(|| entry)
-                .1
+            &free.expect("a model has few threads").get_or_init(|| entry).1
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            let me = current().id();
-            self.iter_entries()
-                .find(|(id, _)| *id == me)
-                .map(|(_, value)| value)
+            let me = shuttle::thread::current().id();
+            self.iter_entries().find(|(id, _)| *id == me).map(|(_, value)| value)
         }
 
         pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -153,7 +239,7 @@ mod imp {
         }
 
         fn iter_entries(&self) -> impl Iterator<Item = &(shuttle::thread::ThreadId, T)> {
-            self.0.iter().filter_map(OnceLock::get)
+            self.0.iter().filter_map(std::sync::OnceLock::get)
         }
     }
 }

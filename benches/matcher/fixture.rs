@@ -13,20 +13,8 @@ pub(crate) struct Size {
     pub(crate) entries: usize,
 }
 
-pub(crate) const SIZES: [Size; 3] = [
-    Size {
-        name: "10",
-        entries: 10,
-    },
-    Size {
-        name: "10k",
-        entries: 10_000,
-    },
-    Size {
-        name: "1M",
-        entries: 1_000_000,
-    },
-];
+pub(crate) const SIZES: [Size; 3] =
+    [Size { name: "10", entries: 10 }, Size { name: "10k", entries: 10_000 }, Size { name: "1M", entries: 1_000_000 }];
 
 /// Per cent of the patterns that have a wildcard.
 pub(crate) const WILD: [usize; 3] = [0, 10, 100];
@@ -100,12 +88,7 @@ impl Fixture {
             map.insert(subject.clone().into_boxed_str(), n as u64);
             subjects.push(subject);
         }
-        Fixture {
-            subjects,
-            cached,
-            uncached,
-            map: RefCell::new(map),
-        }
+        Fixture { subjects, cached, uncached, map: RefCell::new(map) }
     }
 
     /// `times` look-ups on each of `threads` threads at once; the time is that of the slowest.
@@ -119,8 +102,7 @@ impl Fixture {
                 found.plain()[0]
             })
         };
-        let floor =
-            |of, stride, start| time(subjects, of, stride, start, times, |subject| map[subject]);
+        let floor = |of, stride, start| time(subjects, of, stride, start, times, |subject| map[subject]);
         let on_one = |thread: usize| {
             let start = thread * 7;
             match workload {
@@ -147,9 +129,7 @@ impl Fixture {
             let running: Vec<_> = (0..threads).map(start).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Duration>| thread.join();
             let all = running.into_iter().map(join);
-            all.map(|time| time.expect("no look-up fails"))
-                .max()
-                .unwrap_or_default()
+            all.map(|time| time.expect("no look-up fails")).max().unwrap_or_default()
         })
     }
 
@@ -167,9 +147,7 @@ impl Fixture {
 
     pub(crate) fn change_floor(&self, times: u64) -> Duration {
         let map = &mut *self.map.borrow_mut();
-        let subjects: Vec<_> = (0..WARM)
-            .map(|n| subject(self.subjects.len() + n))
-            .collect();
+        let subjects: Vec<_> = (0..WARM).map(|n| subject(self.subjects.len() + n)).collect();
         let start = Instant::now();
         for subject in subjects.iter().cycle().take(times as usize) {
             map.insert(subject.as_str().into(), 7);

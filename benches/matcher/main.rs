@@ -23,11 +23,7 @@ impl Args {
 
     /// The sizes that a run without measuring does not skip.
     fn sizes(&self) -> impl Iterator<Item = &'static Size> {
-        let most = if self.given("--test") {
-            10_000
-        } else {
-            usize::MAX
-        };
+        let most = if self.given("--test") { 10_000 } else { usize::MAX };
         SIZES.iter().filter(move |size| size.entries <= most)
     }
 
@@ -35,8 +31,7 @@ impl Args {
     fn may_run(&self, names: &[String]) -> bool {
         let mut filters = self.0.iter().filter(|arg| !arg.starts_with('-')).peekable();
         let plain = |filter: &str| filter.trim_matches(['^', '$']).to_owned();
-        filters.peek().is_none()
-            || filters.any(|filter| names.iter().any(|name| name.contains(&plain(filter))))
+        filters.peek().is_none() || filters.any(|filter| names.iter().any(|name| name.contains(&plain(filter))))
     }
 }
 
@@ -63,18 +58,9 @@ fn matches(criterion: &mut Criterion, args: &Args) {
         for wild in WILD {
             let group = format!("match/{}/wild{wild}", size.name);
             let ids = Workload::ALL.iter().flat_map(|workload| {
-                [1, 2].map(|threads| {
-                    (
-                        *workload,
-                        threads,
-                        format!("{}/{threads}t", workload.name()),
-                    )
-                })
+                [1, 2].map(|threads| (*workload, threads, format!("{}/{threads}t", workload.name())))
             });
-            let names: Vec<_> = ids
-                .clone()
-                .map(|(.., id)| format!("{group}/{id}"))
-                .collect();
+            let names: Vec<_> = ids.clone().map(|(.., id)| format!("{group}/{id}")).collect();
             if !args.may_run(&names) {
                 continue;
             }

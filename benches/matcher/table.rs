@@ -25,10 +25,7 @@ impl Times {
     fn of(mut rounds: Vec<f64>) -> Times {
         rounds.remove(0);
         rounds.sort_by(f64::total_cmp);
-        Times {
-            median: rounds[rounds.len() / 2],
-            best: rounds[0],
-        }
+        Times { median: rounds[rounds.len() / 2], best: rounds[0] }
     }
 }
 
@@ -89,28 +86,12 @@ pub(crate) fn run(sizes: &[&Size], test: bool, quick: bool) {
     }
 }
 
-fn measure(
-    rows: &mut Vec<Row>,
-    fixture: &Fixture,
-    label: &str,
-    wild: usize,
-    rounds: usize,
-    times: u64,
-) {
+fn measure(rows: &mut Vec<Row>, fixture: &Fixture, label: &str, wild: usize, rounds: usize, times: u64) {
     use Workload::{Hit, HitFloor, Rotate, RotateFloor, Uncached, UncachedFloor};
     let all = fixture.entries() as u64;
-    let mut row = |name: &str,
-                   target,
-                   times,
-                   ours: &dyn Fn(u64) -> Duration,
-                   floor: &dyn Fn(u64) -> Duration| {
+    let mut row = |name: &str, target, times, ours: &dyn Fn(u64) -> Duration, floor: &dyn Fn(u64) -> Duration| {
         let (postroom, floor) = in_turns(rounds, times, ours, floor);
-        rows.push(Row {
-            name: format!("{name}/{label}"),
-            postroom,
-            floor,
-            target,
-        });
+        rows.push(Row { name: format!("{name}/{label}"), postroom, floor, target });
     };
     let hot = Target::Nanoseconds(20.0);
     let uncached = Target::Nanoseconds(100.0);
@@ -118,21 +99,11 @@ fn measure(
         ("hit", hot, 1, Hit, HitFloor),
         ("hit_2threads", hot, 2, Hit, HitFloor),
         ("uncached", uncached, 1, Uncached, UncachedFloor),
-        (
-            "uncached_2threads",
-            Target::None,
-            2,
-            Uncached,
-            UncachedFloor,
-        ),
+        ("uncached_2threads", Target::None, 2, Uncached, UncachedFloor),
     ] {
-        row(
-            name,
-            target,
-            times,
-            &|times| fixture.run(ours, threads, times),
-            &|times| fixture.run(floor, threads, times),
-        );
+        row(name, target, times, &|times| fixture.run(ours, threads, times), &|times| {
+            fixture.run(floor, threads, times)
+        });
     }
     let target = match (wild, all) {
         (0, 1_000_000) => Target::Ratio(2.0),
@@ -140,21 +111,11 @@ fn measure(
     };
     // A whole walk over all subjects, whatever their number.
     let walk = times.max(if rounds > 1 { all } else { 0 });
-    row(
-        "rotate",
-        target,
-        walk,
-        &|times| fixture.run(Rotate, 1, times),
-        &|times| fixture.run(RotateFloor, 1, times),
-    );
+    row("rotate", target, walk, &|times| fixture.run(Rotate, 1, times), &|times| fixture.run(RotateFloor, 1, times));
     for (name, wild) in [("change_literal", false), ("change_wildcard", true)] {
-        row(
-            name,
-            Target::Nanoseconds(1_000.0),
-            times,
-            &|times| fixture.change(wild, times),
-            &|times| fixture.change_floor(times),
-        );
+        row(name, Target::Nanoseconds(1_000.0), times, &|times| fixture.change(wild, times), &|times| {
+            fixture.change_floor(times)
+        });
     }
 }
 

@@ -17,10 +17,7 @@ pub(super) struct Entry<T> {
 impl<T> Entry<T> {
     fn new(id: u64, value: T) -> Self {
         debug_assert!(id & ROUTED == 0);
-        Entry {
-            id: AtomicU64::new(id),
-            value,
-        }
+        Entry { id: AtomicU64::new(id), value }
     }
 
     fn id(&self) -> u64 {
@@ -37,10 +34,7 @@ impl<T> Entry<T> {
 
     fn take(self) -> Taken<T> {
         let routed = self.id.load(Relaxed) & ROUTED != 0;
-        Taken {
-            value: self.value,
-            routed,
-        }
+        Taken { value: self.value, routed }
     }
 }
 
@@ -71,20 +65,14 @@ impl<T> Bucket<T> {
         let entry = Entry::new(id, value);
         match queue {
             None => Bucket::One(entry),
-            Some(name) => Bucket::Many(Box::new(Crowd {
-                plain: Vec::new(),
-                queues: vec![(name, vec![entry])],
-            })),
+            Some(name) => Bucket::Many(Box::new(Crowd { plain: Vec::new(), queues: vec![(name, vec![entry])] })),
         }
     }
 
     /// Gives back the bucket with the entry added.
     pub(super) fn with(self, queue: Option<SmolStr>, id: u64, value: T) -> Self {
         let mut crowd = match self {
-            Bucket::One(only) => Box::new(Crowd {
-                plain: vec![only],
-                queues: Vec::new(),
-            }),
+            Bucket::One(only) => Box::new(Crowd { plain: vec![only], queues: Vec::new() }),
             Bucket::Many(crowd) => crowd,
         };
         let entry = Entry::new(id, value);
@@ -133,11 +121,7 @@ impl<T> Bucket<T> {
             Bucket::One(entry) => entry.mark_routed(),
             Bucket::Many(crowd) => {
                 crowd.plain.iter().for_each(Entry::mark_routed);
-                crowd
-                    .queues
-                    .iter()
-                    .flat_map(|(_, members)| members)
-                    .for_each(Entry::mark_routed);
+                crowd.queues.iter().flat_map(|(_, members)| members).for_each(Entry::mark_routed);
             }
         }
     }
@@ -176,11 +160,7 @@ impl<T> Crowd<T> {
 
 /// Ids are drawn before the shard's lock is taken: of two threads, the one with the later id may come first.
 fn put_sorted<T>(entries: &mut Vec<Entry<T>>, entry: Entry<T>) {
-    let later = entries
-        .iter()
-        .rev()
-        .take_while(|other| other.id() > entry.id())
-        .count();
+    let later = entries.iter().rev().take_while(|other| other.id() > entry.id()).count();
     entries.insert(entries.len() - later, entry);
 }
 

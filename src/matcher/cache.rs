@@ -7,6 +7,7 @@
 //! the owning thread reads and writes it under its own lock, and whoever removes an entry from the matcher visits to take
 //! routes out.
 
+use super::Hit;
 use super::generation::Stamp;
 use super::matches::Matches;
 use smol_str::SmolStr;
@@ -56,18 +57,8 @@ pub(super) struct RouteCache<T> {
 impl<T> RouteCache<T> {
     /// `places_max` is rounded up to a power of two within [`WAYS`] and [`PLACES_MAX`]; 0 remembers nothing.
     pub(super) fn new(places_max: usize) -> Self {
-        let places_max = if places_max == 0 {
-            0
-        } else {
-            places_max.clamp(WAYS, PLACES_MAX).next_power_of_two()
-        };
-        RouteCache {
-            places: Vec::new(),
-            missed: Vec::new(),
-            places_max,
-            hits: 0,
-            misses: 0,
-        }
+        let places_max = if places_max == 0 { 0 } else { places_max.clamp(WAYS, PLACES_MAX).next_power_of_two() };
+        RouteCache { places: Vec::new(), missed: Vec::new(), places_max, hits: 0, misses: 0 }
     }
 
     /// Where the route of `subject` lies, be it up to date or not.
@@ -76,8 +67,7 @@ impl<T> RouteCache<T> {
         let first = self.first(hash);
         let set = self.places.get(first..first + WAYS)?;
         let is_it = |place: &Place<T>| {
-            place.hash == hash
-                && (place.known.as_deref()).is_some_and(|known| known.subject == subject)
+            place.hash == hash && (place.known.as_deref()).is_some_and(|known| known.subject == subject)
         };
         set.iter().position(is_it).map(|at| first + at)
     }
@@ -85,10 +75,21 @@ impl<T> RouteCache<T> {
     /// The route at a place that `find` or `remember` has just named.
     #[inline]
     pub(super) fn route(&mut self, at: usize) -> &mut Route<T> {
-        let known = self.places[at].known.as_deref_mut();
-        let known = known.expect("a place that is taken");
+        &mut self.known(at).route
+    }
+
+    /// What is remembered at such a place. Counts as a use.
+    #[inline]
+    pub(super) fn hit(&mut self, at: usize) -> Hit<'_, T> {
+        let known = self.known(at);
         known.used = true;
-        &mut known.route
+        Hit { matches: &known.route.matches, subject: Some(&known.subject) }
+    }
+
+    #[inline]
+    fn known(&mut self, at: usize) -> &mut Remembered<T> {
+        let known = self.places[at].known.as_deref_mut();
+        known.expect("a place that is taken")
     }
 
     /// Notes that `hash` was not found; true if it is worth remembering now. `misses` has been counted before.
@@ -130,11 +131,7 @@ impl<T> RouteCache<T> {
             .position(|place| place.known.is_none())
             .or_else(|| set.iter().position(|place| !place.is_used()))
             .unwrap_or_default();
-        let known = Some(Box::new(Remembered {
-            subject,
-            used: true,
-            route,
-        }));
+        let known = Some(Box::new(Remembered { subject, used: true, route }));
         set[at] = Place { hash, known };
         first + at
     }
@@ -210,10 +207,7 @@ impl<T> RouteCache<T> {
 
 impl<T> Place<T> {
     fn free() -> Self {
-        Place {
-            hash: 0,
-            known: None,
-        }
+        Place { hash: 0, known: None }
     }
 
     fn is_used(&self) -> bool {

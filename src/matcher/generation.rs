@@ -14,8 +14,9 @@
 use crate::sync::Padded;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-const LITERAL: usize = 1024;
-const WILDCARD: usize = 256;
+// Few in models: making them is most of what a short model does, and shared ones are the harder case.
+const LITERAL: usize = if cfg!(postroom_shuttle) { 2 } else { 1024 };
+const WILDCARD: usize = if cfg!(postroom_shuttle) { 1 } else { 256 };
 
 #[derive(Debug)]
 pub(super) struct Generations {
@@ -80,21 +81,14 @@ impl Generations {
 
     /// Whether no change since `stamp` concerns its subject. Moves the stamp's epoch on when that is so.
     #[inline]
-    pub(super) fn holds(
-        &self,
-        stamp: &mut Stamp,
-        hash: u64,
-        first_token: impl FnOnce() -> u64,
-    ) -> bool {
+    pub(super) fn holds(&self, stamp: &mut Stamp, hash: u64, first_token: impl FnOnce() -> u64) -> bool {
         // ORDERING: Acquire; pairs with the Release in `touch`. A subscription made before this publish began (by this
         // thread, or by one it has heard from) is seen by coherence alone: its `touch` happened before.
         if self.epoch.load(Ordering::Acquire) == stamp.epoch {
             return true;
         }
         let now = self.stamp(hash, first_token());
-        let same = now.literal == stamp.literal
-            && now.wildcard == stamp.wildcard
-            && now.first == stamp.first;
+        let same = now.literal == stamp.literal && now.wildcard == stamp.wildcard && now.first == stamp.first;
         if same {
             *stamp = now;
         }

@@ -19,6 +19,7 @@
 mod bucket;
 mod cache;
 mod generation;
+mod lookup;
 mod matches;
 mod name;
 mod oracle;
@@ -27,27 +28,26 @@ mod shard;
 mod split;
 mod trie;
 
-#[cfg(test)]
+#[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
+pub(crate) use lookup::Hit;
 pub use matches::{Matches, QueueGroup};
 pub use oracle::LinearMatcher;
 pub(crate) use prepared::Prepared;
 
 use crate::rng;
 use crate::subject::Pattern;
+use crate::sync::PerThread;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{OwnerLock, PerThread, yield_now};
 use ahash::RandomState;
-use cache::{Route, RouteCache};
 use generation::{Generations, Touched};
+use lookup::Cell;
 use prepared::Preparations;
 use shard::{Place, Shard, Sizes};
 use smol_str::SmolStr;
-use split::{Split, first_token, hash_text};
+use split::{first_token, hash_text};
 use std::fmt;
-use std::mem;
-use std::ops::DerefMut;
 
 /// How a [`Matcher`] is laid out.
 #[derive(Clone, Debug)]
@@ -64,17 +64,20 @@ pub struct MatcherOptions {
 
 impl Default for MatcherOptions {
     fn default() -> Self {
-        MatcherOptions {
-            shards: 16,
-            cache_entries: 1_024,
-            seed: None,
-        }
+        MatcherOptions { shards: 16, cache_entries: 1_024, seed: None }
     }
 }
 
 /// Names one entry of one [`Matcher`], to remove it by. Never used twice by a matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(u64);
+
+impl EntryId {
+    /// The number behind the name: counted from 1, by each matcher for itself.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// What a [`Matcher`] holds and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,17 +129,6 @@ pub struct Matcher<T: Send + Sync> {
     preparations: Preparations<T>,
     cache_entries: usize,
     next_id: AtomicU64,
-}
-
-/// What one thread has of a matcher.
-#[derive(Debug)]
-struct Cell<T>(OwnerLock<Mine<T>>);
-
-#[derive(Debug)]
-struct Mine<T> {
-    cache: RouteCache<T>,
-    /// Result of the matches that are not remembered, kept for its allocation; empty while not in use.
-    scratch: Matches<T>,
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
@@ -220,17 +212,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        let hash = self.hash(subject);
-        if let Err((into, mine)) = self.with_remembered(hash, subject, into, Matches::copy_from) {
-            drop(mine);
-            let mut split = Split::new(&self.hasher, subject, hash);
-            self.collect(hash, subject, &mut split, false, into);
-        }
+        self.find_into(subject, into);
     }
 
     /// Whether any entry's pattern matches `subject`.
     pub fn has_interest(&self, subject: &str) -> bool {
-        self.with_matches(subject, |found| !found.is_empty())
+        self.with_matches(subject, |hit| !hit.matches.is_empty())
     }
 
     /// The entries whose pattern shares at least one subject with `pattern`: the reverse look-up.
@@ -250,12 +237,9 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             shard.for_each_at(hash, pattern.as_str(), &mut visit);
             shard.for_each_wildcard(&mut visit);
         } else if starts_wild(pattern.as_str()) {
-            self.shards[..self.shards.len() - 1]
-                .iter()
-                .for_each(|shard| shard.for_each(&mut visit));
+            self.shards[..self.shards.len() - 1].iter().for_each(|shard| shard.for_each(&mut visit));
         } else {
-            self.shard_of(self.hash(first_token(pattern.as_str())))
-                .for_each(&mut visit);
+            self.shard_of(self.hash(first_token(pattern.as_str()))).for_each(&mut visit);
         }
         self.wildcard_first().for_each(&mut visit);
         found
@@ -276,16 +260,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// Counts what is there now.
     pub fn stats(&self) -> MatcherStats {
-        let mut stats = MatcherStats {
-            changes: self.generations.changes(),
-            ..MatcherStats::default()
-        };
-        for Sizes {
-            entries,
-            literal_patterns,
-            trie_nodes,
-        } in self.shards.iter().map(Shard::sizes)
-        {
+        let mut stats = MatcherStats { changes: self.generations.changes(), ..MatcherStats::default() };
+        for Sizes { entries, literal_patterns, trie_nodes } in self.shards.iter().map(Shard::sizes) {
             stats.entries += entries;
             stats.literal_patterns += literal_patterns;
             stats.trie_nodes += trie_nodes;
@@ -298,132 +274,6 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             });
         }
         stats
-    }
-
-    /// Calls `f` with what `subject` leads to.
-    ///
-    /// `f` may run under this thread's own lock: it may use the matcher, but must not wait for another thread, and must not
-    /// run a user's code.
-    #[inline]
-    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(&Matches<T>) -> R) -> R {
-        let hash = self.hash(subject);
-        match self.with_remembered(hash, subject, f, |f, found| f(found)) {
-            Ok(result) => result,
-            Err((f, mine)) => self.with_scratch(hash, subject, mine, f),
-        }
-    }
-
-    /// Calls `f` with a remembered route to `subject`; if there is none and none was made, gives back what `f` needs, and the
-    /// thread's part of the matcher unless it is taken.
-    #[inline]
-    fn with_remembered<C, R>(
-        &self,
-        hash: u64,
-        subject: &str,
-        context: C,
-        f: impl FnOnce(C, &Matches<T>) -> R,
-    ) -> Result<R, (C, Option<impl DerefMut<Target = Mine<T>>>)> {
-        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
-        let Some(mut mine) = cell.0.try_lock() else {
-            return Err((context, None));
-        };
-        let mut found = mine.cache.find(hash, subject);
-        if let Some(at) = found {
-            let route = mine.cache.route(at);
-            let first = || self.hash(first_token(subject));
-            if self.generations.holds(&mut route.stamp, hash, first) {
-                let result = f(context, &route.matches);
-                mine.cache.hits += 1;
-                return Ok(result);
-            }
-        }
-        found = self.remember(hash, subject, found, &mut mine.cache);
-        match found {
-            Some(at) => Ok(f(context, &mine.cache.route(at).matches)),
-            None => Err((context, Some(mine))),
-        }
-    }
-
-    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it; where it lies then.
-    #[inline(never)]
-    fn remember(
-        &self,
-        hash: u64,
-        subject: &str,
-        stale: Option<usize>,
-        cache: &mut RouteCache<T>,
-    ) -> Option<usize> {
-        cache.misses += 1;
-        if let Some(at) = stale {
-            // The clones that go here, and those of a route that is pushed out, are not the last ones: whoever removes an
-            // entry keeps its value until it has visited here.
-            let old = mem::take(&mut cache.route(at).matches);
-            *cache.route(at) = self.collect_route(hash, subject, old);
-            return Some(at);
-        }
-        if !cache.worth_remembering(hash) {
-            return None;
-        }
-        let route = self.collect_route(hash, subject, Matches::new());
-        Some(cache.remember(hash, SmolStr::new(subject), route))
-    }
-
-    /// Matches in the shards themselves, into the thread's scratch result; no lock is held while `f` runs.
-    fn with_scratch<R>(
-        &self,
-        hash: u64,
-        subject: &str,
-        mine: Option<impl DerefMut<Target = Mine<T>>>,
-        f: impl FnOnce(&Matches<T>) -> R,
-    ) -> R {
-        let mut scratch = mine.map_or_else(Matches::new, |mut mine| mem::take(&mut mine.scratch));
-        let mut split = Split::new(&self.hasher, subject, hash);
-        self.collect(hash, subject, &mut split, false, &mut scratch);
-        let result = f(&scratch);
-        scratch.clear();
-        if let Some(mut mine) = self.cells.get().and_then(|cell| cell.0.try_lock()) {
-            mine.scratch = scratch;
-        }
-        result
-    }
-
-    fn collect_route(&self, hash: u64, subject: &str, mut matches: Matches<T>) -> Route<T> {
-        matches.clear();
-        let mut split = Split::new(&self.hasher, subject, hash);
-        let stamp = self.generations.stamp(hash, split.first());
-        self.collect(hash, subject, &mut split, true, &mut matches);
-        Route { stamp, matches }
-    }
-
-    #[inline]
-    fn collect(
-        &self,
-        hash: u64,
-        subject: &str,
-        split: &mut Split<'_>,
-        routed: bool,
-        into: &mut Matches<T>,
-    ) {
-        self.shard_of(split.first())
-            .collect(hash, subject, split, routed, into);
-        self.wildcard_first()
-            .collect(hash, subject, split, routed, into);
-    }
-
-    /// Takes every remembered route out that may lead to an entry of `pattern`.
-    fn forget(&self, pattern: &Pattern) {
-        self.preparations.forget(pattern);
-        for cell in self.cells.iter() {
-            let dropped = cell.visit(|mine| match pattern.is_literal() {
-                true => mine
-                    .cache
-                    .take(self.hash(pattern.as_str()), pattern.as_str())
-                    .into_iter()
-                    .collect(),
-                false => mine.cache.take_all(|subject| pattern.matches(subject)),
-            });
-            drop::<Vec<Route<T>>>(dropped);
-        }
     }
 }
 
@@ -445,30 +295,15 @@ impl<T: Send + Sync> Matcher<T> {
     fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, Place<'a>, Touched) {
         let text = pattern.as_str();
         if starts_wild(text) {
-            return (
-                self.wildcard_first(),
-                Place::Wildcard { pattern: text },
-                Touched::WildcardFirst,
-            );
+            return (self.wildcard_first(), Place::Wildcard { pattern: text }, Touched::WildcardFirst);
         }
         let first_token = self.hash(first_token(text));
         let shard = self.shard_of(first_token);
         if pattern.is_literal() {
             let hash = self.hash(text);
-            (
-                shard,
-                Place::Literal {
-                    subject: pattern.as_smol(),
-                    hash,
-                },
-                Touched::Literal { hash },
-            )
+            (shard, Place::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
         } else {
-            (
-                shard,
-                Place::Wildcard { pattern: text },
-                Touched::Wildcard { first_token },
-            )
+            (shard, Place::Wildcard { pattern: text }, Touched::Wildcard { first_token })
         }
     }
 }
@@ -481,28 +316,7 @@ impl<T: Clone + Send + Sync> Default for Matcher<T> {
 
 impl<T: Send + Sync> fmt::Debug for Matcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher")
-            .field("shards", &(self.shards.len() - 1))
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> Cell<T> {
-    fn new(cache_entries: usize) -> Self {
-        Cell(OwnerLock::new(Mine {
-            cache: RouteCache::new(cache_entries),
-            scratch: Matches::new(),
-        }))
-    }
-
-    /// Waits until the owning thread is outside; it stays inside for one match and never sleeps there.
-    fn visit<R>(&self, f: impl FnOnce(&mut Mine<T>) -> R) -> R {
-        loop {
-            if let Some(mut mine) = self.0.try_lock() {
-                return f(&mut mine);
-            }
-            yield_now();
-        }
+        f.debug_struct("Matcher").field("shards", &(self.shards.len() - 1)).finish_non_exhaustive()
     }
 }
 

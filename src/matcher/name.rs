@@ -19,10 +19,7 @@ impl Name {
         }
         let mut bytes = [0; INLINE];
         bytes[..len].copy_from_slice(text.as_bytes());
-        Name::Inline {
-            len: len as u8,
-            bytes,
-        }
+        Name::Inline { len: len as u8, bytes }
     }
 
     #[inline]

@@ -2,7 +2,8 @@
 
 use super::cache::Route;
 use super::matches::Matches;
-use super::{Matcher, first_token};
+use super::split::first_token;
+use super::{Hit, Matcher};
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, OwnerLock, yield_now};
 use ahash::RandomState;
@@ -25,20 +26,14 @@ pub(super) struct Preparations<T>(Mutex<HashMap<SmolStr, Vec<Weak<Prepared<T>>>,
 
 impl<T> Default for Preparations<T> {
     fn default() -> Self {
-        Preparations(Mutex::new(HashMap::with_hasher(RandomState::with_seeds(
-            1, 2, 3, 4,
-        ))))
+        Preparations(Mutex::new(HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4))))
     }
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
     pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
         let hash = self.hash(subject.as_str());
-        let prepared = Arc::new(Prepared {
-            subject,
-            hash,
-            route: OwnerLock::new(None),
-        });
+        let prepared = Arc::new(Prepared { subject, hash, route: OwnerLock::new(None) });
         let mut all = self.preparations.0.lock();
         let same = all.entry(prepared.subject.as_smol().clone()).or_default();
         same.retain(|other| other.strong_count() > 0);
@@ -60,29 +55,27 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// As [`Matcher::with_matches`], without a look-up. A caller that shares `prepared` with another thread which is inside
     /// at the moment takes the common way.
     #[inline]
-    pub(crate) fn with_prepared<R>(
-        &self,
-        prepared: &Prepared<T>,
-        f: impl FnOnce(&Matches<T>) -> R,
-    ) -> R {
+    pub(crate) fn with_prepared<R>(&self, prepared: &Prepared<T>, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
         let subject = prepared.subject.as_str();
         let Some(mut kept) = prepared.route.try_lock() else {
             return self.with_matches(subject, f);
         };
         if let Some(route) = &mut *kept {
-            if self.generations.holds(&mut route.stamp, prepared.hash, || {
-                self.hash(first_token(subject))
-            }) {
-                return f(&route.matches);
+            if self.generations.holds(&mut route.stamp, prepared.hash, || self.hash(first_token(subject))) {
+                return f(prepared.hit(route));
             }
         }
         let reuse = kept.take().map_or_else(Matches::new, |route| route.matches);
         let route = kept.insert(self.collect_route(prepared.hash, subject, reuse));
-        f(&route.matches)
+        f(prepared.hit(route))
     }
 }
 
 impl<T> Prepared<T> {
+    fn hit<'a>(&'a self, route: &'a Route<T>) -> Hit<'a, T> {
+        Hit { matches: &route.matches, subject: Some(self.subject.as_smol()) }
+    }
+
     pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -93,14 +86,11 @@ impl<T> Preparations<T> {
         let mut concerned: Vec<Arc<Prepared<T>>> = Vec::new();
         {
             let all = self.0.lock();
-            let mut gather =
-                |same: &Vec<Weak<_>>| concerned.extend(same.iter().filter_map(Weak::upgrade));
+            let mut gather = |same: &Vec<Weak<_>>| concerned.extend(same.iter().filter_map(Weak::upgrade));
             if pattern.is_literal() {
                 all.get(pattern.as_str()).into_iter().for_each(&mut gather);
             } else {
-                all.iter()
-                    .filter(|(subject, _)| pattern.matches(subject))
-                    .for_each(|(_, same)| gather(same));
+                all.iter().filter(|(subject, _)| pattern.matches(subject)).for_each(|(_, same)| gather(same));
             }
         }
         for prepared in concerned {

@@ -48,27 +48,13 @@ pub(super) struct Sizes {
 
 impl<T> Shard<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        let inner = Inner {
-            literals: HashTable::new(),
-            wildcards: Trie::new(hasher.clone()),
-            hasher,
-        };
-        Shard {
-            inner: RwLock::new(inner),
-            len: AtomicUsize::new(0),
-        }
+        let inner = Inner { literals: HashTable::new(), wildcards: Trie::new(hasher.clone()), hasher };
+        Shard { inner: RwLock::new(inner), len: AtomicUsize::new(0) }
     }
 
     /// Runs `changed` under the write lock once the entry is in: the generations must move before a reader can see the
     /// change and then not the generation.
-    pub(super) fn insert(
-        &self,
-        place: Place<'_>,
-        queue: Option<SmolStr>,
-        id: u64,
-        value: T,
-        changed: impl FnOnce(),
-    ) {
+    pub(super) fn insert(&self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T, changed: impl FnOnce()) {
         let mut inner = self.inner.write();
         inner.insert(place, queue, id, value);
         // ORDERING: SeqCst; pairs with the load in `is_empty`. Not on the path of a publish that has interest.
@@ -77,12 +63,7 @@ impl<T> Shard<T> {
     }
 
     /// As [`Shard::insert`]; `changed` runs only if there was such an entry.
-    pub(super) fn remove(
-        &self,
-        place: Place<'_>,
-        id: u64,
-        changed: impl FnOnce(),
-    ) -> Option<Taken<T>> {
+    pub(super) fn remove(&self, place: Place<'_>, id: u64, changed: impl FnOnce()) -> Option<Taken<T>> {
         let mut inner = self.inner.write();
         let taken = inner.remove(place, id)?;
         self.len.fetch_sub(1, Ordering::SeqCst);
@@ -109,25 +90,16 @@ impl<T> Shard<T> {
     pub(super) fn for_each(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
         for literal in &inner.literals {
-            literal
-                .bucket
-                .for_each(&mut |queue, value| f(literal.subject.as_str(), queue, value));
+            literal.bucket.for_each(&mut |queue, value| f(literal.subject.as_str(), queue, value));
         }
         inner.wildcards.for_each(f);
     }
 
     /// Calls `f` for every entry at exactly this literal subject, under the read lock.
-    pub(super) fn for_each_at(
-        &self,
-        hash: u64,
-        subject: &str,
-        f: &mut impl FnMut(&str, Option<&SmolStr>, &T),
-    ) {
+    pub(super) fn for_each_at(&self, hash: u64, subject: &str, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
         if let Some(literal) = inner.literals.find(hash, |known| known.subject.is(subject)) {
-            literal
-                .bucket
-                .for_each(&mut |queue, value| f(subject, queue, value));
+            literal.bucket.for_each(&mut |queue, value| f(subject, queue, value));
         }
     }
 
@@ -140,14 +112,7 @@ impl<T> Shard<T> {
 impl<T: Clone> Shard<T> {
     /// Adds clones of the entries that match `subject`, whose hash is `hash` and which `split` cuts when need be.
     #[inline]
-    pub(super) fn collect(
-        &self,
-        hash: u64,
-        subject: &str,
-        split: &mut Split<'_>,
-        routed: bool,
-        into: &mut Matches<T>,
-    ) {
+    pub(super) fn collect(&self, hash: u64, subject: &str, split: &mut Split<'_>, routed: bool, into: &mut Matches<T>) {
         if self.is_empty() {
             return;
         }
@@ -177,22 +142,13 @@ impl<T> Inner<T> {
         };
         let hasher = &self.hasher;
         let rehash = |literal: &Literal<T>| hash_bytes(hasher, literal.subject.as_bytes());
-        match self
-            .literals
-            .entry(hash, |known| known.subject.is(subject), rehash)
-        {
+        match self.literals.entry(hash, |known| known.subject.is(subject), rehash) {
             Slot::Vacant(slot) => {
-                slot.insert(Literal {
-                    subject: Name::new(subject),
-                    bucket: Bucket::first(queue, id, value),
-                });
+                slot.insert(Literal { subject: Name::new(subject), bucket: Bucket::first(queue, id, value) });
             }
             Slot::Occupied(slot) => {
                 let (Literal { subject, bucket }, slot) = slot.remove();
-                slot.insert(Literal {
-                    subject,
-                    bucket: bucket.with(queue, id, value),
-                });
+                slot.insert(Literal { subject, bucket: bucket.with(queue, id, value) });
             }
         }
     }
@@ -202,10 +158,7 @@ impl<T> Inner<T> {
             Place::Literal { subject, hash } => (subject, hash),
             Place::Wildcard { pattern } => return self.wildcards.remove(pattern, id),
         };
-        let slot = self
-            .literals
-            .find_entry(hash, |known| known.subject.is(subject))
-            .ok()?;
+        let slot = self.literals.find_entry(hash, |known| known.subject.is(subject)).ok()?;
         let (Literal { subject, bucket }, slot) = slot.remove();
         let (left, taken) = bucket.without(id);
         match left {
@@ -222,9 +175,7 @@ impl<T> Inner<T> {
         let (len, capacity) = (self.literals.len(), self.literals.capacity());
         if capacity > TABLE_KEPT && len < capacity / 4 {
             let hasher = &self.hasher;
-            self.literals.shrink_to(len * 2, |literal| {
-                hash_bytes(hasher, literal.subject.as_bytes())
-            });
+            self.literals.shrink_to(len * 2, |literal| hash_bytes(hasher, literal.subject.as_bytes()));
         }
     }
 }

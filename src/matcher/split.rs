@@ -36,16 +36,8 @@ impl<'a> Split<'a> {
     #[inline]
     pub(super) fn new(hasher: &RandomState, subject: &'a str, hash: u64) -> Self {
         let text = first_token(subject);
-        let hash = if text.len() == subject.len() {
-            hash
-        } else {
-            hash_text(hasher, text)
-        };
-        Split {
-            subject,
-            first: Token { text, hash },
-            tokens: SmallVec::new(),
-        }
+        let hash = if text.len() == subject.len() { hash } else { hash_text(hasher, text) };
+        Split { subject, first: Token { text, hash }, tokens: SmallVec::new() }
     }
 
     /// The hash of the first token.

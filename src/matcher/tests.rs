@@ -8,7 +8,7 @@ use super::*;
 fn a_prepared_route_follows_changes() {
     let matcher = Matcher::new();
     let prepared = matcher.prepare("a.b".parse().unwrap());
-    let found = || matcher.with_prepared(&prepared, |found| found.len());
+    let found = || matcher.with_prepared(&prepared, |found| found.matches.len());
     for text in ["a.b", "a.*", "*.b", ">"] {
         let pattern = Pattern::new(text).unwrap();
         assert_eq!((found(), found()), (0, 0));
@@ -31,8 +31,8 @@ fn a_match_within_a_match() {
     matcher.insert(&Pattern::new("a.*").unwrap(), 7);
     for _ in 0..4 {
         let lens = matcher.with_matches("a.b", |outer| {
-            let inner = matcher.with_matches("a.b", |inner| inner.len());
-            (outer.len(), inner)
+            let inner = matcher.with_matches("a.b", |inner| inner.matches.len());
+            (outer.matches.len(), inner)
         });
         assert_eq!(lens, (1, 1));
     }
@@ -68,16 +68,10 @@ impl Clone for Meddler {
     fn clone(&self) -> Self {
         if let (Some(matcher), Some(text)) = (self.matcher.upgrade(), self.pattern) {
             let pattern = Pattern::new(text).unwrap();
-            let value = Meddler {
-                matcher: std::sync::Weak::new(),
-                pattern: None,
-            };
+            let value = Meddler { matcher: std::sync::Weak::new(), pattern: None };
             matcher.insert(&pattern, value);
         }
-        Meddler {
-            matcher: std::sync::Weak::new(),
-            pattern: None,
-        }
+        Meddler { matcher: std::sync::Weak::new(), pattern: None }
     }
 }
 
@@ -86,19 +80,16 @@ impl Clone for Meddler {
 fn an_insert_while_a_route_is_collected() {
     for late in ["a.b", "a.*"] {
         let matcher = std::sync::Arc::new(Matcher::new());
-        let meddler = Meddler {
-            matcher: std::sync::Arc::downgrade(&matcher),
-            pattern: Some(late),
-        };
+        let meddler = Meddler { matcher: std::sync::Arc::downgrade(&matcher), pattern: Some(late) };
         let prepared = matcher.prepare("a.b".parse().unwrap());
         // In the shard that is read last.
         matcher.insert(&Pattern::new("*.b").unwrap(), meddler);
         // Each time it is collected anew, and finds what was put in the time before.
         for times in 1..5 {
-            matcher.with_matches("a.b", |found| assert_eq!(found.len(), times));
+            matcher.with_matches("a.b", |found| assert_eq!(found.matches.len(), times));
         }
         for times in 5..9 {
-            matcher.with_prepared(&prepared, |found| assert_eq!(found.len(), times));
+            matcher.with_prepared(&prepared, |found| assert_eq!(found.matches.len(), times));
         }
     }
 }

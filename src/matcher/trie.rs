@@ -45,12 +45,7 @@ struct Node<T> {
 
 impl<T> Trie<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        Trie {
-            nodes: vec![Node::new(NONE, SmolStr::default())],
-            free: Vec::new(),
-            edges: HashTable::new(),
-            hasher,
-        }
+        Trie { nodes: vec![Node::new(NONE, SmolStr::default())], free: Vec::new(), edges: HashTable::new(), hasher }
     }
 
     #[inline]
@@ -120,11 +115,7 @@ impl<T> Trie<T> {
         let mut tokens: SmallVec<[&str; 16]> = SmallVec::new();
         while node != ROOT {
             let Node { parent, token, .. } = &self.nodes[node as usize];
-            tokens.push(if self.nodes[*parent as usize].star == node {
-                "*"
-            } else {
-                token
-            });
+            tokens.push(if self.nodes[*parent as usize].star == node { "*" } else { token });
             node = *parent;
         }
         tokens.reverse();
@@ -170,10 +161,7 @@ impl<T> Trie<T> {
             return at;
         }
         self.nodes.push(node);
-        u32::try_from(self.nodes.len() - 1)
-            .ok()
-            .filter(|&at| at != NONE)
-            .expect("fewer than 2^32 - 1 trie nodes")
+        u32::try_from(self.nodes.len() - 1).ok().filter(|&at| at != NONE).expect("fewer than 2^32 - 1 trie nodes")
     }
 
     fn add_edge(&mut self, child: u32) {
@@ -263,14 +251,7 @@ impl<T: Clone> Trie<T> {
                 }
                 depth += 1;
                 let star_only = node.children == (node.star != NONE) as u32;
-                match (
-                    if star_only {
-                        None
-                    } else {
-                        self.edge(at, token)
-                    },
-                    node.star,
-                ) {
+                match (if star_only { None } else { self.edge(at, token) }, node.star) {
                     (Some(child), NONE) => at = child,
                     (Some(child), star) => {
                         pending.push((star, depth));
@@ -286,14 +267,7 @@ impl<T: Clone> Trie<T> {
 
 impl<T> Node<T> {
     fn new(parent: u32, token: SmolStr) -> Self {
-        Node {
-            parent,
-            star: NONE,
-            children: 0,
-            token,
-            here: None,
-            tail: None,
-        }
+        Node { parent, star: NONE, children: 0, token, here: None, tail: None }
     }
 }
 

@@ -1,0 +1,90 @@
+//! The ledger: what has become of every message that a subscription's pattern matched (G5).
+
+use crate::delivery::{Counts, Drops};
+use crate::subject::Pattern;
+use std::ops::AddAssign;
+
+/// What has become of the messages that one subscription, or several together, were to get.
+///
+/// At any quiet moment `matched == delivered + dropped.total() + queued`; [`Ledger::balances`] checks it. A message is
+/// *delivered* when a receiver has taken it from the queue, when it is in the user's channel, or when the callback has
+/// returned or panicked; it is *queued* before, also while the callback runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Messages that were to be delivered, a queue group's to one of its members.
+    pub matched: u64,
+    /// Messages handed over.
+    pub delivered: u64,
+    /// Messages lost, by reason.
+    pub dropped: Drops,
+    /// Messages that wait to be taken.
+    pub queued: u64,
+    /// Bytes of payload and headers that wait to be taken.
+    pub queued_bytes: u64,
+}
+
+impl Ledger {
+    /// Whether nothing is missing: `matched == delivered + dropped + queued`.
+    pub fn balances(&self) -> bool {
+        self.matched == self.delivered + self.dropped.total() + self.queued
+    }
+}
+
+impl From<Counts> for Ledger {
+    fn from(counts: Counts) -> Self {
+        let Counts { delivered, drops, queued, queued_bytes } = counts;
+        Ledger { matched: delivered + drops.total() + queued, delivered, dropped: drops, queued, queued_bytes }
+    }
+}
+
+impl AddAssign for Ledger {
+    fn add_assign(&mut self, other: Ledger) {
+        self.matched += other.matched;
+        self.delivered += other.delivered;
+        self.dropped.add(&other.dropped);
+        self.queued += other.queued;
+        self.queued_bytes += other.queued_bytes;
+    }
+}
+
+/// Which subscription a statistic or an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionInfo {
+    /// Its number, unique on the bus.
+    pub id: u64,
+    /// The number of its client, unique on the bus.
+    pub client: u64,
+    /// What it is subscribed to.
+    pub pattern: Pattern,
+    /// Its queue group.
+    pub queue: Option<String>,
+}
+
+/// What publishers count, and what subscriptions that are gone have counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) published: u64,
+    pub(crate) published_bytes: u64,
+    pub(crate) unmatched: u64,
+    /// Copies that publishers meant for a subscription: the same as the ledger's `matched`, counted on the other side.
+    pub(crate) routed: u64,
+    pub(crate) panics: u64,
+    pub(crate) requests: u64,
+    pub(crate) late_replies: u64,
+    pub(crate) ledger: Ledger,
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        self.published += other.published;
+        self.published_bytes += other.published_bytes;
+        self.unmatched += other.unmatched;
+        self.routed += other.routed;
+        self.panics += other.panics;
+        self.requests += other.requests;
+        self.late_replies += other.late_replies;
+        self.ledger += other.ledger;
+    }
+}

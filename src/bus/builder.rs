@@ -1,0 +1,127 @@
+//! What a bus can be built with.
+
+use super::event::Hub;
+use super::{Bus, Phase, Shared};
+use crate::account::{Account, Totals};
+use crate::clock::{Clock, Timers};
+use crate::delivery::{Overflow, Policy};
+use crate::limits::{Limits, LimitsError};
+use crate::matcher::{Matcher, MatcherOptions};
+use crate::rng;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU8, AtomicU64};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Builds a [`Bus`]; made by [`Bus::builder`].
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, Clock};
+///
+/// let clock = Clock::manual();
+/// let bus = Bus::builder().seed(7).clock(&clock).shards(4).build();
+/// assert_eq!(bus.clock().now().as_secs(), 0);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct BusBuilder {
+    limits: Limits,
+    clock: Clock,
+    seed: Option<u64>,
+    shards: usize,
+}
+
+/// Why a bus was not built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A limit is out of its range.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+}
+
+impl BusBuilder {
+    pub(super) fn new() -> Self {
+        let shards = MatcherOptions::default().shards;
+        BusBuilder { limits: Limits::default(), clock: Clock::system(), seed: None, shards }
+    }
+
+    /// The bounds. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where time comes from. Default: the system's clock.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Makes all choices of the bus (queue group members, inbox names, hash functions) follow from this number (G7). Default:
+    /// drawn from the operating system.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Locks that subscriptions are spread over; rounded up to a power of two, 1 to 1,024. Default 16.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// The bus.
+    ///
+    /// # Panics
+    ///
+    /// If a limit is out of its range; [`BusBuilder::try_build`] gives an error instead.
+    #[track_caller]
+    pub fn build(self) -> Bus {
+        match self.try_build() {
+            Ok(bus) => bus,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The bus.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Limits`] if a limit is out of its range.
+    pub fn try_build(self) -> Result<Bus, BuildError> {
+        let BusBuilder { limits, clock, seed, shards } = self;
+        limits.check()?;
+        let seed = seed.unwrap_or_else(rng::entropy);
+        let usual = Policy {
+            capacity: limits.subscription_capacity,
+            capacity_bytes: limits.subscription_capacity_bytes,
+            overflow: Overflow::default(),
+        };
+        let boundless = Policy {
+            capacity: Limits::CAPACITY_MAX,
+            capacity_bytes: Limits::CAPACITY_BYTES_MAX,
+            overflow: Overflow::default(),
+        };
+        let matcher = Matcher::with_options(MatcherOptions {
+            shards,
+            cache_entries: limits.route_cache_entries,
+            seed: Some(seed),
+        });
+        let shared = Shared {
+            account: Account { matcher, limits, past: Mutex::new(Totals::default()) },
+            timers: Arc::new(Timers::new(clock.clone())),
+            hub: Hub::default(),
+            clock,
+            seed,
+            usual: Arc::new(usual),
+            boundless: Arc::new(boundless),
+            phase: AtomicU8::new(Phase::Open as u8),
+            connections: Mutex::new(BTreeMap::new()),
+            next_connection: AtomicU64::new(1),
+        };
+        Ok(Bus { shared: Arc::new(shared) })
+    }
+}

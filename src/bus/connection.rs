@@ -1,0 +1,452 @@
+//! Connections: who is subscribed through whom, and when that ends.
+
+use super::{Inbox, Shared};
+use crate::account::{Subscription, Totals};
+use crate::bus::event::Event;
+use crate::delivery::{CloseReason, Outlet, WakeList};
+use crate::rng::Rng;
+use crate::subject::{Pattern, Subject};
+use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, OnceLock, PerThread};
+use smol_str::SmolStr;
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+/// What a connection may do and how it behaves.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, ConnectOptions};
+///
+/// let bus = Bus::new();
+/// let client = bus.connect_with(ConnectOptions::new().name("billing").no_echo());
+/// let own = client.subscribe("a")?;
+/// assert_eq!(client.publish("a", "not to myself")?, 0);
+/// # drop(own);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectOptions {
+    pub(crate) name: Option<String>,
+    pub(crate) no_echo: bool,
+    pub(crate) no_responders: bool,
+    pub(crate) inbox_prefix: Subject,
+}
+
+impl ConnectOptions {
+    /// No name, own messages received, no responders announced, inboxes under `_INBOX`.
+    pub fn new() -> Self {
+        ConnectOptions {
+            name: None,
+            no_echo: false,
+            no_responders: true,
+            inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
+        }
+    }
+
+    /// A name for statistics and events.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The connection's own subscriptions do not get what it publishes (C25).
+    pub fn no_echo(mut self) -> Self {
+        self.no_echo = true;
+        self
+    }
+
+    /// Whether a message with a reply that reaches nobody is answered with a 503 at once (R2). Default true; without it a request
+    /// that nobody serves waits until its time is up.
+    pub fn no_responders(mut self, announced: bool) -> Self {
+        self.no_responders = announced;
+        self
+    }
+
+    /// What inboxes begin with instead of `_INBOX` (R7).
+    pub fn inbox_prefix(mut self, prefix: Subject) -> Self {
+        self.inbox_prefix = prefix;
+        self
+    }
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        ConnectOptions::new()
+    }
+}
+
+/// How far the end of a connection, or of a bus, has come. Only ever grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Open = 0,
+    /// No new subscriptions or requests; publishing goes on (D8).
+    Draining = 1,
+    Closed = 2,
+}
+
+/// One connection. Ends when it is closed, or when its last handle (client, subscriber, publisher, guard) is dropped.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: u64,
+    pub(crate) options: ConnectOptions,
+    /// Inboxes of this connection begin with this and a dot.
+    inbox_root: SmolStr,
+    inboxes_made: AtomicU64,
+    pub(crate) phase: AtomicU8,
+    /// LOCK ORDER: after `Account::past`, before the matcher's.
+    registry: Mutex<Registry>,
+    /// Subscriptions that have not ended. ORDERING: Relaxed; only counts, under the registry's lock where it decides.
+    pub(crate) open: AtomicUsize,
+    pub(crate) desks: PerThread<Desk>,
+    inbox: OnceLock<(Arc<Inbox>, Arc<Subscription>)>,
+    /// Those who wait for the end of a drain.
+    pub(crate) drained: WakeList,
+    me: Weak<Connection>,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    slots: Vec<Option<Weak<Subscription>>>,
+    free: Vec<u32>,
+    closed: bool,
+}
+
+/// What one thread counts when it publishes through one connection: read by others, written by that thread alone, hence without
+/// an atomic read-modify-write.
+//
+// ORDERING: Relaxed throughout; the counters only count, and a thread that takes over the place of one that has ended does so
+// through the lock of the thread registry.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    published: AtomicU64,
+    published_bytes: AtomicU64,
+    unmatched: AtomicU64,
+    routed: AtomicU64,
+    panics: AtomicU64,
+    requests: AtomicU64,
+    /// Chooses members of queue groups.
+    pub(crate) rng: Rng,
+}
+
+impl Desk {
+    fn new(seed: u64, stream: u64) -> Self {
+        Desk {
+            published: AtomicU64::new(0),
+            published_bytes: AtomicU64::new(0),
+            unmatched: AtomicU64::new(0),
+            routed: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            rng: Rng::new(seed, stream),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count_publish(&self, bytes: usize, routed: usize) {
+        add(&self.published, 1);
+        add(&self.published_bytes, bytes as u64);
+        add(if routed == 0 { &self.unmatched } else { &self.routed }, routed.max(1) as u64);
+    }
+
+    /// Copies that found their subscription only after waiting, or were lost.
+    pub(crate) fn count_more_routed(&self, copies: u64, had_none: bool) {
+        add(&self.routed, copies);
+        if had_none && copies > 0 {
+            self.unmatched.store(self.unmatched.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn count_panic(&self) {
+        add(&self.panics, 1);
+    }
+
+    pub(crate) fn count_request(&self) {
+        add(&self.requests, 1);
+    }
+}
+
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, id: u64, options: ConnectOptions) -> Arc<Self> {
+        let inbox_root = SmolStr::from(format!("{}.{}", options.inbox_prefix, shared.inbox_name(id)));
+        let phase = AtomicU8::new(shared.phase() as u8);
+        let registry = Registry { closed: shared.phase() != Phase::Open, ..Registry::default() };
+        Arc::new_cyclic(|me| Connection {
+            shared,
+            id,
+            options,
+            inbox_root,
+            inboxes_made: AtomicU64::new(0),
+            phase,
+            registry: Mutex::new(registry),
+            open: AtomicUsize::new(0),
+            desks: PerThread::default(),
+            inbox: OnceLock::new(),
+            drained: WakeList::default(),
+            me: me.clone(),
+        })
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        phase_from(self.phase.load(Ordering::SeqCst))
+    }
+
+    /// For tasks that outlive the call. The caller got here through a handle, so that the connection is there.
+    pub(crate) fn me(&self) -> Arc<Connection> {
+        self.me.upgrade().expect("a handle keeps the connection")
+    }
+
+    /// This thread's counters.
+    #[inline]
+    pub(crate) fn desk(&self) -> &Desk {
+        match self.desks.get() {
+            Some(desk) => desk,
+            None => self.new_desk(),
+        }
+    }
+
+    #[cold]
+    fn new_desk(&self) -> &Desk {
+        // The first thread of a connection draws from the same stream in every run; threads after it have their own.
+        let stream = self.id << 16 | self.desks.iter().count() as u64;
+        self.desks.get_or(|| Desk::new(self.shared.seed, stream))
+    }
+
+    /// A subject for answers that nobody else uses, directly under which the connection subscribes to nothing of its own.
+    pub(crate) fn new_inbox(&self) -> Subject {
+        let n = self.inboxes_made.fetch_add(1, Ordering::Relaxed);
+        Subject::from_smol(SmolStr::from(format!("{}-{n}", self.inbox_root)))
+    }
+
+    /// Subscriptions that have not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Makes a subscription effective; `Err` with the phase when it comes too late, or the limit when there are too many.
+    pub(crate) fn register(
+        &self,
+        pattern: Pattern,
+        queue: Option<&str>,
+        outlet: Outlet,
+    ) -> Result<Arc<Subscription>, RegisterError> {
+        let mut registry = self.registry.lock();
+        if registry.closed {
+            return Err(RegisterError::Closed);
+        }
+        let max = self.shared.account.limits.max_subscriptions;
+        if max > 0 && self.open.load(Ordering::Relaxed) >= max {
+            return Err(RegisterError::TooMany { max });
+        }
+        let slot = registry.claim();
+        let queue = queue.map(SmolStr::new);
+        let mut made = None;
+        // Under the registry's lock: a close that comes now finds the subscription there, or had set `closed` before.
+        self.shared.account.matcher.insert_with(&pattern, |entry| {
+            let connection: Weak<dyn Any + Send + Sync> = self.me.clone();
+            let subscription = Arc::new(Subscription {
+                pattern: pattern.clone(),
+                queue: queue.clone().map(Box::new),
+                outlet,
+                entry,
+                client: self.id,
+                connection,
+                slot,
+                fate: Default::default(),
+            });
+            made = Some(subscription.clone());
+            (queue, subscription)
+        });
+        let made = made.expect("the matcher asks for the value");
+        registry.slots[slot as usize] = Some(Arc::downgrade(&made));
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Ok(made)
+    }
+
+    /// Ends a subscription's interest: nothing is let in any more. What is queued stays. False if it had ended before.
+    pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
+        self.shared.end(subscription, reason)
+    }
+
+    /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
+    pub(crate) fn abandon(&self, subscription: &Subscription) {
+        self.end(subscription, CloseReason::Unsubscribed);
+        if subscription.outlet.is_queue() {
+            let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
+            drop(discarded);
+        }
+        subscription.abandon();
+        self.shared.retire(subscription);
+        self.finish_drain();
+    }
+
+    /// Takes a retired subscription out of the registry. The caller holds the account's past.
+    pub(crate) fn unregister(&self, subscription: &Subscription) {
+        self.registry.lock().release(subscription.slot);
+    }
+
+    /// The subscriptions that are registered: open ones, and closed ones whose handle is still there.
+    pub(crate) fn subscriptions(&self) -> Vec<Arc<Subscription>> {
+        self.registry.lock().slots.iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The inbox for answers to requests, subscribed to at the first request.
+    pub(crate) fn inbox(&self) -> Result<&Arc<Inbox>, RegisterError> {
+        if let Some((inbox, _)) = self.inbox.get() {
+            return Ok(inbox);
+        }
+        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone()));
+        let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
+        let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
+        let mut lost = Some(subscription.clone());
+        let kept = self.inbox.get_or_init(|| {
+            lost = None;
+            (inbox, subscription)
+        });
+        if let Some(second) = lost {
+            // Another thread was first.
+            self.abandon(&second);
+        }
+        Ok(&kept.0)
+    }
+
+    pub(crate) fn inbox_if_any(&self) -> Option<&Arc<Inbox>> {
+        self.inbox.get().map(|(inbox, _)| inbox)
+    }
+
+    /// Begins to drain: no new interest; what is queued can be taken, requests under way can be answered (D7, D8).
+    pub(crate) fn drain(&self) {
+        // Who finds it draining does the same once more, so that all interest has ended when any of them returns.
+        self.enter(Phase::Draining);
+        if self.phase() == Phase::Closed {
+            return;
+        }
+        self.registry.lock().closed = true;
+        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
+        for subscription in self.subscriptions() {
+            if Some(subscription.entry) != inbox {
+                self.end(&subscription, CloseReason::Drained);
+            }
+        }
+        self.finish_drain();
+    }
+
+    /// Whether all that a drain waits for has come.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
+        // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
+        let quiet =
+            |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
+        self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
+    }
+
+    /// Closes a draining connection once everything is taken. Called when something that a drain waits for may have come.
+    pub(crate) fn finish_drain(&self) {
+        if self.phase() == Phase::Draining && self.is_quiet() {
+            self.close(CloseReason::Drained);
+        }
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) {
+        if !self.enter(Phase::Closed) {
+            return;
+        }
+        self.registry.lock().closed = true;
+        for subscription in self.subscriptions() {
+            self.end(&subscription, reason);
+        }
+        if let Some(inbox) = self.inbox_if_any() {
+            inbox.close();
+        }
+        self.shared.hub.tell(|| Event::ClientClosed { client: self.id, name: self.options.name.clone() });
+        self.drained.wake_all();
+    }
+
+    /// What this connection has counted, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
+    /// caller drops them where it holds no lock, since one of them may be the last.
+    pub(crate) fn totals(&self, visited: &mut Vec<Arc<Subscription>>) -> Totals {
+        let mut totals = self.published_totals();
+        for subscription in self.subscriptions() {
+            if !subscription.is_retired() {
+                totals.ledger += subscription.outlet.counts().into();
+            }
+            visited.push(subscription);
+        }
+        totals
+    }
+
+    fn published_totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for desk in self.desks.iter() {
+            totals.published += desk.published.load(Ordering::Relaxed);
+            totals.published_bytes += desk.published_bytes.load(Ordering::Relaxed);
+            totals.unmatched += desk.unmatched.load(Ordering::Relaxed);
+            totals.routed += desk.routed.load(Ordering::Relaxed);
+            totals.panics += desk.panics.load(Ordering::Relaxed);
+            totals.requests += desk.requests.load(Ordering::Relaxed);
+        }
+        if let Some(inbox) = self.inbox_if_any() {
+            totals.late_replies += inbox.late();
+            totals.ledger += inbox.ledger();
+        }
+        totals
+    }
+
+    /// True if this call brought the connection into `phase`.
+    fn enter(&self, phase: Phase) -> bool {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst) < phase as u8
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.close(CloseReason::ClientClosed);
+        if let Some((_, subscription)) = self.inbox.get() {
+            subscription.abandon();
+            // Its counts are the inbox's, and go with the totals.
+        }
+        let shared = self.shared.clone();
+        shared.forget_connection(self.id, || self.published_totals());
+    }
+}
+
+/// Why a subscription was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegisterError {
+    Closed,
+    TooMany { max: usize },
+}
+
+impl Registry {
+    fn claim(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 subscriptions a connection")
+        })
+    }
+
+    fn release(&mut self, slot: u32) {
+        self.slots[slot as usize] = None;
+        self.free.push(slot);
+        if self.free.len() == self.slots.len() {
+            (self.slots, self.free) = (Vec::new(), Vec::new());
+        }
+    }
+}
+
+pub(super) fn phase_from(code: u8) -> Phase {
+    match code {
+        0 => Phase::Open,
+        1 => Phase::Draining,
+        _ => Phase::Closed,
+    }
+}

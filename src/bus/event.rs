@@ -1,0 +1,276 @@
+//! What the bus tells those who ask: losses, ends and panics, coalesced and bounded.
+
+use crate::account::SubscriptionInfo;
+use crate::clock::Timers;
+use crate::delivery::{CloseReason, Episode, Lost, Place, WakeList};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Something that happened on a bus and that no return value tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A subscription lost messages because it was slower than its publishers.
+    SlowConsumer(SlowConsumer),
+    /// A subscription ended without its owner's doing: it was too slow, or its channel's receiving end is gone.
+    SubscriptionClosed {
+        /// Which one.
+        subscription: SubscriptionInfo,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A callback panicked; the message counts as delivered and the subscription goes on.
+    CallbackPanicked {
+        /// Whose callback.
+        subscription: SubscriptionInfo,
+        /// What the panic said, if it was text.
+        message: String,
+    },
+    /// A client was closed, or drained to the end.
+    ClientClosed {
+        /// Its number.
+        client: u64,
+        /// Its name.
+        name: Option<String>,
+    },
+    /// The bus was closed: the last event.
+    BusClosed,
+}
+
+/// One slow-consumer episode: all losses from the first one until half of the subscription's capacity is free again.
+///
+/// It is announced once, at its first loss, and grows until it is read. If it is read while it goes on (`ended` is false), it is
+/// announced once more when it has ended, with the totals of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowConsumer {
+    /// Which subscription.
+    pub subscription: SubscriptionInfo,
+    /// The first message lost.
+    pub first: Lost,
+    /// The last message lost so far.
+    pub last: Lost,
+    /// Messages lost so far in this episode.
+    pub dropped: u64,
+    /// Whether it is over.
+    pub ended: bool,
+}
+
+/// A stream of [`Event`]s from its creation on; several streams of one bus each get all of them.
+///
+/// Holds at most [`Limits::events_capacity`](crate::Limits::events_capacity) unread events: when there are more, the oldest go
+/// and are counted in [`Events::missed`]. Also an iterator (blocking) and a [`Stream`], both of which end when the bus is closed.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, Event, SubscribeOptions};
+///
+/// let bus = Bus::new();
+/// let events = bus.events();
+/// let client = bus.connect();
+/// let slow = client.subscribe_with("a", SubscribeOptions::new().capacity(1))?;
+/// for _ in 0..4 {
+///     client.publish("a", "x")?;
+/// }
+/// let Some(Event::SlowConsumer(episode)) = events.try_next() else { panic!("three were lost") };
+/// assert_eq!((episode.dropped, episode.ended), (3, false));
+/// # drop(slow);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Events {
+    listener: Arc<Listener>,
+    timers: Arc<Timers>,
+    place: Mutex<Place>,
+}
+
+struct Listener {
+    unread: Mutex<VecDeque<Unread>>,
+    capacity: usize,
+    missed: AtomicU64,
+    arrived: WakeList,
+    // ORDERING of `ended`: SeqCst; set before the wake-up, read after registering.
+    ended: AtomicBool,
+}
+
+#[derive(Clone)]
+enum Unread {
+    Event(Event),
+    Episode(SubscriptionInfo, Arc<Episode>),
+}
+
+impl Events {
+    /// The next event, if there is one now.
+    pub fn try_next(&self) -> Option<Event> {
+        let next = self.listener.unread.lock().pop_front()?;
+        Some(next.read())
+    }
+
+    /// Blocks until there is an event; `None` once the bus is closed and all were read.
+    pub fn next_blocking(&self) -> Option<Event> {
+        self.listener.arrived.block(&self.timers, None, || self.next_or_end())?
+    }
+
+    /// As [`Events::next_blocking`], for at most `timeout` on the bus's clock; `None` also when that is up.
+    pub fn next_timeout(&self, timeout: Duration) -> Option<Event> {
+        let deadline = self.timers.deadline(timeout);
+        self.listener.arrived.block(&self.timers, deadline, || self.next_or_end())?
+    }
+
+    /// Events that were dropped unread because there were too many.
+    pub fn missed(&self) -> u64 {
+        self.listener.missed.load(Ordering::Relaxed)
+    }
+
+    fn next_or_end(&self) -> Option<Option<Event>> {
+        // The flag first: what came before the end was queued before it was set.
+        let ended = self.listener.ended.load(Ordering::SeqCst);
+        match self.try_next() {
+            Some(event) => Some(Some(event)),
+            None => ended.then_some(None),
+        }
+    }
+}
+
+impl Iterator for &Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.next_blocking()
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(next) = self.next_or_end() {
+            return Poll::Ready(next);
+        }
+        let arrived = &self.listener.arrived;
+        let mut place = self.place.lock();
+        arrived.register(&mut place, cx.waker());
+        match self.next_or_end() {
+            Some(next) => {
+                arrived.leave(&mut place);
+                Poll::Ready(next)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.listener.arrived.leave(&mut self.place.lock());
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}
+
+impl Unread {
+    fn read(self) -> Event {
+        let (subscription, episode) = match self {
+            Unread::Event(event) => return event,
+            Unread::Episode(subscription, episode) => (subscription, episode),
+        };
+        let crate::delivery::Losses { first, last, dropped, ended } = episode.losses();
+        Event::SlowConsumer(SlowConsumer { subscription, first, last, dropped, ended })
+    }
+}
+
+impl Listener {
+    fn push(&self, unread: Unread) {
+        {
+            let mut queue = self.unread.lock();
+            if queue.len() == self.capacity {
+                queue.pop_front();
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+            queue.push_back(unread);
+        }
+        if !self.arrived.is_idle() {
+            self.arrived.wake_one();
+        }
+    }
+
+    fn has_unread(&self, wanted: &Arc<Episode>) -> bool {
+        let queue = self.unread.lock();
+        queue.iter().any(|unread| matches!(unread, Unread::Episode(_, episode) if Arc::ptr_eq(episode, wanted)))
+    }
+}
+
+/// Where events go to; costs nothing while nobody listens.
+#[derive(Default)]
+pub(super) struct Hub {
+    listeners: RwLock<Vec<Weak<Listener>>>,
+    closed: AtomicBool,
+}
+
+impl Hub {
+    pub(super) fn listen(&self, capacity: usize, timers: Arc<Timers>) -> Events {
+        let listener = Arc::new(Listener {
+            unread: Mutex::new(VecDeque::new()),
+            capacity,
+            missed: AtomicU64::new(0),
+            arrived: WakeList::default(),
+            ended: AtomicBool::new(false),
+        });
+        let mut listeners = self.listeners.write();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&listener));
+        listener.ended.store(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
+        drop(listeners);
+        Events { listener, timers, place: Mutex::new(Place::default()) }
+    }
+
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        let listeners = self.listening();
+        if !listeners.is_empty() {
+            let event = event();
+            listeners.iter().for_each(|listener| listener.push(Unread::Event(event.clone())));
+        }
+    }
+
+    /// An episode has begun, or it has ended: then only those are told who have read of it before.
+    pub(super) fn tell_episode(&self, subscription: SubscriptionInfo, episode: &Arc<Episode>) {
+        let ended = episode.losses().ended;
+        for listener in self.listening() {
+            if !(ended && listener.has_unread(episode)) {
+                listener.push(Unread::Episode(subscription.clone(), episode.clone()));
+            }
+        }
+    }
+
+    /// The last event, and then the end of all streams.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for listener in self.listening() {
+            listener.push(Unread::Event(Event::BusClosed));
+            listener.ended.store(true, Ordering::SeqCst);
+            listener.arrived.wake_all();
+        }
+    }
+
+    /// Copied out, so that no lock is held while wakers run.
+    fn listening(&self) -> Vec<Arc<Listener>> {
+        self.listeners.read().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("listeners", &self.listening().len()).finish()
+    }
+}

@@ -1,0 +1,347 @@
+//! Where a connection's requests wait for their answers: one subscription `<root>.*` for all of them (R7).
+//!
+//! An answer finds its request by the last token of its subject, which is the number of a slot and how often that slot was used
+//! before: no search, and an answer that comes late can't be taken for that of a later request.
+
+use crate::account::Ledger;
+use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::subject::Subject;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use smol_str::SmolStr;
+use std::collections::VecDeque;
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+const SLOT_BITS: u32 = 20;
+/// Six bits each: all may stand in a token.
+const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+/// Digits of 64 bits.
+const DIGITS: usize = 11;
+/// The longest reply that is put together without an allocation.
+const REPLY_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    root: SmolStr,
+    slots: Mutex<Slots>,
+    limits: Limits,
+    // ORDERING: Relaxed; both only count.
+    answered: AtomicU64,
+    late: AtomicU64,
+    /// Those who wait until no request is open.
+    pub(crate) idle: WakeList,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// How often the slot was given out.
+    uses: u32,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Answers that may wait here; more are turned away.
+    capacity: usize,
+    /// One answer is all that is wanted.
+    single: bool,
+    /// The first answer, apart so that a single one needs no queue.
+    first: Option<Message>,
+    more: VecDeque<Message>,
+    answered: bool,
+    waker: Option<Waker>,
+}
+
+/// One request's place in the inbox; gives it back when dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    inbox: Arc<Inbox>,
+    slot: u32,
+    uses: u32,
+    /// The place is still ours.
+    open: bool,
+}
+
+/// Why there is no place in the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InboxError {
+    Closed,
+    Full { max: usize },
+}
+
+impl Inbox {
+    pub(crate) fn new(root: &SmolStr, limits: Limits) -> Self {
+        Inbox {
+            root: root.clone(),
+            slots: Mutex::default(),
+            limits,
+            answered: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            idle: WakeList::default(),
+        }
+    }
+
+    pub(crate) fn outlet(self: &Arc<Self>, policy: Arc<Policy>) -> Outlet {
+        let direct = Other::Direct(Box::new(Door(self.clone())));
+        Outlet::new(policy, Receiver::Other(Box::new(direct)))
+    }
+
+    /// A place for the answers to one request.
+    pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<Ticket, InboxError> {
+        let mut slots = self.slots.lock();
+        if slots.closed {
+            return Err(InboxError::Closed);
+        }
+        let slot = match slots.free.pop() {
+            Some(slot) => slot,
+            None if slots.slots.len() >= self.limits.max_requests => {
+                return Err(InboxError::Full { max: self.limits.max_requests });
+            }
+            None => {
+                slots.slots.push(Slot::default());
+                (slots.slots.len() - 1) as u32
+            }
+        };
+        let place = &mut slots.slots[slot as usize];
+        place.uses = place.uses.wrapping_add(1);
+        let capacity = if single { 1 } else { self.limits.request_many_capacity };
+        place.waiting =
+            Some(Waiting { capacity, single, first: None, more: VecDeque::new(), answered: false, waker: None });
+        let uses = place.uses;
+        drop(slots);
+        Ok(Ticket { inbox: self.clone(), slot, uses, open: true })
+    }
+
+    pub(crate) fn close(&self) {
+        let wakers: Vec<Waker> = {
+            let mut slots = self.slots.lock();
+            slots.closed = true;
+            slots.slots.iter_mut().filter_map(|slot| slot.waiting.as_mut()?.waker.take()).collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether `reply` is where answers to requests of this connection go.
+    pub(crate) fn owns(&self, reply: &Subject) -> bool {
+        reply.as_str().strip_prefix(self.root.as_str()).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// No request waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting() == 0
+    }
+
+    /// Requests that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.slots.len() - slots.free.len()
+    }
+
+    /// Answers that nobody waited for any more, or that were more than wanted.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let answered = self.answered.load(Ordering::Relaxed);
+        Ledger { matched: answered, delivered: answered, ..Ledger::default() }
+    }
+
+    fn became_idle(&self, idle: bool) {
+        if idle {
+            self.idle.wake_all();
+        }
+    }
+
+    fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
+        let token = message.subject().as_str().get(self.root.len() + 1..);
+        let Some(number) = token.and_then(decode) else { return Err(message) };
+        let (slot, uses) = (number & ((1 << SLOT_BITS) - 1), number >> SLOT_BITS);
+        let mut slots = self.slots.lock();
+        let place = slots.slots.get_mut(slot as usize).filter(|place| u64::from(place.uses) == uses);
+        let Some(waiting) = place.and_then(|place| place.waiting.as_mut()) else { return Err(message) };
+        let full = waiting.first.is_some() as usize + waiting.more.len() >= waiting.capacity;
+        if full || (waiting.single && waiting.answered) {
+            return Err(message);
+        }
+        waiting.answered = true;
+        if waiting.first.is_none() && waiting.more.is_empty() {
+            waiting.first = Some(message);
+        } else {
+            waiting.more.push_back(message);
+        }
+        *wake = waiting.waker.take();
+        Ok(())
+    }
+}
+
+struct Door(Arc<Inbox>);
+
+impl Direct for Door {
+    fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
+        let result = self.0.accept(message, wake);
+        let counter = if result.is_ok() { &self.0.answered } else { &self.0.late };
+        counter.fetch_add(1, Ordering::Relaxed);
+        result
+    }
+}
+
+impl Ticket {
+    /// Where the answers are to go.
+    pub(crate) fn reply(&self) -> Subject {
+        let mut digits = [0; DIGITS];
+        let token = encode(u64::from(self.uses) << SLOT_BITS | u64::from(self.slot), &mut digits);
+        let root = self.inbox.root.as_str();
+        let len = root.len() + 1 + token.len();
+        let mut text = [0; REPLY_MAX];
+        let reply = match text.get_mut(..len) {
+            Some(text) => {
+                text[..root.len()].copy_from_slice(root.as_bytes());
+                text[root.len()] = b'.';
+                text[root.len() + 1..].copy_from_slice(token);
+                SmolStr::new(std::str::from_utf8(text).expect("a subject, a dot and digits"))
+            }
+            None => SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))),
+        };
+        Subject::from_smol(reply)
+    }
+
+    /// The next answer; `Err` once the connection is closed and all answers are taken. While there is none, `waker` is left to be
+    /// woken by it.
+    pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
+        // Cloned before the lock: cloning, too, is a user's code.
+        let mut waker = waker.cloned();
+        let mut slots = self.inbox.slots.lock();
+        let closed = slots.closed;
+        let place = slots.slots[self.slot as usize].waiting.as_mut();
+        let waiting = place.filter(|_| self.open).expect("polled after completion");
+        let next = waiting.first.take().or_else(|| waiting.more.pop_front());
+        if let Some(message) = next {
+            if waiting.single {
+                self.open = false;
+                let (done, idle) = slots.give_back(self.slot);
+                drop(slots);
+                drop(done);
+                self.inbox.became_idle(idle);
+            }
+            return Poll::Ready(Ok(message));
+        }
+        if closed {
+            return Poll::Ready(Err(()));
+        }
+        if waker.is_some() {
+            std::mem::swap(&mut waiting.waker, &mut waker);
+        }
+        drop(slots);
+        Poll::Pending
+    }
+}
+
+impl Slots {
+    /// Ends a place; what was in it, and whether no other is taken.
+    fn give_back(&mut self, slot: u32) -> (Option<Waiting>, bool) {
+        let waiting = self.slots[slot as usize].waiting.take();
+        self.free.push(slot);
+        (waiting, self.free.len() == self.slots.len())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let (waiting, idle) = self.inbox.slots.lock().give_back(self.slot);
+        // Answers and wakers are a user's: dropped with no lock held.
+        if let Some(waiting) = waiting {
+            let untaken = waiting.first.is_some() as u64 + waiting.more.len() as u64;
+            if untaken > 0 {
+                self.inbox.late.fetch_add(untaken, Ordering::Relaxed);
+            }
+        }
+        self.inbox.became_idle(idle);
+    }
+}
+
+/// The digits of `number`, the highest first, without leading zeros.
+fn encode(mut number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let mut at = DIGITS;
+    loop {
+        at -= 1;
+        digits[at] = ALPHABET[(number & 63) as usize];
+        number >>= 6;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+fn decode(token: &str) -> Option<u64> {
+    if token.is_empty() || token.len() > DIGITS {
+        return None;
+    }
+    token.bytes().try_fold(0u64, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'A'..=b'Z' => digit - b'A' + 10,
+            b'a'..=b'z' => digit - b'a' + 36,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        Some(number << 6 | u64::from(value))
+    })
+}
+
+/// `len` digits of `number`, the highest first; the rest of it is cut off.
+pub(super) fn name(number: u64, len: usize) -> String {
+    let mut digits = [b'0'; DIGITS];
+    encode(number, &mut digits);
+    digits[DIGITS - len..].iter().map(|&digit| char::from(digit)).collect()
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive_the_way_through_a_token() {
+        for number in [0, 1, 63, 64, 64 * 64 - 1, 1 << 20, u64::MAX] {
+            let mut digits = [0; DIGITS];
+            let token = String::from_utf8(encode(number, &mut digits).to_vec()).unwrap();
+            assert_eq!(decode(&token), Some(number), "{token}");
+        }
+        assert_eq!(decode(""), None);
+        assert_eq!(decode("zzzzzzzzzzzz"), None);
+        assert_eq!(decode("a+b"), None);
+        assert_eq!(name(65, 3), "011");
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_use_of_the_slot_is_late() {
+        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default()));
+        let first = inbox.open(true).unwrap();
+        let reply = first.reply();
+        drop(first);
+        let mut second = inbox.open(true).unwrap();
+        assert_ne!(second.reply(), reply);
+        let deliver = |to: Subject| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None);
+        assert!(deliver(reply).is_err());
+        assert!(deliver(second.reply()).is_ok());
+        assert!(deliver(second.reply()).is_err(), "one answer is wanted");
+        assert_eq!((inbox.late(), inbox.ledger().delivered), (2, 1));
+        assert!(matches!(second.poll(None), Poll::Ready(Ok(_))));
+        assert!(inbox.is_idle());
+    }
+}

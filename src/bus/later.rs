@@ -1,0 +1,413 @@
+//! What a publish leaves for when no lock is held: wake-ups, callbacks, queues without room.
+
+use super::event::Event;
+use super::{Connection, Shared};
+use crate::account::Subscription;
+use crate::clock::TimerKey;
+use crate::delivery::{
+    After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker,
+};
+use crate::message::Message;
+use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, and on a manual clock.
+const CHANNEL_RETRY: Duration = Duration::from_millis(1);
+
+/// Filled while routes are held, worked off after.
+#[derive(Default)]
+pub(super) struct Later {
+    /// Apart, so that one step, the common case, needs no allocation.
+    first: Option<Step>,
+    more: Vec<Step>,
+}
+
+enum Step {
+    After(Arc<Subscription>, After),
+    Run(Arc<Subscription>, Message),
+    Full(Arc<Subscription>, Message),
+    Drop(Message),
+}
+
+/// A copy of a message that waits for room.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    subscription: Arc<Subscription>,
+    message: Option<Message>,
+    size: usize,
+    deadline: Option<Duration>,
+    place: Place,
+    timer: Option<TimerKey>,
+}
+
+impl Later {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    #[inline]
+    fn push(&mut self, step: Step) {
+        match self.first {
+            None => self.first = Some(step),
+            Some(_) => self.more.push(step),
+        }
+    }
+
+    #[cold]
+    pub(super) fn after(&mut self, subscription: &Arc<Subscription>, after: After) {
+        if after.is_something() {
+            self.push(Step::After(subscription.clone(), after));
+        }
+    }
+
+    pub(super) fn run(&mut self, subscription: &Arc<Subscription>, message: Message) {
+        self.push(Step::Run(subscription.clone(), message));
+    }
+
+    pub(super) fn full(&mut self, subscription: &Arc<Subscription>, message: Message) {
+        self.push(Step::Full(subscription.clone(), message));
+    }
+
+    /// Drops a message when no lock is held: a payload may have a destructor of the user's.
+    pub(super) fn drop(&mut self, message: Message) {
+        self.push(Step::Drop(message));
+    }
+}
+
+impl Connection {
+    /// Does what is left to do; gives back how many more copies were accepted. Copies that are to wait for room are left in
+    /// `waiting`, or waited for if that is `None`.
+    ///
+    /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
+        if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
+            if let Some(Step::Run(subscription, message)) = later.first.take() {
+                self.call_soon(subscription, message);
+            }
+            return 0;
+        }
+        let (mut tasks, mut full) = (Vec::new(), Vec::new());
+        for step in later.first.into_iter().chain(later.more) {
+            match step {
+                Step::After(subscription, after) => self.shared.do_after(&subscription, after),
+                Step::Run(subscription, message) => tasks.push((subscription, message)),
+                Step::Full(subscription, message) => full.push((subscription, message)),
+                Step::Drop(message) => drop(message),
+            }
+        }
+        let (mut accepted, mut routed) = (0, 0);
+        for (subscription, message) in full {
+            let outcome = self.find_room(subscription, message, waiting.as_deref_mut());
+            accepted += (outcome == Outcome::Accepted) as usize;
+            routed += (outcome != Outcome::Gone) as u64;
+        }
+        self.desk().count_more_routed(routed, had == 0);
+        if !tasks.is_empty() {
+            let me = self.me();
+            runner::run_all(tasks.into_iter().map(|(subscription, message)| {
+                let me = me.clone();
+                move || me.call(&subscription, message)
+            }));
+        }
+        accepted
+    }
+
+    /// The common case: one callback, and nothing else to do.
+    fn call_soon(&self, subscription: Arc<Subscription>, message: Message) {
+        // Both forms of the task want it; only one of them runs.
+        let task = std::cell::Cell::new(Some((subscription, message)));
+        let take = || task.take().expect("one of the two runs");
+        let now = || {
+            let (subscription, message) = take();
+            self.call(&subscription, message);
+        };
+        let later = || {
+            let (me, (subscription, message)) = (self.me(), take());
+            move || me.call(&subscription, message)
+        };
+        runner::run_one(now, later);
+    }
+
+    /// Runs a callback, and sees to what follows from it.
+    fn call(&self, subscription: &Arc<Subscription>, message: Message) {
+        if let Err(panic) = subscription.outlet.run(message) {
+            self.desk().count_panic();
+            let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+            let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            self.shared.hub.tell(|| Event::CallbackPanicked { subscription: subscription.info(), message });
+            // Dropping what a panic carries may panic again; that, too, is the callback's fault and nobody else's.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(panic)));
+        }
+        if subscription.outlet.close_reason().is_some() {
+            self.shared.after_the_end(subscription);
+        }
+    }
+
+    /// What the policy of a subscription without room says.
+    fn find_room(
+        &self,
+        subscription: Arc<Subscription>,
+        message: Message,
+        waiting: Option<&mut Vec<Waiting>>,
+    ) -> Outcome {
+        match subscription.outlet.overflow() {
+            Overflow::DropNewest => self.shared.lose(&subscription, message, DropReason::QueueFull),
+            Overflow::DropOldest => self.shared.push_out(&subscription, message),
+            Overflow::Close => {
+                let outcome = self.shared.lose(&subscription, message, DropReason::SlowConsumer);
+                self.shared.end(&subscription, CloseReason::SlowConsumer);
+                outcome
+            }
+            Overflow::Block(limit) => {
+                let deadline = self.shared.timers.deadline(limit);
+                match waiting {
+                    None => self.shared.wait_for_room(&subscription, message, deadline),
+                    Some(waiting) => {
+                        waiting.push(Waiting::new(subscription, message, deadline));
+                        // Counted when it is known what became of it.
+                        Outcome::Gone
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Accepted,
+    Lost,
+    /// The subscription has ended: the message was not for it.
+    Gone,
+}
+
+impl Shared {
+    fn do_after(&self, subscription: &Arc<Subscription>, after: After) {
+        if after.wake_receiver {
+            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
+                mailbox.receivers.wake_one();
+            }
+        }
+        if let Some(waker) = after.wake {
+            waker.wake();
+        }
+        if after.recovered {
+            if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
+                self.hub.tell_episode(subscription.info(), &episode);
+            }
+        }
+        if after.last {
+            self.end(subscription, CloseReason::LimitReached);
+        }
+    }
+
+    /// For a subscription that was closed while one of its callbacks still ran.
+    fn after_the_end(&self, subscription: &Arc<Subscription>) {
+        if subscription.outlet.is_ended() {
+            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
+                mailbox.room.wake_all();
+            }
+            self.retire(subscription);
+            if let Some(connection) = super::connection_of(subscription) {
+                connection.finish_drain();
+            }
+        }
+    }
+
+    fn lose(&self, subscription: &Arc<Subscription>, message: Message, reason: DropReason) -> Outcome {
+        match self.note_loss(subscription, &message, reason) {
+            Ok(()) => Outcome::Lost,
+            Err(Sealed) => Outcome::Gone,
+        }
+    }
+
+    fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
+        debug_assert!(reason.is_slow());
+        let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
+        if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
+            self.hub.tell_episode(subscription.info(), &episode);
+        }
+        Ok(())
+    }
+
+    fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
+        let size = message.size();
+        let mailbox = subscription.outlet.mailbox();
+        loop {
+            if let Some(oldest) = mailbox.evict() {
+                // Counted already; sealed or not, the offer below tells how it stands.
+                let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
+            } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
+                return self.lose(subscription, message, DropReason::QueueFull);
+            }
+            message = match subscription.outlet.offer(message, size) {
+                Offered::Taken(after) | Offered::Run(_, after) => {
+                    // Room that was made by force is no sign of recovery.
+                    self.do_after(subscription, After { recovered: false, ..after });
+                    return Outcome::Accepted;
+                }
+                Offered::Refused(_, Refused::Gone) => return Outcome::Gone,
+                Offered::Refused(message, Refused::Full) => message,
+            };
+        }
+    }
+
+    fn wait_for_room(&self, subscription: &Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Outcome {
+        if let Some(channel) = subscription.outlet.channel() {
+            return self.wait_for_channel(subscription, channel, message, deadline);
+        }
+        let size = message.size();
+        let mut held = Some(message);
+        let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
+            match subscription.outlet.offer(held.take()?, size) {
+                Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
+                Offered::Refused(_, Refused::Gone) => Some(None),
+                Offered::Refused(message, Refused::Full) => {
+                    held = Some(message);
+                    None
+                }
+            }
+        });
+        match (offered, held) {
+            (Some(Some(after)), _) => {
+                self.do_after(subscription, after);
+                Outcome::Accepted
+            }
+            (None, Some(message)) => self.lose(subscription, message, DropReason::BlockTimeout),
+            (Some(None), _) | (None, None) => Outcome::Gone,
+        }
+    }
+
+    /// A channel of the user's wakes a blocked sender itself, but knows only the system's clock.
+    fn wait_for_channel(
+        &self,
+        subscription: &Arc<Subscription>,
+        channel: &Sender<Message>,
+        mut message: Message,
+        deadline: Option<Duration>,
+    ) -> Outcome {
+        let waker = thread_waker();
+        loop {
+            runner::run_waiting();
+            let now = self.timers.now();
+            let left = deadline.map(|deadline| deadline.saturating_sub(now));
+            let sent = match left {
+                Some(_) | None if self.timers.is_manual() => channel.try_send(message).map_err(|unsent| match unsent {
+                    TrySendError::Full(message) => SendTimeoutError::Timeout(message),
+                    TrySendError::Disconnected(message) => SendTimeoutError::Disconnected(message),
+                }),
+                Some(left) => channel.send_timeout(message, left),
+                None => channel.send(message).map_err(|unsent| SendTimeoutError::Disconnected(unsent.0)),
+            };
+            message = match sent {
+                Ok(()) => {
+                    match subscription.outlet.count_delivered() {
+                        Ok(false) => {}
+                        Ok(true) => drop(self.end(subscription, CloseReason::LimitReached)),
+                        // Its guard is gone and its counts are in the past already: this one goes there directly.
+                        Err(Sealed) => {
+                            let mut past = self.account.past.lock();
+                            past.ledger.matched += 1;
+                            past.ledger.delivered += 1;
+                        }
+                    }
+                    return Outcome::Accepted;
+                }
+                Err(SendTimeoutError::Disconnected(_)) => {
+                    self.end(subscription, CloseReason::Disconnected);
+                    return Outcome::Gone;
+                }
+                Err(SendTimeoutError::Timeout(message))
+                    if deadline.is_some_and(|deadline| self.timers.now() >= deadline) =>
+                {
+                    return self.lose(subscription, message, DropReason::BlockTimeout);
+                }
+                Err(SendTimeoutError::Timeout(message)) => message,
+            };
+            if self.timers.is_manual() {
+                let retry = now + CHANNEL_RETRY;
+                self.timers.park(&waker, Some(deadline.map_or(retry, |deadline| deadline.min(retry))));
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
+        let size = message.size();
+        Waiting { subscription, message: Some(message), size, deadline, place: Place::default(), timer: None }
+    }
+
+    /// Tries again; leaves the task's waker where room is announced and with the clock.
+    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.cancel_timer(shared);
+        let subscription = self.subscription.clone();
+        let is_channel = subscription.outlet.channel().is_some();
+        if !is_channel {
+            subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
+        }
+        let message = self.message.take().expect("polled after completion");
+        let outcome = match subscription.outlet.offer(message, self.size) {
+            Offered::Taken(after) | Offered::Run(_, after) => {
+                shared.do_after(&subscription, after);
+                Outcome::Accepted
+            }
+            Offered::Refused(_, Refused::Gone) => Outcome::Gone,
+            Offered::Refused(message, Refused::Full) => {
+                let now = shared.timers.now();
+                if self.deadline.is_some_and(|deadline| now >= deadline) {
+                    shared.lose(&subscription, message, DropReason::BlockTimeout)
+                } else {
+                    self.message = Some(message);
+                    let retry = is_channel.then(|| now + CHANNEL_RETRY);
+                    self.set_timer(shared, retry.into_iter().chain(self.deadline).min(), cx.waker());
+                    return Poll::Pending;
+                }
+            }
+        };
+        self.leave();
+        Poll::Ready(outcome)
+    }
+
+    /// As [`Waiting::poll`], with the publisher's counters: ready with whether the subscriber accepted.
+    pub(crate) fn poll_counted(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<bool> {
+        self.poll(&connection.shared, cx).map(|outcome| {
+            connection.desk().count_more_routed((outcome != Outcome::Gone) as u64, false);
+            outcome == Outcome::Accepted
+        })
+    }
+
+    /// For a future that is dropped: the copy is lost, and counted.
+    pub(crate) fn cancel(mut self, connection: &Connection) {
+        self.cancel_timer(&connection.shared);
+        self.leave();
+        if self.message.take().is_some() {
+            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled);
+            connection.desk().count_more_routed(counted.is_ok() as u64, false);
+        }
+    }
+
+    fn set_timer(&mut self, shared: &Shared, at: Option<Duration>, waker: &Waker) {
+        self.timer = at.map(|at| shared.timers.set(at, waker.clone()));
+    }
+
+    fn cancel_timer(&mut self, shared: &Shared) {
+        if let Some(timer) = self.timer.take() {
+            shared.timers.cancel(timer);
+        }
+    }
+
+    /// Gives up the place in the list; a wake-up that may have been for another is passed on.
+    fn leave(&mut self) {
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
+            if mailbox.room.leave(&mut self.place) && !mailbox.room.is_idle() {
+                mailbox.room.wake_one();
+            }
+        }
+    }
+}

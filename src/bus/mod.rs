@@ -1,0 +1,235 @@
+//! The bus: the root that connections hang on, and the publish path.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `builder` | what a bus can be built with |
+//! | `connection` | connections, their subscriptions and how both end |
+//! | `route` | what a publish does, top to bottom |
+//! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
+//! | `inbox` | where requests wait for answers |
+//! | `event` | what is told to whoever asks |
+//! | `stats` | counters and the snapshot of them |
+
+mod builder;
+mod connection;
+mod event;
+mod inbox;
+mod later;
+mod route;
+mod stats;
+
+pub use builder::{BuildError, BusBuilder};
+pub use connection::ConnectOptions;
+pub(crate) use connection::{Connection, Phase, RegisterError};
+pub use event::{Event, Events, SlowConsumer};
+pub(crate) use inbox::{Inbox, InboxError, Ticket};
+pub(crate) use later::Waiting;
+pub(crate) use route::{Outgoing, RouteError};
+pub use stats::{BusStats, ClientStats};
+
+use crate::account::{Account, Subscription, Totals};
+use crate::client::{Client, Drain};
+use crate::clock::{Clock, Timers};
+use crate::delivery::{CloseReason, Policy};
+use crate::limits::Limits;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use event::Hub;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+/// An in-process message bus. Cheap to clone; clones are the same bus.
+///
+/// Everything goes through a connection: [`Bus::connect`]. Dropping the last `Bus` closes nothing: the clients keep the bus alive
+/// and it ends with the last of them.
+///
+/// # Example
+///
+/// ```
+/// use postroom::Bus;
+///
+/// let bus = Bus::new();
+/// let client = bus.connect();
+/// let orders = client.subscribe("orders.*")?;
+/// assert_eq!(client.publish("orders.eu", "hello")?, 1);
+/// assert_eq!(orders.recv()?.payload(), b"hello");
+/// assert!(bus.stats().ledger.balances());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Bus {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all connections of a bus have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) account: Account,
+    pub(crate) timers: Arc<Timers>,
+    hub: Hub,
+    pub(crate) clock: Clock,
+    pub(crate) seed: u64,
+    /// The bounds of a subscription that asks for none of its own.
+    pub(crate) usual: Arc<Policy>,
+    /// The bounds of what queues nothing itself: as large as can be counted.
+    pub(crate) boundless: Arc<Policy>,
+    phase: AtomicU8,
+    /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
+    connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
+    next_connection: AtomicU64,
+}
+
+impl Bus {
+    /// A bus with the default limits, the system clock and a seed of its own.
+    pub fn new() -> Self {
+        Bus::builder().build()
+    }
+
+    /// To build a bus with other limits, a clock or a seed.
+    pub fn builder() -> BusBuilder {
+        BusBuilder::new()
+    }
+
+    /// A new connection with the default options. Never fails: on a closed bus it is closed from the start.
+    pub fn connect(&self) -> Client {
+        self.connect_with(ConnectOptions::new())
+    }
+
+    /// A new connection.
+    pub fn connect_with(&self, options: ConnectOptions) -> Client {
+        let id = self.shared.next_connection.fetch_add(1, Ordering::Relaxed);
+        let mut connections = self.shared.connections.lock();
+        // Under the lock: a close that comes now finds the connection there, or it sees the phase.
+        let connection = Connection::new(self.shared.clone(), id, options);
+        connections.insert(id, Arc::downgrade(&connection));
+        drop(connections);
+        Client::new(connection)
+    }
+
+    /// A stream of what happens on the bus from now on.
+    pub fn events(&self) -> Events {
+        self.shared.hub.listen(self.shared.account.limits.events_capacity, self.shared.timers.clone())
+    }
+
+    /// All counters of the bus in one snapshot.
+    ///
+    /// The ledger in it balances by construction. While others publish or receive, a message under way may be in it or not.
+    /// Blocking: the locks of the ledger, the list of connections and each connection's list of subscriptions; it visits every
+    /// subscription.
+    pub fn stats(&self) -> BusStats {
+        self.shared.stats()
+    }
+
+    /// The limits it was built with.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.account.limits
+    }
+
+    /// The clock it was built with.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
+    pub fn has_interest(&self, subject: &str) -> bool {
+        crate::subject::check_subject(subject).is_ok() && self.shared.account.matcher.has_interest(subject)
+    }
+
+    /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.
+    pub fn drain(&self) -> Drain {
+        self.shared.phase.fetch_max(Phase::Draining as u8, Ordering::SeqCst);
+        let connections = self.shared.connections();
+        connections.iter().for_each(|connection| connection.drain());
+        Drain::bus(self.shared.clone(), connections)
+    }
+
+    /// Ends all subscriptions and fails all that comes later. What is queued can still be received. Idempotent.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Whether the bus was closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.phase() == Phase::Closed
+    }
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Bus::new()
+    }
+}
+
+impl Shared {
+    pub(crate) fn phase(&self) -> Phase {
+        connection::phase_from(self.phase.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn close(&self) {
+        if self.phase.swap(Phase::Closed as u8, Ordering::SeqCst) == Phase::Closed as u8 {
+            return;
+        }
+        for connection in self.connections() {
+            connection.close(CloseReason::BusClosed);
+        }
+        self.hub.close();
+    }
+
+    /// The connections there are now; dropped by the caller with no lock held.
+    fn connections(&self) -> Vec<Arc<Connection>> {
+        self.connections.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// See [`Connection::end`].
+    pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
+        if !subscription.outlet.close(reason) {
+            return false;
+        }
+        if let Some(connection) = connection_of(subscription) {
+            connection.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(self.account.matcher.remove(&subscription.pattern, subscription.entry));
+        if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
+            self.hub.tell_episode(subscription.info(), &episode);
+        }
+        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected) {
+            self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
+        }
+        true
+    }
+
+    /// Enters the counts of a subscription into the past, if nothing can change them any more.
+    pub(crate) fn retire(&self, subscription: &Subscription) {
+        let connection = connection_of(subscription);
+        let mut past = self.account.past.lock();
+        if subscription.may_retire() {
+            past.ledger += subscription.outlet.seal().into();
+            if let Some(connection) = &connection {
+                connection.unregister(subscription);
+            }
+        }
+        drop(past);
+    }
+
+    /// For the drop of a connection.
+    pub(crate) fn forget_connection(&self, id: u64, totals: impl FnOnce() -> Totals) {
+        let mut past = self.account.past.lock();
+        *past += totals();
+        self.connections.lock().remove(&id);
+    }
+
+    /// Characters that name a connection in its inboxes: different for each of a bus, and for the same seed the same.
+    pub(crate) fn inbox_name(&self, connection: u64) -> String {
+        const LEN: usize = 6;
+        const NAMES: u64 = 64u64.pow(LEN as u32);
+        // An odd step shares no factor with the number of names, and so visits each before any twice.
+        const STEP: u64 = 42_469_174_547;
+        let number = (u128::from(self.seed) + u128::from(connection) * u128::from(STEP)) % u128::from(NAMES);
+        inbox::name(number as u64, LEN)
+    }
+}
+
+/// The connection a subscription belongs to, while it is there.
+pub(crate) fn connection_of(subscription: &Subscription) -> Option<Arc<Connection>> {
+    subscription.connection.upgrade()?.downcast().ok()
+}

@@ -1,0 +1,208 @@
+//! Waiting for the end of a drain.
+
+use super::error::DrainTimeoutError;
+use crate::account::Subscription;
+use crate::bus::{Connection, Phase, Shared};
+use crate::delivery::{Place, WakeList};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A drain under way; made by the `drain` methods of subscriber, guard, client and bus.
+///
+/// The drain has begun when this is returned, and goes on whether or not anybody waits. It ends when every message that was let in
+/// has been received (or its callback has returned), and, for a client or a bus, when no request waits for an answer (D7, D8);
+/// the client or bus is closed then. Wait with [`wait`](Drain::wait), [`wait_timeout`](Drain::wait_timeout) or `.await`.
+///
+/// A callback must not wait for the drain of its own subscription: it would wait for itself.
+#[must_use = "the drain goes on by itself; wait for it, or say `let _ =`"]
+pub struct Drain {
+    what: What,
+    shared: Arc<Shared>,
+}
+
+enum What {
+    Subscription(Arc<Connection>, Arc<Subscription>),
+    Client(Arc<Connection>),
+    Bus(Vec<Arc<Connection>>),
+}
+
+impl Drain {
+    pub(crate) fn subscription(connection: Arc<Connection>, subscription: Arc<Subscription>) -> Self {
+        Drain { shared: connection.shared.clone(), what: What::Subscription(connection, subscription) }
+    }
+
+    pub(crate) fn client(connection: Arc<Connection>) -> Self {
+        Drain { shared: connection.shared.clone(), what: What::Client(connection) }
+    }
+
+    pub(crate) fn bus(shared: Arc<Shared>, connections: Vec<Arc<Connection>>) -> Self {
+        Drain { what: What::Bus(connections), shared }
+    }
+
+    /// Blocks until the drain has ended.
+    pub fn wait(self) {
+        // Without a limit there is no timeout to report.
+        let _ = self.wait_until(None, Duration::ZERO);
+    }
+
+    /// Blocks until the drain has ended, at most for `timeout` on the bus's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`DrainTimeoutError`] when the time is up. The drain goes on.
+    pub fn wait_timeout(self, timeout: Duration) -> Result<(), DrainTimeoutError> {
+        self.wait_until(self.shared.timers.deadline(timeout), timeout)
+    }
+
+    fn wait_until(&self, deadline: Option<Duration>, after: Duration) -> Result<(), DrainTimeoutError> {
+        while let Some(busy) = self.busy() {
+            let changed = busy.changes().block(&self.shared.timers, deadline, || (!busy.is_busy()).then_some(()));
+            if changed.is_none() {
+                return Err(DrainTimeoutError { after, pending: self.pending() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The first thing that is not done yet; does what is left to do when all is.
+    fn busy(&self) -> Option<Busy> {
+        let connections = match &self.what {
+            What::Subscription(connection, subscription) => {
+                let busy = Busy::Subscription(subscription.clone());
+                if busy.is_busy() {
+                    return Some(busy);
+                }
+                connection.finish_drain();
+                return None;
+            }
+            What::Client(connection) => std::slice::from_ref(connection),
+            What::Bus(connections) => &connections[..],
+        };
+        let busy = connections.iter().find_map(busy_of);
+        if busy.is_none() && matches!(self.what, What::Bus(_)) {
+            self.shared.close();
+        }
+        busy
+    }
+
+    fn pending(&self) -> usize {
+        let of = |connection: &Arc<Connection>| {
+            let queued = |subscription: &Arc<Subscription>| subscription.outlet.counts().queued as usize;
+            let queued: usize = connection.subscriptions().iter().map(queued).sum();
+            queued + connection.inbox_if_any().map_or(0, |inbox| inbox.waiting())
+        };
+        match &self.what {
+            What::Subscription(_, subscription) => subscription.outlet.counts().queued as usize,
+            What::Client(connection) => of(connection),
+            What::Bus(connections) => connections.iter().map(of).sum(),
+        }
+    }
+}
+
+fn busy_of(connection: &Arc<Connection>) -> Option<Busy> {
+    if connection.phase() == Phase::Closed {
+        return None;
+    }
+    let of_subscriptions = connection.subscriptions().into_iter().map(Busy::Subscription).find(Busy::is_busy);
+    let busy = of_subscriptions.or_else(|| Some(Busy::Requests(connection.clone())).filter(Busy::is_busy));
+    if busy.is_none() {
+        connection.finish_drain();
+    }
+    busy
+}
+
+/// One thing that a drain waits for.
+enum Busy {
+    Subscription(Arc<Subscription>),
+    Requests(Arc<Connection>),
+}
+
+impl Busy {
+    fn is_busy(&self) -> bool {
+        match self {
+            Busy::Subscription(subscription) => {
+                subscription.outlet.mailbox_if_any().is_some_and(|mailbox| mailbox.pending().0 > 0)
+            }
+            Busy::Requests(connection) => connection.inbox_if_any().is_some_and(|inbox| !inbox.is_idle()),
+        }
+    }
+
+    /// Where it is announced that this may have changed.
+    fn changes(&self) -> &WakeList {
+        match self {
+            Busy::Subscription(subscription) => &subscription.outlet.mailbox().room,
+            Busy::Requests(connection) => connection.inbox_if_any().map_or(&connection.drained, |inbox| &inbox.idle),
+        }
+    }
+}
+
+impl IntoFuture for Drain {
+    type Output = ();
+    type IntoFuture = DrainFuture;
+
+    fn into_future(self) -> DrainFuture {
+        DrainFuture { drain: self, waiting: None }
+    }
+}
+
+/// Ready when a drain has ended.
+///
+/// # Cancel safety
+///
+/// Dropping it loses nothing; the drain goes on.
+pub struct DrainFuture {
+    drain: Drain,
+    waiting: Option<(Busy, Place)>,
+}
+
+impl Future for DrainFuture {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some((busy, place)) = &mut self.waiting {
+                busy.changes().register(place, cx.waker());
+                if busy.is_busy() {
+                    return Poll::Pending;
+                }
+            }
+            self.leave();
+            match self.drain.busy() {
+                None => return Poll::Ready(()),
+                Some(busy) => self.waiting = Some((busy, Place::default())),
+            }
+        }
+    }
+}
+
+impl DrainFuture {
+    fn leave(&mut self) {
+        if let Some((busy, mut place)) = self.waiting.take() {
+            if busy.changes().leave(&mut place) && !busy.changes().is_idle() {
+                busy.changes().wake_one();
+            }
+        }
+    }
+}
+
+impl Drop for DrainFuture {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl fmt::Debug for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain").field("pending", &self.pending()).finish()
+    }
+}
+
+impl fmt::Debug for DrainFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DrainFuture").field("pending", &self.drain.pending()).finish()
+    }
+}

@@ -1,0 +1,218 @@
+//! What can go wrong, one type for each operation.
+
+use crate::bus::{InboxError, RegisterError, RouteError};
+use crate::delivery::CloseReason;
+use crate::subject::SubjectError;
+use std::time::Duration;
+
+/// Why a message was not published. Nobody got it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The subject is not one (S4, S13); a wildcard is not published to.
+    #[error("invalid subject: {0}")]
+    InvalidSubject(#[from] SubjectError),
+    /// The subject is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).
+    #[error("subject of {len} bytes is longer than the {max} allowed")]
+    SubjectTooLong {
+        /// Bytes of the subject.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Payload and headers are larger than [`Limits::max_payload`](crate::Limits::max_payload) (L4).
+    #[error("payload and headers of {size} bytes exceed the maximum of {max}")]
+    MaxPayloadExceeded {
+        /// Bytes of payload and encoded headers.
+        size: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The client or the bus was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+impl From<RouteError> for PublishError {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::Subject(error) => PublishError::InvalidSubject(error),
+            RouteError::SubjectTooLong { len, max } => PublishError::SubjectTooLong { len, max },
+            RouteError::PayloadTooLarge { size, max } => PublishError::MaxPayloadExceeded { size, max },
+            RouteError::Closed => PublishError::Closed,
+        }
+    }
+}
+
+/// Why a subscription was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The pattern is not one (S4).
+    #[error("invalid pattern: {0}")]
+    InvalidPattern(#[from] SubjectError),
+    /// The pattern is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).
+    #[error("pattern of {len} bytes is longer than the {max} allowed")]
+    PatternTooLong {
+        /// Bytes of the pattern.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The pattern has more tokens than [`Limits::max_subscription_tokens`](crate::Limits::max_subscription_tokens) (S11).
+    #[error("pattern of {tokens} tokens has more than the {max} allowed")]
+    TooManyTokens {
+        /// Tokens of the pattern.
+        tokens: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The queue group's name is empty or has a blank in it (S13).
+    #[error("invalid queue group name {name:?}")]
+    InvalidQueue {
+        /// The name.
+        name: String,
+    },
+    /// The connection has [`Limits::max_subscriptions`](crate::Limits::max_subscriptions) already (L5).
+    #[error("maximum of {max} subscriptions exceeded")]
+    MaxSubscriptionsExceeded {
+        /// The limit.
+        max: usize,
+    },
+    /// A capacity is 0 or more than can be counted.
+    #[error("capacity {value} is not within 1 to {max}")]
+    InvalidCapacity {
+        /// What was asked for, in messages or bytes.
+        value: usize,
+        /// The most that can be asked for.
+        max: usize,
+    },
+    /// [`Overflow::DropOldest`](crate::Overflow::DropOldest) was asked of a channel whose front is the user's.
+    #[error("a user's channel can't drop its oldest message")]
+    UnsupportedOverflow,
+    /// The client or the bus is closed, or draining (D8).
+    #[error("the client is closed or draining")]
+    Closed,
+}
+
+impl From<RegisterError> for SubscribeError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => SubscribeError::Closed,
+            RegisterError::TooMany { max } => SubscribeError::MaxSubscriptionsExceeded { max },
+        }
+    }
+}
+
+/// A subscription has ended and its queue is empty: no message will come any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the subscription has ended: {reason:?}")]
+#[non_exhaustive]
+pub struct RecvError {
+    /// Why it has ended.
+    pub reason: CloseReason,
+}
+
+/// Why there was no message at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// None is there yet.
+    #[error("no message is queued")]
+    Empty,
+    /// None will come any more.
+    #[error("the subscription has ended: {0:?}")]
+    Closed(CloseReason),
+}
+
+/// Why no message came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvTimeoutError {
+    /// The time was up.
+    #[error("no message came in time")]
+    Timeout,
+    /// None will come any more.
+    #[error("the subscription has ended: {0:?}")]
+    Closed(CloseReason),
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Nobody is subscribed to the subject, or a responder passed on that nobody is (R2, R8). Known at once.
+    #[error("no responders on {subject}")]
+    NoResponders {
+        /// Where the request went.
+        subject: String,
+    },
+    /// No answer came in time. One that comes later is counted in [`ClientStats::late_replies`](crate::ClientStats::late_replies).
+    #[error("no answer within {after:?}")]
+    Timeout {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The request was not published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The connection has [`Limits::max_requests`](crate::Limits::max_requests) waiting already.
+    #[error("{max} requests wait for an answer already")]
+    TooManyRequests {
+        /// The limit.
+        max: usize,
+    },
+    /// The client or the bus was closed, or is draining (D8).
+    #[error("the client is closed or draining")]
+    Closed,
+}
+
+impl RequestError {
+    /// Whether nobody answers there.
+    pub fn is_no_responders(&self) -> bool {
+        matches!(self, RequestError::NoResponders { .. })
+    }
+
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, RequestError::Timeout { .. })
+    }
+}
+
+impl From<RegisterError> for RequestError {
+    fn from(_: RegisterError) -> Self {
+        RequestError::Closed
+    }
+}
+
+impl From<InboxError> for RequestError {
+    fn from(error: InboxError) -> Self {
+        match error {
+            InboxError::Closed => RequestError::Closed,
+            InboxError::Full { max } => RequestError::TooManyRequests { max },
+        }
+    }
+}
+
+/// Why a message could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// It asks for no answer, or it was made by hand and not received.
+    #[error("the message asks for no answer")]
+    NoReply,
+    /// The answer was not published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// A drain did not come to its end in time; it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{pending} messages were still to be taken, or requests to be answered, after {after:?}")]
+#[non_exhaustive]
+pub struct DrainTimeoutError {
+    /// How long it was waited for.
+    pub after: Duration,
+    /// Messages queued or being handled, and requests under way.
+    pub pending: usize,
+}

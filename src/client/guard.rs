@@ -1,0 +1,78 @@
+//! Subscriptions without a queue of ours: a callback, or a channel of the user's.
+
+use super::drain::Drain;
+use super::subscriber::end_after;
+use crate::account::{Ledger, Subscription};
+use crate::bus::Connection;
+use crate::delivery::CloseReason;
+use crate::subject::Pattern;
+use std::fmt;
+use std::sync::Arc;
+
+/// Keeps a subscription of [`Client::subscribe_fn`](crate::Client::subscribe_fn) or
+/// [`Client::subscribe_channel`](crate::Client::subscribe_channel) alive; dropping it unsubscribes.
+///
+/// Once it is dropped, the bus lets go of the callback or the channel's sender: at once, or when calls under way have returned.
+#[must_use = "dropping the guard unsubscribes"]
+pub struct SubscriptionGuard {
+    subscription: Arc<Subscription>,
+    connection: Arc<Connection>,
+}
+
+impl SubscriptionGuard {
+    pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
+        SubscriptionGuard { subscription, connection }
+    }
+
+    /// What it is subscribed to.
+    pub fn pattern(&self) -> &Pattern {
+        &self.subscription.pattern
+    }
+
+    /// Its number, unique on the bus; events name it.
+    pub fn id(&self) -> u64 {
+        self.subscription.entry.number()
+    }
+
+    /// Why it has ended, if it has.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.subscription.outlet.close_reason()
+    }
+
+    /// What has become of its messages so far. Messages whose callback runs count as queued.
+    pub fn stats(&self) -> Ledger {
+        self.subscription.outlet.counts().into()
+    }
+
+    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). Calls under way go on.
+    pub fn unsubscribe(&self) {
+        self.connection.end(&self.subscription, CloseReason::Unsubscribed);
+    }
+
+    /// As [`Subscriber::unsubscribe_after`](crate::Subscriber::unsubscribe_after).
+    pub fn unsubscribe_after(&self, max: u64) {
+        end_after(&self.connection, &self.subscription, max);
+    }
+
+    /// Ends the interest; [`Drain::wait`] tells when no call is under way any more (D7).
+    pub fn drain(&self) -> Drain {
+        self.connection.end(&self.subscription, CloseReason::Drained);
+        Drain::subscription(self.connection.clone(), self.subscription.clone())
+    }
+}
+
+impl Drop for SubscriptionGuard {
+    fn drop(&mut self) {
+        self.connection.abandon(&self.subscription);
+    }
+}
+
+impl fmt::Debug for SubscriptionGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscriptionGuard")
+            .field("pattern", self.pattern())
+            .field("stats", &self.stats())
+            .field("ended", &self.close_reason())
+            .finish()
+    }
+}

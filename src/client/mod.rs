@@ -1,0 +1,477 @@
+//! The door: what users hold.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `mod` | [`Client`]: a connection, and all that starts from it |
+//! | `options` | what a subscription can be asked for |
+//! | `subscriber` | receiving: threads, tasks, iterators |
+//! | `guard` | callbacks and channels of the user's |
+//! | `publisher` | prepared publishers, and publishing from tasks |
+//! | `request`, `request_many` | requests, and answering |
+//! | `drain` | waiting for the end of a drain |
+//! | `error` | what can go wrong, one type for each operation |
+
+mod drain;
+mod error;
+mod guard;
+mod options;
+mod publisher;
+mod request;
+mod request_many;
+mod subscriber;
+
+pub use drain::{Drain, DrainFuture};
+pub use error::{
+    DrainTimeoutError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError, SubscribeError,
+    TryRecvError,
+};
+pub use guard::SubscriptionGuard;
+pub use options::SubscribeOptions;
+pub use publisher::{PublishFuture, Publisher};
+pub use request::RequestFuture;
+pub use request_many::{Answers, AnswersEnd, RequestMany};
+pub use subscriber::{IntoIter, Iter, Subscriber};
+
+use crate::account::Subscription;
+use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
+use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver};
+use crate::message::{HeaderMap, Message, Payload};
+use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
+use crossbeam_channel::Sender;
+use publisher::{head, outgoing_message, publish_async, reply_subject};
+use request::Question;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A connection to a [`Bus`]. Cheap to clone; clones are the same connection. May be used by many threads at once.
+///
+/// The connection ends with [`close`](Client::close), at the end of a [`drain`](Client::drain), with its bus, or when its last handle is
+/// gone: the clients, subscribers, guards and publishers made from it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    connection: Arc<Connection>,
+}
+
+impl Client {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        Client { connection }
+    }
+
+    /// Delivers a message to every subscription whose pattern matches `subject`, and to one member of each queue group. Gives back how many
+    /// accepted it.
+    ///
+    /// When this returns, the message is in the queue of each that accepted it, in their channel, or their callback has run: on this
+    /// thread, before the return. (A publish *from within* a callback returns before the callbacks that it leads to have run: they
+    /// run when the current one has returned, or waits through the bus for something.)
+    ///
+    /// Order: what one thread publishes reaches each subscriber in that order (G3). Blocking: only for subscriptions with
+    /// [`Overflow::Block`] that are full, and for callbacks.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::InvalidSubject`] and [`PublishError::SubjectTooLong`] for the subject, [`PublishError::MaxPayloadExceeded`] for
+    /// the payload, [`PublishError::Closed`] after `close`. Nobody got the message then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, PublishError};
+    ///
+    /// let client = Bus::new().connect();
+    /// let all = client.subscribe(">")?;
+    /// assert_eq!(client.publish("orders.eu", "hello")?, 1);
+    /// assert!(matches!(client.publish("orders.*", "hello"), Err(PublishError::InvalidSubject(_))));
+    /// assert_eq!(all.len(), 1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
+        Ok(self.connection.publish(&mut outgoing(&subject, payload.into()), None)?)
+    }
+
+    /// As [`Client::publish`], with headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`].
+    pub fn publish_with_headers<'a>(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        let mut out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
+        Ok(self.connection.publish(&mut out, None)?)
+    }
+
+    /// As [`Client::publish`], with a subject to answer to (R1). If nobody accepts it and this connection has a plain subscription that
+    /// matches `reply`, that gets a message with status 503 (R2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`]; also for `reply`.
+    pub fn publish_with_reply<'a>(
+        &self,
+        subject: impl ToSubject,
+        reply: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        let reply = reply_subject(reply)?;
+        let mut out = Outgoing { reply: Some(&reply), ..outgoing(&subject, payload.into()) };
+        Ok(self.connection.publish(&mut out, None)?)
+    }
+
+    /// Publishes a message that was made by hand, or passes one on: subject, reply, headers, status and payload.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`].
+    pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
+        Ok(self.connection.publish(&mut outgoing_message(message), None)?)
+    }
+
+    /// As [`Client::publish`], for tasks: full subscriptions with [`Overflow::Block`] suspend the task and block no thread.
+    ///
+    /// The message is delivered to all others *now*, when this is called; the future waits for the rest and says how many accepted it
+    /// in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the copies that still wait are counted as
+    /// [`DropReason::Cancelled`](crate::DropReason::Cancelled).
+    pub fn publish_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> PublishFuture {
+        publish_async(&self.connection, outgoing(&subject, payload.into()))
+    }
+
+    /// As [`Client::publish_message`], for tasks; see [`Client::publish_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`].
+    pub fn publish_message_async(&self, message: &Message) -> PublishFuture {
+        publish_async(&self.connection, outgoing_message(message))
+    }
+
+    /// A publisher that checks `subject` and looks up its route once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish`] for the subject.
+    pub fn publisher(&self, subject: impl ToSubject) -> Result<Publisher, PublishError> {
+        let subject = subject.into_subject()?;
+        let (len, max) = (subject.len(), self.connection.shared.account.limits.max_subject_len);
+        if len > max {
+            return Err(PublishError::SubjectTooLong { len, max });
+        }
+        Ok(Publisher::new(self.connection.clone(), subject))
+    }
+
+    /// Subscribes: every publish that starts after this returned, by whomever, reaches the subscription (G2).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`]: the pattern is invalid, too long, or has too many tokens; there are too many subscriptions; the client is
+    /// closed or draining.
+    pub fn subscribe(&self, pattern: impl ToPattern) -> Result<Subscriber, SubscribeError> {
+        self.subscribe_with(pattern, SubscribeOptions::new())
+    }
+
+    /// Subscribes as a member of a queue group: each message goes to one member of the group, whichever patterns its members have (Q2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`]; also [`SubscribeError::InvalidQueue`].
+    pub fn queue_subscribe(
+        &self,
+        pattern: impl ToPattern,
+        queue: impl Into<String>,
+    ) -> Result<Subscriber, SubscribeError> {
+        self.subscribe_with(pattern, SubscribeOptions::new().queue(queue))
+    }
+
+    /// Subscribes with bounds, an overflow policy or a queue group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::queue_subscribe`]; also [`SubscribeError::InvalidCapacity`].
+    pub fn subscribe_with(
+        &self,
+        pattern: impl ToPattern,
+        options: SubscribeOptions,
+    ) -> Result<Subscriber, SubscribeError> {
+        let policy = options.policy(&self.connection.shared)?;
+        let subscription = self.register(pattern, &options, Outlet::new(policy, Receiver::Queue))?;
+        Ok(Subscriber::new(subscription, self.connection.clone()))
+    }
+
+    /// Routes messages into a channel of the user's, so that they can be received together with other things (`select!`).
+    ///
+    /// A message in the channel counts as delivered. A full channel is a slow consumer: [`Overflow::DropNewest`]. When the receiving end
+    /// is gone the subscription ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    ///
+    /// let client = Bus::new().connect();
+    /// let (tx, rx) = crossbeam_channel::bounded(16);
+    /// let guard = client.subscribe_channel("metrics.>", tx)?;
+    /// client.publish("metrics.load", "0.5")?;
+    /// assert_eq!(rx.recv()?.subject(), "metrics.load");
+    /// drop(guard); // the bus lets go of its end
+    /// assert!(rx.recv().is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subscribe_channel(
+        &self,
+        pattern: impl ToPattern,
+        channel: Sender<Message>,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        self.subscribe_channel_with(pattern, channel, SubscribeOptions::new())
+    }
+
+    /// As [`Client::subscribe_channel`], with an overflow policy or a queue group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::queue_subscribe`]; also [`SubscribeError::UnsupportedOverflow`] for [`Overflow::DropOldest`].
+    pub fn subscribe_channel_with(
+        &self,
+        pattern: impl ToPattern,
+        channel: Sender<Message>,
+        options: SubscribeOptions,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        if options.overflow_asked() == Some(Overflow::DropOldest) {
+            return Err(SubscribeError::UnsupportedOverflow);
+        }
+        self.guarded(pattern, options, Other::Channel(channel))
+    }
+
+    /// Calls `call` with each message, on the publisher's thread, before the publish returns.
+    ///
+    /// No lock is held while it runs: it may publish, request, subscribe, unsubscribe and drop whatever it likes (G4). Several threads
+    /// that publish call it at once. A panic is caught, counted, and told as [`Event::CallbackPanicked`](crate::Event::CallbackPanicked)
+    /// (G9).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`].
+    pub fn subscribe_fn(
+        &self,
+        pattern: impl ToPattern,
+        call: impl Fn(Message) + Send + Sync + 'static,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        self.subscribe_fn_with(pattern, SubscribeOptions::new(), call)
+    }
+
+    /// As [`Client::subscribe_fn`], with a queue group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::queue_subscribe`].
+    pub fn subscribe_fn_with(
+        &self,
+        pattern: impl ToPattern,
+        options: SubscribeOptions,
+        call: impl Fn(Message) + Send + Sync + 'static,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        self.guarded(pattern, options, Other::Callback(Box::new(call)))
+    }
+
+    /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NoResponders`] at once if nobody is subscribed, [`RequestError::Timeout`] if no answer comes in time, and what
+    /// [`Client::publish`] may fail with.
+    pub fn request<'a>(
+        &self,
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<Message, RequestError> {
+        self.question(&subject, payload.into(), None).ask(&self.connection)
+    }
+
+    /// As [`Client::request`], for at most `timeout` on the bus's clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`].
+    pub fn request_timeout<'a>(
+        &self,
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+        timeout: Duration,
+    ) -> Result<Message, RequestError> {
+        self.question(&subject, payload.into(), Some(timeout)).ask(&self.connection)
+    }
+
+    /// As [`Client::request`], with headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`].
+    pub fn request_with_headers<'a>(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<Message, RequestError> {
+        let question = Question { head: head(headers), ..self.question(&subject, payload.into(), None) };
+        question.ask(&self.connection)
+    }
+
+    /// Publishes a request *now* and waits for the first answer without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the request up; an answer that comes later is counted as late.
+    pub fn request_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> RequestFuture {
+        self.question(&subject, payload.into(), None).ask_async(&self.connection)
+    }
+
+    /// As [`Client::request_async`], for at most `timeout` on the bus's clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`].
+    pub fn request_timeout_async<'a>(
+        &self,
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+        timeout: Duration,
+    ) -> RequestFuture {
+        self.question(&subject, payload.into(), Some(timeout)).ask_async(&self.connection)
+    }
+
+    /// Publishes a request that several may answer, and gives the answers as they come, to threads and to tasks (ADR-47, R9).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NoResponders`] at once if nobody is subscribed, and what [`Client::publish`] may fail with. How the answers
+    /// ended, [`Answers::end`] tells.
+    pub fn request_many<'a>(
+        &self,
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+        until: RequestMany,
+    ) -> Result<Answers, RequestError> {
+        let total = until.total(self.connection.shared.account.limits.request_timeout);
+        let pending = self.question(&subject, payload.into(), Some(total)).send(&self.connection, false)?;
+        Ok(Answers::new(pending, self.connection.clone(), until))
+    }
+
+    /// A subject that nobody else uses, to subscribe to and give as a reply (R7).
+    pub fn new_inbox(&self) -> Subject {
+        self.connection.new_inbox()
+    }
+
+    /// Whether a publish on `subject` would find a subscription.
+    pub fn has_interest(&self, subject: &str) -> bool {
+        self.bus().has_interest(subject)
+    }
+
+    /// The connection's number, unique on the bus.
+    pub fn id(&self) -> u64 {
+        self.connection.id
+    }
+
+    /// The connection's name.
+    pub fn name(&self) -> Option<&str> {
+        self.connection.options.name.as_deref()
+    }
+
+    /// The bus it is connected to.
+    pub fn bus(&self) -> Bus {
+        Bus { shared: self.connection.shared.clone() }
+    }
+
+    /// The connection's counters.
+    pub fn stats(&self) -> ClientStats {
+        self.connection.stats()
+    }
+
+    /// Ends all interest; what is queued can still be received and requests under way answered; then the client is closed (D8). New
+    /// subscriptions and requests fail from now on; publishing works until the end.
+    pub fn drain(&self) -> Drain {
+        self.connection.drain();
+        Drain::client(self.connection.clone())
+    }
+
+    /// Ends all subscriptions and requests now, and fails all that comes later. What is queued can still be received. Idempotent.
+    pub fn close(&self) {
+        self.connection.close(CloseReason::ClientClosed);
+    }
+
+    /// Whether it was closed, or drained to the end.
+    pub fn is_closed(&self) -> bool {
+        self.connection.phase() == Phase::Closed
+    }
+
+    fn guarded(
+        &self,
+        pattern: impl ToPattern,
+        options: SubscribeOptions,
+        receiver: Other,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        let policy = options.policy_without_queue(&self.connection.shared);
+        let outlet = Outlet::new(policy, Receiver::Other(Box::new(receiver)));
+        let subscription = self.register(pattern, &options, outlet)?;
+        Ok(SubscriptionGuard::new(subscription, self.connection.clone()))
+    }
+
+    fn register(
+        &self,
+        pattern: impl ToPattern,
+        options: &SubscribeOptions,
+        outlet: Outlet,
+    ) -> Result<Arc<Subscription>, SubscribeError> {
+        let pattern: Pattern = pattern.into_pattern()?;
+        let limits = &self.connection.shared.account.limits;
+        let (len, max) = (pattern.len(), limits.max_subject_len);
+        if len > max {
+            return Err(SubscribeError::PatternTooLong { len, max });
+        }
+        let max = limits.max_subscription_tokens;
+        if max > 0 && pattern.tokens().count() > max {
+            return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
+        }
+        let queue = options.checked_queue()?;
+        Ok(self.connection.register(pattern, queue, outlet)?)
+    }
+
+    fn question<'a>(
+        &self,
+        subject: &'a impl ToSubject,
+        payload: Payload<'a>,
+        timeout: Option<Duration>,
+    ) -> Question<'a> {
+        let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
+        Question { subject: subject.as_str(), checked: subject.is_checked(), head: None, payload, timeout }
+    }
+}
+
+#[inline]
+fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'a> {
+    Outgoing {
+        subject: subject.as_str(),
+        checked: subject.is_checked(),
+        prepared: None,
+        reply: None,
+        head: None,
+        payload,
+    }
+}

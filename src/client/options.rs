@@ -1,0 +1,102 @@
+//! What a subscription can be asked for.
+
+use super::error::SubscribeError;
+use crate::bus::Shared;
+use crate::delivery::{Overflow, Policy};
+use crate::limits::Limits;
+use std::sync::Arc;
+
+/// Bounds, policy and queue group of one subscription. What is not set is as the bus's [`Limits`] say.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, DropReason, Overflow, SubscribeOptions};
+///
+/// let client = Bus::new().connect();
+/// let newest = SubscribeOptions::new().capacity(2).overflow(Overflow::DropOldest);
+/// let readings = client.subscribe_with("temperature", newest)?;
+/// for reading in ["17", "18", "19"] {
+///     client.publish("temperature", reading)?;
+/// }
+/// assert_eq!(readings.recv()?.payload(), b"18");
+/// assert_eq!(readings.stats().dropped.of(DropReason::Oldest), 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct SubscribeOptions {
+    capacity: Option<usize>,
+    capacity_bytes: Option<usize>,
+    overflow: Option<Overflow>,
+    pub(super) queue: Option<String>,
+}
+
+impl SubscribeOptions {
+    /// Nothing set.
+    pub fn new() -> Self {
+        SubscribeOptions::default()
+    }
+
+    /// Messages that may be queued: 1 to [`Limits::CAPACITY_MAX`]. Has no meaning for a user's channel, which has its own, nor
+    /// for a callback.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = Some(messages);
+        self
+    }
+
+    /// Bytes of payload and headers that may be queued: 1 to [`Limits::CAPACITY_BYTES_MAX`]. A message that is larger than this never
+    /// fits.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity_bytes = Some(bytes);
+        self
+    }
+
+    /// What happens to a message that finds no room. Default [`Overflow::DropNewest`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = Some(overflow);
+        self
+    }
+
+    /// Makes it a member of a queue group (Q1).
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.queue = Some(name.into());
+        self
+    }
+
+    pub(super) fn policy(&self, shared: &Shared) -> Result<Arc<Policy>, SubscribeError> {
+        let usual = &shared.usual;
+        if self.capacity.is_none() && self.capacity_bytes.is_none() && self.overflow.is_none() {
+            return Ok(usual.clone());
+        }
+        let within = |value: usize, max: usize| {
+            if value == 0 || value > max { Err(SubscribeError::InvalidCapacity { value, max }) } else { Ok(value) }
+        };
+        Ok(Arc::new(Policy {
+            capacity: within(self.capacity.unwrap_or(usual.capacity), Limits::CAPACITY_MAX)?,
+            capacity_bytes: within(self.capacity_bytes.unwrap_or(usual.capacity_bytes), Limits::CAPACITY_BYTES_MAX)?,
+            overflow: self.overflow.unwrap_or(usual.overflow),
+        }))
+    }
+
+    /// The policy of a receiver that queues nothing of ours.
+    pub(super) fn policy_without_queue(&self, shared: &Shared) -> Arc<Policy> {
+        match self.overflow {
+            None => shared.boundless.clone(),
+            Some(overflow) => Arc::new(Policy { overflow, ..(*shared.boundless).clone() }),
+        }
+    }
+
+    pub(super) fn overflow_asked(&self) -> Option<Overflow> {
+        self.overflow
+    }
+
+    /// The queue group's name, checked as NATS clients check it (S13).
+    pub(super) fn checked_queue(&self) -> Result<Option<&str>, SubscribeError> {
+        let blank = |name: &str| name.is_empty() || name.contains([' ', '\t', '\r', '\n']);
+        match self.queue.as_deref() {
+            Some(name) if blank(name) => Err(SubscribeError::InvalidQueue { name: name.to_owned() }),
+            queue => Ok(queue),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Publishing.
+
+use super::error::PublishError;
+use crate::account::Subscription;
+use crate::bus::{Connection, Outgoing, Waiting};
+use crate::matcher::Prepared;
+use crate::message::{Head, HeaderMap, Message, Payload};
+use crate::subject::{Subject, ToSubject};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A prepared publisher: its subject is checked and its route looked up once; made by
+/// [`Client::publisher`](crate::Client::publisher).
+///
+/// It may be shared by threads; each publish then looks up the route again while another one is under way.
+pub struct Publisher {
+    connection: Arc<Connection>,
+    /// `None` only while dropping.
+    prepared: Option<Arc<Prepared<Arc<Subscription>>>>,
+}
+
+impl Publisher {
+    pub(super) fn new(connection: Arc<Connection>, subject: Subject) -> Self {
+        let prepared = connection.shared.account.matcher.prepare(subject);
+        Publisher { connection, prepared: Some(prepared) }
+    }
+
+    /// Where it publishes.
+    pub fn subject(&self) -> &Subject {
+        self.prepared().subject()
+    }
+
+    /// As [`Client::publish`](crate::Client::publish).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::MaxPayloadExceeded`] and [`PublishError::Closed`].
+    #[inline]
+    pub fn publish<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)?)
+    }
+
+    /// As [`Client::publish_with_headers`](crate::Client::publish_with_headers).
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish`].
+    pub fn publish_with_headers<'a>(
+        &self,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)?)
+    }
+
+    /// As [`Client::publish_async`](crate::Client::publish_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish`].
+    pub fn publish_async<'a>(&self, payload: impl Into<Payload<'a>>) -> PublishFuture {
+        publish_async(&self.connection, self.outgoing(payload.into(), None, None))
+    }
+
+    fn outgoing<'a>(
+        &'a self,
+        payload: Payload<'a>,
+        reply: Option<&'a Subject>,
+        head: Option<Arc<Head>>,
+    ) -> Outgoing<'a> {
+        let prepared = self.prepared();
+        let subject = prepared.subject().as_str();
+        Outgoing { subject, checked: true, prepared: Some(prepared), reply, head, payload }
+    }
+
+    #[inline]
+    fn prepared(&self) -> &Prepared<Arc<Subscription>> {
+        self.prepared.as_deref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let Some(prepared) = self.prepared.take() else { return };
+        let subject = prepared.subject().clone();
+        drop(prepared);
+        self.connection.shared.account.matcher.unprepare(&subject);
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("subject", self.subject()).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn head(headers: HeaderMap) -> Option<Arc<Head>> {
+    Head { status: None, headers }.boxed()
+}
+
+/// A message made by hand, or passed on.
+pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
+    Outgoing {
+        subject: message.subject().as_str(),
+        checked: true,
+        prepared: None,
+        reply: message.reply(),
+        head: message.head().cloned(),
+        payload: message.payload_again(),
+    }
+}
+
+/// Delivers at once what can be; the future waits for the rest.
+pub(super) fn publish_async(connection: &Arc<Connection>, mut out: Outgoing<'_>) -> PublishFuture {
+    let mut waiting = Vec::new();
+    let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
+    PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted) }
+}
+
+/// Waits until a message has room at the subscriptions that were full; made by
+/// [`Client::publish_async`](crate::Client::publish_async). Ready with how many accepted it in all.
+///
+/// # Cancel safety
+///
+/// When it is dropped, the copies that still wait are counted as [`DropReason::Cancelled`](crate::DropReason::Cancelled).
+#[must_use = "copies that wait for room are lost when the future is dropped"]
+pub struct PublishFuture {
+    connection: Arc<Connection>,
+    waiting: Vec<Waiting>,
+    accepted: Option<Result<usize, PublishError>>,
+}
+
+/// What a publish that was not waited for has not come to.
+pub(super) enum Ready {
+    Failed(PublishError),
+    NotYet(PublishFuture),
+}
+
+impl PublishFuture {
+    /// How many accepted the message, if nothing is left to wait for.
+    pub(super) fn into_ready(mut self) -> Result<usize, Ready> {
+        if !self.waiting.is_empty() {
+            return Err(Ready::NotYet(self));
+        }
+        self.accepted.take().expect("not polled yet").map_err(Ready::Failed)
+    }
+}
+
+impl Future for PublishFuture {
+    type Output = Result<usize, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let mut more = 0;
+        me.waiting.retain_mut(|copy| match copy.poll_counted(&me.connection, cx) {
+            Poll::Pending => true,
+            Poll::Ready(accepted) => {
+                more += accepted as usize;
+                false
+            }
+        });
+        if let Some(Ok(accepted)) = &mut me.accepted {
+            *accepted += more;
+        }
+        if !me.waiting.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(me.accepted.take().expect("polled after completion"))
+    }
+}
+
+impl Drop for PublishFuture {
+    fn drop(&mut self) {
+        self.waiting.drain(..).for_each(|copy| copy.cancel(&self.connection));
+    }
+}
+
+impl fmt::Debug for PublishFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishFuture")
+            .field("accepted", &self.accepted)
+            .field("waiting", &self.waiting.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks what becomes the reply of a message.
+pub(super) fn reply_subject(reply: impl ToSubject) -> Result<Subject, PublishError> {
+    Ok(reply.into_subject()?)
+}

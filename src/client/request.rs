@@ -1,0 +1,276 @@
+//! Requests with one answer, and answering.
+
+use super::error::{PublishError, RequestError, RespondError};
+use super::publisher::{PublishFuture, Ready, head, publish_async};
+use crate::bus::{Connection, Outgoing, Phase, Ticket};
+use crate::clock::TimerKey;
+use crate::delivery::{runner, thread_waker};
+use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
+use crate::subject::Subject;
+use smol_str::SmolStr;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Looks for an answer this often before the thread parks.
+const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
+
+/// A request before it is sent.
+pub(super) struct Question<'a> {
+    pub(super) subject: &'a str,
+    pub(super) checked: bool,
+    pub(super) head: Option<Arc<Head>>,
+    pub(super) payload: Payload<'a>,
+    pub(super) timeout: Duration,
+}
+
+/// A request that was sent.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) ticket: Ticket,
+    timeout: Duration,
+    /// Set when the wait begins: an answer that is there at once needs no look at the clock.
+    deadline: Option<Option<Duration>>,
+}
+
+impl<'a> Question<'a> {
+    /// Takes a place in the inbox; `single` if one answer is all that is wanted.
+    pub(super) fn ticket(&self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+        if connection.phase() != Phase::Open {
+            return Err(RequestError::Closed);
+        }
+        let ticket = connection.inbox()?.open(single)?;
+        connection.desk().count_request();
+        Ok(Pending { ticket, timeout: self.timeout, deadline: None })
+    }
+
+    pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
+        let Question { subject, checked, head, payload, .. } = self;
+        Outgoing { subject, checked, prepared: None, reply: Some(reply), head, payload }
+    }
+
+    /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
+    pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+        let pending = self.ticket(connection, single)?;
+        let (subject, reply) = (self.subject, pending.ticket.reply());
+        let accepted = connection.publish(&mut self.outgoing(&reply), None).map_err(PublishError::from)?;
+        if accepted == 0 && connection.options.no_responders {
+            return Err(no_responders(subject));
+        }
+        Ok(pending)
+    }
+
+    /// Sends it and blocks for the answer.
+    pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
+        let subject = self.subject;
+        let mut pending = self.send(connection, true)?;
+        let answer = pending.wait(connection, None);
+        judged(answer, pending.timeout, subject, connection)
+    }
+
+    /// Sends it now; the future waits for the answer.
+    pub(super) fn ask_async(self, connection: &Arc<Connection>) -> RequestFuture {
+        let subject = SmolStr::new(self.subject);
+        let mut blocked = None;
+        let sent = self.ticket(connection, true).and_then(|pending| {
+            let reply = pending.ticket.reply();
+            let published = publish_async(connection, self.outgoing(&reply));
+            match published.into_ready() {
+                Ok(0) if connection.options.no_responders => return Err(no_responders(&subject)),
+                Ok(_) => {}
+                Err(Ready::Failed(error)) => return Err(error.into()),
+                Err(Ready::NotYet(published)) => blocked = Some(Box::new(published)),
+            }
+            Ok(pending)
+        });
+        RequestFuture { subject, connection: connection.clone(), blocked, sent: sent.map_err(Some), timer: None }
+    }
+}
+
+impl Pending {
+    /// When the wait for answers ends; `None` if that is past all time.
+    pub(super) fn deadline(&mut self, connection: &Connection) -> Option<Duration> {
+        *self.deadline.get_or_insert_with(|| connection.shared.timers.deadline(self.timeout))
+    }
+
+    /// Blocks for the next answer: `None` when the time is up, or `sooner` has come; `Err` when the connection was closed.
+    pub(super) fn wait(&mut self, connection: &Connection, sooner: Option<Duration>) -> Option<Result<Message, ()>> {
+        for _ in 0..SPINS {
+            if let Poll::Ready(answer) = self.ticket.poll(None) {
+                return Some(answer);
+            }
+            // The answer may have to come from a callback that waits for its turn on this very thread.
+            if !runner::run_waiting() {
+                std::hint::spin_loop();
+            }
+        }
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
+        let (waker, timers) = (thread_waker(), &connection.shared.timers);
+        loop {
+            if let Poll::Ready(answer) = self.ticket.poll(Some(&waker)) {
+                return Some(answer);
+            }
+            if deadline.is_some_and(|deadline| timers.now() >= deadline) {
+                return None;
+            }
+            timers.park(&waker, deadline);
+        }
+    }
+
+    /// As [`Pending::wait`], for tasks: the task is woken by the answer or the end of the time.
+    pub(super) fn poll(
+        &mut self,
+        connection: &Connection,
+        sooner: Option<Duration>,
+        timer: &mut Option<TimerKey>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ()>>> {
+        cancel(connection, timer);
+        if let Poll::Ready(answer) = self.ticket.poll(Some(cx.waker())) {
+            return Poll::Ready(Some(answer));
+        }
+        let timers = &connection.shared.timers;
+        let first = self.deadline.is_none();
+        let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
+        if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
+            return Poll::Ready(None);
+        }
+        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+/// Waits for the answer to a request that was sent; made by [`Client::request_async`](crate::Client::request_async).
+///
+/// # Cancel safety
+///
+/// Dropping it gives the request up; an answer that comes later is counted as late.
+#[must_use = "the answer is only to be had from the future"]
+pub struct RequestFuture {
+    subject: SmolStr,
+    connection: Arc<Connection>,
+    /// A responder's queue has no room yet.
+    blocked: Option<Box<PublishFuture>>,
+    sent: Result<Pending, Option<RequestError>>,
+    timer: Option<TimerKey>,
+}
+
+impl Future for RequestFuture {
+    type Output = Result<Message, RequestError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let RequestFuture { subject, connection, blocked, sent, timer } = &mut *self;
+        let pending = match sent {
+            Ok(pending) => pending,
+            Err(error) => return Poll::Ready(Err(error.take().expect("polled after completion"))),
+        };
+        if let Some(published) = blocked {
+            match Pin::new(&mut **published).poll(cx) {
+                Poll::Ready(Ok(0)) if connection.options.no_responders => {
+                    *blocked = None;
+                    return Poll::Ready(Err(no_responders(subject)));
+                }
+                Poll::Ready(Ok(_)) => *blocked = None,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                // One subscriber may answer while another has no room yet.
+                Poll::Pending => {}
+            }
+        }
+        let answer = pending.poll(connection, None, timer, cx);
+        answer.map(|answer| judged(answer, pending.timeout, subject, connection))
+    }
+}
+
+impl Drop for RequestFuture {
+    fn drop(&mut self) {
+        cancel(&self.connection, &mut self.timer);
+    }
+}
+
+impl fmt::Debug for RequestFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestFuture").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn cancel(connection: &Connection, timer: &mut Option<TimerKey>) {
+    if let Some(timer) = timer.take() {
+        connection.shared.timers.cancel(timer);
+    }
+}
+
+/// A 503 without a payload is not an answer but the news that there will be none (R8).
+pub(super) fn is_no_responders(answer: &Message) -> bool {
+    answer.status() == Some(StatusCode::NO_RESPONDERS) && answer.payload().is_empty()
+}
+
+fn judged(
+    answer: Option<Result<Message, ()>>,
+    timeout: Duration,
+    subject: &str,
+    connection: &Arc<Connection>,
+) -> Result<Message, RequestError> {
+    let answer = answer.ok_or(RequestError::Timeout { after: timeout })?.map_err(|()| RequestError::Closed)?;
+    if is_no_responders(&answer) { Err(no_responders(subject)) } else { Ok(received(answer, connection)) }
+}
+
+/// An answer that itself asks for one can be answered.
+pub(super) fn received(mut answer: Message, connection: &Arc<Connection>) -> Message {
+    answer.received_by(|| Some(connection.clone()));
+    answer
+}
+
+pub(super) fn no_responders(subject: &str) -> RequestError {
+    RequestError::NoResponders { subject: subject.to_owned() }
+}
+
+impl Message {
+    /// Publishes an answer to the message's reply subject, through the connection that received the message. Gives back how many
+    /// subscribers accepted it: 0 when nobody waits for it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError::NoReply`] if the message asks for no answer or was made by hand; otherwise as
+    /// [`Client::publish`](crate::Client::publish).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    ///
+    /// let client = Bus::new().connect();
+    /// let _doubler = client.subscribe_fn("double", |question| {
+    ///     let n: i64 = question.payload_str().unwrap().parse().unwrap();
+    ///     question.respond((2 * n).to_string()).unwrap();
+    /// })?;
+    /// assert_eq!(client.request("double", "21")?.payload(), b"42");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn respond<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, RespondError> {
+        self.answer(None, payload.into())
+    }
+
+    /// As [`Message::respond`], with headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::respond`].
+    pub fn respond_with_headers<'a>(
+        &self,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, RespondError> {
+        self.answer(head(headers), payload.into())
+    }
+
+    fn answer(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> Result<usize, RespondError> {
+        let reply = self.reply().ok_or(RespondError::NoReply)?;
+        let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
+        let connection = connection.ok_or(RespondError::NoReply)?;
+        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
+    }
+}

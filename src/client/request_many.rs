@@ -1,0 +1,206 @@
+//! Requests with several answers (ADR-47, R9).
+
+use super::request::{Pending, cancel, is_no_responders, received};
+use crate::bus::Connection;
+use crate::clock::TimerKey;
+use crate::message::Message;
+use futures_core::Stream;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
+
+/// When a request with several answers has got them all. What comes first ends it.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{AnswersEnd, Bus, RequestMany};
+///
+/// let client = Bus::new().connect();
+/// let east = client.subscribe_fn("who", |question| { question.respond("east").unwrap(); })?;
+/// let west = client.subscribe_fn("who", |question| { question.respond("west").unwrap(); })?;
+///
+/// let mut answers = client.request_many("who", "", RequestMany::new().max(2))?;
+/// let names: Vec<_> = answers.by_ref().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
+/// assert_eq!(names, ["east", "west"]);
+/// assert_eq!(answers.end(), Some(AnswersEnd::Max));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct RequestMany {
+    deadline: Option<Duration>,
+    stall: Option<Duration>,
+    max: Option<usize>,
+    sentinel: Option<Sentinel>,
+}
+
+impl RequestMany {
+    /// Ends when the bus's [`request_timeout`](crate::Limits::request_timeout) is up.
+    pub fn new() -> Self {
+        RequestMany { deadline: None, stall: None, max: None, sentinel: None }
+    }
+
+    /// Ends at this time after the request, whatever has come.
+    pub fn deadline(mut self, total: Duration) -> Self {
+        self.deadline = Some(total);
+        self
+    }
+
+    /// Ends when after an answer no other comes for this long. The first one may take until the deadline.
+    pub fn stall(mut self, gap: Duration) -> Self {
+        self.stall = Some(gap);
+        self
+    }
+
+    /// Ends with this many answers.
+    pub fn max(mut self, answers: usize) -> Self {
+        self.max = Some(answers);
+        self
+    }
+
+    /// Ends with an answer without payload, which is not handed out.
+    pub fn until_empty(self) -> Self {
+        self.until(|answer| answer.payload().is_empty())
+    }
+
+    /// Ends with the first answer for which `sentinel` is true, which is not handed out.
+    pub fn until(mut self, sentinel: impl Fn(&Message) -> bool + Send + Sync + 'static) -> Self {
+        self.sentinel = Some(Box::new(sentinel));
+        self
+    }
+
+    pub(super) fn total(&self, usual: Duration) -> Duration {
+        self.deadline.unwrap_or(usual)
+    }
+}
+
+impl Default for RequestMany {
+    fn default() -> Self {
+        RequestMany::new()
+    }
+}
+
+impl fmt::Debug for RequestMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestMany")
+            .field("deadline", &self.deadline)
+            .field("stall", &self.stall)
+            .field("max", &self.max)
+            .field("sentinel", &self.sentinel.is_some())
+            .finish()
+    }
+}
+
+/// Why there are no more answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswersEnd {
+    /// As many came as were wanted.
+    Max,
+    /// None came for the length of a stall.
+    Stall,
+    /// The sentinel came.
+    Sentinel,
+    /// The time was up.
+    Deadline,
+    /// A responder passed on that nobody answers, or another status came instead of an answer.
+    Status,
+    /// The client or the bus was closed.
+    Closed,
+}
+
+/// The answers to one request: a blocking iterator, and a [`Stream`]. Dropping it ends the request; what comes later is counted as late.
+pub struct Answers {
+    pending: Pending,
+    connection: Arc<Connection>,
+    until: RequestMany,
+    given: usize,
+    /// When the next answer must have come, if there is a stall.
+    next_by: Option<Duration>,
+    timer: Option<TimerKey>,
+    end: Option<AnswersEnd>,
+}
+
+impl Answers {
+    pub(super) fn new(mut pending: Pending, connection: Arc<Connection>, until: RequestMany) -> Self {
+        // The total counts from the request, not from the first look at the answers.
+        let _ = pending.deadline(&connection);
+        let end = (until.max == Some(0)).then_some(AnswersEnd::Max);
+        Answers { pending, connection, until, given: 0, next_by: None, timer: None, end }
+    }
+
+    /// Why it has ended, if it has.
+    pub fn end(&self) -> Option<AnswersEnd> {
+        self.end
+    }
+
+    fn take(&mut self, next: Option<Result<Message, ()>>) -> Option<Message> {
+        let answer = match next {
+            None => {
+                let deadline = self.pending.deadline(&self.connection);
+                let stalled = self.next_by.is_some_and(|next_by| deadline.is_none_or(|deadline| next_by < deadline));
+                return self.ended(if stalled { AnswersEnd::Stall } else { AnswersEnd::Deadline });
+            }
+            Some(Err(())) => return self.ended(AnswersEnd::Closed),
+            Some(Ok(answer)) => answer,
+        };
+        if is_no_responders(&answer) || answer.status().is_some() {
+            return self.ended(AnswersEnd::Status);
+        }
+        if self.until.sentinel.as_ref().is_some_and(|is_last| is_last(&answer)) {
+            return self.ended(AnswersEnd::Sentinel);
+        }
+        self.given += 1;
+        self.next_by = self.until.stall.and_then(|gap| self.connection.shared.timers.deadline(gap));
+        if self.until.max == Some(self.given) {
+            self.end = Some(AnswersEnd::Max);
+        }
+        Some(received(answer, &self.connection))
+    }
+
+    fn ended(&mut self, why: AnswersEnd) -> Option<Message> {
+        self.end = Some(why);
+        None
+    }
+}
+
+impl Iterator for Answers {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        if self.end.is_some() {
+            return None;
+        }
+        let next = self.pending.wait(&self.connection, self.next_by);
+        self.take(next)
+    }
+}
+
+impl Stream for Answers {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let me = &mut *self;
+        if me.end.is_some() {
+            return Poll::Ready(None);
+        }
+        let next = me.pending.poll(&me.connection, me.next_by, &mut me.timer, cx);
+        next.map(|next| me.take(next))
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        cancel(&self.connection, &mut self.timer);
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("given", &self.given).field("end", &self.end).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,322 @@
+//! Receiving: one handle for threads and tasks.
+
+use super::drain::Drain;
+use super::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::account::{Ledger, Subscription};
+use crate::bus::Connection;
+use crate::delivery::{CloseReason, Place};
+use crate::message::Message;
+use crate::subject::Pattern;
+use crate::sync::yield_now;
+use futures_core::Stream;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A subscription with a queue, and the handle to take messages from it.
+///
+/// It serves threads ([`recv`](Subscriber::recv), [`try_recv`](Subscriber::try_recv),
+/// [`recv_timeout`](Subscriber::recv_timeout), [`iter`](Subscriber::iter)) and tasks on any executor
+/// ([`recv_async`](Subscriber::recv_async), [`Stream`]), also several at once: each message goes to one of them.
+///
+/// **Promised.** Messages of one publisher's thread come in the order in which they were published (G3). Whatever was let in can
+/// still be received after the subscription has ended. **Not promised:** any order between publishers.
+///
+/// Dropping it unsubscribes; what is queued is counted as [`DropReason::Discarded`](crate::DropReason::Discarded).
+pub struct Subscriber {
+    subscription: Arc<Subscription>,
+    connection: Arc<Connection>,
+    /// Of the `Stream`. Made on first use, so that an idle subscription stays small.
+    place: Option<Box<Place>>,
+}
+
+impl Subscriber {
+    pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
+        Subscriber { subscription, connection, place: None }
+    }
+
+    /// Blocks until there is a message.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] once the subscription has ended and its queue is empty.
+    #[inline]
+    pub fn recv(&self) -> Result<Message, RecvError> {
+        match self.try_recv() {
+            Ok(message) => Ok(message),
+            Err(_) => self.wait(None).map_err(|error| match error {
+                RecvTimeoutError::Closed(reason) => RecvError { reason },
+                RecvTimeoutError::Timeout => unreachable!("there was no limit"),
+            }),
+        }
+    }
+
+    /// A message, if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`] if there is none yet, [`TryRecvError::Closed`] if none will come any more.
+    #[inline]
+    pub fn try_recv(&self) -> Result<Message, TryRecvError> {
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
+            if let Some(mut message) = mailbox.take() {
+                message.received_by(|| Some(self.connection.clone()));
+                return Ok(message);
+            }
+        }
+        Err(self.nothing())
+    }
+
+    #[cold]
+    fn nothing(&self) -> TryRecvError {
+        self.ended().map_or(TryRecvError::Empty, TryRecvError::Closed)
+    }
+
+    /// Blocks until there is a message, at most for `timeout` on the bus's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError::Timeout`] when the time is up, [`RecvTimeoutError::Closed`] if no message will come any more.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvTimeoutError> {
+        match self.try_recv() {
+            Ok(message) => Ok(message),
+            Err(_) => self.wait(self.connection.shared.timers.deadline(timeout)),
+        }
+    }
+
+    /// Waits for a message without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscriber::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: a message is taken from the queue only when the future is ready with it.
+    pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send + '_ {
+        Recv { subscriber: self, place: Place::default() }
+    }
+
+    /// Iterates over messages, blocking for each, until the subscription ends.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self)
+    }
+
+    /// Iterates over what is queued now, without blocking.
+    pub fn try_iter(&self) -> impl Iterator<Item = Message> + '_ {
+        std::iter::from_fn(|| self.try_recv().ok())
+    }
+
+    /// What it is subscribed to.
+    pub fn pattern(&self) -> &Pattern {
+        &self.subscription.pattern
+    }
+
+    /// Its queue group.
+    pub fn queue(&self) -> Option<&str> {
+        self.subscription.queue.as_deref().map(|name| name.as_str())
+    }
+
+    /// Its number, unique on the bus; events name it.
+    pub fn id(&self) -> u64 {
+        self.subscription.entry.number()
+    }
+
+    /// Why it has ended, if it has. Messages may still be queued.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.subscription.outlet.close_reason()
+    }
+
+    /// Messages queued now.
+    pub fn len(&self) -> usize {
+        self.subscription.outlet.mailbox_if_any().map_or(0, |mailbox| mailbox.pending().0)
+    }
+
+    /// Whether no message is queued now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What has become of its messages so far.
+    pub fn stats(&self) -> Ledger {
+        self.subscription.outlet.counts().into()
+    }
+
+    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). What is queued can still be received.
+    pub fn unsubscribe(&self) {
+        self.connection.end(&self.subscription, CloseReason::Unsubscribed);
+    }
+
+    /// Lets it have `max` messages over its whole life, those before this call included, and then ends it; ends it now if that many have
+    /// come already (D2). A later call replaces the number (D3). What the policy dropped on arrival does not count.
+    pub fn unsubscribe_after(&self, max: u64) {
+        end_after(&self.connection, &self.subscription, max);
+    }
+
+    /// Ends the interest; [`Drain::wait`] tells when all that was queued has been received (D7).
+    pub fn drain(&self) -> Drain {
+        self.connection.end(&self.subscription, CloseReason::Drained);
+        Drain::subscription(self.connection.clone(), self.subscription.clone())
+    }
+
+    fn wait(&self, deadline: Option<Duration>) -> Result<Message, RecvTimeoutError> {
+        let mailbox = self.subscription.outlet.mailbox();
+        let found = mailbox.receivers.block(&self.connection.shared.timers, deadline, || {
+            loop {
+                match self.try_recv() {
+                    Ok(message) => return Some(Ok(message)),
+                    Err(TryRecvError::Closed(reason)) => return Some(Err(RecvTimeoutError::Closed(reason))),
+                    // A message was let in and is just being put: its sender may have looked for waiters before we were one.
+                    Err(TryRecvError::Empty) if mailbox.pending().0 > 0 => yield_now(),
+                    Err(TryRecvError::Empty) => return None,
+                }
+            }
+        });
+        found.unwrap_or(Err(RecvTimeoutError::Timeout))
+    }
+
+    /// Ready with a message or the end; else leaves the task's waker in `place`.
+    fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
+        let attempt = || match self.try_recv() {
+            Ok(message) => Poll::Ready(Ok(message)),
+            Err(TryRecvError::Closed(reason)) => Poll::Ready(Err(RecvError { reason })),
+            Err(TryRecvError::Empty) => Poll::Pending,
+        };
+        let mut found = attempt();
+        if found.is_pending() {
+            let mailbox = self.subscription.outlet.mailbox();
+            mailbox.receivers.register(place, cx.waker());
+            found = attempt();
+            if found.is_pending() && mailbox.pending().0 > 0 {
+                // As in `wait`; a task looks again at its next turn.
+                cx.waker().wake_by_ref();
+            }
+        }
+        if found.is_ready() {
+            self.leave(place);
+        }
+        found
+    }
+
+    /// Gives a place back; a wake-up that may have been for another is passed on.
+    fn leave(&self, place: &mut Place) {
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
+            if mailbox.receivers.leave(place) && !mailbox.receivers.is_idle() && mailbox.pending().0 > 0 {
+                mailbox.receivers.wake_one();
+            }
+        }
+    }
+
+    fn ended(&self) -> Option<CloseReason> {
+        let reason = self.subscription.outlet.close_reason()?;
+        if !self.subscription.outlet.is_ended() {
+            return None;
+        }
+        // The last message of a draining connection may have been this one's.
+        self.connection.finish_drain();
+        Some(reason)
+    }
+}
+
+pub(super) fn end_after(connection: &Connection, subscription: &Subscription, max: u64) {
+    if max == 0 || !subscription.outlet.mailbox().end_after(max) {
+        connection.end(subscription, CloseReason::LimitReached);
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        if let Some(mut place) = self.place.take() {
+            self.leave(&mut place);
+        }
+        self.connection.abandon(&self.subscription);
+    }
+}
+
+impl Stream for Subscriber {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let mut place = self.place.take().unwrap_or_default();
+        let found = self.poll_recv(&mut place, cx);
+        self.place = Some(place);
+        found.map(Result::ok)
+    }
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("pattern", self.pattern())
+            .field("queue", &self.queue())
+            .field("stats", &self.stats())
+            .field("ended", &self.close_reason())
+            .finish()
+    }
+}
+
+/// Of [`Subscriber::recv_async`].
+struct Recv<'a> {
+    subscriber: &'a Subscriber,
+    place: Place,
+}
+
+impl Future for Recv<'_> {
+    type Output = Result<Message, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Recv { subscriber, place } = &mut *self;
+        subscriber.poll_recv(place, cx)
+    }
+}
+
+impl Drop for Recv<'_> {
+    fn drop(&mut self) {
+        self.subscriber.leave(&mut self.place);
+    }
+}
+
+/// A blocking iterator over a subscriber's messages; made by [`Subscriber::iter`].
+#[derive(Debug)]
+pub struct Iter<'a>(&'a Subscriber);
+
+impl Iterator for Iter<'_> {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.0.recv().ok()
+    }
+}
+
+impl<'a> IntoIterator for &'a Subscriber {
+    type Item = Message;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// A blocking iterator that owns its subscriber.
+#[derive(Debug)]
+pub struct IntoIter(Subscriber);
+
+impl Iterator for IntoIter {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.0.recv().ok()
+    }
+}
+
+impl IntoIterator for Subscriber {
+    type Item = Message;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter(self)
+    }
+}

@@ -1,0 +1,372 @@
+//! Time: the only door to `now()`.
+//!
+//! A bus takes all its deadlines from one [`Clock`]: the system's, or a [`ManualClock`] that stands still until it is told
+//! to advance, so that an hour of timeouts takes no time at all.
+//!
+//! Blocking waits on the system clock need no help. Waits that no thread stands behind (futures) leave their waker with a
+//! timer; for the system clock the bus starts one thread for them when the first one comes, which ends with the bus. The
+//! manual clock fires timers on the thread that advances it.
+
+use crate::sync::{Mutex, Thread, current, park, park_timeout, spawn};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// Where a bus takes its time from. Cheap to clone; clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System { origin: Instant },
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// The operating system's monotonic clock, counted from this call.
+    pub fn system() -> Self {
+        Clock(Kind::System { origin: Instant::now() })
+    }
+
+    /// A clock that stands still until it is advanced; keep the [`ManualClock`] to do so.
+    pub fn manual() -> ManualClock {
+        ManualClock::new()
+    }
+
+    /// Time since the clock was made. Never goes back.
+    pub fn now(&self) -> Duration {
+        match &self.0 {
+            Kind::System { origin } => origin.elapsed(),
+            Kind::Manual(clock) => clock.now(),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock::system()
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(clock: ManualClock) -> Self {
+        Clock(Kind::Manual(clock))
+    }
+}
+
+impl From<&ManualClock> for Clock {
+    fn from(clock: &ManualClock) -> Self {
+        clock.clone().into()
+    }
+}
+
+/// A clock that a test moves by hand. It may serve several buses. Cheap to clone; clones are the same clock.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, Clock, RecvTimeoutError};
+/// use std::time::Duration;
+///
+/// let clock = Clock::manual();
+/// let bus = Bus::builder().clock(&clock).build();
+/// let hour = Duration::from_secs(3600);
+/// let quiet = bus.connect().subscribe("quiet")?;
+///
+/// std::thread::scope(|scope| {
+///     let waiting = scope.spawn(|| quiet.recv_timeout(hour));
+///     clock.wait_for_timers(1); // the other thread waits now
+///     clock.advance(hour);
+///     assert_eq!(waiting.join().unwrap().unwrap_err(), RecvTimeoutError::Timeout);
+/// });
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct ManualClock(Arc<Manual>);
+
+#[derive(Default)]
+struct Manual {
+    state: Mutex<ManualState>,
+}
+
+#[derive(Default)]
+struct ManualState {
+    now: Duration,
+    timers: Timetable,
+    /// Threads in `wait_for_timers`.
+    watching: Vec<Thread>,
+}
+
+impl ManualClock {
+    /// A clock that shows zero.
+    pub fn new() -> Self {
+        ManualClock::default()
+    }
+
+    /// Time since the clock was made: the sum of all advances.
+    pub fn now(&self) -> Duration {
+        self.0.state.lock().now
+    }
+
+    /// Moves the clock on, firing every timer that falls due in the order of their deadlines, each when the clock shows that
+    /// deadline, on this thread. Timers that are set meanwhile and fall due within `by` fire too.
+    ///
+    /// Firing wakes a thread or a task; it does not wait for what they do next.
+    pub fn advance(&self, by: Duration) {
+        let target = self.now() + by;
+        loop {
+            let due = {
+                let mut state = self.0.state.lock();
+                let Some((deadline, waker)) = state.timers.pop_due(target) else {
+                    state.now = state.now.max(target);
+                    return;
+                };
+                state.now = state.now.max(deadline);
+                waker
+            };
+            due.wake();
+        }
+    }
+
+    /// When the next timer falls due; `None` while nothing waits.
+    pub fn next_timer(&self) -> Option<Duration> {
+        self.0.state.lock().timers.next()
+    }
+
+    /// How many timers are set: one for each wait with a deadline that is under way.
+    pub fn timers(&self) -> usize {
+        self.0.state.lock().timers.len()
+    }
+
+    /// Blocks until at least `count` timers are set: how a test knows that others have begun to wait.
+    pub fn wait_for_timers(&self, count: usize) {
+        loop {
+            {
+                let mut state = self.0.state.lock();
+                if state.timers.len() >= count {
+                    return;
+                }
+                state.watching.push(current());
+            }
+            park();
+        }
+    }
+
+    fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
+        let mut state = self.0.state.lock();
+        let key = state.timers.set(deadline, waker);
+        let watching = std::mem::take(&mut state.watching);
+        drop(state);
+        watching.iter().for_each(Thread::unpark);
+        key
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualClock").field(&self.now()).finish()
+    }
+}
+
+/// Wakers by the time at which they are to be woken.
+#[derive(Default)]
+struct Timetable {
+    wakers: BTreeMap<TimerKey, Waker>,
+    set_so_far: u64,
+}
+
+/// Names a timer that is set. Ordered by deadline, then by the order of setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TimerKey(Duration, u64);
+
+impl Timetable {
+    fn set(&mut self, deadline: Duration, waker: Waker) -> TimerKey {
+        self.set_so_far += 1;
+        let key = TimerKey(deadline, self.set_so_far);
+        self.wakers.insert(key, waker);
+        key
+    }
+
+    fn next(&self) -> Option<Duration> {
+        self.wakers.first_key_value().map(|(key, _)| key.0)
+    }
+
+    fn pop_due(&mut self, now: Duration) -> Option<(Duration, Waker)> {
+        let first = self.wakers.first_entry()?;
+        (first.key().0 <= now).then(|| (first.key().0, first.remove()))
+    }
+
+    fn len(&self) -> usize {
+        self.wakers.len()
+    }
+}
+
+/// The timers of one bus.
+pub(crate) struct Timers {
+    clock: Clock,
+    /// For the system clock only.
+    own: Arc<Mutex<SystemTimers>>,
+}
+
+#[derive(Default)]
+struct SystemTimers {
+    timetable: Timetable,
+    thread: Option<Thread>,
+    ended: bool,
+}
+
+impl Timers {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Timers { clock, own: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// The time `wait` from now; `None` if that is past all time.
+    pub(crate) fn deadline(&self, wait: Duration) -> Option<Duration> {
+        self.now().checked_add(wait)
+    }
+
+    /// Wakes `waker` once the clock shows `deadline`, unless cancelled before.
+    pub(crate) fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
+        let Kind::System { .. } = &self.clock.0 else {
+            return self.manual().expect("not the system clock").set(deadline, waker);
+        };
+        let mut own = self.own.lock();
+        let first = own.timetable.next().is_none_or(|next| deadline < next);
+        let key = own.timetable.set(deadline, waker);
+        match &own.thread {
+            Some(thread) if first => thread.unpark(),
+            Some(_) => {}
+            None => own.thread = Some(self.start_thread()),
+        }
+        key
+    }
+
+    /// Takes a timer back; fired ones are gone already.
+    pub(crate) fn cancel(&self, key: TimerKey) {
+        let waker = match self.manual() {
+            Some(clock) => clock.0.state.lock().timers.wakers.remove(&key),
+            None => self.own.lock().timetable.wakers.remove(&key),
+        };
+        // A waker is a user's: dropped with no lock held.
+        drop(waker);
+    }
+
+    /// Parks this thread until somebody wakes `waker`, which unparks it, or the clock shows `deadline`. May return early.
+    pub(crate) fn park(&self, waker: &Waker, deadline: Option<Duration>) {
+        match (deadline, self.manual()) {
+            (None, _) => park(),
+            (Some(deadline), None) => park_timeout(deadline.saturating_sub(self.now())),
+            (Some(deadline), Some(_)) => {
+                let key = self.set(deadline, waker.clone());
+                if self.now() < deadline {
+                    park();
+                }
+                self.cancel(key);
+            }
+        }
+    }
+
+    pub(crate) fn is_manual(&self) -> bool {
+        self.manual().is_some()
+    }
+
+    fn manual(&self) -> Option<&ManualClock> {
+        match &self.clock.0 {
+            Kind::Manual(clock) => Some(clock),
+            Kind::System { .. } => None,
+        }
+    }
+
+    fn start_thread(&self) -> Thread {
+        let (clock, timers) = (self.clock.clone(), self.own.clone());
+        let run = move || {
+            loop {
+                let (due, next) = {
+                    let mut timers = timers.lock();
+                    if timers.ended {
+                        return;
+                    }
+                    (timers.timetable.pop_due(clock.now()), timers.timetable.next())
+                };
+                match (due, next) {
+                    (Some((_, waker)), _) => waker.wake(),
+                    (None, Some(next)) => park_timeout(next.saturating_sub(clock.now())),
+                    (None, None) => park(),
+                }
+            }
+        };
+        spawn("postroom-timer", run)
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        let mut own = self.own.lock();
+        own.ended = true;
+        if let Some(thread) = &own.thread {
+            thread.unpark();
+        }
+    }
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::task::Wake;
+
+    struct Report(u32, mpsc::Sender<u32>);
+
+    impl Wake for Report {
+        fn wake(self: Arc<Self>) {
+            let _ = self.1.send(self.0);
+        }
+    }
+
+    fn report(n: u32, to: &mpsc::Sender<u32>) -> Waker {
+        Arc::new(Report(n, to.clone())).into()
+    }
+
+    #[test]
+    fn a_manual_clock_fires_in_the_order_of_deadlines_and_only_what_is_due() {
+        let manual = Clock::manual();
+        let timers = Timers::new(manual.clone().into());
+        let (tx, rx) = mpsc::channel();
+        let second = Duration::from_secs(1);
+        timers.set(second * 3, report(3, &tx));
+        timers.set(second, report(1, &tx));
+        let cancelled = timers.set(second, report(9, &tx));
+        timers.set(second * 2, report(2, &tx));
+        timers.cancel(cancelled);
+        manual.advance(second * 2);
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((manual.timers(), manual.next_timer()), (1, Some(second * 3)));
+    }
+
+    #[test]
+    fn the_timer_thread_of_the_system_clock_fires_and_ends_with_its_owner() {
+        let timers = Timers::new(Clock::system());
+        let (tx, rx) = mpsc::channel();
+        timers.set(timers.now() + Duration::from_millis(2), report(2, &tx));
+        timers.set(timers.now() + Duration::from_millis(1), report(1, &tx));
+        assert_eq!((rx.recv(), rx.recv()), (Ok(1), Ok(2)));
+        let own = Arc::downgrade(&timers.own);
+        drop(timers);
+        // The thread holds the last reference; wait for the state, not for a time.
+        while own.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! The queue of one subscriber: bounded in messages and bytes, for any number of senders and receivers.
+//!
+//! A message goes into a small ring (a bounded crossbeam channel). When the ring is full, it and all that follow go to the
+//! spill (an unbounded one, allocated block by block) until everything has been taken, and then into the ring again. So a
+//! subscriber that keeps up has the faster kind of channel in a few kilobytes, and one that falls behind pays only for what it
+//! really has queued. The bounds are kept by two [`Counter`]s in front: a sender counts a message in before it goes into a
+//! channel, a receiver counts it out after.
+//!
+//! **Order.** Senders that were counted in before the spill was opened may still put into the ring. A receiver therefore takes
+//! from the spill only what it saw there *before* it found the ring empty: whatever the same sender put into the ring, it
+//! put there earlier. Receivers take turns at the spill, so that this holds for all of them (G3).
+//
+// | field           | written by           | read by             | invariant                                       |
+// | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
+// | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
+// | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
+// | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
+
+use super::episode::{Episode, Lost};
+use super::outlet::After;
+use super::overflow::{DropCounters, DropReason, Drops, Policy};
+use super::tally::{Counter, Tally};
+use super::wake::WakeList;
+use crate::message::Message;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock, OwnerLock, Padded, step, yield_now};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use std::sync::Arc;
+
+/// Messages that fit the ring; few in models, so that they see the spill.
+const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    intake: Padded<Intake>,
+    out: Padded<Out>,
+    ring: (Sender<Message>, Receiver<Message>),
+    spill: OnceLock<(Sender<Message>, Receiver<Message>)>,
+    spill_turn: OwnerLock<()>,
+    /// Receivers that found nothing.
+    pub(crate) receivers: WakeList,
+    /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
+    pub(crate) room: WakeList,
+    drops: DropCounters,
+    /// Messages that were let in and counted out again without having been delivered.
+    undelivered: AtomicU64,
+    book: Mutex<Book>,
+}
+
+/// What is entered under one lock with the last reading of the counts, so that nothing is counted after it.
+#[derive(Debug, Default)]
+struct Book {
+    /// The slow-consumer episode that is under way.
+    episode: Option<Arc<Episode>>,
+    /// The counts have been read for good.
+    sealed: bool,
+}
+
+/// The counts of a mailbox have been read for good: the message was not for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed;
+
+#[derive(Debug, Default)]
+struct Intake {
+    counter: Counter,
+    seen: AtomicU64,
+    limit: AtomicU64,
+    exempt: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Out {
+    taken: Counter,
+    spilling: AtomicBool,
+}
+
+/// A message was let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    /// It goes to the spill.
+    spill: bool,
+    /// It was the last one: the subscription has got all that it wanted.
+    pub(crate) last: bool,
+    /// The subscription was slow and has room again.
+    pub(crate) recovered: bool,
+}
+
+/// A message was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No room.
+    Full,
+    /// The subscription has ended.
+    Gone,
+}
+
+impl Mailbox {
+    /// `queues` is false for a subscriber that has no queue of ours and only needs the counting.
+    pub(crate) fn new(policy: &Policy, queues: bool) -> Self {
+        Mailbox {
+            intake: Padded::default(),
+            out: Padded::default(),
+            ring: bounded(if queues { policy.capacity.min(RING) } else { 0 }),
+            spill: OnceLock::new(),
+            spill_turn: OwnerLock::new(()),
+            receivers: WakeList::default(),
+            room: WakeList::default(),
+            drops: DropCounters::default(),
+            undelivered: AtomicU64::new(0),
+            book: Mutex::default(),
+        }
+    }
+
+    /// Counts one message in, if it may come in. Who is let in must `put` it, or do with it what else it is for and then
+    /// call `settle`.
+    #[inline]
+    pub(crate) fn admit(&self, policy: &Policy, size: usize) -> Result<Admitted, Refused> {
+        let mut now = self.intake.counter.load();
+        loop {
+            let special = now.has(Tally::CLOSED | Tally::LIMITED | Tally::SLOW);
+            if special && !self.is_open_at(now) {
+                return Err(Refused::Gone);
+            }
+            // ORDERING: Relaxed; any value that `taken` had is a safe, too full, picture of it.
+            let seen = Tally(self.intake.seen.load(Ordering::Relaxed));
+            if !policy.fits(now.pending(seen), size) {
+                let taken = self.look_at_taken(seen);
+                let again = self.intake.counter.load();
+                // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
+                if again == now && !policy.fits(now.pending(taken), size) {
+                    return Err(Refused::Full);
+                }
+                if again != now {
+                    now = again;
+                    continue;
+                }
+            }
+            match self.intake.counter.step(now, size) {
+                Ok(()) => {
+                    let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
+                    if special {
+                        admitted.last = now.has(Tally::LIMITED)
+                            && self.wanted_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
+                        admitted.recovered =
+                            now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
+                    }
+                    return Ok(admitted);
+                }
+                Err(changed) => now = changed,
+            }
+        }
+    }
+
+    /// Queues a message that was let in.
+    #[inline]
+    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> After {
+        step();
+        if admitted.spill {
+            self.put_into_spill(message);
+        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
+            self.ring.0.try_send(message)
+        {
+            self.intake.counter.raise(Tally::SPILL);
+            self.put_into_spill(message);
+        }
+        let Admitted { last, recovered, .. } = admitted;
+        After { wake_receiver: !self.receivers.is_idle(), wake: None, last, recovered }
+    }
+
+    #[cold]
+    fn put_into_spill(&self, message: Message) {
+        step();
+        let sent = self.spill.get_or_init(unbounded).0.send(message);
+        debug_assert!(sent.is_ok(), "the receiving half lies beside the sending half");
+    }
+
+    /// Takes the oldest message and counts it out.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Message> {
+        let message = self.next()?;
+        self.settle(message.size());
+        Some(message)
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Message> {
+        step();
+        // ORDERING: Relaxed; a hint which of the two ways to try first. Both end in looking at the word.
+        if !self.out.spilling.load(Ordering::Relaxed) {
+            if let Ok(message) = self.ring.1.try_recv() {
+                return Some(message);
+            }
+        }
+        self.next_from_spill()
+    }
+
+    /// Counts a message out that was let in.
+    #[inline]
+    pub(crate) fn settle(&self, size: usize) {
+        self.out.taken.count(size);
+        if !self.room.is_idle() {
+            self.announce_room();
+        }
+    }
+
+    #[cold]
+    fn announce_room(&self) {
+        let now = self.intake.counter.load();
+        if !now.has(Tally::CLOSED) {
+            self.room.wake_one();
+        } else if now.pending(self.out.taken.load()).0 == 0 {
+            // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
+            self.room.wake_all();
+        }
+    }
+
+    #[inline(never)]
+    fn next_from_spill(&self) -> Option<Message> {
+        if !self.intake.counter.load().has(Tally::SPILL) {
+            self.out.spilling.store(false, Ordering::Relaxed);
+            return self.ring.1.try_recv().ok();
+        }
+        let _turn = loop {
+            match self.spill_turn.try_lock() {
+                Some(turn) => break turn,
+                None => yield_now(),
+            }
+        };
+        self.out.spilling.store(true, Ordering::Relaxed);
+        step();
+        let Some((_, spill)) = self.spill.get().filter(|(_, spill)| !spill.is_empty()) else {
+            step();
+            let message = self.ring.1.try_recv().ok();
+            if message.is_none() {
+                self.close_spill();
+            }
+            return message;
+        };
+        step();
+        // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
+        if self.ring.1.is_empty() {
+            step();
+            spill.try_recv().ok()
+        } else {
+            self.ring.1.try_recv().ok()
+        }
+    }
+
+    /// Sends whoever comes next into the ring again, if all that was let in has been taken and, the word being still the same, nobody was
+    /// let in since: then nobody can be overtaken.
+    fn close_spill(&self) {
+        let now = self.intake.counter.load();
+        if now.pending(self.out.taken.load()).0 == 0 {
+            self.intake.counter.lower_if(now, Tally::SPILL);
+        }
+    }
+
+    /// Messages and bytes let in and not yet taken.
+    pub(crate) fn pending(&self) -> (usize, usize) {
+        loop {
+            let now = self.intake.counter.load();
+            let taken = self.out.taken.load();
+            if self.intake.counter.load() == now {
+                return now.pending(taken);
+            }
+        }
+    }
+
+    /// Lets nothing in any more.
+    pub(crate) fn close(&self) {
+        self.intake.counter.raise(Tally::CLOSED);
+        self.receivers.wake_all();
+        self.room.wake_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.intake.counter.load().has(Tally::CLOSED)
+    }
+
+    /// Closed, and everything was taken.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_closed() && self.pending().0 == 0
+    }
+
+    /// Lets `limit` messages in over the whole life of the subscription, those before this call included (D2). False if that
+    /// many have come already.
+    pub(crate) fn end_after(&self, limit: u64) -> bool {
+        self.intake.limit.store(limit, Ordering::SeqCst);
+        let before = self.intake.counter.raise(Tally::LIMITED);
+        self.wanted_at(before) < limit
+    }
+
+    /// Makes `messages` more, or fewer, that are let in not count toward the limit (R5).
+    pub(crate) fn exempt(&self, messages: i64) {
+        self.intake.exempt.fetch_add(messages as u64, Ordering::SeqCst);
+    }
+
+    /// Messages that count toward the limit, up to the moment the word was `now`.
+    fn wanted_at(&self, now: Tally) -> u64 {
+        self.intake.counter.total_at(now).saturating_sub(self.intake.exempt.load(Ordering::SeqCst))
+    }
+
+    /// Empties a closed queue; what was in it is counted as dropped and given back, for the caller to drop where no lock is held.
+    pub(crate) fn discard(&self) -> Vec<Message> {
+        let mut discarded = Vec::new();
+        while !self.is_ended() {
+            match self.take_for(DropReason::Discarded) {
+                Some(message) => discarded.push(message),
+                // A sender was let in before the close and is about to put its message.
+                None => yield_now(),
+            }
+        }
+        discarded
+    }
+
+    /// Takes the oldest message to make room for another.
+    pub(crate) fn evict(&self) -> Option<Message> {
+        self.take_for(DropReason::Oldest)
+    }
+
+    fn take_for(&self, reason: DropReason) -> Option<Message> {
+        let message = self.next()?;
+        // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
+        self.undelivered.fetch_add(1, Ordering::Relaxed);
+        self.drops.count(reason);
+        self.settle(message.size());
+        Some(message)
+    }
+
+    /// Takes back that a message was let in: it could not be delivered after all, and is about to be counted as dropped, or tried
+    /// again.
+    pub(crate) fn turn_away(&self, size: usize) {
+        self.undelivered.fetch_add(1, Ordering::Relaxed);
+        self.exempt(1);
+        self.settle(size);
+    }
+
+    /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
+    pub(crate) fn count_passed(&self) -> Result<bool, Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
+        self.intake.counter.count(0);
+        self.out.taken.count(0);
+        let now = self.intake.counter.load();
+        Ok(now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst))
+    }
+
+    /// Counts a message that is not in the queue.
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Sealed> {
+        let book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
+        self.drops.count(reason);
+        Ok(())
+    }
+
+    /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
+    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Sealed> {
+        let mut book = self.book.lock();
+        if book.sealed {
+            return Err(Sealed);
+        }
+        if lost.reason != DropReason::Oldest {
+            self.drops.count(lost.reason);
+        }
+        Ok(match &book.episode {
+            Some(episode) => {
+                episode.add(lost);
+                None
+            }
+            None => {
+                let episode = book.episode.insert(Arc::new(Episode::begin(lost))).clone();
+                // The next message that is let in looks whether there is room again.
+                self.intake.counter.raise(Tally::SLOW);
+                Some(episode)
+            }
+        })
+    }
+
+    /// Ends the episode that is under way, if any.
+    pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
+        let mut book = self.book.lock();
+        let episode = book.episode.take()?;
+        self.intake.counter.lower(Tally::SLOW);
+        episode.end();
+        Some(episode)
+    }
+
+    /// Reads the counts for the last time: a publisher that found the queue full before it was closed, and comes to count that
+    /// only now, is told so.
+    pub(crate) fn seal(&self) -> Counts {
+        let mut book = self.book.lock();
+        book.sealed = true;
+        self.counts()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let undelivered = self.undelivered.load(Ordering::Relaxed);
+        let drops = self.drops.read();
+        let (queued, queued_bytes) = self.pending();
+        let delivered = self.out.taken.total().saturating_sub(undelivered);
+        Counts { delivered, drops, queued: queued as u64, queued_bytes: queued_bytes as u64 }
+    }
+
+    #[cold]
+    fn is_open_at(&self, now: Tally) -> bool {
+        let full = || self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst);
+        !now.has(Tally::CLOSED) && !(now.has(Tally::LIMITED) && full())
+    }
+
+    #[cold]
+    fn look_at_taken(&self, seen: Tally) -> Tally {
+        let taken = self.out.taken.load();
+        // Only in place of what this sender saw: one that was held up must not bring back an old value.
+        let _ = self.intake.seen.compare_exchange(seen.0, taken.0, Ordering::Relaxed, Ordering::Relaxed);
+        taken
+    }
+}
+
+/// The ledger of one subscription at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) delivered: u64,
+    pub(crate) drops: Drops,
+    pub(crate) queued: u64,
+    pub(crate) queued_bytes: u64,
+}

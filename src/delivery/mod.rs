@@ -1,0 +1,24 @@
+//! The way of a message into a subscriber: counted, bounded, and waking whoever waits for it.
+//!
+//! An [`Outlet`] is the door of one subscription. Behind it is a [`Mailbox`] (a queue of ours), a channel of the user's, a
+//! callback, or a part of the bus. This room knows messages, limits and time, and nothing of clients, patterns or routes.
+//!
+//! **Promised.** What is let in is delivered, still queued, or counted as dropped for a reason (G5). Nothing here runs a user's code
+//! under a lock: wakers are woken, callbacks run and payloads dropped after locks are released (G4).
+
+mod episode;
+mod mailbox;
+mod outlet;
+mod overflow;
+pub(crate) mod runner;
+mod tally;
+mod wake;
+
+pub use episode::Lost;
+pub(crate) use episode::{Episode, Losses};
+pub(crate) use mailbox::{Counts, Refused, Sealed};
+pub use outlet::CloseReason;
+pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver};
+pub(crate) use overflow::Policy;
+pub use overflow::{DropReason, Drops, Overflow};
+pub(crate) use wake::{Place, WakeList, thread_waker};

@@ -1,0 +1,297 @@
+//! The one way in to a subscriber, whatever it is made of.
+
+use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
+use super::overflow::{Overflow, Policy};
+use crate::message::Message;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{OnceLock, step};
+use crossbeam_channel::{Sender, TrySendError};
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Why a subscription has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum CloseReason {
+    /// It was unsubscribed, or its last handle was dropped.
+    Unsubscribed = 1,
+    /// It got as many messages as `unsubscribe_after` allowed it.
+    LimitReached,
+    /// It, its client or its bus was drained.
+    Drained,
+    /// Its client was closed.
+    ClientClosed,
+    /// Its bus was closed.
+    BusClosed,
+    /// It was too slow, and its policy is [`Overflow::Close`].
+    SlowConsumer,
+    /// The receiving end of the user's channel is gone.
+    Disconnected,
+}
+
+const OPEN: u8 = 0;
+
+/// Beside the reason: a mailbox is being made, or there.
+const MADE: u8 = 0x80;
+
+impl CloseReason {
+    fn from_code(code: u8) -> Option<Self> {
+        use CloseReason::*;
+        [Unsubscribed, LimitReached, Drained, ClientClosed, BusClosed, SlowConsumer, Disconnected]
+            .into_iter()
+            .find(|reason| *reason as u8 == code)
+    }
+}
+
+/// What stands behind a subscription.
+pub(crate) enum Receiver {
+    /// A queue of ours.
+    Queue,
+    /// Something else. Boxed so that the many idle queues pay nothing for it.
+    Other(Box<Other>),
+}
+
+pub(crate) enum Other {
+    /// A channel of the user's.
+    Channel(Sender<Message>),
+    /// A function of the user's: runs on the publisher's thread, once no lock is held.
+    Callback(Box<dyn Fn(Message) + Send + Sync>),
+    /// A part of the bus that takes the message itself, keeps its own count, and runs nothing of a user's.
+    Direct(Box<dyn Direct>),
+}
+
+pub(crate) trait Direct: Send + Sync {
+    /// Takes the message in, or gives it back to be dropped. `wake` is left with who waits for it.
+    fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message>;
+}
+
+/// The way in to one subscriber. Idle, it has no queue: that is made by the first message.
+pub(crate) struct Outlet {
+    policy: Arc<Policy>,
+    receiver: Receiver,
+    // | field   | written by                    | read by   | invariant                                                |
+    // | state   | `close`, `make_mailbox`, once | everybody | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
+    // | mailbox | the first to need it          | everybody | closed before anybody has it if it was made after `close` |
+    state: AtomicU8,
+    mailbox: OnceLock<Box<Mailbox>>,
+}
+
+/// What became of a message that was offered.
+pub(crate) enum Offered {
+    /// It is with the subscriber.
+    Taken(After),
+    /// The callback is to be run with it, and then [`Outlet::run`] called. It counts as taken.
+    Run(Message, After),
+    /// It was not let in.
+    Refused(Message, Refused),
+}
+
+/// What is left to do for a message that was let in, once no lock is held.
+#[derive(Debug, Default)]
+pub(crate) struct After {
+    /// Somebody waits in the mailbox's list.
+    pub(crate) wake_receiver: bool,
+    /// Somebody waits for this very message.
+    pub(crate) wake: Option<Waker>,
+    /// The subscription has got all that it wanted and is to end.
+    pub(crate) last: bool,
+    /// It was slow and has room again.
+    pub(crate) recovered: bool,
+}
+
+impl After {
+    #[inline]
+    pub(crate) fn is_something(&self) -> bool {
+        self.wake_receiver || self.last || self.recovered || self.wake.is_some()
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
+        Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.policy.overflow
+    }
+
+    /// Whether it hands messages to code or channels of the user's, which must find the receiving connection in them.
+    #[inline]
+    pub(crate) fn is_queue(&self) -> bool {
+        matches!(self.receiver, Receiver::Queue)
+    }
+
+    /// The queue of ours, if that is what stands behind it; made now if it is not there.
+    #[inline]
+    pub(crate) fn queue(&self) -> Option<&Mailbox> {
+        self.is_queue().then(|| self.mailbox())
+    }
+
+    /// Asks whether the queue lets a message of `size` bytes in; who is let in must put it.
+    #[inline]
+    pub(crate) fn admit(&self, queue: &Mailbox, size: usize) -> Result<Admitted, Refused> {
+        queue.admit(&self.policy, size)
+    }
+
+    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
+    #[inline]
+    pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
+        if let Receiver::Other(other) = &self.receiver {
+            return self.offer_to(other, message, size);
+        }
+        let mailbox = self.mailbox();
+        match mailbox.admit(&self.policy, size) {
+            Ok(admitted) => Offered::Taken(mailbox.put(message, admitted)),
+            Err(refused) => Offered::Refused(message, refused),
+        }
+    }
+
+    fn offer_to(&self, other: &Other, message: Message, size: usize) -> Offered {
+        let mut after = After::default();
+        if let Other::Direct(direct) = other {
+            return match direct.deliver(message, &mut after.wake) {
+                Ok(()) => Offered::Taken(after),
+                Err(message) => Offered::Refused(message, Refused::Gone),
+            };
+        }
+        let mailbox = self.mailbox();
+        match mailbox.admit(&self.policy, size) {
+            Ok(admitted) => (after.last, after.recovered) = (admitted.last, admitted.recovered),
+            Err(refused) => return Offered::Refused(message, refused),
+        }
+        let Other::Channel(channel) = other else {
+            return Offered::Run(message, after);
+        };
+        step();
+        let (message, refused) = match channel.try_send(message) {
+            Ok(()) => {
+                mailbox.settle(size);
+                return Offered::Taken(after);
+            }
+            Err(TrySendError::Full(message)) => (message, Refused::Full),
+            Err(TrySendError::Disconnected(message)) => {
+                self.close(CloseReason::Disconnected);
+                (message, Refused::Gone)
+            }
+        };
+        mailbox.turn_away(size);
+        Offered::Refused(message, refused)
+    }
+
+    /// Runs the callback with a message that was [`Offered::Run`], and counts it. The payload of a panic is given back.
+    pub(crate) fn run(&self, message: Message) -> Result<(), Box<dyn std::any::Any + Send>> {
+        let size = message.size();
+        let result = match &self.receiver {
+            Receiver::Other(other) => match &**other {
+                // The message is the callback's own, and what else it touches it brought with it: what it left half done
+                // is for its owner to know (G9).
+                Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
+                Other::Channel(_) | Other::Direct(_) => Ok(()),
+            },
+            Receiver::Queue => Ok(()),
+        };
+        self.mailbox().settle(size);
+        result
+    }
+
+    /// The queue, made now if it is not there.
+    #[inline]
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        match self.mailbox.get() {
+            Some(mailbox) => mailbox,
+            None => self.make_mailbox(),
+        }
+    }
+
+    #[cold]
+    fn make_mailbox(&self) -> &Mailbox {
+        self.mailbox.get_or_init(|| {
+            let mailbox = Mailbox::new(&self.policy, self.is_queue());
+            // Before anybody else can have it: else what was closed without a mailbox would let messages in for a moment.
+            // ORDERING: `close` changes the same word, so that one of the two sees the other whatever the ordering.
+            if self.state.fetch_or(MADE, Ordering::SeqCst) & !MADE != OPEN {
+                mailbox.close();
+            }
+            Box::new(mailbox)
+        })
+    }
+
+    /// The queue, if a message ever came.
+    #[inline]
+    pub(crate) fn mailbox_if_any(&self) -> Option<&Mailbox> {
+        self.mailbox.get().map(Box::as_ref)
+    }
+
+    /// Lets nothing in any more. False if that was so before.
+    pub(crate) fn close(&self, reason: CloseReason) -> bool {
+        let close = |state| (state & !MADE == OPEN).then_some(state | reason as u8);
+        // ORDERING: SeqCst; pairs with `close_reason`: waiters register and then look there, before the wake-up in `Mailbox::close`.
+        let (state, first) = match self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, close) {
+            Ok(state) => (state, true),
+            Err(state) => (state, false),
+        };
+        if state & MADE != 0 {
+            // Waits for whoever is just making it.
+            self.mailbox().close();
+        }
+        first
+    }
+
+    /// Why it was closed, if it was.
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        CloseReason::from_code(self.state.load(Ordering::SeqCst) & !MADE)
+    }
+
+    /// Closed, with nothing left to take or to run.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.close_reason().is_some() && self.mailbox_if_any().is_none_or(Mailbox::is_ended)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
+    }
+
+    /// The counts for the last time. For an outlet that has ended.
+    pub(crate) fn seal(&self) -> Counts {
+        self.mailbox_if_any().map(Mailbox::seal).unwrap_or_default()
+    }
+
+    /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
+    /// the last that the subscription wanted.
+    pub(crate) fn count_delivered(&self) -> Result<bool, Sealed> {
+        self.mailbox().count_passed()
+    }
+
+    /// Makes `messages` more, or fewer, that are let in not count toward `end_after` (R5).
+    pub(crate) fn exempt(&self, messages: i64) {
+        self.mailbox().exempt(messages);
+    }
+
+    /// Whether a message of `size` bytes fits the empty queue.
+    pub(crate) fn could_hold(&self, size: usize) -> bool {
+        self.policy.fits((0, 0), size)
+    }
+
+    /// The user's channel, if that is what stands behind it.
+    pub(crate) fn channel(&self) -> Option<&Sender<Message>> {
+        match &self.receiver {
+            Receiver::Other(other) => match &**other {
+                Other::Channel(channel) => Some(channel),
+                Other::Callback(_) | Other::Direct(_) => None,
+            },
+            Receiver::Queue => None,
+        }
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet")
+            .field("policy", &self.policy)
+            .field("closed", &self.close_reason())
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
