@@ -1,4 +1,65 @@
 //! Postroom: an embeddable, in-process message bus with NATS subject semantics.
+//!
+//! A postroom is the room in a building where letters are sorted and handed to the people inside; only what is addressed
+//! elsewhere leaves the house. This crate is that for one process: parts of a program send messages to *subjects* such as
+//! `orders.eu.new` and subscribe to *patterns* such as `orders.*.new` or `orders.>`, and know nothing else of each other. The
+//! rules are those of [NATS](https://nats.io), so that a program can start in one process and move to a server later. There
+//! is no server, no socket, no runtime.
+//!
+//! ```
+//! use postroom::Bus;
+//!
+//! let bus = Bus::new();
+//! let client = bus.connect();
+//!
+//! let orders = client.subscribe("orders.*")?; // in force when it returns
+//! assert_eq!(client.publish("orders.eu", "hello")?, 1); // one subscriber has it
+//! assert_eq!(orders.recv()?.payload(), b"hello"); // or recv_async().await, from the same handle
+//!
+//! let _adder = client.subscribe_fn("svc.add", |question| {
+//!     let sum: i64 = question.payload_str().unwrap().split(' ').map(|n| n.parse::<i64>().unwrap()).sum();
+//!     question.respond(sum.to_string()).unwrap();
+//! })?;
+//! assert_eq!(client.request("svc.add", "1 2")?.payload(), b"3");
+//! assert!(client.request("svc.divide", "1 2").unwrap_err().is_no_responders()); // at once
+//!
+//! assert!(bus.stats().ledger.balances()); // nothing is lost without a count
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! | | promise |
+//! |---|---|
+//! | G1 | **Matching** is that of NATS, and equals a linear search through all patterns ([`LinearMatcher`]) for every input |
+//! | G2 | **Effective on return**: a publish that starts after `subscribe` returned reaches it; after `unsubscribe`, it does not |
+//! | G3 | **Order**: what one thread publishes reaches each subscriber in that order |
+//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads may use the bus as they like |
+//! | G5 | **The ledger balances**: matched = delivered + dropped, by reason, + queued; for every subscriber, and in sum |
+//! | G6 | **Bounded**: every queue in messages and bytes, every cache in size; memory returns when subscribers go |
+//! | G7 | **Deterministic on demand**: with a seed and a manual clock, a run on one thread repeats exactly |
+//! | G8 | **No sockets, no runtime**, and no thread but one per bus, for deadlines of async waits, when the first of them comes |
+//! | G9 | **A panic in a callback** is caught, counted and reported, and hurts nobody else |
+//!
+//! # Where to look
+//!
+//! | to | use |
+//! |---|---|
+//! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] |
+//! | publish, subscribe, ask | [`Client`]; many messages to one subject: [`Publisher`] |
+//! | receive, in threads and tasks | [`Subscriber`]; into a channel or a callback: [`SubscriptionGuard`] |
+//! | bound a queue, choose what is lost | [`SubscribeOptions`], [`Overflow`] |
+//! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
+//! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
+//! | end without loss | [`Drain`] |
+//! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
+//! | route things that are no messages | [`Matcher`], usable alone |
+//! | read more | [`manual`] |
+//!
+//! # Features
+//!
+//! None yet. The default build is the bus alone; what comes later (a wire protocol for real NATS clients, a bridge to a real
+//! server, a test kit, services, typed topics) comes as features that only add items.
 #![forbid(unsafe_code)]
 
 // WORDS: import nothing of ours above them.
@@ -21,12 +82,19 @@ mod bus;
 // DOOR: what users hold.
 mod client;
 
+pub mod manual;
+
+// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use account::{Ledger, SubscriptionInfo};
 pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
 pub use client::{
-    Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
-    Publisher, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError,
-    SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
+    Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture, Publisher, RecvError,
+    RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError, SubscribeOptions, Subscriber,
+    SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};

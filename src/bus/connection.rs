@@ -153,10 +153,10 @@ impl Desk {
         add(if routed == 0 { &self.unmatched } else { &self.routed }, routed.max(1) as u64);
     }
 
-    /// Copies that found their subscription only after waiting, or were lost.
-    pub(crate) fn count_more_routed(&self, copies: u64, had_none: bool) {
+    /// Copies that found their subscription only after waiting, or were lost. `was_unmatched` if the message had been counted as such.
+    pub(crate) fn count_more_routed(&self, copies: u64, was_unmatched: bool) {
         add(&self.routed, copies);
-        if had_none && copies > 0 {
+        if was_unmatched {
             self.unmatched.store(self.unmatched.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
         }
     }
@@ -344,8 +344,7 @@ impl Connection {
     pub(crate) fn is_quiet(&self) -> bool {
         let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
         // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-        let quiet =
-            |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
+        let quiet = |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
         self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 
@@ -450,3 +449,4 @@ pub(super) fn phase_from(code: u8) -> Phase {
         _ => Phase::Closed,
     }
 }
+

@@ -4,9 +4,7 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{
-    After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker,
-};
+use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
 use crate::message::Message;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
@@ -28,6 +26,8 @@ enum Step {
     After(Arc<Subscription>, After),
     Run(Arc<Subscription>, Message),
     Full(Arc<Subscription>, Message),
+    /// The receiving end of its channel is gone, and the message, if there is one, lost with it.
+    Disconnected(Arc<Subscription>, Option<Message>),
     Drop(Message),
 }
 
@@ -71,6 +71,10 @@ impl Later {
         self.push(Step::Full(subscription.clone(), message));
     }
 
+    pub(super) fn disconnected(&mut self, subscription: &Arc<Subscription>, message: Option<Message>) {
+        self.push(Step::Disconnected(subscription.clone(), message));
+    }
+
     /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
         self.push(Step::Drop(message));
@@ -92,21 +96,26 @@ impl Connection {
             return 0;
         }
         let (mut tasks, mut full) = (Vec::new(), Vec::new());
+        let (mut accepted, mut routed) = (0, 0);
         for step in later.first.into_iter().chain(later.more) {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
                 Step::Run(subscription, message) => tasks.push((subscription, message)),
                 Step::Full(subscription, message) => full.push((subscription, message)),
+                Step::Disconnected(subscription, message) => {
+                    routed += (self.shared.disconnected(&subscription, message) != Outcome::Gone) as u64;
+                }
                 Step::Drop(message) => drop(message),
             }
         }
-        let (mut accepted, mut routed) = (0, 0);
+        let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
         for (subscription, message) in full {
             let outcome = self.find_room(subscription, message, waiting.as_deref_mut());
             accepted += (outcome == Outcome::Accepted) as usize;
             routed += (outcome != Outcome::Gone) as u64;
         }
-        self.desk().count_more_routed(routed, had == 0);
+        let matched = routed > 0 || waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
+        self.desk().count_more_routed(routed, had == 0 && matched);
         if !tasks.is_empty() {
             let me = self.me();
             runner::run_all(tasks.into_iter().map(|(subscription, message)| {
@@ -235,8 +244,18 @@ impl Shared {
         Ok(())
     }
 
+    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
+        let counted = message.is_some_and(|_| subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        self.end(subscription, CloseReason::Disconnected);
+        if counted { Outcome::Lost } else { Outcome::Gone }
+    }
+
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
         let size = message.size();
+        if !subscription.outlet.could_hold(size) {
+            // No room that could be made would do: what is queued is not lost for nothing.
+            return self.lose(subscription, message, DropReason::QueueFull);
+        }
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
@@ -251,7 +270,7 @@ impl Shared {
                     self.do_after(subscription, After { recovered: false, ..after });
                     return Outcome::Accepted;
                 }
-                Offered::Refused(_, Refused::Gone) => return Outcome::Gone,
+                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => return Outcome::Gone,
                 Offered::Refused(message, Refused::Full) => message,
             };
         }
@@ -266,7 +285,7 @@ impl Shared {
         let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
             match subscription.outlet.offer(held.take()?, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
-                Offered::Refused(_, Refused::Gone) => Some(None),
+                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
                     held = Some(message);
                     None
@@ -318,13 +337,8 @@ impl Shared {
                     }
                     return Outcome::Accepted;
                 }
-                Err(SendTimeoutError::Disconnected(_)) => {
-                    self.end(subscription, CloseReason::Disconnected);
-                    return Outcome::Gone;
-                }
-                Err(SendTimeoutError::Timeout(message))
-                    if deadline.is_some_and(|deadline| self.timers.now() >= deadline) =>
-                {
+                Err(SendTimeoutError::Disconnected(message)) => return self.disconnected(subscription, Some(message)),
+                Err(SendTimeoutError::Timeout(message)) if deadline.is_some_and(|deadline| self.timers.now() >= deadline) => {
                     return self.lose(subscription, message, DropReason::BlockTimeout);
                 }
                 Err(SendTimeoutError::Timeout(message)) => message,
@@ -358,6 +372,7 @@ impl Waiting {
                 Outcome::Accepted
             }
             Offered::Refused(_, Refused::Gone) => Outcome::Gone,
+            Offered::Refused(message, Refused::Disconnected) => shared.disconnected(&subscription, Some(message)),
             Offered::Refused(message, Refused::Full) => {
                 let now = shared.timers.now();
                 if self.deadline.is_some_and(|deadline| now >= deadline) {

@@ -8,6 +8,7 @@ use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::{Subject, SubjectError, check_subject};
 use crate::sync::atomic::Ordering;
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -145,7 +146,7 @@ impl Connection {
                     return 1;
                 }
                 Err(Refused::Full) => later.full(subscription, make()),
-                Err(Refused::Gone) => {}
+                Err(Refused::Gone | Refused::Disconnected) => {}
             }
             return 0;
         }
@@ -157,6 +158,10 @@ impl Connection {
             }
             Err((message, Refused::Gone)) => {
                 later.drop(message);
+                0
+            }
+            Err((message, Refused::Disconnected)) => {
+                later.disconnected(subscription, Some(message));
                 0
             }
         }
@@ -172,19 +177,32 @@ impl Connection {
     ) -> usize {
         let Some(message) = message else { return 0 };
         let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
-        let mut first_full = None;
+        let (mut first_full, mut disconnected) = (None, SmallVec::<[usize; 4]>::new());
+        let mut taken = false;
         for at in (start..members.len()).chain(0..start) {
             match self.try_offer(&members[at], size, later, message) {
-                Ok(()) => return 1,
+                Ok(()) => {
+                    taken = true;
+                    break;
+                }
                 Err(Refused::Full) => first_full = first_full.or(Some(at)),
+                Err(Refused::Disconnected) => disconnected.push(at),
                 Err(Refused::Gone) => {}
             }
         }
-        if let Some(at) = first_full {
+        // Nobody took it: lost with the first one whose channel turned out to be dead, unless one that is full decides.
+        let mut lost = (!taken && first_full.is_none()).then(|| message.clone());
+        for at in disconnected {
+            later.disconnected(&members[at], lost.take());
+        }
+        if let (false, Some(at)) = (taken, first_full) {
             // All are full, and the first of them decides what that means.
             later.full(&members[at], message.clone());
         }
-        0
+        if let Some(lost) = lost {
+            later.drop(lost);
+        }
+        taken as usize
     }
 
     fn try_offer(
@@ -251,10 +269,9 @@ impl Connection {
         let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
-            let own =
-                hit.matches.plain().iter().find(|subscription| {
-                    subscription.client == self.id && subscription.outlet.close_reason().is_none()
-                });
+            let own = hit.matches.plain().iter().find(|subscription| {
+                subscription.client == self.id && subscription.outlet.close_reason().is_none()
+            });
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
@@ -267,7 +284,10 @@ impl Connection {
                 Offered::Refused(message, refused) => {
                     own.outlet.exempt(-1);
                     later.drop(message);
-                    if refused == Refused::Gone || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
+                    if refused == Refused::Disconnected {
+                        later.disconnected(own, None);
+                    }
+                    if refused != Refused::Full || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
                         return 0;
                     }
                 }

@@ -162,6 +162,13 @@ pub enum RequestError {
         /// The limit.
         max: usize,
     },
+    /// The connection has [`Limits::max_subscriptions`](crate::Limits::max_subscriptions) already, and this request, its first, needs one
+    /// more for the answers (L5).
+    #[error("maximum of {max} subscriptions exceeded")]
+    MaxSubscriptionsExceeded {
+        /// The limit.
+        max: usize,
+    },
     /// The client or the bus was closed, or is draining (D8).
     #[error("the client is closed or draining")]
     Closed,
@@ -180,8 +187,11 @@ impl RequestError {
 }
 
 impl From<RegisterError> for RequestError {
-    fn from(_: RegisterError) -> Self {
-        RequestError::Closed
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => RequestError::Closed,
+            RegisterError::TooMany { max } => RequestError::MaxSubscriptionsExceeded { max },
+        }
     }
 }
 

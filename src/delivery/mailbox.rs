@@ -93,6 +93,8 @@ pub(crate) enum Refused {
     Full,
     /// The subscription has ended.
     Gone,
+    /// The receiving end of the user's channel is gone: the subscription is to be ended.
+    Disconnected,
 }
 
 impl Mailbox {
@@ -140,10 +142,8 @@ impl Mailbox {
                 Ok(()) => {
                     let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
                     if special {
-                        admitted.last = now.has(Tally::LIMITED)
-                            && self.wanted_at(now) + 1 >= self.intake.limit.load(Ordering::SeqCst);
-                        admitted.recovered =
-                            now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
+                        admitted.last = now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now) + 1);
+                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -158,9 +158,7 @@ impl Mailbox {
         step();
         if admitted.spill {
             self.put_into_spill(message);
-        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
-            self.ring.0.try_send(message)
-        {
+        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
             self.intake.counter.raise(Tally::SPILL);
             self.put_into_spill(message);
         }
@@ -288,7 +286,7 @@ impl Mailbox {
     pub(crate) fn end_after(&self, limit: u64) -> bool {
         self.intake.limit.store(limit, Ordering::SeqCst);
         let before = self.intake.counter.raise(Tally::LIMITED);
-        self.wanted_at(before) < limit
+        !self.reaches_limit(self.wanted_at(before))
     }
 
     /// Makes `messages` more, or fewer, that are let in not count toward the limit (R5).
@@ -296,9 +294,14 @@ impl Mailbox {
         self.intake.exempt.fetch_add(messages as u64, Ordering::SeqCst);
     }
 
-    /// Messages that count toward the limit, up to the moment the word was `now`.
-    fn wanted_at(&self, now: Tally) -> u64 {
-        self.intake.counter.total_at(now).saturating_sub(self.intake.exempt.load(Ordering::SeqCst))
+    /// Messages that count toward the limit, up to the moment the word was `now`. Below zero while a message that does not count
+    /// is about to be let in as the first one.
+    fn wanted_at(&self, now: Tally) -> i64 {
+        self.intake.counter.total_at(now).wrapping_sub(self.intake.exempt.load(Ordering::SeqCst)) as i64
+    }
+
+    fn reaches_limit(&self, wanted: i64) -> bool {
+        u64::try_from(wanted).is_ok_and(|wanted| wanted >= self.intake.limit.load(Ordering::SeqCst))
     }
 
     /// Empties a closed queue; what was in it is counted as dropped and given back, for the caller to drop where no lock is held.
@@ -345,7 +348,7 @@ impl Mailbox {
         self.intake.counter.count(0);
         self.out.taken.count(0);
         let now = self.intake.counter.load();
-        Ok(now.has(Tally::LIMITED) && self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst))
+        Ok(now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now)))
     }
 
     /// Counts a message that is not in the queue.
@@ -408,7 +411,7 @@ impl Mailbox {
 
     #[cold]
     fn is_open_at(&self, now: Tally) -> bool {
-        let full = || self.wanted_at(now) >= self.intake.limit.load(Ordering::SeqCst);
+        let full = || self.reaches_limit(self.wanted_at(now));
         !now.has(Tally::CLOSED) && !(now.has(Tally::LIMITED) && full())
     }
 

@@ -167,14 +167,13 @@ impl Outlet {
         step();
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
+                // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
+                after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
                 mailbox.settle(size);
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),
-            Err(TrySendError::Disconnected(message)) => {
-                self.close(CloseReason::Disconnected);
-                (message, Refused::Gone)
-            }
+            Err(TrySendError::Disconnected(message)) => (message, Refused::Disconnected),
         };
         mailbox.turn_away(size);
         Offered::Refused(message, refused)
@@ -187,7 +186,9 @@ impl Outlet {
             Receiver::Other(other) => match &**other {
                 // The message is the callback's own, and what else it touches it brought with it: what it left half done
                 // is for its owner to know (G9).
-                Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
+                Other::Callback(call) => {
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message)))
+                }
                 Other::Channel(_) | Other::Direct(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),

@@ -1,0 +1,40 @@
+//! The manual: what the bus does, and how to use it well. Pages only, no code of their own.
+//!
+//! | page | read it to know |
+//! |---|---|
+//! | [`semantics`] | every rule of NATS that the bus keeps, by number, and where the code for it is |
+//! | [`ordering`] | which orders are promised, which are not |
+//! | [`requests`] | one answer, several, none, late |
+//! | [`asynchronous`] | the same handles in tasks; what dropping a future loses |
+//! | [`slow_consumers`] | bounds, losses, events and the ledger |
+//! | [`choosing_a_policy`] | which overflow policy fits which subscriber |
+//! | [`lifecycle`] | how subscriptions, clients and buses end |
+//! | [`testing`] | manual clock, seed, and tests that wait for nothing |
+//! | [`differences`] | where the bus and NATS differ, or where NATS has more |
+
+#[doc = include_str!("semantics.md")]
+pub mod semantics {}
+
+#[doc = include_str!("ordering.md")]
+pub mod ordering {}
+
+#[doc = include_str!("requests.md")]
+pub mod requests {}
+
+#[doc = include_str!("asynchronous.md")]
+pub mod asynchronous {}
+
+#[doc = include_str!("slow_consumers.md")]
+pub mod slow_consumers {}
+
+#[doc = include_str!("choosing_a_policy.md")]
+pub mod choosing_a_policy {}
+
+#[doc = include_str!("lifecycle.md")]
+pub mod lifecycle {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("differences.md")]
+pub mod differences {}

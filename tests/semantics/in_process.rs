@@ -1,0 +1,148 @@
+//! The in-process client as a [`System`].
+
+use super::system::*;
+use postroom::{
+    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RequestError, RequestMany, SubscribeError,
+    SubscribeOptions, Subscriber, SubscriptionGuard,
+};
+
+pub struct InProcess(Bus);
+
+impl System for InProcess {
+    fn start(setup: Setup) -> Self {
+        let mut limits = Limits::default();
+        limits.max_payload = setup.max_payload.unwrap_or(limits.max_payload);
+        limits.max_subscriptions = setup.max_subscriptions.unwrap_or(limits.max_subscriptions);
+        InProcess(Bus::builder().limits(limits).seed(1).build())
+    }
+
+    fn connect_with(&self, with: With) -> Box<dyn Connection> {
+        let options = ConnectOptions::new().no_responders(!with.without_no_responders);
+        Box::new(Conn(self.0.connect_with(if with.no_echo { options.no_echo() } else { options })))
+    }
+}
+
+struct Conn(Client);
+
+impl Connection for Conn {
+    fn publish(&self, out: Out<'_>) -> Result<(), Refusal> {
+        let mut message = Message::new(out.subject, out.payload).map_err(|_| Refusal::Subject)?;
+        if let Some(reply) = out.reply {
+            message = message.with_reply(reply).map_err(|_| Refusal::Subject)?;
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in out.headers {
+            headers.append(name, value).map_err(|_| Refusal::Other)?;
+        }
+        self.0.publish_message(&message.with_headers(headers)).map(drop).map_err(of_publish)
+    }
+
+    fn subscribe_with(&self, how: How<'_>) -> Result<Box<dyn Subscription>, Refusal> {
+        let mut options = SubscribeOptions::new();
+        options = how.queue.into_iter().fold(options, |options, queue| options.queue(queue));
+        options = how.capacity.into_iter().fold(options, SubscribeOptions::capacity);
+        options = how.capacity_bytes.into_iter().fold(options, SubscribeOptions::capacity_bytes);
+        match self.0.subscribe_with(how.pattern, options) {
+            Ok(subscriber) => Ok(Box::new(Sub(subscriber))),
+            Err(SubscribeError::InvalidPattern(_)) => Err(Refusal::Pattern),
+            Err(SubscribeError::MaxSubscriptionsExceeded { .. }) => Err(Refusal::TooManySubscriptions),
+            Err(SubscribeError::Closed) => Err(Refusal::Closed),
+            Err(_) => Err(Refusal::Other),
+        }
+    }
+
+    fn request(&self, subject: &str, payload: &str) -> Result<Got, Refusal> {
+        self.0.request(subject, payload).map(|answer| got(&answer)).map_err(of_request)
+    }
+
+    fn request_many(&self, subject: &str, payload: &str, max: usize) -> Result<Vec<Got>, Refusal> {
+        let answers = self.0.request_many(subject, payload, RequestMany::new().max(max)).map_err(of_request)?;
+        Ok(answers.map(|answer| got(&answer)).collect())
+    }
+
+    fn serve(&self, subject: &str, answer: Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>) -> Box<dyn Service> {
+        let guard = self.0.subscribe_fn(subject, move |question| {
+            for text in answer(&got(&question)) {
+                question.respond(text).expect("questions have a reply");
+            }
+        });
+        Box::new(Answering(guard.expect("a good subscription")))
+    }
+
+    fn new_inbox(&self) -> String {
+        self.0.new_inbox().to_string()
+    }
+
+    /// A publish has arrived when it returns.
+    fn flush(&self) {}
+
+    fn drain(&self) -> Box<dyn FnOnce() + '_> {
+        let drain = self.0.drain();
+        Box::new(|| drain.wait())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+struct Sub(Subscriber);
+
+impl Subscription for Sub {
+    fn next(&self) -> Option<Got> {
+        self.0.recv().ok().map(|message| got(&message))
+    }
+
+    fn arrived(&self) -> Vec<Got> {
+        self.0.try_iter().map(|message| got(&message)).collect()
+    }
+
+    fn unsubscribe(&self) {
+        self.0.unsubscribe();
+    }
+
+    fn unsubscribe_after(&self, max: u64) {
+        self.0.unsubscribe_after(max);
+    }
+
+    fn drain(&self) {
+        let _ = self.0.drain();
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.stats().dropped.total()
+    }
+}
+
+struct Answering(#[expect(dead_code, reason = "kept for its drop")] SubscriptionGuard);
+
+impl Service for Answering {}
+
+fn got(message: &Message) -> Got {
+    Got {
+        subject: message.subject().to_string(),
+        reply: message.reply().map(|reply| reply.to_string()),
+        status: message.status().map(u16::from),
+        headers: message.headers().iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        payload: message.payload().to_vec(),
+    }
+}
+
+fn of_publish(error: PublishError) -> Refusal {
+    match error {
+        PublishError::InvalidSubject(_) => Refusal::Subject,
+        PublishError::MaxPayloadExceeded { .. } => Refusal::TooLarge,
+        PublishError::Closed => Refusal::Closed,
+        _ => Refusal::Other,
+    }
+}
+
+fn of_request(error: RequestError) -> Refusal {
+    match error {
+        RequestError::NoResponders { .. } => Refusal::NoResponders,
+        RequestError::Timeout { .. } => Refusal::Timeout,
+        RequestError::Closed => Refusal::Closed,
+        RequestError::Publish(error) => of_publish(error),
+        _ => Refusal::Other,
+    }
+}

@@ -1,0 +1,139 @@
+//! D rules: how interest ends.
+//!
+//! Goal: limits count what was delivered before, and a drain loses nothing. Method: messages around the end, then who got what.
+
+use crate::system::*;
+use std::sync::mpsc;
+
+on_every_system!(
+    d1_unsubscribe_ends_at_once_and_keeps_what_arrived,
+    d2_the_limit_counts_what_came_before,
+    d2_a_limit_already_reached_ends_at_once,
+    d3_a_later_limit_replaces_the_earlier,
+    d4_own_messages_under_no_echo_do_not_count,
+    d5_the_end_is_seen_by_the_receiver,
+    d7_drain_of_a_subscription_hands_over_what_arrived,
+    d8_drain_of_a_connection_lets_nothing_new_in_and_publishes_to_the_end,
+);
+
+/// X2 and X3 in one: `n` messages with the numbers as payload.
+fn send(connection: &dyn Connection, numbers: std::ops::Range<usize>) {
+    numbers.for_each(|n| connection.send("foo", &n.to_string()));
+    connection.flush();
+}
+
+fn d1_unsubscribe_ends_at_once_and_keeps_what_arrived<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    let (subscription, other) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    send(&*connection, 0..2);
+    subscription.unsubscribe();
+    subscription.unsubscribe();
+    send(&*connection, 2..4);
+    assert_eq!(subscription.payloads(), ["0", "1"]);
+    assert_eq!(other.payloads(), ["0", "1", "2", "3"]);
+}
+
+fn d2_the_limit_counts_what_came_before<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    let subscription = connection.subscribe("foo");
+    send(&*connection, 0..2);
+    // Taken or not makes no difference.
+    assert_eq!(subscription.next().map(|got| got.text()).as_deref(), Some("0"));
+    subscription.unsubscribe_after(3);
+    send(&*connection, 2..6);
+    assert_eq!(subscription.payloads(), ["1", "2"], "three in all");
+}
+
+fn d2_a_limit_already_reached_ends_at_once<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    for max in [0, 1, 2] {
+        let subscription = connection.subscribe("foo");
+        send(&*connection, 0..2);
+        subscription.unsubscribe_after(max);
+        connection.flush();
+        send(&*connection, 2..4);
+        assert_eq!(subscription.payloads(), ["0", "1"], "max {max} after 2");
+    }
+    let fresh = connection.subscribe("foo");
+    fresh.unsubscribe_after(0);
+    send(&*connection, 0..1);
+    assert_eq!(fresh.arrived(), []);
+}
+
+fn d3_a_later_limit_replaces_the_earlier<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    let (raised, lowered) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    raised.unsubscribe_after(2);
+    lowered.unsubscribe_after(5);
+    send(&*connection, 0..1);
+    raised.unsubscribe_after(4);
+    lowered.unsubscribe_after(2);
+    send(&*connection, 1..8);
+    assert_eq!(raised.payloads(), ["0", "1", "2", "3"]);
+    assert_eq!(lowered.payloads(), ["0", "1"]);
+}
+
+fn d4_own_messages_under_no_echo_do_not_count<S: System>() {
+    let system = S::start(Setup::default());
+    let silent = system.connect_with(With { no_echo: true, ..With::default() });
+    let other = system.connect();
+    let subscription = silent.subscribe("foo");
+    subscription.unsubscribe_after(2);
+    silent.flush();
+    send(&*silent, 0..5);
+    send(&*other, 5..9);
+    assert_eq!(subscription.payloads(), ["5", "6"]);
+}
+
+fn d5_the_end_is_seen_by_the_receiver<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    let subscription = connection.subscribe("foo");
+    subscription.unsubscribe_after(2);
+    send(&*connection, 0..3);
+    let got: Vec<String> = std::iter::from_fn(|| subscription.next()).map(|got| got.text()).collect();
+    assert_eq!(got, ["0", "1"], "and then the end, without waiting");
+}
+
+fn d7_drain_of_a_subscription_hands_over_what_arrived<S: System>() {
+    let system = S::start(Setup::default());
+    let connection = system.connect();
+    let subscription = connection.subscribe("foo");
+    send(&*connection, 0..3);
+    subscription.drain();
+    connection.flush();
+    send(&*connection, 3..5);
+    let got: Vec<String> = std::iter::from_fn(|| subscription.next()).map(|got| got.text()).collect();
+    assert_eq!(got, ["0", "1", "2"]);
+}
+
+fn d8_drain_of_a_connection_lets_nothing_new_in_and_publishes_to_the_end<S: System>() {
+    let system = S::start(Setup::default());
+    let (connection, other) = (system.connect(), system.connect());
+    let (own, foreign) = (connection.subscribe("foo"), other.subscribe("out"));
+    other.flush();
+    send(&*connection, 0..2);
+    let wait = connection.drain();
+    assert_eq!(refused(connection.subscribe_with(How { pattern: "x", ..How::default() })), Refusal::Closed);
+    assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
+    connection.send("out", "allowed while messages wait");
+    other.send("foo", "too late");
+    other.flush();
+    assert!(!connection.is_closed());
+    let (done, seen) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let got: Vec<String> = std::iter::from_fn(|| own.next()).map(|got| got.text()).collect();
+            done.send(got).expect("the test listens");
+        });
+        wait();
+    });
+    assert_eq!(seen.recv().expect("taken"), ["0", "1"]);
+    assert!(connection.is_closed());
+    assert_eq!(refused(connection.publish(Out { subject: "out", ..Out::default() })), Refusal::Closed);
+    assert_eq!(foreign.payloads(), ["allowed while messages wait"]);
+}

@@ -1,0 +1,184 @@
+//! The walls of the house, enforced: which room may use which, what stays behind one door, how long a file may be, and what
+//! the default build pulls in. Each rule is also shown a text that breaks it, so that a rule that has gone blind is noticed.
+
+mod build;
+mod manual;
+mod source;
+
+use source::Source;
+use std::path::Path;
+
+/// What a rule makes of a source: its complaints.
+type Rule = fn(&Source) -> Vec<String>;
+
+/// Rooms, and the rooms that each may use beside itself. Downward only; engines do not know each other. A new room needs a
+/// row. `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
+const MAY_USE: [(&str, &[&str]); 11] = [
+    // Words.
+    ("subject", &[]),
+    ("sync", &[]),
+    ("limits", &[]),
+    ("message", &["subject"]),
+    ("clock", &["sync"]),
+    ("rng", &["sync"]),
+    // Engines.
+    ("matcher", &["subject", "sync", "rng", "limits"]),
+    ("delivery", &["subject", "message", "sync", "clock", "limits", "rng"]),
+    // Hub.
+    ("account", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery"]),
+    ("bus", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery", "account", "client"]),
+    // Door.
+    ("client", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery", "account", "bus"]),
+];
+
+fn rooms_use_only_what_lies_below(source: &Source) -> Vec<String> {
+    let Some(room) = source.room() else { return Vec::new() };
+    if room == "manual" {
+        return source.lines_with("crate::").map(|at| format!("{at}: the manual has no code")).collect();
+    }
+    let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else {
+        return vec![format!("{}: room `{room}` is not in the table", source.path)];
+    };
+    let paths = source.crate_paths();
+    let wrong = paths.filter(|(_, path)| {
+        let first = path.split("::").next().unwrap_or_default();
+        first != room && !allowed.contains(&first)
+    });
+    wrong.map(|(line, path)| format!("{}:{line}: `{room}` must not use `crate::{path}`", source.path)).collect()
+}
+
+/// `bus` lies below `client`, and names of it only what its constructors return.
+fn bus_names_only_what_it_gives_out(source: &Source) -> Vec<String> {
+    if source.room() != Some("bus") {
+        return Vec::new();
+    }
+    let wrong = source.crate_paths().filter(|(_, path)| {
+        let of_client = path == "client" || path.starts_with("client::");
+        of_client && !(source.path == "src/bus/mod.rs" && matches!(path.as_str(), "client::Client" | "client::Drain"))
+    });
+    wrong.map(|(line, path)| format!("{}:{line}: `bus` must not use `crate::{path}`", source.path)).collect()
+}
+
+/// A way round the table: from a room's own root up to the crate's.
+fn nobody_climbs_out_of_a_room(source: &Source) -> Vec<String> {
+    let depth = source.path.trim_end_matches("/mod.rs").matches('/').count();
+    let climb = "super::".repeat(depth);
+    let wrong = source.code_lines().filter(|(_, line)| {
+        // A module written inside the file is indented, and one level deeper.
+        let inside = line.starts_with(' ') as usize;
+        line.contains(&format!("{climb}{}", "super::".repeat(inside)))
+    });
+    let wrong: Vec<_> = wrong.map(|(line, _)| format!("{}:{line}: leaves its room by `super`", source.path)).collect();
+    if source.room().is_some() { wrong } else { Vec::new() }
+}
+
+/// Words that only the files behind them may have.
+const DOORS: [(&str, &[&str], &str); 8] = [
+    ("Instant::now", &["src/clock.rs"], "time comes from the bus's clock"),
+    ("SystemTime::now", &[], "time comes from the bus's clock"),
+    ("fastrand", &["src/rng.rs"], "luck comes from `rng`"),
+    ("RandomState::new", &["src/rng.rs"], "luck comes from `rng`"),
+    ("RandomState::default", &[], "luck comes from `rng`"),
+    ("std::net", &[], "the default build has no sockets"),
+    ("thread::sleep", &[], "wait for the state, or use the manual clock"),
+    (
+        "crossbeam_channel",
+        &["src/delivery/", "src/client/mod.rs", "src/bus/later.rs"],
+        "channels are `delivery`'s, and those of users in public types",
+    ),
+];
+
+fn doors_are_used(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (word, behind, why) in DOORS {
+        if !behind.iter().any(|place| source.path.starts_with(place)) {
+            complaints.extend(source.lines_with(word).map(|at| format!("{at}: `{word}`: {why}")));
+        }
+    }
+    complaints
+}
+
+/// A hash map of the standard library seeds itself, so its order is luck too: only with a hasher of ours.
+fn maps_have_a_seed(source: &Source) -> Vec<String> {
+    let plain = ["HashMap::new()", "HashSet::new()", "HashMap::with_capacity(", "AHashMap::new()"];
+    let found = plain.iter().flat_map(|word| source.lines_with(word));
+    found.map(|at| format!("{at}: a hash map with a seed that nobody gave")).collect()
+}
+
+fn files_are_short(source: &Source) -> Vec<String> {
+    const LINES_MAX: usize = 800;
+    let lines = source.text.lines().count();
+    if lines > LINES_MAX { vec![format!("{}: {lines} lines", source.path)] } else { Vec::new() }
+}
+
+fn nobody_sleeps(source: &Source) -> Vec<String> {
+    // Put together, so that this file does not complain of itself.
+    let words = ["thread", "time"].map(|module| format!("{module}::sleep("));
+    words.iter().flat_map(|word| source.lines_with(word)).map(|at| format!("{at}: sleeps")).collect()
+}
+
+const OF_SRC: [Rule; 6] = [
+    rooms_use_only_what_lies_below,
+    bus_names_only_what_it_gives_out,
+    nobody_climbs_out_of_a_room,
+    doors_are_used,
+    maps_have_a_seed,
+    files_are_short,
+];
+
+fn check(folder: &str, rules: &[Rule]) {
+    let sources = source::all(Path::new(env!("CARGO_MANIFEST_DIR")), folder);
+    assert!(!sources.is_empty(), "{folder} has sources");
+    let complaints: Vec<String> = rules.iter().flat_map(|rule| sources.iter().flat_map(rule)).collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_source_keeps_to_the_walls() {
+    check("src", &OF_SRC);
+}
+
+#[test]
+fn tests_and_examples_are_short_and_never_sleep() {
+    check("tests", &[files_are_short, nobody_sleeps]);
+    check("examples", &[files_are_short, nobody_sleeps]);
+    check("benches", &[files_are_short]);
+}
+
+#[test]
+fn each_rule_sees_what_breaks_it() {
+    let broken: [(Rule, &str, &str); 16] = [
+        (rooms_use_only_what_lies_below, "src/subject/text.rs", "use crate::message::Message;"),
+        (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::Overflow::Close;"),
+        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
+        (rooms_use_only_what_lies_below, "src/account/mod.rs", "use crate::{\n    limits,\n    bus::{Bus},\n};"),
+        (rooms_use_only_what_lies_below, "src/clock.rs", "use crate::limits;"),
+        (rooms_use_only_what_lies_below, "src/delivery/mod.rs", "use crate::Bus;"),
+        (rooms_use_only_what_lies_below, "src/attic/mod.rs", ""),
+        (bus_names_only_what_it_gives_out, "src/bus/route.rs", "use crate::client::Client;"),
+        (bus_names_only_what_it_gives_out, "src/bus/mod.rs", "use crate::client::{Client, Publisher};"),
+        (nobody_climbs_out_of_a_room, "src/matcher/mod.rs", "use super::delivery;"),
+        (nobody_climbs_out_of_a_room, "src/matcher/trie.rs", "use super::super::delivery;"),
+        (doors_are_used, "src/bus/inbox.rs", "let now = std::time::Instant::now();"),
+        (doors_are_used, "src/matcher/mod.rs", "use crossbeam_channel::Sender;"),
+        (maps_have_a_seed, "src/bus/inbox.rs", "let all = HashMap::new();"),
+        (files_are_short, "src/bus/inbox.rs", LONG.as_str()),
+        (nobody_sleeps, "tests/x.rs", concat!("std::thread", "::sleep(pause);")),
+    ];
+    for (rule, path, text) in &broken {
+        assert_eq!(rule(&Source::new(path, text)).len(), 1, "{path}: {}", text.lines().next().unwrap_or_default());
+    }
+    let fine = [
+        (rooms_use_only_what_lies_below as Rule, "src/subject/text.rs", "//! as [`crate::Message`]\n/// crate::bus"),
+        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::{Mutex, RwLock}, clock::Timers};"),
+        (bus_names_only_what_it_gives_out, "src/bus/mod.rs", "use crate::client::{Client, Drain};"),
+        (nobody_climbs_out_of_a_room, "src/clock.rs", "mod tests {\n    use super::*;\n}"),
+        (nobody_climbs_out_of_a_room, "src/matcher/trie.rs", "use super::bucket::Bucket;"),
+        (doors_are_used, "src/clock.rs", "let now = Instant::now();"),
+    ];
+    for (rule, path, text) in fine {
+        assert_eq!(rule(&Source::new(path, text)), Vec::<String>::new());
+    }
+}
+
+static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "\n".repeat(801));
