@@ -19,9 +19,9 @@
 mod bucket;
 mod cache;
 mod generation;
+mod literals;
 mod lookup;
 mod matches;
-mod name;
 mod oracle;
 mod prepared;
 mod shard;

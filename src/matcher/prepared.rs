@@ -22,7 +22,9 @@ pub(crate) struct Prepared<T> {
 /// All that is prepared, so that a removed entry can be taken out of its routes. Cold: touched when a caller prepares, drops
 /// what it prepared, and when an entry that was routed to is removed.
 #[derive(Debug)]
-pub(super) struct Preparations<T>(Mutex<HashMap<SmolStr, Vec<Weak<Prepared<T>>>, RandomState>>);
+pub(super) struct Preparations<T>(Mutex<BySubject<T>>);
+
+type BySubject<T> = HashMap<SmolStr, Vec<Weak<Prepared<T>>>, RandomState>;
 
 impl<T> Default for Preparations<T> {
     fn default() -> Self {
@@ -60,10 +62,10 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         let Some(mut kept) = prepared.route.try_lock() else {
             return self.with_matches(subject, f);
         };
-        if let Some(route) = &mut *kept {
-            if self.generations.holds(&mut route.stamp, prepared.hash, || self.hash(first_token(subject))) {
-                return f(prepared.hit(route));
-            }
+        if let Some(route) = &mut *kept
+            && self.generations.holds(&mut route.stamp, prepared.hash, || self.hash(first_token(subject)))
+        {
+            return f(prepared.hit(route));
         }
         let reuse = kept.take().map_or_else(Matches::new, |route| route.matches);
         let route = kept.insert(self.collect_route(prepared.hash, subject, reuse));

@@ -1,19 +1,14 @@
 //! One shard: a literal table and a trie of wildcard patterns under one lock.
 
-use super::bucket::{Bucket, Taken};
+use super::bucket::Taken;
+use super::literals::Literals;
 use super::matches::Matches;
-use super::name::Name;
-use super::split::{Split, hash_bytes};
+use super::split::Split;
 use super::trie::Trie;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use ahash::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 use smol_str::SmolStr;
-
-/// Below this many buckets a table is not worth shrinking.
-const TABLE_KEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shard<T> {
@@ -27,15 +22,9 @@ pub(super) struct Shard<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    literals: HashTable<Literal<T>>,
+    literals: Literals<T>,
     wildcards: Trie<T>,
     hasher: RandomState,
-}
-
-#[derive(Debug)]
-struct Literal<T> {
-    subject: Name,
-    bucket: Bucket<T>,
 }
 
 /// What [`Shard::sizes`] counts.
@@ -48,7 +37,7 @@ pub(super) struct Sizes {
 
 impl<T> Shard<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        let inner = Inner { literals: HashTable::new(), wildcards: Trie::new(hasher.clone()), hasher };
+        let inner = Inner { literals: Literals::new(), wildcards: Trie::new(hasher.clone()), hasher };
         Shard { inner: RwLock::new(inner), len: AtomicUsize::new(0) }
     }
 
@@ -82,15 +71,15 @@ impl<T> Shard<T> {
         Sizes {
             entries: self.len.load(Ordering::Relaxed),
             literal_patterns: inner.literals.len(),
-            trie_nodes: inner.wildcards.node_count() - 1,
+            trie_nodes: inner.wildcards.node_count(),
         }
     }
 
     /// Calls `f` for every entry, under the read lock.
     pub(super) fn for_each(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
-        for literal in &inner.literals {
-            literal.bucket.for_each(&mut |queue, value| f(literal.subject.as_str(), queue, value));
+        for (subject, bucket) in inner.literals.iter() {
+            bucket.for_each(&mut |queue, value| f(subject, queue, value));
         }
         inner.wildcards.for_each(f);
     }
@@ -98,8 +87,8 @@ impl<T> Shard<T> {
     /// Calls `f` for every entry at exactly this literal subject, under the read lock.
     pub(super) fn for_each_at(&self, hash: u64, subject: &str, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject.is(subject)) {
-            literal.bucket.for_each(&mut |queue, value| f(subject, queue, value));
+        if let Some(bucket) = inner.literals.find(hash, subject) {
+            bucket.for_each(&mut |queue, value| f(subject, queue, value));
         }
     }
 
@@ -117,8 +106,8 @@ impl<T: Clone> Shard<T> {
             return;
         }
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject.is(subject)) {
-            literal.bucket.collect(routed, into);
+        if let Some(bucket) = inner.literals.find(hash, subject) {
+            bucket.collect(routed, into);
         }
         if !inner.wildcards.is_empty() {
             let tokens = split.tokens(&inner.hasher);
@@ -136,46 +125,18 @@ pub(super) enum Place<'a> {
 
 impl<T> Inner<T> {
     fn insert(&mut self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T) {
-        let (subject, hash) = match place {
-            Place::Literal { subject, hash } => (subject, hash),
-            Place::Wildcard { pattern } => return self.wildcards.insert(pattern, queue, id, value),
-        };
-        let hasher = &self.hasher;
-        let rehash = |literal: &Literal<T>| hash_bytes(hasher, literal.subject.as_bytes());
-        match self.literals.entry(hash, |known| known.subject.is(subject), rehash) {
-            Slot::Vacant(slot) => {
-                slot.insert(Literal { subject: Name::new(subject), bucket: Bucket::first(queue, id, value) });
+        match place {
+            Place::Literal { subject, hash } => {
+                self.literals.insert(&self.hasher, subject, hash, queue, id, value);
             }
-            Slot::Occupied(slot) => {
-                let (Literal { subject, bucket }, slot) = slot.remove();
-                slot.insert(Literal { subject, bucket: bucket.with(queue, id, value) });
-            }
+            Place::Wildcard { pattern } => self.wildcards.insert(pattern, queue, id, value),
         }
     }
 
     fn remove(&mut self, place: Place<'_>, id: u64) -> Option<Taken<T>> {
-        let (subject, hash) = match place {
-            Place::Literal { subject, hash } => (subject, hash),
-            Place::Wildcard { pattern } => return self.wildcards.remove(pattern, id),
-        };
-        let slot = self.literals.find_entry(hash, |known| known.subject.is(subject)).ok()?;
-        let (Literal { subject, bucket }, slot) = slot.remove();
-        let (left, taken) = bucket.without(id);
-        match left {
-            Some(bucket) => {
-                slot.insert(Literal { subject, bucket });
-            }
-            None => self.give_back(),
-        }
-        taken
-    }
-
-    /// Shrinks the literal table once it is three quarters empty: each shrink is paid for by as many removals.
-    fn give_back(&mut self) {
-        let (len, capacity) = (self.literals.len(), self.literals.capacity());
-        if capacity > TABLE_KEPT && len < capacity / 4 {
-            let hasher = &self.hasher;
-            self.literals.shrink_to(len * 2, |literal| hash_bytes(hasher, literal.subject.as_bytes()));
+        match place {
+            Place::Literal { subject, hash } => self.literals.remove(&self.hasher, subject, hash, id),
+            Place::Wildcard { pattern } => self.wildcards.remove(pattern, id),
         }
     }
 }

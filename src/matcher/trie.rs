@@ -4,7 +4,7 @@
 //! step costs one probe and reads the node that the search goes on from, whatever the number of siblings. A subject's tokens
 //! are hashed once each, however many branches the search follows.
 
-use super::bucket::{Bucket, Taken};
+use super::bucket::{Bucket, Take, Taken};
 use super::matches::Matches;
 use super::split::{Token, hash_text};
 use ahash::RandomState;
@@ -21,11 +21,14 @@ const NODES_KEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Trie<T> {
+    /// The root first; empty until there is a pattern.
     nodes: Vec<Node<T>>,
     free: Vec<u32>,
     /// The nodes that are reached by a literal token.
     edges: HashTable<u32>,
     hasher: RandomState,
+    /// Memory has been given back; what is left of it is freed with the last pattern.
+    was_large: bool,
 }
 
 #[derive(Debug)]
@@ -45,19 +48,23 @@ struct Node<T> {
 
 impl<T> Trie<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        Trie { nodes: vec![Node::new(NONE, SmolStr::default())], free: Vec::new(), edges: HashTable::new(), hasher }
+        Trie { nodes: Vec::new(), free: Vec::new(), edges: HashTable::new(), hasher, was_large: false }
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.node_count() == 1 && self.nodes[0].tail.is_none()
+        self.node_count() == 0 && self.nodes.first().is_none_or(|root| root.tail.is_none())
     }
 
+    /// Nodes in use, the root not counted.
     pub(super) fn node_count(&self) -> usize {
-        self.nodes.len() - self.free.len()
+        (self.nodes.len() - self.free.len()).saturating_sub(1)
     }
 
     pub(super) fn insert(&mut self, pattern: &str, queue: Option<SmolStr>, id: u64, value: T) {
+        if self.nodes.is_empty() {
+            self.nodes.push(Node::new(NONE, SmolStr::default()));
+        }
         let mut node = ROOT;
         let mut tail = false;
         for token in pattern.split('.') {
@@ -68,14 +75,17 @@ impl<T> Trie<T> {
         }
         let end = &mut self.nodes[node as usize];
         let place = if tail { &mut end.tail } else { &mut end.here };
-        *place = Some(Box::new(match place.take() {
-            None => Bucket::first(queue, id, value),
-            Some(bucket) => bucket.with(queue, id, value),
-        }));
+        match place {
+            None => *place = Some(Box::new(Bucket::first(queue, id, value))),
+            Some(bucket) => bucket.add(queue, id, value),
+        }
     }
 
     /// Takes the entry out, and the nodes that nothing needs any more.
     pub(super) fn remove(&mut self, pattern: &str, id: u64) -> Option<Taken<T>> {
+        if self.is_empty() {
+            return None;
+        }
         let mut node = ROOT;
         let mut tail = false;
         for token in pattern.split('.') {
@@ -87,10 +97,15 @@ impl<T> Trie<T> {
         }
         let end = &mut self.nodes[node as usize];
         let place = if tail { &mut end.tail } else { &mut end.here };
-        let (left, taken) = place.take()?.without(id);
-        *place = left.map(Box::new);
-        self.prune(node);
-        taken
+        match place.as_mut()?.take(id) {
+            Take::Taken(taken) => Some(taken),
+            Take::IsNotHere => None,
+            Take::IsOnly => {
+                let taken = place.take()?.into_only();
+                self.prune(node);
+                taken
+            }
+        }
     }
 
     /// Every entry, with the pattern it was inserted under.
@@ -194,6 +209,12 @@ impl<T> Trie<T> {
         }
         if self.nodes.len() > NODES_KEPT && self.node_count() < self.nodes.len() / 4 {
             self.compact();
+            self.was_large = true;
+        }
+        if self.was_large && self.is_empty() {
+            // The last piece lies wherever there was room when the heap was full, and would keep the C library from
+            // returning what lies below it.
+            *self = Trie::new(self.hasher.clone());
         }
     }
 
