@@ -2,7 +2,7 @@
 
 use ahash::RandomState;
 use postroom::{Matcher, MatcherOptions, Matches, Pattern};
-use std::cell::{LazyCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -13,20 +13,8 @@ pub(crate) struct Size {
     pub(crate) entries: usize,
 }
 
-pub(crate) const SIZES: [Size; 3] = [
-    Size {
-        name: "10",
-        entries: 10,
-    },
-    Size {
-        name: "10k",
-        entries: 10_000,
-    },
-    Size {
-        name: "1M",
-        entries: 1_000_000,
-    },
-];
+pub(crate) const SIZES: [Size; 3] =
+    [Size { name: "10", entries: 10 }, Size { name: "10k", entries: 10_000 }, Size { name: "1M", entries: 1_000_000 }];
 
 /// Per cent of the patterns that have a wildcard.
 pub(crate) const WILD: [usize; 3] = [0, 10, 100];
@@ -82,11 +70,6 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Built when first used: a run of one benchmark does not wait for the fixtures of all.
-    pub(crate) fn lazy(entries: usize, wild: usize) -> LazyCell<Fixture, impl FnOnce() -> Fixture> {
-        LazyCell::new(move || Fixture::new(entries, wild))
-    }
-
     pub(crate) fn new(entries: usize, wild: usize) -> Fixture {
         let mut options = MatcherOptions::default();
         options.seed = Some(1);
@@ -105,12 +88,7 @@ impl Fixture {
             map.insert(subject.clone().into_boxed_str(), n as u64);
             subjects.push(subject);
         }
-        Fixture {
-            subjects,
-            cached,
-            uncached,
-            map: RefCell::new(map),
-        }
+        Fixture { subjects, cached, uncached, map: RefCell::new(map) }
     }
 
     /// `times` look-ups on each of `threads` threads at once; the time is that of the slowest.
@@ -124,8 +102,7 @@ impl Fixture {
                 found.plain()[0]
             })
         };
-        let floor =
-            |of, stride, start| time(subjects, of, stride, start, times, |subject| map[subject]);
+        let floor = |of, stride, start| time(subjects, of, stride, start, times, |subject| map[subject]);
         let on_one = |thread: usize| {
             let start = thread * 7;
             match workload {
@@ -152,9 +129,7 @@ impl Fixture {
             let running: Vec<_> = (0..threads).map(start).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Duration>| thread.join();
             let all = running.into_iter().map(join);
-            all.map(|time| time.expect("no look-up fails"))
-                .max()
-                .unwrap_or_default()
+            all.map(|time| time.expect("no look-up fails")).max().unwrap_or_default()
         })
     }
 
@@ -172,9 +147,7 @@ impl Fixture {
 
     pub(crate) fn change_floor(&self, times: u64) -> Duration {
         let map = &mut *self.map.borrow_mut();
-        let subjects: Vec<_> = (0..WARM)
-            .map(|n| subject(self.subjects.len() + n))
-            .collect();
+        let subjects: Vec<_> = (0..WARM).map(|n| subject(self.subjects.len() + n)).collect();
         let start = Instant::now();
         for subject in subjects.iter().cycle().take(times as usize) {
             map.insert(subject.as_str().into(), 7);

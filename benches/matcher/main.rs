@@ -4,59 +4,89 @@
 //! sets the figures that have a target beside it, and the hash map's: the two are run in turns, so that a busy machine hurts
 //! both; it is written to `target/matcher.json` too (`-- --table` runs it alone).
 //!
-//! `-- --test` runs everything once, without measuring; `-- --quick` measures roughly.
+//! `-- --test` runs everything but the million once, without measuring; `-- --quick` measures roughly.
 
 mod fixture;
 mod table;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::Criterion;
 use fixture::{Fixture, SIZES, Size, WILD, Workload};
 use std::time::Duration;
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| args.iter().any(|arg| arg == name);
-    // Cargo itself adds `--bench`; whoever names a benchmark wants no table.
-    let named = args.iter().any(|arg| !arg.starts_with('-'));
-    if !given("--table") {
-        let mut criterion = Criterion::default()
-            .sample_size(20)
-            .warm_up_time(Duration::from_millis(300))
-            .measurement_time(Duration::from_millis(1_000))
-            .configure_from_args();
-        matches(&mut criterion);
-        changes(&mut criterion);
-        criterion.final_summary();
+/// What the command line says; criterion reads it as well.
+struct Args(Vec<String>);
+
+impl Args {
+    fn given(&self, flag: &str) -> bool {
+        self.0.iter().any(|arg| arg == flag)
     }
-    if !named {
-        table::run(given("--test"), given("--quick"));
+
+    /// The sizes that a run without measuring does not skip.
+    fn sizes(&self) -> impl Iterator<Item = &'static Size> {
+        let most = if self.given("--test") { 10_000 } else { usize::MAX };
+        SIZES.iter().filter(move |size| size.entries <= most)
+    }
+
+    /// Whether any of the benchmarks will run, as far as can be told without criterion's reading of patterns.
+    fn may_run(&self, names: &[String]) -> bool {
+        let mut filters = self.0.iter().filter(|arg| !arg.starts_with('-')).peekable();
+        let plain = |filter: &str| filter.trim_matches(['^', '$']).to_owned();
+        filters.peek().is_none() || filters.any(|filter| names.iter().any(|name| name.contains(&plain(filter))))
     }
 }
 
-fn matches(criterion: &mut Criterion) {
-    for Size { name, entries } in SIZES {
+fn main() {
+    let args = Args(std::env::args().skip(1).collect());
+    if !args.given("--table") {
+        let mut criterion = Criterion::default()
+            .sample_size(20)
+            .warm_up_time(Duration::from_millis(200))
+            .measurement_time(Duration::from_millis(500))
+            .configure_from_args();
+        matches(&mut criterion, &args);
+        changes(&mut criterion, &args);
+        criterion.final_summary();
+    }
+    if args.may_run(&["table".to_owned()]) {
+        let sizes: Vec<_> = args.sizes().collect();
+        table::run(&sizes, args.given("--test"), args.given("--quick"));
+    }
+}
+
+fn matches(criterion: &mut Criterion, args: &Args) {
+    for size in args.sizes() {
         for wild in WILD {
-            let fixture = Fixture::lazy(entries, wild);
-            let mut group = criterion.benchmark_group(format!("match/{name}/wild{wild}"));
-            for workload in Workload::ALL {
-                for threads in [1, 2] {
-                    let id = BenchmarkId::new(workload.name(), format!("{threads}t"));
-                    group.bench_function(id, |bencher| {
-                        bencher.iter_custom(|times| fixture.run(workload, threads, times));
-                    });
-                }
+            let group = format!("match/{}/wild{wild}", size.name);
+            let ids = Workload::ALL.iter().flat_map(|workload| {
+                [1, 2].map(|threads| (*workload, threads, format!("{}/{threads}t", workload.name())))
+            });
+            let names: Vec<_> = ids.clone().map(|(.., id)| format!("{group}/{id}")).collect();
+            if !args.may_run(&names) {
+                continue;
+            }
+            let fixture = Fixture::new(size.entries, wild);
+            let mut group = criterion.benchmark_group(group);
+            for (workload, threads, id) in ids {
+                group.bench_function(id, |bencher| {
+                    bencher.iter_custom(|times| fixture.run(workload, threads, times));
+                });
             }
             group.finish();
         }
     }
 }
 
-fn changes(criterion: &mut Criterion) {
-    for Size { name, entries } in SIZES {
-        let fixture = Fixture::lazy(entries, 10);
-        let mut group = criterion.benchmark_group(format!("change/{name}"));
-        for (kind, wild) in [("literal", false), ("wildcard", true)] {
-            group.bench_function(kind, |bencher| {
+fn changes(criterion: &mut Criterion, args: &Args) {
+    for size in args.sizes() {
+        let group = format!("change/{}", size.name);
+        let names = ["literal", "wildcard", "floor"].map(|id| format!("{group}/{id}"));
+        if !args.may_run(&names) {
+            continue;
+        }
+        let fixture = Fixture::new(size.entries, 10);
+        let mut group = criterion.benchmark_group(group);
+        for (id, wild) in [("literal", false), ("wildcard", true)] {
+            group.bench_function(id, |bencher| {
                 bencher.iter_custom(|times| fixture.change(wild, times));
             });
         }

@@ -3,6 +3,7 @@
 use super::matches::Matches;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use smol_str::SmolStr;
+use std::mem;
 
 /// Set in an entry's id once a remembered route holds its value, so that removing an entry that was never routed to needs no
 /// search through the caches.
@@ -17,10 +18,7 @@ pub(super) struct Entry<T> {
 impl<T> Entry<T> {
     fn new(id: u64, value: T) -> Self {
         debug_assert!(id & ROUTED == 0);
-        Entry {
-            id: AtomicU64::new(id),
-            value,
-        }
+        Entry { id: AtomicU64::new(id), value }
     }
 
     fn id(&self) -> u64 {
@@ -37,10 +35,7 @@ impl<T> Entry<T> {
 
     fn take(self) -> Taken<T> {
         let routed = self.id.load(Relaxed) & ROUTED != 0;
-        Taken {
-            value: self.value,
-            routed,
-        }
+        Taken { value: self.value, routed }
     }
 }
 
@@ -50,6 +45,14 @@ pub(super) struct Taken<T> {
     pub(super) value: T,
     /// A remembered route may hold a clone of the value.
     pub(super) routed: bool,
+}
+
+/// What became of taking an entry out of a bucket.
+#[derive(Debug)]
+pub(super) enum Take<T> {
+    Taken(Taken<T>),
+    IsOnly,
+    IsNotHere,
 }
 
 /// The entries of one pattern; the common case of a single plain entry needs no allocation.
@@ -71,22 +74,19 @@ impl<T> Bucket<T> {
         let entry = Entry::new(id, value);
         match queue {
             None => Bucket::One(entry),
-            Some(name) => Bucket::Many(Box::new(Crowd {
-                plain: Vec::new(),
-                queues: vec![(name, vec![entry])],
-            })),
+            Some(name) => Bucket::Many(Box::new(Crowd { plain: Vec::new(), queues: vec![(name, vec![entry])] })),
         }
     }
 
-    /// Gives back the bucket with the entry added.
-    pub(super) fn with(self, queue: Option<SmolStr>, id: u64, value: T) -> Self {
-        let mut crowd = match self {
-            Bucket::One(only) => Box::new(Crowd {
-                plain: vec![only],
-                queues: Vec::new(),
-            }),
-            Bucket::Many(crowd) => crowd,
-        };
+    pub(super) fn add(&mut self, queue: Option<SmolStr>, id: u64, value: T) {
+        if let Bucket::One(_) = self {
+            let crowd = Crowd { plain: Vec::new(), queues: Vec::new() };
+            let before = mem::replace(self, Bucket::Many(Box::new(crowd)));
+            if let (Bucket::One(only), Bucket::Many(crowd)) = (before, &mut *self) {
+                crowd.plain.push(only);
+            }
+        }
+        let Bucket::Many(crowd) = self else { return };
         let entry = Entry::new(id, value);
         match queue {
             None => put_sorted(&mut crowd.plain, entry),
@@ -95,24 +95,37 @@ impl<T> Bucket<T> {
                 None => crowd.queues.push((name, vec![entry])),
             },
         }
-        Bucket::Many(crowd)
     }
 
-    /// Takes the entry `id` out. The bucket that is left is `None` when it was the last one.
-    pub(super) fn without(self, id: u64) -> (Option<Self>, Option<Taken<T>>) {
-        match self {
-            Bucket::One(entry) if entry.id() == id => (None, Some(entry.take())),
-            Bucket::One(_) => (Some(self), None),
-            Bucket::Many(mut crowd) => {
-                let taken = take_sorted(&mut crowd.plain, id).or_else(|| crowd.take_member(id));
-                let left = match (crowd.plain.len(), crowd.queues.is_empty()) {
-                    (0, true) => None,
-                    (1, true) => crowd.plain.pop().map(Bucket::One),
-                    _ => Some(Bucket::Many(crowd)),
-                };
-                (left, taken.map(Entry::take))
-            }
+    /// Takes the entry `id` out, unless it is the only one: then the whole bucket has to go, by [`Bucket::into_only`].
+    pub(super) fn take(&mut self, id: u64) -> Take<T> {
+        let crowd = match self {
+            Bucket::One(entry) if entry.id() == id => return Take::IsOnly,
+            Bucket::One(_) => return Take::IsNotHere,
+            Bucket::Many(crowd) => crowd,
+        };
+        if crowd.is_only(id) {
+            return Take::IsOnly;
         }
+        let Some(entry) = take_sorted(&mut crowd.plain, id).or_else(|| crowd.take_member(id)) else {
+            return Take::IsNotHere;
+        };
+        if crowd.plain.len() == 1
+            && crowd.queues.is_empty()
+            && let Some(only) = crowd.plain.pop()
+        {
+            *self = Bucket::One(only);
+        }
+        Take::Taken(entry.take())
+    }
+
+    /// The only entry, of which [`Bucket::take`] has said that it is.
+    pub(super) fn into_only(self) -> Option<Taken<T>> {
+        let entry = match self {
+            Bucket::One(entry) => Some(entry),
+            Bucket::Many(mut crowd) => crowd.plain.pop().or_else(|| crowd.queues.pop()?.1.pop()),
+        };
+        entry.map(Entry::take)
     }
 
     /// Calls `f` with the queue name and the value of each entry.
@@ -133,11 +146,7 @@ impl<T> Bucket<T> {
             Bucket::One(entry) => entry.mark_routed(),
             Bucket::Many(crowd) => {
                 crowd.plain.iter().for_each(Entry::mark_routed);
-                crowd
-                    .queues
-                    .iter()
-                    .flat_map(|(_, members)| members)
-                    .for_each(Entry::mark_routed);
+                crowd.queues.iter().flat_map(|(_, members)| members).for_each(Entry::mark_routed);
             }
         }
     }
@@ -161,6 +170,14 @@ impl<T: Clone> Bucket<T> {
 }
 
 impl<T> Crowd<T> {
+    fn is_only(&self, id: u64) -> bool {
+        match (&self.plain[..], &self.queues[..]) {
+            ([only], []) => only.id() == id,
+            ([], [(_, members)]) => members.len() == 1 && members[0].id() == id,
+            _ => false,
+        }
+    }
+
     fn take_member(&mut self, id: u64) -> Option<Entry<T>> {
         let (at, entry) = self
             .queues
@@ -176,11 +193,7 @@ impl<T> Crowd<T> {
 
 /// Ids are drawn before the shard's lock is taken: of two threads, the one with the later id may come first.
 fn put_sorted<T>(entries: &mut Vec<Entry<T>>, entry: Entry<T>) {
-    let later = entries
-        .iter()
-        .rev()
-        .take_while(|other| other.id() > entry.id())
-        .count();
+    let later = entries.iter().rev().take_while(|other| other.id() > entry.id()).count();
     entries.insert(entries.len() - later, entry);
 }
 

@@ -81,21 +81,14 @@ impl Generations {
 
     /// Whether no change since `stamp` concerns its subject. Moves the stamp's epoch on when that is so.
     #[inline]
-    pub(super) fn holds(
-        &self,
-        stamp: &mut Stamp,
-        hash: u64,
-        first_token: impl FnOnce() -> u64,
-    ) -> bool {
+    pub(super) fn holds(&self, stamp: &mut Stamp, hash: u64, first_token: impl FnOnce() -> u64) -> bool {
         // ORDERING: Acquire; pairs with the Release in `touch`. A subscription made before this publish began (by this
         // thread, or by one it has heard from) is seen by coherence alone: its `touch` happened before.
         if self.epoch.load(Ordering::Acquire) == stamp.epoch {
             return true;
         }
         let now = self.stamp(hash, first_token());
-        let same = now.literal == stamp.literal
-            && now.wildcard == stamp.wildcard
-            && now.first == stamp.first;
+        let same = now.literal == stamp.literal && now.wildcard == stamp.wildcard && now.first == stamp.first;
         if same {
             *stamp = now;
         }

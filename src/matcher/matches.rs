@@ -26,11 +26,7 @@ pub struct QueueGroup<T> {
 impl<T> Matches<T> {
     /// An empty result, without an allocation.
     pub fn new() -> Self {
-        Matches {
-            plain: Vec::new(),
-            groups: Vec::new(),
-            groups_used: 0,
-        }
+        Matches { plain: Vec::new(), groups: Vec::new(), groups_used: 0 }
     }
 
     /// The entries without a queue name: each is to get the message.
@@ -53,12 +49,7 @@ impl<T> Matches<T> {
 
     /// How many entries matched, members of queue groups included.
     pub fn len(&self) -> usize {
-        self.plain.len()
-            + self
-                .groups()
-                .iter()
-                .map(|group| group.members.len())
-                .sum::<usize>()
+        self.plain.len() + self.groups().iter().map(|group| group.members.len()).sum::<usize>()
     }
 
     /// Forgets the result and keeps the room it took.
@@ -76,10 +67,7 @@ impl<T> Matches<T> {
 
     pub(super) fn push_member(&mut self, name: &SmolStr, value: T) {
         let used = self.groups_used;
-        if let Some(group) = self.groups[..used]
-            .iter_mut()
-            .find(|group| group.name == *name)
-        {
+        if let Some(group) = self.groups[..used].iter_mut().find(|group| group.name == *name) {
             return group.members.push(value);
         }
         match self.groups.get_mut(used) {
@@ -87,10 +75,7 @@ impl<T> Matches<T> {
                 spare.name = name.clone();
                 spare.members.push(value);
             }
-            None => self.groups.push(QueueGroup {
-                name: name.clone(),
-                members: vec![value],
-            }),
+            None => self.groups.push(QueueGroup { name: name.clone(), members: vec![value] }),
         }
         self.groups_used += 1;
     }

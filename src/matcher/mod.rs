@@ -19,30 +19,34 @@
 mod bucket;
 mod cache;
 mod generation;
+mod literals;
+mod lookup;
 mod matches;
 mod oracle;
 mod prepared;
 mod shard;
-mod tokens;
+mod split;
 mod trie;
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
+pub(crate) use lookup::Hit;
 pub use matches::{Matches, QueueGroup};
 pub use oracle::LinearMatcher;
 pub(crate) use prepared::Prepared;
 
 use crate::rng;
 use crate::subject::Pattern;
+use crate::sync::PerThread;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{OwnerLock, PerThread, yield_now};
 use ahash::RandomState;
-use cache::{Remembered, Route, RouteCache};
 use generation::{Generations, Touched};
+use lookup::Cell;
 use prepared::Preparations;
 use shard::{Place, Shard, Sizes};
 use smol_str::SmolStr;
+use split::{first_token, hash_text};
 use std::fmt;
 
 /// How a [`Matcher`] is laid out.
@@ -51,7 +55,7 @@ use std::fmt;
 pub struct MatcherOptions {
     /// Locks that patterns are spread over by their first token; rounded up to a power of two, 1 to 1,024. Default 16.
     pub shards: usize,
-    /// Subjects whose route one thread remembers; rounded up to a power of two, 2 to 65,536; 0 turns the cache off. Default
+    /// Subjects whose route one thread remembers; rounded up to a power of two, 4 to 65,536; 0 turns the cache off. Default
     /// 1,024.
     pub cache_entries: usize,
     /// Seed of the hash functions. Default: drawn from the operating system.
@@ -60,11 +64,7 @@ pub struct MatcherOptions {
 
 impl Default for MatcherOptions {
     fn default() -> Self {
-        MatcherOptions {
-            shards: 16,
-            cache_entries: 1_024,
-            seed: None,
-        }
+        MatcherOptions { shards: 16, cache_entries: 1_024, seed: None }
     }
 }
 
@@ -129,23 +129,6 @@ pub struct Matcher<T: Send + Sync> {
     preparations: Preparations<T>,
     cache_entries: usize,
     next_id: AtomicU64,
-}
-
-/// What a subject leads to, and the subject itself where it is kept in a form that is cheap to clone.
-pub(crate) struct Hit<'a, T> {
-    pub(crate) matches: &'a Matches<T>,
-    pub(crate) subject: Option<&'a SmolStr>,
-}
-
-/// What one thread has of a matcher.
-#[derive(Debug)]
-struct Cell<T>(OwnerLock<Mine<T>>);
-
-#[derive(Debug)]
-struct Mine<T> {
-    cache: RouteCache<T>,
-    /// Result of the matches that are not remembered, kept for its allocation; empty while not in use.
-    scratch: Matches<T>,
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
@@ -229,7 +212,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        self.with_matches(subject, |hit| into.copy_from(hit.matches));
+        self.find_into(subject, into);
     }
 
     /// Whether any entry's pattern matches `subject`.
@@ -254,12 +237,9 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             shard.for_each_at(hash, pattern.as_str(), &mut visit);
             shard.for_each_wildcard(&mut visit);
         } else if starts_wild(pattern.as_str()) {
-            self.shards[..self.shards.len() - 1]
-                .iter()
-                .for_each(|shard| shard.for_each(&mut visit));
+            self.shards[..self.shards.len() - 1].iter().for_each(|shard| shard.for_each(&mut visit));
         } else {
-            self.shard_of(self.hash(first_token(pattern.as_str())))
-                .for_each(&mut visit);
+            self.shard_of(self.hash(first_token(pattern.as_str()))).for_each(&mut visit);
         }
         self.wildcard_first().for_each(&mut visit);
         found
@@ -280,16 +260,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// Counts what is there now.
     pub fn stats(&self) -> MatcherStats {
-        let mut stats = MatcherStats {
-            changes: self.generations.changes(),
-            ..MatcherStats::default()
-        };
-        for Sizes {
-            entries,
-            literal_patterns,
-            trie_nodes,
-        } in self.shards.iter().map(Shard::sizes)
-        {
+        let mut stats = MatcherStats { changes: self.generations.changes(), ..MatcherStats::default() };
+        for Sizes { entries, literal_patterns, trie_nodes } in self.shards.iter().map(Shard::sizes) {
             stats.entries += entries;
             stats.literal_patterns += literal_patterns;
             stats.trie_nodes += trie_nodes;
@@ -303,129 +275,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         }
         stats
     }
-
-    /// Calls `f` with what `subject` leads to, if this thread remembers it; else gives `f` back.
-    ///
-    /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
-    /// run a user's code.
-    #[inline]
-    pub(crate) fn with_remembered<R, F>(&self, subject: &str, f: F) -> Result<R, F>
-    where
-        F: FnOnce(Hit<'_, T>) -> R,
-    {
-        let hash = self.hash(subject);
-        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
-        let Some(mut mine) = cell.0.try_lock() else { return Err(f) };
-        let Some(known) = mine.cache.find(hash, subject) else { return Err(f) };
-        if !self.generations.holds(&mut known.route.stamp, hash, || self.hash(first_token(subject))) {
-            return Err(f);
-        }
-        let result = f(known.hit());
-        mine.cache.hits += 1;
-        Ok(result)
-    }
-
-    /// Calls `f` with what `subject` leads to. What is said of `f` in [`Matcher::with_remembered`] holds here too.
-    #[inline]
-    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
-        match self.with_remembered(subject, f) {
-            Ok(result) => result,
-            Err(f) => self.with_found(subject, f),
-        }
-    }
-
-    /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
-    #[inline(never)]
-    fn with_found<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
-        let hash = self.hash(subject);
-        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
-        // Somebody visits to take routes out, or this thread is inside a route further up its stack.
-        let Some(mut mine) = cell.0.try_lock() else {
-            return self.with_uncached(hash, subject, Matches::new(), f).0;
-        };
-        if let Some(known) = mine.cache.find(hash, subject) {
-            // The old clones are not the last ones: whoever removes an entry keeps its value until it has visited here.
-            let reuse = std::mem::take(&mut known.route.matches);
-            known.route = self.collect_route(hash, subject, Some(reuse));
-            let result = f(known.hit());
-            mine.cache.misses += 1;
-            return result;
-        }
-        if mine.cache.worth_remembering(hash) {
-            let route = self.collect_route(hash, subject, None);
-            let (known, pushed_out) = mine.cache.remember(hash, SmolStr::new(subject), route);
-            let result = f(known.hit());
-            drop(mine);
-            drop(pushed_out);
-            return result;
-        }
-        let scratch = std::mem::take(&mut mine.scratch);
-        drop(mine);
-        let (result, mut scratch) = self.with_uncached(hash, subject, scratch, f);
-        scratch.clear();
-        if let Some(mut mine) = cell.0.try_lock() {
-            mine.scratch = scratch;
-        }
-        result
-    }
-
-    /// Matches in the shards themselves; no lock is held while `f` runs.
-    fn with_uncached<R>(
-        &self,
-        hash: u64,
-        subject: &str,
-        mut scratch: Matches<T>,
-        f: impl FnOnce(Hit<'_, T>) -> R,
-    ) -> (R, Matches<T>) {
-        let first_token = self.hash(first_token(subject));
-        self.collect(hash, first_token, subject, false, &mut scratch);
-        (f(Hit { matches: &scratch, subject: None }), scratch)
-    }
-
-    fn collect_route(&self, hash: u64, subject: &str, reuse: Option<Matches<T>>) -> Route<T> {
-        let first_token = self.hash(first_token(subject));
-        let mut matches = reuse.unwrap_or_default();
-        matches.clear();
-        let stamp = self.generations.stamp(hash, first_token);
-        self.collect(hash, first_token, subject, true, &mut matches);
-        Route { stamp, matches }
-    }
-
-    #[inline]
-    fn collect(
-        &self,
-        hash: u64,
-        first_token: u64,
-        subject: &str,
-        routed: bool,
-        into: &mut Matches<T>,
-    ) {
-        self.shard_of(first_token)
-            .collect(hash, subject, routed, into);
-        self.wildcard_first().collect(hash, subject, routed, into);
-    }
-
-    /// Takes every remembered route out that may lead to an entry of `pattern`.
-    fn forget(&self, pattern: &Pattern) {
-        self.preparations.forget(pattern);
-        for cell in self.cells.iter() {
-            let dropped = cell.visit(|mine| match pattern.is_literal() {
-                true => mine
-                    .cache
-                    .take(self.hash(pattern.as_str()), pattern.as_str())
-                    .into_iter()
-                    .collect(),
-                false => mine.cache.take_all(|subject| pattern.matches(subject)),
-            });
-            drop::<Vec<Box<Remembered<T>>>>(dropped);
-        }
-    }
 }
 
 impl<T: Send + Sync> Matcher<T> {
     #[inline]
     fn hash(&self, text: &str) -> u64 {
-        self.hasher.hash_one(text.as_bytes())
+        hash_text(&self.hasher, text)
     }
 
     fn shard_of(&self, first_token: u64) -> &Shard<T> {
@@ -440,30 +295,15 @@ impl<T: Send + Sync> Matcher<T> {
     fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, Place<'a>, Touched) {
         let text = pattern.as_str();
         if starts_wild(text) {
-            return (
-                self.wildcard_first(),
-                Place::Wildcard { pattern: text },
-                Touched::WildcardFirst,
-            );
+            return (self.wildcard_first(), Place::Wildcard { pattern: text }, Touched::WildcardFirst);
         }
         let first_token = self.hash(first_token(text));
         let shard = self.shard_of(first_token);
         if pattern.is_literal() {
             let hash = self.hash(text);
-            (
-                shard,
-                Place::Literal {
-                    subject: pattern.as_smol(),
-                    hash,
-                },
-                Touched::Literal { hash },
-            )
+            (shard, Place::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
         } else {
-            (
-                shard,
-                Place::Wildcard { pattern: text },
-                Touched::Wildcard { first_token },
-            )
+            (shard, Place::Wildcard { pattern: text }, Touched::Wildcard { first_token })
         }
     }
 }
@@ -476,38 +316,13 @@ impl<T: Clone + Send + Sync> Default for Matcher<T> {
 
 impl<T: Send + Sync> fmt::Debug for Matcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher")
-            .field("shards", &(self.shards.len() - 1))
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> Cell<T> {
-    fn new(cache_entries: usize) -> Self {
-        Cell(OwnerLock::new(Mine {
-            cache: RouteCache::new(cache_entries),
-            scratch: Matches::new(),
-        }))
-    }
-
-    /// Waits until the owning thread is outside; it stays inside for one match and never sleeps there.
-    fn visit<R>(&self, f: impl FnOnce(&mut Mine<T>) -> R) -> R {
-        loop {
-            if let Some(mut mine) = self.0.try_lock() {
-                return f(&mut mine);
-            }
-            yield_now();
-        }
+        f.debug_struct("Matcher").field("shards", &(self.shards.len() - 1)).finish_non_exhaustive()
     }
 }
 
 /// The text of a pattern that was checked when it was inserted.
 fn known(text: &str) -> Pattern {
     Pattern::new(text).expect("only checked patterns are inserted")
-}
-
-fn first_token(text: &str) -> &str {
-    text.split('.').next().unwrap_or(text)
 }
 
 fn starts_wild(pattern: &str) -> bool {

@@ -1,17 +1,14 @@
 //! One shard: a literal table and a trie of wildcard patterns under one lock.
 
-use super::bucket::{Bucket, Taken};
+use super::bucket::Taken;
+use super::literals::Literals;
 use super::matches::Matches;
+use super::split::Split;
 use super::trie::Trie;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use ahash::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 use smol_str::SmolStr;
-
-/// Below this many buckets a table is not worth shrinking.
-const TABLE_KEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shard<T> {
@@ -25,15 +22,9 @@ pub(super) struct Shard<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    literals: HashTable<Literal<T>>,
+    literals: Literals<T>,
     wildcards: Trie<T>,
     hasher: RandomState,
-}
-
-#[derive(Debug)]
-struct Literal<T> {
-    subject: SmolStr,
-    bucket: Bucket<T>,
 }
 
 /// What [`Shard::sizes`] counts.
@@ -46,27 +37,13 @@ pub(super) struct Sizes {
 
 impl<T> Shard<T> {
     pub(super) fn new(hasher: RandomState) -> Self {
-        let inner = Inner {
-            literals: HashTable::new(),
-            wildcards: Trie::new(hasher.clone()),
-            hasher,
-        };
-        Shard {
-            inner: RwLock::new(inner),
-            len: AtomicUsize::new(0),
-        }
+        let inner = Inner { literals: Literals::new(), wildcards: Trie::new(hasher.clone()), hasher };
+        Shard { inner: RwLock::new(inner), len: AtomicUsize::new(0) }
     }
 
     /// Runs `changed` under the write lock once the entry is in: the generations must move before a reader can see the
     /// change and then not the generation.
-    pub(super) fn insert(
-        &self,
-        place: Place<'_>,
-        queue: Option<SmolStr>,
-        id: u64,
-        value: T,
-        changed: impl FnOnce(),
-    ) {
+    pub(super) fn insert(&self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T, changed: impl FnOnce()) {
         let mut inner = self.inner.write();
         inner.insert(place, queue, id, value);
         // ORDERING: SeqCst; pairs with the load in `is_empty`. Before the generations move: a route stamped with the new ones must
@@ -76,12 +53,7 @@ impl<T> Shard<T> {
     }
 
     /// As [`Shard::insert`]; `changed` runs only if there was such an entry.
-    pub(super) fn remove(
-        &self,
-        place: Place<'_>,
-        id: u64,
-        changed: impl FnOnce(),
-    ) -> Option<Taken<T>> {
+    pub(super) fn remove(&self, place: Place<'_>, id: u64, changed: impl FnOnce()) -> Option<Taken<T>> {
         let mut inner = self.inner.write();
         let taken = inner.remove(place, id)?;
         self.len.fetch_sub(1, Ordering::SeqCst);
@@ -100,33 +72,24 @@ impl<T> Shard<T> {
         Sizes {
             entries: self.len.load(Ordering::Relaxed),
             literal_patterns: inner.literals.len(),
-            trie_nodes: inner.wildcards.node_count() - 1,
+            trie_nodes: inner.wildcards.node_count(),
         }
     }
 
     /// Calls `f` for every entry, under the read lock.
     pub(super) fn for_each(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
-        for literal in &inner.literals {
-            literal
-                .bucket
-                .for_each(&mut |queue, value| f(&literal.subject, queue, value));
+        for (subject, bucket) in inner.literals.iter() {
+            bucket.for_each(&mut |queue, value| f(subject, queue, value));
         }
         inner.wildcards.for_each(f);
     }
 
     /// Calls `f` for every entry at exactly this literal subject, under the read lock.
-    pub(super) fn for_each_at(
-        &self,
-        hash: u64,
-        subject: &str,
-        f: &mut impl FnMut(&str, Option<&SmolStr>, &T),
-    ) {
+    pub(super) fn for_each_at(&self, hash: u64, subject: &str, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
-            literal
-                .bucket
-                .for_each(&mut |queue, value| f(subject, queue, value));
+        if let Some(bucket) = inner.literals.find(hash, subject) {
+            bucket.for_each(&mut |queue, value| f(subject, queue, value));
         }
     }
 
@@ -137,17 +100,20 @@ impl<T> Shard<T> {
 }
 
 impl<T: Clone> Shard<T> {
-    /// Adds clones of the entries that match `subject`, whose hash is `hash`.
+    /// Adds clones of the entries that match `subject`, whose hash is `hash` and which `split` cuts when need be.
     #[inline]
-    pub(super) fn collect(&self, hash: u64, subject: &str, routed: bool, into: &mut Matches<T>) {
+    pub(super) fn collect(&self, hash: u64, subject: &str, split: &mut Split<'_>, routed: bool, into: &mut Matches<T>) {
         if self.is_empty() {
             return;
         }
         let inner = self.inner.read();
-        if let Some(literal) = inner.literals.find(hash, |known| known.subject == subject) {
-            literal.bucket.collect(routed, into);
+        if let Some(bucket) = inner.literals.find(hash, subject) {
+            bucket.collect(routed, into);
         }
-        inner.wildcards.collect(subject, routed, into);
+        if !inner.wildcards.is_empty() {
+            let tokens = split.tokens(&inner.hasher);
+            inner.wildcards.collect(tokens, routed, into);
+        }
     }
 }
 
@@ -160,60 +126,18 @@ pub(super) enum Place<'a> {
 
 impl<T> Inner<T> {
     fn insert(&mut self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T) {
-        let (subject, hash) = match place {
-            Place::Literal { subject, hash } => (subject, hash),
-            Place::Wildcard { pattern } => return self.wildcards.insert(pattern, queue, id, value),
-        };
-        let hasher = &self.hasher;
-        let rehash = |literal: &Literal<T>| hasher.hash_one(literal.subject.as_bytes());
-        match self
-            .literals
-            .entry(hash, |known| known.subject == *subject, rehash)
-        {
-            Slot::Vacant(slot) => {
-                slot.insert(Literal {
-                    subject: subject.clone(),
-                    bucket: Bucket::first(queue, id, value),
-                });
+        match place {
+            Place::Literal { subject, hash } => {
+                self.literals.insert(&self.hasher, subject, hash, queue, id, value);
             }
-            Slot::Occupied(slot) => {
-                let (Literal { subject, bucket }, slot) = slot.remove();
-                slot.insert(Literal {
-                    subject,
-                    bucket: bucket.with(queue, id, value),
-                });
-            }
+            Place::Wildcard { pattern } => self.wildcards.insert(pattern, queue, id, value),
         }
     }
 
     fn remove(&mut self, place: Place<'_>, id: u64) -> Option<Taken<T>> {
-        let (subject, hash) = match place {
-            Place::Literal { subject, hash } => (subject, hash),
-            Place::Wildcard { pattern } => return self.wildcards.remove(pattern, id),
-        };
-        let slot = self
-            .literals
-            .find_entry(hash, |known| known.subject == *subject)
-            .ok()?;
-        let (Literal { subject, bucket }, slot) = slot.remove();
-        let (left, taken) = bucket.without(id);
-        match left {
-            Some(bucket) => {
-                slot.insert(Literal { subject, bucket });
-            }
-            None => self.give_back(),
-        }
-        taken
-    }
-
-    /// Shrinks the literal table once it is three quarters empty: each shrink is paid for by as many removals.
-    fn give_back(&mut self) {
-        let (len, capacity) = (self.literals.len(), self.literals.capacity());
-        if capacity > TABLE_KEPT && len < capacity / 4 {
-            let hasher = &self.hasher;
-            self.literals.shrink_to(len * 2, |literal| {
-                hasher.hash_one(literal.subject.as_bytes())
-            });
+        match place {
+            Place::Literal { subject, hash } => self.literals.remove(&self.hasher, subject, hash, id),
+            Place::Wildcard { pattern } => self.wildcards.remove(pattern, id),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small cases of single parts; the property tests and the runs of several threads are in `tests/matcher`.
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Take};
 use super::*;
 
 /// Prepared routes (G2): a kept route follows changes, and holds no value of an entry that was removed.
@@ -44,17 +44,17 @@ fn a_bucket_sorts_by_id() {
     for queue in [None, Some(SmolStr::new("q"))] {
         let mut bucket = Bucket::first(queue.clone(), 5, 5);
         for id in [7, 6, 3, 4, 9] {
-            bucket = bucket.with(queue.clone(), id, id);
+            bucket.add(queue.clone(), id, id);
         }
         let mut seen = Vec::new();
         bucket.for_each(&mut |_, id| seen.push(*id));
         assert_eq!(seen, [3, 4, 5, 6, 7, 9]);
         for id in [4, 9, 3, 7, 6] {
-            let (left, taken) = bucket.without(id);
-            assert_eq!(taken.map(|taken| taken.value), Some(id));
-            bucket = left.unwrap();
+            assert!(matches!(bucket.take(id), Take::Taken(taken) if taken.value == id));
+            assert!(matches!(bucket.take(id), Take::IsNotHere));
         }
-        assert!(bucket.without(5).0.is_none());
+        assert!(matches!(bucket.take(5), Take::IsOnly));
+        assert_eq!(bucket.into_only().map(|taken| taken.value), Some(5));
     }
 }
 
@@ -68,16 +68,10 @@ impl Clone for Meddler {
     fn clone(&self) -> Self {
         if let (Some(matcher), Some(text)) = (self.matcher.upgrade(), self.pattern) {
             let pattern = Pattern::new(text).unwrap();
-            let value = Meddler {
-                matcher: std::sync::Weak::new(),
-                pattern: None,
-            };
+            let value = Meddler { matcher: std::sync::Weak::new(), pattern: None };
             matcher.insert(&pattern, value);
         }
-        Meddler {
-            matcher: std::sync::Weak::new(),
-            pattern: None,
-        }
+        Meddler { matcher: std::sync::Weak::new(), pattern: None }
     }
 }
 
@@ -86,10 +80,7 @@ impl Clone for Meddler {
 fn an_insert_while_a_route_is_collected() {
     for late in ["a.b", "a.*"] {
         let matcher = std::sync::Arc::new(Matcher::new());
-        let meddler = Meddler {
-            matcher: std::sync::Arc::downgrade(&matcher),
-            pattern: Some(late),
-        };
+        let meddler = Meddler { matcher: std::sync::Arc::downgrade(&matcher), pattern: Some(late) };
         let prepared = matcher.prepare("a.b".parse().unwrap());
         // In the shard that is read last.
         matcher.insert(&Pattern::new("*.b").unwrap(), meddler);

@@ -39,28 +39,16 @@ fn flat(found: &Matches<Value>) -> Vec<Value> {
 /// What a thread finds of its own entries is exactly what it has put in and not taken out.
 fn check_own(matcher: &Matcher<Value>, thread: u64, mine: &[Mine], subject: &str) {
     let found = matcher.matches(subject);
-    let mut own: Vec<_> = flat(&found)
-        .iter()
-        .filter(|value| value.0 == thread)
-        .map(|value| value.1)
-        .collect();
+    let mut own: Vec<_> = flat(&found).iter().filter(|value| value.0 == thread).map(|value| value.1).collect();
     own.sort_unstable();
-    let mut expected: Vec<_> = mine
-        .iter()
-        .filter(|entry| entry.pattern.matches(subject))
-        .map(|entry| entry.value.1)
-        .collect();
+    let mut expected: Vec<_> =
+        mine.iter().filter(|entry| entry.pattern.matches(subject)).map(|entry| entry.value.1).collect();
     expected.sort_unstable();
     assert_eq!(own, expected, "{subject}");
     for group in found.groups() {
-        let foreign = mine.iter().any(|entry| {
-            entry.queue != Some(group.name()) && group.members().contains(&entry.value)
-        });
-        assert!(
-            !foreign,
-            "a member of another queue in {} (Q2)",
-            group.name()
-        );
+        let foreign =
+            mine.iter().any(|entry| entry.queue != Some(group.name()) && group.members().contains(&entry.value));
+        assert!(!foreign, "a member of another queue in {} (Q2)", group.name());
     }
 }
 
@@ -79,26 +67,14 @@ fn churn(matcher: &Matcher<Value>, thread: u64, rounds: u64) -> Vec<Value> {
                 Some(queue) => matcher.insert_queue(&pattern, queue, value.clone()),
             };
             all.push(value.clone());
-            mine.push(Mine {
-                pattern,
-                queue,
-                id,
-                value,
-            });
+            mine.push(Mine { pattern, queue, id, value });
         } else {
-            let Mine {
-                pattern, id, value, ..
-            } = mine.swap_remove(numbers.below(mine.len()));
+            let Mine { pattern, id, value, .. } = mine.swap_remove(numbers.below(mine.len()));
             let taken = matcher.remove(&pattern, id);
             assert_eq!(taken, Some(value), "an entry that is there is removed");
             assert_eq!(matcher.remove(&pattern, id), None, "but once");
         }
-        check_own(
-            matcher,
-            thread,
-            &mine,
-            SUBJECTS[numbers.below(SUBJECTS.len())],
-        );
+        check_own(matcher, thread, &mine, SUBJECTS[numbers.below(SUBJECTS.len())]);
     }
     for entry in mine {
         assert_eq!(matcher.remove(&entry.pattern, entry.id), Some(entry.value));
@@ -158,10 +134,7 @@ fn inserts_at_one_pattern_at_once() {
                     })
                 };
                 let threads: Vec<_> = (0..THREADS).map(insert).collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap())
-                    .collect()
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(matcher.matches("a.b").len(), 2_000);
             for id in ids.into_iter().flatten() {

@@ -2,7 +2,7 @@
 
 use postroom::MatcherOptions;
 
-/// {1, 2, 16 shards} x {cache of 2 routes, default cache, no cache}.
+/// {1, 2, 16 shards} x {the smallest cache, default cache, no cache}.
 pub(crate) fn all(seed: u64) -> Vec<MatcherOptions> {
     let default = MatcherOptions::default();
     let mut all = Vec::new();

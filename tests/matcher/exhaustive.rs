@@ -27,10 +27,7 @@ fn texts() -> Vec<String> {
 }
 
 fn patterns() -> Vec<Pattern> {
-    let all: Vec<_> = texts()
-        .iter()
-        .filter_map(|text| Pattern::new(text).ok())
-        .collect();
+    let all: Vec<_> = texts().iter().filter_map(|text| Pattern::new(text).ok()).collect();
     // 3 + 9 + 27 + 81 without `>`, and 1 + 3 + 9 + 27 that end in it.
     assert_eq!(all.len(), 160);
     all
@@ -71,16 +68,12 @@ fn each_pattern_alone_and_left_out() {
         subjects.iter().map(on).collect()
     };
     let table: Vec<Vec<bool>> = patterns.iter().map(matching).collect();
-    let count: Vec<usize> = (0..subjects.len())
-        .map(|on| table.iter().filter(|row| row[on]).count())
-        .collect();
+    let count: Vec<usize> = (0..subjects.len()).map(|on| table.iter().filter(|row| row[on]).count()).collect();
 
     for options in configs::all(4) {
         let alone = Matcher::with_options(options.clone());
         let full = Matcher::with_options(options);
-        let ids: Vec<EntryId> = (0..patterns.len())
-            .map(|at| full.insert(&patterns[at], at))
-            .collect();
+        let ids: Vec<EntryId> = (0..patterns.len()).map(|at| full.insert(&patterns[at], at)).collect();
         for (at, pattern) in patterns.iter().enumerate() {
             let id = alone.insert(pattern, at);
             full.remove(pattern, ids[at]).unwrap();
@@ -104,15 +97,9 @@ fn each_pattern_alone_and_left_out() {
 fn empty_tokens() {
     for options in configs::all(21) {
         let mut duo = Duo::new(options);
-        patterns()
-            .into_iter()
-            .for_each(|pattern| duo.insert(pattern, None));
+        patterns().into_iter().for_each(|pattern| duo.insert(pattern, None));
         for text in texts() {
-            for subject in [
-                text.replace('a', ""),
-                format!("{text}."),
-                format!(".{text}"),
-            ] {
+            for subject in [text.replace('a', ""), format!("{text}."), format!(".{text}")] {
                 (0..3).for_each(|_| duo.check_matches(&subject));
             }
         }
@@ -124,9 +111,7 @@ fn empty_tokens() {
 fn reverse_look_up() {
     for options in configs::all(5) {
         let mut duo = Duo::new(options);
-        patterns()
-            .into_iter()
-            .for_each(|pattern| duo.insert(pattern, None));
+        patterns().into_iter().for_each(|pattern| duo.insert(pattern, None));
         for pattern in patterns() {
             duo.check_overlapping(&pattern);
         }

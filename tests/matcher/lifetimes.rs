@@ -108,10 +108,7 @@ impl Drop for Reentrant {
         if let Some(matcher) = self.matcher.upgrade() {
             let (a, wild) = (Pattern::new("a.b").unwrap(), Pattern::new("*.b").unwrap());
             for pattern in [a, wild] {
-                let value = Arc::new(Reentrant {
-                    matcher: Weak::new(),
-                    drops: self.drops.clone(),
-                });
+                let value = Arc::new(Reentrant { matcher: Weak::new(), drops: self.drops.clone() });
                 let id = matcher.insert(&pattern, value);
                 (0..3).for_each(|_| assert!(matcher.has_interest("a.b")));
                 assert!(matcher.remove(&pattern, id).is_some());
@@ -130,10 +127,7 @@ fn values_that_use_the_matcher_when_dropped() {
             let changer = scope.spawn(|| {
                 for round in 0..200 {
                     let pattern = Pattern::new(["a.b", "a.*", "*.b"][round % 3]).unwrap();
-                    let value = Arc::new(Reentrant {
-                        matcher: Arc::downgrade(&matcher),
-                        drops: drops.clone(),
-                    });
+                    let value = Arc::new(Reentrant { matcher: Arc::downgrade(&matcher), drops: drops.clone() });
                     let id = matcher.insert(&pattern, value);
                     (0..3).for_each(|_| assert!(matcher.has_interest("a.b")));
                     drop(matcher.remove(&pattern, id));

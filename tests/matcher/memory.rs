@@ -66,9 +66,7 @@ fn literal_tables_shrink_before_they_are_empty() {
     let matcher = Matcher::with_options(configs::options(1, 0, 15));
     let literal = |n: usize| Pattern::new(format!("a.{n}")).unwrap();
     let info = allocation_counter::measure(|| {
-        let ids: Vec<_> = (0..50_000)
-            .map(|n| matcher.insert(&literal(n), n))
-            .collect();
+        let ids: Vec<_> = (0..50_000).map(|n| matcher.insert(&literal(n), n)).collect();
         for (n, id) in ids.into_iter().enumerate().skip(10) {
             matcher.remove(&literal(n), id).unwrap();
         }
@@ -133,9 +131,7 @@ fn uncached_matches_allocate_nothing() {
             matcher.insert(&pattern, 0);
             matcher.insert_queue(&pattern, "q", 0);
         }
-        let subjects: Vec<String> = (0..3_000)
-            .map(|n| format!("area.{}.device.{}", n % 100, n * 3))
-            .collect();
+        let subjects: Vec<String> = (0..3_000).map(|n| format!("area.{}.device.{}", n % 100, n * 3)).collect();
         let mut found = Matches::new();
         // Once before: the result, and what the thread keeps, get their size.
         matcher.matches_into("area.0.device.other", &mut found);

@@ -7,14 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// Tokens that meet each other often; the long one does not fit into an inline text, `a*` and `**` are no wildcards (S2).
-const TOKENS: [&str; 6] = [
-    "a",
-    "b",
-    "a*",
-    "**",
-    "ü",
-    "a-token-that-is-too-long-for-inline",
-];
+const TOKENS: [&str; 6] = ["a", "b", "a*", "**", "ü", "a-token-that-is-too-long-for-inline"];
 
 fn token() -> impl Strategy<Value = &'static str> {
     prop_oneof![8 => select(&TOKENS[..2]), 1 => select(&TOKENS[2..])]
@@ -136,10 +129,7 @@ fn more_subjects_than_routes() {
 /// G1: tries that are filled with thousands of nodes and emptied in several orders, so that they are compacted on the way.
 #[test]
 fn tries_that_are_compacted() {
-    for (options, stride) in configs::all(3)
-        .into_iter()
-        .zip([1, 7, 61, 89].into_iter().cycle())
-    {
+    for (options, stride) in configs::all(3).into_iter().zip([1, 7, 61, 89].into_iter().cycle()) {
         let mut duo = Duo::new(options);
         let pattern = |n: usize| match n % 4 {
             0 => format!("a.{}.*", n / 40),

@@ -1,0 +1,195 @@
+//! How a match finds its entries: in the routes that the thread remembers, or in the shards.
+
+use super::Matcher;
+use super::cache::Route;
+use super::cache::RouteCache;
+use super::matches::Matches;
+use super::split::{Split, first_token};
+use crate::subject::Pattern;
+use crate::sync::{OwnerLock, yield_now};
+use smol_str::SmolStr;
+use std::mem;
+use std::ops::DerefMut;
+
+/// What a subject leads to, and the subject itself where it is kept in a form that is cheap to clone.
+pub(crate) struct Hit<'a, T> {
+    pub(crate) matches: &'a Matches<T>,
+    pub(crate) subject: Option<&'a SmolStr>,
+}
+
+/// What one thread has of a matcher.
+#[derive(Debug)]
+pub(super) struct Cell<T>(OwnerLock<Mine<T>>);
+
+#[derive(Debug)]
+pub(super) struct Mine<T> {
+    pub(super) cache: RouteCache<T>,
+    /// Result of the matches that are not remembered, kept for its allocation; empty while not in use.
+    scratch: Matches<T>,
+}
+
+/// The look into a thread's cache that found nothing to use.
+struct Missed<C, M> {
+    /// What was to be done with the entries.
+    todo: C,
+    hash: u64,
+    /// The thread's part, still locked; `None` while somebody visits it to take routes out, or while this thread is inside a
+    /// route further up its stack.
+    mine: Option<M>,
+    /// Where a route lies that is out of date.
+    stale: Option<usize>,
+}
+
+impl<T: Clone + Send + Sync> Matcher<T> {
+    /// Calls `f` with what `subject` leads to, if this thread remembers it; else gives `f` back.
+    ///
+    /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
+    /// run a user's code.
+    #[inline]
+    pub(crate) fn with_remembered<R, F>(&self, subject: &str, f: F) -> Result<R, F>
+    where
+        F: FnOnce(Hit<'_, T>) -> R,
+    {
+        self.recall(subject, f, |f, hit| f(hit)).map_err(|missed| missed.todo)
+    }
+
+    /// Calls `f` with what `subject` leads to. What is said of `f` in [`Matcher::with_remembered`] holds here too.
+    #[inline]
+    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
+        match self.recall(subject, f, |f, hit| f(hit)) {
+            Ok(result) => result,
+            Err(missed) => self.with_found(subject, missed),
+        }
+    }
+
+    /// Adds what `subject` leads to.
+    #[inline]
+    pub(super) fn find_into(&self, subject: &str, into: &mut Matches<T>) {
+        let recalled = self.recall(subject, into, |into, hit| into.copy_from(hit.matches));
+        let Err(Missed { todo: into, hash, mine, stale }) = recalled else {
+            return;
+        };
+        if let Some(mut mine) = mine
+            && let Some(at) = self.remember(hash, subject, stale, &mut mine.cache)
+        {
+            return into.copy_from(mine.cache.hit(at).matches);
+        }
+        // Straight into the result: what is not remembered need not be copied.
+        let mut split = Split::new(&self.hasher, subject, hash);
+        self.collect(hash, subject, &mut split, false, into);
+    }
+
+    /// Hands `todo` and what this thread remembers of `subject` to `f`.
+    #[inline]
+    fn recall<C, R>(
+        &self,
+        subject: &str,
+        todo: C,
+        f: impl FnOnce(C, Hit<'_, T>) -> R,
+    ) -> Result<R, Missed<C, impl DerefMut<Target = Mine<T>>>> {
+        let hash = self.hash(subject);
+        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
+        let mut mine = cell.0.try_lock();
+        let mut stale = None;
+        if let Some(mine) = &mut mine
+            && let Some(at) = mine.cache.find(hash, subject)
+        {
+            let first = || self.hash(first_token(subject));
+            if (self.generations).holds(&mut mine.cache.route(at).stamp, hash, first) {
+                let result = f(todo, mine.cache.hit(at));
+                mine.cache.hits += 1;
+                return Ok(result);
+            }
+            stale = Some(at);
+        }
+        Err(Missed { todo, hash, mine, stale })
+    }
+
+    /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
+    #[inline(never)]
+    fn with_found<R, F>(&self, subject: &str, missed: Missed<F, impl DerefMut<Target = Mine<T>>>) -> R
+    where
+        F: FnOnce(Hit<'_, T>) -> R,
+    {
+        let Missed { todo: f, hash, mine, stale } = missed;
+        let mut scratch = Matches::new();
+        if let Some(mut mine) = mine {
+            if let Some(at) = self.remember(hash, subject, stale, &mut mine.cache) {
+                return f(mine.cache.hit(at));
+            }
+            scratch = mem::take(&mut mine.scratch);
+        }
+        // No lock is held from here on.
+        let mut split = Split::new(&self.hasher, subject, hash);
+        self.collect(hash, subject, &mut split, false, &mut scratch);
+        let result = f(Hit { matches: &scratch, subject: None });
+        scratch.clear();
+        if let Some(mut mine) = self.cells.get().and_then(|cell| cell.0.try_lock()) {
+            mine.scratch = scratch;
+        }
+        result
+    }
+
+    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it; where it lies then.
+    #[inline]
+    fn remember(&self, hash: u64, subject: &str, stale: Option<usize>, cache: &mut RouteCache<T>) -> Option<usize> {
+        cache.misses += 1;
+        if let Some(at) = stale {
+            // The clones that go here, and those of a route that is pushed out, are not the last ones: whoever removes an
+            // entry keeps its value until it has visited here.
+            let old = mem::take(&mut cache.route(at).matches);
+            *cache.route(at) = self.collect_route(hash, subject, old);
+            return Some(at);
+        }
+        if !cache.worth_remembering(hash) {
+            return None;
+        }
+        let route = self.collect_route(hash, subject, Matches::new());
+        Some(cache.remember(hash, SmolStr::new(subject), route))
+    }
+
+    /// What a route to `subject` holds; `matches` is one whose allocations may be used again.
+    pub(super) fn collect_route(&self, hash: u64, subject: &str, mut matches: Matches<T>) -> Route<T> {
+        matches.clear();
+        let mut split = Split::new(&self.hasher, subject, hash);
+        let stamp = self.generations.stamp(hash, split.first());
+        self.collect(hash, subject, &mut split, true, &mut matches);
+        Route { stamp, matches }
+    }
+
+    #[inline]
+    fn collect(&self, hash: u64, subject: &str, split: &mut Split<'_>, routed: bool, into: &mut Matches<T>) {
+        self.shard_of(split.first()).collect(hash, subject, split, routed, into);
+        self.wildcard_first().collect(hash, subject, split, routed, into);
+    }
+
+    /// Takes every remembered route out that may lead to an entry of `pattern`.
+    pub(super) fn forget(&self, pattern: &Pattern) {
+        self.preparations.forget(pattern);
+        let hash = self.hash(pattern.as_str());
+        for cell in self.cells.iter() {
+            // Dropped outside the lock.
+            if pattern.is_literal() {
+                drop(cell.visit(|mine| mine.cache.take(hash, pattern.as_str())));
+            } else {
+                drop(cell.visit(|mine| mine.cache.take_all(|subject| pattern.matches(subject))));
+            }
+        }
+    }
+}
+
+impl<T> Cell<T> {
+    pub(super) fn new(cache_entries: usize) -> Self {
+        Cell(OwnerLock::new(Mine { cache: RouteCache::new(cache_entries), scratch: Matches::new() }))
+    }
+
+    /// Waits until the owning thread is outside; it stays inside for one match and never sleeps there.
+    pub(super) fn visit<R>(&self, f: impl FnOnce(&mut Mine<T>) -> R) -> R {
+        loop {
+            if let Some(mut mine) = self.0.try_lock() {
+                return f(&mut mine);
+            }
+            yield_now();
+        }
+    }
+}
