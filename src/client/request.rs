@@ -133,7 +133,8 @@ impl Pending {
             return Poll::Ready(Some(answer));
         }
         let timers = &connection.shared.timers;
-        let first = self.deadline.is_none();
+        // A deadline that was set just now is not due, unless there is no time at all.
+        let first = self.deadline.is_none() && sooner.is_none() && !self.timeout.is_zero();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
         if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
