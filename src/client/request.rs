@@ -134,7 +134,7 @@ impl Pending {
         }
         let timers = &connection.shared.timers;
         // Just set, it can't have come yet: one look at the clock less.
-        let fresh = self.deadline.is_none() && !self.timeout.is_zero();
+        let fresh = self.deadline.is_none() && sooner.is_none() && !self.timeout.is_zero();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
         if !fresh && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);

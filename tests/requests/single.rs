@@ -59,6 +59,7 @@ fn an_async_request_times_out_on_the_manual_clock() {
     let Poll::Ready(ended) = task.poll(&mut request) else { panic!("its time is up") };
     assert!(is_timeout(ended, SECOND));
     silent.recv().unwrap().respond("late").unwrap();
+    drop(request);
     assert_eq!(bus.stats().late_replies, 1);
     for ended in [
         block_on(client.request_timeout_async("svc", "", Duration::ZERO)),
