@@ -253,6 +253,8 @@ impl Connection {
         let slot = registry.claim();
         let queue = queue.map(SmolStr::new);
         let mut made = None;
+        // Before it can be ended by anybody.
+        self.open.fetch_add(1, Ordering::Relaxed);
         // Under the registry's lock: a close that comes now finds the subscription there, or had set `closed` before.
         self.shared.account.matcher.insert_with(&pattern, |entry| {
             let connection: Weak<dyn Any + Send + Sync> = self.me.clone();
@@ -271,7 +273,6 @@ impl Connection {
         });
         let made = made.expect("the matcher asks for the value");
         registry.slots[slot as usize] = Some(Arc::downgrade(&made));
-        self.open.fetch_add(1, Ordering::Relaxed);
         Ok(made)
     }
 

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, and on a manual clock.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 
+/// How often a thread that waits for room in a user's channel looks whether the subscription still wants it.
+const CHANNEL_SLICE: Duration = Duration::from_millis(10);
+
 /// Filled while routes are held, worked off after.
 #[derive(Default)]
 pub(super) struct Later {
@@ -83,18 +86,18 @@ impl Later {
 }
 
 impl Connection {
-    /// Does what is left to do; gives back how many more copies were accepted. Copies that are to wait for room are left in
+    /// Does what is left to do; gives back how many more copies were accepted, and whether any was lost or is to wait. Copies that are to wait for room are left in
     /// `waiting`, or waited for if that is `None`.
     ///
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> (usize, bool) {
         if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
             if let Some(Step::Run(subscription, message)) = later.first.take() {
                 self.call_soon(subscription, message);
             }
-            return 0;
+            return (0, false);
         }
         let (mut tasks, mut full) = (Vec::new(), Vec::new());
         let (mut accepted, mut routed) = (0, 0);
@@ -124,7 +127,7 @@ impl Connection {
                 move || me.call(&subscription, message)
             }));
         }
-        accepted
+        (accepted, matched)
     }
 
     /// The common case: one callback, and nothing else to do.
@@ -201,6 +204,11 @@ impl Shared {
         if after.wake_receiver {
             if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
                 mailbox.receivers.wake_one();
+            }
+        }
+        if after.wake_room {
+            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
+                mailbox.announce_room();
             }
         }
         if let Some(waker) = after.wake {
@@ -318,14 +326,18 @@ impl Shared {
         loop {
             runner::run_waiting();
             let now = self.timers.now();
-            let left = deadline.map(|deadline| deadline.saturating_sub(now));
-            let sent = match left {
-                Some(_) | None if self.timers.is_manual() => channel.try_send(message).map_err(|unsent| match unsent {
+            if subscription.outlet.close_reason().is_some() {
+                return Outcome::Gone;
+            }
+            let sent = if self.timers.is_manual() {
+                channel.try_send(message).map_err(|unsent| match unsent {
                     TrySendError::Full(message) => SendTimeoutError::Timeout(message),
                     TrySendError::Disconnected(message) => SendTimeoutError::Disconnected(message),
-                }),
-                Some(left) => channel.send_timeout(message, left),
-                None => channel.send(message).map_err(|unsent| SendTimeoutError::Disconnected(unsent.0)),
+                })
+            } else {
+                // Room is announced by the channel, the end of the subscription is not: hence in slices.
+                let left = deadline.map_or(CHANNEL_SLICE, |deadline| deadline.saturating_sub(now));
+                channel.send_timeout(message, left.min(CHANNEL_SLICE))
             };
             message = match sent {
                 Ok(()) => {
@@ -398,6 +410,9 @@ impl Waiting {
                     shared.lose(&subscription, message, DropReason::BlockTimeout)
                 } else {
                     self.message = Some(message);
+                    if is_channel && subscription.outlet.is_awaited() {
+                        subscription.outlet.mailbox().announce_room();
+                    }
                     let retry = is_channel.then(|| now + CHANNEL_RETRY);
                     self.set_timer(shared, retry.into_iter().chain(self.deadline).min(), cx.waker());
                     return Poll::Pending;

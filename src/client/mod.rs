@@ -482,5 +482,6 @@ fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'
         reply: None,
         head: None,
         payload,
+        matched: false,
     }
 }

@@ -174,7 +174,7 @@ impl Mailbox {
             self.put_into_spill(message);
         }
         let Admitted { last, recovered, .. } = admitted;
-        After { wake_receiver: !self.receivers.is_idle(), wake: None, last, recovered }
+        After { wake_receiver: !self.receivers.is_idle(), last, recovered, ..After::default() }
     }
 
     #[cold]
@@ -207,14 +207,21 @@ impl Mailbox {
     /// Counts a message out that was let in.
     #[inline]
     pub(crate) fn settle(&self, size: usize) {
-        self.out.taken.count(size);
-        if !self.room.is_idle() {
+        if self.settle_quietly(size) {
             self.announce_room();
         }
     }
 
+    /// Counts it out, for callers that hold a lock; true if `announce_room` is to be called later.
+    #[inline]
+    pub(crate) fn settle_quietly(&self, size: usize) -> bool {
+        self.out.taken.count(size);
+        !self.room.is_idle()
+    }
+
+    /// Wakes whoever a change of what is pending may concern.
     #[cold]
-    fn announce_room(&self) {
+    pub(crate) fn announce_room(&self) {
         let now = self.intake.counter.load();
         if !now.has(Tally::CLOSED) {
             if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
@@ -353,7 +360,7 @@ impl Mailbox {
     pub(crate) fn turn_away(&self, size: usize) {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.exempt(1);
-        self.settle(size);
+        self.settle_quietly(size);
     }
 
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.

@@ -284,7 +284,7 @@ impl Run {
         }
         assert_eq!(accepted.unwrap(), wanted);
         self.unmatched += (meant == 0) as u64;
-        if let Some(reply) = reply.filter(|_| wanted == 0) {
+        if let Some(reply) = reply.filter(|_| meant == 0) {
             self.no_responders(client, subject, reply, &moved);
         }
     }

@@ -3,7 +3,7 @@
 use crate::executor::{SECOND, Task, block_on, tokio_on};
 use postroom::{
     Bus, Client, Clock, ConnectOptions, HeaderMap, Limits, ManualClock, PublishError, RequestError, RespondError,
-    Subject,
+    Subject, SubscribeOptions,
 };
 use std::task::Poll;
 use std::time::Duration;
@@ -271,4 +271,21 @@ fn inboxes_lie_under_the_prefix_that_was_asked_for() {
         assert!(Task::new().poll(&mut request).is_ready());
         assert!(client.new_inbox().as_str().starts_with(&format!("{prefix}.")));
     }
+}
+
+/// Goal: a responder without room is no missing responder (R2: the message was for somebody). Method: its queue is full, with
+/// nobody who takes from it, so that the request waits its time on the manual clock instead of failing at once.
+#[test]
+fn a_responder_without_room_is_not_no_responders() {
+    let (_bus, clock, client) = manual();
+    let full = client.subscribe_with("svc", SubscribeOptions::new().capacity(1)).unwrap();
+    client.publish("svc", "fills it").unwrap();
+    let task = Task::new();
+    let mut request = client.request_timeout_async("svc", "", SECOND);
+    assert!(task.poll(&mut request).is_pending());
+    clock.advance(SECOND);
+    let Poll::Ready(ended) = task.poll(&mut request) else { panic!("its time is up") };
+    assert!(is_timeout(ended, SECOND));
+    assert_eq!(client.publish_with_reply("svc", "answers", "").unwrap(), 0);
+    assert_eq!(full.stats().dropped.total(), 2);
 }
