@@ -351,7 +351,8 @@ impl Connection {
     /// Whether all that a drain waits for has come.
     pub(crate) fn is_quiet(&self) -> bool {
         // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-        let quiet = |subscription: &Arc<Subscription>| subscription.outlet.is_direct() || subscription.outlet.is_ended();
+        let quiet =
+            |subscription: &Arc<Subscription>| subscription.outlet.is_direct() || subscription.outlet.is_ended();
         self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 
@@ -457,4 +458,3 @@ pub(super) fn phase_from(code: u8) -> Phase {
         _ => Phase::Closed,
     }
 }
-

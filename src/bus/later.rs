@@ -4,7 +4,9 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
+use crate::delivery::{
+    After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker,
+};
 use crate::message::Message;
 use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
@@ -247,7 +249,8 @@ impl Shared {
     fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
         // One that has ended already had no use for the message.
         let open = subscription.outlet.close_reason().is_none();
-        let counted = message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        let counted =
+            message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
         self.end(subscription, CloseReason::Disconnected);
         if counted { Outcome::Lost } else { Outcome::Gone }
     }
@@ -358,7 +361,9 @@ impl Shared {
                     return Outcome::Accepted;
                 }
                 Err(SendTimeoutError::Disconnected(message)) => return self.disconnected(subscription, Some(message)),
-                Err(SendTimeoutError::Timeout(message)) if deadline.is_some_and(|deadline| self.timers.now() >= deadline) => {
+                Err(SendTimeoutError::Timeout(message))
+                    if deadline.is_some_and(|deadline| self.timers.now() >= deadline) =>
+                {
                     return self.lose(subscription, message, DropReason::BlockTimeout);
                 }
                 Err(SendTimeoutError::Timeout(message)) => message,

@@ -273,9 +273,10 @@ impl Connection {
         let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
-            let own = hit.matches.plain().iter().find(|subscription| {
-                subscription.client == self.id && subscription.outlet.close_reason().is_none()
-            });
+            let own =
+                hit.matches.plain().iter().find(|subscription| {
+                    subscription.client == self.id && subscription.outlet.close_reason().is_none()
+                });
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.

@@ -61,10 +61,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Publisher::publish`].
-    pub fn publish_async<'a>(
-        &self,
-        payload: impl Into<Payload<'a>>,
-    ) -> PublishFuture {
+    pub fn publish_async<'a>(&self, payload: impl Into<Payload<'a>>) -> PublishFuture {
         publish_async(&self.connection, self.outgoing(payload.into(), None, None))
     }
 
@@ -118,10 +115,7 @@ pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
 }
 
 /// Delivers at once what can be; the future waits for the rest.
-pub(super) fn publish_async(
-    connection: &Arc<Connection>,
-    mut out: Outgoing<'_>,
-) -> PublishFuture {
+pub(super) fn publish_async(connection: &Arc<Connection>, mut out: Outgoing<'_>) -> PublishFuture {
     let mut waiting = Vec::new();
     let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted), matched: out.matched }

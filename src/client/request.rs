@@ -276,7 +276,15 @@ impl Message {
         let reply = self.reply().ok_or(RespondError::NoReply)?;
         let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload, matched: false };
+        let mut out = Outgoing {
+            subject: reply.as_str(),
+            checked: true,
+            prepared: None,
+            reply: None,
+            head,
+            payload,
+            matched: false,
+        };
         connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 }

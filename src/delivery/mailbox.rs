@@ -154,7 +154,8 @@ impl Mailbox {
                     let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
                     if special {
                         admitted.last = now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now) + 1);
-                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
+                        admitted.recovered =
+                            now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -169,7 +170,9 @@ impl Mailbox {
         step();
         if admitted.spill {
             self.put_into_spill(message);
-        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
+        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
+            self.ring.0.try_send(message)
+        {
             self.intake.counter.raise(Tally::SPILL);
             self.put_into_spill(message);
         }

@@ -199,9 +199,7 @@ impl Outlet {
             Receiver::Other(other) => match &**other {
                 // The message is the callback's own, and what else it touches it brought with it: what it left half done
                 // is for its owner to know (G9).
-                Other::Callback(call) => {
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message)))
-                }
+                Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
                 Other::Channel(_) | Other::Direct(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),

@@ -54,7 +54,8 @@ impl Tally {
     /// Messages and bytes that are counted here and not yet in `taken`.
     #[inline]
     pub(super) fn pending(self, taken: Tally) -> (usize, usize) {
-        let messages = (self.0 >> MESSAGE_SHIFT).wrapping_sub(taken.0 >> MESSAGE_SHIFT) << MESSAGE_SHIFT >> MESSAGE_SHIFT;
+        let messages =
+            (self.0 >> MESSAGE_SHIFT).wrapping_sub(taken.0 >> MESSAGE_SHIFT) << MESSAGE_SHIFT >> MESSAGE_SHIFT;
         let bytes = (self.0 >> FLAG_BITS).wrapping_sub(taken.0 >> FLAG_BITS) & BYTES_MAX;
         (messages as usize, bytes as usize)
     }
