@@ -176,10 +176,8 @@ impl Inbox {
     /// Tells those who wait for it that no request is open any more.
     fn became_idle(&self, idle: Option<Idle>) {
         let Some(Idle { draining }) = idle else { return };
-        if draining {
-            if let Some(connection) = self.connection.upgrade() {
-                connection.finish_drain();
-            }
+        if draining && let Some(connection) = self.connection.upgrade() {
+            connection.finish_drain();
         }
         self.idle.wake_all();
     }

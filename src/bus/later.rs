@@ -48,6 +48,17 @@ pub(crate) struct Waiting {
     timer: Option<TimerKey>,
 }
 
+/// What has come of what was left to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Finished {
+    /// Copies that were accepted in the end.
+    pub(super) accepted: usize,
+    /// Some were for somebody and were lost.
+    pub(super) lost: bool,
+    /// Some wait for room.
+    pub(super) waits: bool,
+}
+
 impl Later {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -88,18 +99,18 @@ impl Later {
 }
 
 impl Connection {
-    /// Does what is left to do; gives back how many more copies were accepted, and whether any was lost or is to wait. Copies that are to wait for room are left in
+    /// Does what is left to do; gives back what has come of it. Copies that are to wait for room are left in
     /// `waiting`, or waited for if that is `None`.
     ///
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> (usize, bool) {
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> Finished {
         if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
             if let Some(Step::Run(subscription, message)) = later.first.take() {
                 self.call_soon(subscription, message);
             }
-            return (0, false);
+            return Finished::default();
         }
         let (mut tasks, mut full) = (Vec::new(), Vec::new());
         let (mut accepted, mut routed) = (0, 0);
@@ -120,8 +131,8 @@ impl Connection {
             accepted += (outcome == Outcome::Accepted) as usize;
             routed += (outcome != Outcome::Gone) as u64;
         }
-        let matched = routed > 0 || waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
-        self.desk().count_more_routed(routed, had == 0 && matched);
+        let waits = waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
+        self.desk().count_more_routed(routed, had == 0 && (routed > 0 || waits));
         if !tasks.is_empty() {
             let me = self.me();
             runner::run_all(tasks.into_iter().map(|(subscription, message)| {
@@ -129,7 +140,7 @@ impl Connection {
                 move || me.call(&subscription, message)
             }));
         }
-        (accepted, matched)
+        Finished { accepted, lost: routed > accepted as u64, waits }
     }
 
     /// The common case: one callback, and nothing else to do.
@@ -203,23 +214,23 @@ enum Outcome {
 
 impl Shared {
     fn do_after(&self, subscription: &Arc<Subscription>, after: After) {
-        if after.wake_receiver {
-            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
-                mailbox.receivers.wake_one();
-            }
+        if after.wake_receiver
+            && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+        {
+            mailbox.receivers.wake_one();
         }
-        if after.wake_room {
-            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
-                mailbox.announce_room();
-            }
+        if after.wake_room
+            && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+        {
+            mailbox.announce_room();
         }
         if let Some(waker) = after.wake {
             waker.wake();
         }
-        if after.recovered {
-            if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
-                self.hub.tell_episode(subscription.info(), &episode);
-            }
+        if after.recovered
+            && let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover())
+        {
+            self.hub.tell_episode(subscription.info(), &episode);
         }
         if after.last {
             self.end(subscription, CloseReason::LimitReached);
@@ -428,11 +439,12 @@ impl Waiting {
         Poll::Ready(outcome)
     }
 
-    /// As [`Waiting::poll`], with the publisher's counters: ready with whether the subscriber accepted.
-    pub(crate) fn poll_counted(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<bool> {
+    /// As [`Waiting::poll`], with the publisher's counters: ready with whether the subscriber accepted, and whether the message was
+    /// still for it.
+    pub(crate) fn poll_counted(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<(bool, bool)> {
         self.poll(&connection.shared, cx).map(|outcome| {
             connection.desk().count_more_routed((outcome != Outcome::Gone) as u64, false);
-            outcome == Outcome::Accepted
+            (outcome == Outcome::Accepted, outcome != Outcome::Gone)
         })
     }
 
@@ -458,10 +470,11 @@ impl Waiting {
 
     /// Gives up the place in the list; a wake-up that may have been for another is passed on.
     fn leave(&mut self) {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
-            if mailbox.room.leave(&mut self.place) && !mailbox.room.is_idle() {
-                mailbox.room.wake_one();
-            }
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
+            && mailbox.room.leave(&mut self.place)
+            && !mailbox.room.is_idle()
+        {
+            mailbox.room.wake_one();
         }
     }
 }

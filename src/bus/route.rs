@@ -1,6 +1,6 @@
 //! The publish path, top to bottom: check, match, choose, deliver, count.
 
-use super::later::Later;
+use super::later::{Finished, Later};
 use super::{Connection, Phase, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, DropReason, Offered, Refused};
@@ -22,7 +22,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) reply: Option<&'a Subject>,
     pub(crate) head: Option<Arc<Head>>,
     pub(crate) payload: Payload<'a>,
-    /// Set by the publish: whether it was meant for anybody, be it that none of them had room (R2).
+    /// Set by the publish: whether it was for anybody, be it that it was lost (R2). Copies that wait
+    /// are not known yet.
     pub(crate) matched: bool,
 }
 
@@ -92,17 +93,16 @@ impl Connection {
             }
         };
         self.desk().count_publish(size, accepted);
-        *matched = accepted > 0;
-        let mut total = accepted;
+        let mut total = Finished { accepted, ..Finished::default() };
         if !later.is_empty() {
-            let (more, lost_or_waiting) = self.finish(later, accepted, waiting);
-            total += more;
-            *matched |= more > 0 || lost_or_waiting;
+            total = self.finish(later, accepted, waiting);
+            total.accepted += accepted;
         }
-        if !*matched && reply.is_some() {
+        *matched = total.accepted > 0 || total.lost;
+        if !*matched && !total.waits && reply.is_some() {
             self.answer_no_responders(subject, reply);
         }
-        Ok(total)
+        Ok(total.accepted)
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).

@@ -181,10 +181,11 @@ impl Future for DrainFuture {
 
 impl DrainFuture {
     fn leave(&mut self) {
-        if let Some((busy, mut place)) = self.waiting.take() {
-            if busy.changes().leave(&mut place) && !busy.changes().is_idle() {
-                busy.changes().wake_one();
-            }
+        if let Some((busy, mut place)) = self.waiting.take()
+            && busy.changes().leave(&mut place)
+            && !busy.changes().is_idle()
+        {
+            busy.changes().wake_one();
         }
     }
 }

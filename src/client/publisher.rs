@@ -132,7 +132,7 @@ pub struct PublishFuture {
     connection: Arc<Connection>,
     waiting: Vec<Waiting>,
     accepted: Option<Result<usize, PublishError>>,
-    /// It was meant for somebody.
+    /// It was for somebody, as far as is known.
     matched: bool,
 }
 
@@ -143,7 +143,12 @@ pub(super) enum Ready {
 }
 
 impl PublishFuture {
-    /// Whether the message was meant for anybody, if nothing is left to wait for.
+    /// Whether the message was for anybody.
+    pub(super) fn matched(&self) -> bool {
+        self.matched
+    }
+
+    /// Whether the message was for anybody, if nothing is left to wait for.
     pub(super) fn into_ready(mut self) -> Result<bool, Ready> {
         if !self.waiting.is_empty() {
             return Err(Ready::NotYet(self));
@@ -161,8 +166,9 @@ impl Future for PublishFuture {
         let mut more = 0;
         me.waiting.retain_mut(|copy| match copy.poll_counted(&me.connection, cx) {
             Poll::Pending => true,
-            Poll::Ready(accepted) => {
+            Poll::Ready((accepted, was_for_it)) => {
                 more += accepted as usize;
+                me.matched |= was_for_it;
                 false
             }
         });

@@ -171,6 +171,10 @@ impl Future for RequestFuture {
         };
         if let Some(published) = blocked {
             match Pin::new(&mut **published).poll(cx) {
+                Poll::Ready(Ok(_)) if !published.matched() && connection.options.no_responders => {
+                    *sent = Err(None);
+                    return Poll::Ready(Err(no_responders(subject)));
+                }
                 Poll::Ready(Ok(_)) => *blocked = None,
                 Poll::Ready(Err(error)) => {
                     *sent = Err(None);

@@ -61,11 +61,11 @@ impl Subscriber {
     /// [`TryRecvError::Empty`] if there is none yet, [`TryRecvError::Closed`] if none will come any more.
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
-            if let Some(mut message) = mailbox.take() {
-                message.received_by(|| Some(self.connection.clone()));
-                return Ok(message);
-            }
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
+            && let Some(mut message) = mailbox.take()
+        {
+            message.received_by(|| Some(self.connection.clone()));
+            return Ok(message);
         }
         Err(self.nothing())
     }
@@ -203,10 +203,12 @@ impl Subscriber {
 
     /// Gives a place back; a wake-up that may have been for another is passed on.
     fn leave(&self, place: &mut Place) {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
-            if mailbox.receivers.leave(place) && !mailbox.receivers.is_idle() && mailbox.pending().0 > 0 {
-                mailbox.receivers.wake_one();
-            }
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
+            && mailbox.receivers.leave(place)
+            && !mailbox.receivers.is_idle()
+            && mailbox.pending().0 > 0
+        {
+            mailbox.receivers.wake_one();
         }
     }
 

@@ -199,10 +199,10 @@ impl Mailbox {
     fn next(&self) -> Option<Message> {
         step();
         // ORDERING: Relaxed; a hint which of the two ways to try first. Both end in looking at the word.
-        if !self.out.spilling.load(Ordering::Relaxed) {
-            if let Ok(message) = self.ring.1.try_recv() {
-                return Some(message);
-            }
+        if !self.out.spilling.load(Ordering::Relaxed)
+            && let Ok(message) = self.ring.1.try_recv()
+        {
+            return Some(message);
         }
         self.next_from_spill()
     }
@@ -439,7 +439,7 @@ impl Mailbox {
     #[cold]
     fn is_open_at(&self, now: Tally) -> bool {
         let full = || self.reaches_limit(self.wanted_at(now));
-        !now.has(Tally::CLOSED) && !(now.has(Tally::LIMITED) && full())
+        !(now.has(Tally::CLOSED) || now.has(Tally::LIMITED) && full())
     }
 
     #[cold]

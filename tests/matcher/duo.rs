@@ -189,7 +189,8 @@ impl Duo {
 
         let members: usize = groups.values().map(Vec::len).sum();
         assert_eq!(found.len(), plain.len() + members);
-        assert_eq!(found.is_empty(), found.len() == 0);
+        let len = found.len();
+        assert_eq!(found.is_empty(), len == 0);
     }
 
     /// Plain entries of one pattern come in the order of insertion, which is that of the values.

@@ -127,7 +127,7 @@ fn run(shards: usize, route_cache_entries: usize, policy: Overflow, seed: u64) {
                     rest.wait();
                     go.wait();
                     if let Err(panic) = outcome {
-                        (round + 1..ROUNDS).for_each(|_| drop((rest.wait(), go.wait())));
+                        (round + 1..ROUNDS).for_each(|_| _ = (rest.wait(), go.wait()));
                         std::panic::resume_unwind(panic);
                     }
                 }

@@ -178,7 +178,7 @@ fn what_a_callback_publishes_comes_after_what_it_handles() {
                 .subscribe_fn("n", move |message| {
                     // Up to 100, in steps of 1, from within the callback each time.
                     let n = number(&message);
-                    if n % 100 != 0 {
+                    if !n.is_multiple_of(100) {
                         publisher.publish("n", (n + 1).to_string()).unwrap();
                     }
                 })

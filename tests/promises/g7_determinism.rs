@@ -83,8 +83,8 @@ fn run(seed: u64, shards: usize) -> Vec<String> {
     for event in &events {
         log.lock().unwrap().push(format!("{event:?}"));
     }
-    let all = log.lock().unwrap().clone();
-    all
+
+    log.lock().unwrap().clone()
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub struct With {
     pub without_no_responders: bool,
 }
 
+/// What makes the answers to a question.
+pub type Answerer = Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>;
+
 pub trait System: Sized {
     fn start(setup: Setup) -> Self;
 
@@ -41,7 +44,7 @@ pub trait Connection: Send + Sync {
     fn request_many(&self, subject: &str, payload: &str, max: usize) -> Result<Vec<Got>, Refusal>;
 
     /// Answers every message on `subject` from now on with what `answer` makes of it, on a connection's own time.
-    fn serve(&self, subject: &str, answer: Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>) -> Box<dyn Service>;
+    fn serve(&self, subject: &str, answer: Answerer) -> Box<dyn Service>;
 
     fn new_inbox(&self) -> String;
 
