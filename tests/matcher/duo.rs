@@ -189,7 +189,7 @@ impl Duo {
 
         let members: usize = groups.values().map(Vec::len).sum();
         assert_eq!(found.len(), plain.len() + members);
-        assert_eq!(found.is_empty(), found.len() == 0);
+        assert_eq!(found.is_empty(), plain.is_empty() && groups.is_empty());
     }
 
     /// Plain entries of one pattern come in the order of insertion, which is that of the values.
