@@ -49,13 +49,7 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case {
-        name: "literal",
-        about: "idle literal subscription, 17-byte subject",
-        share: 1,
-        trim: true,
-        run: literal,
-    },
+    Case { name: "literal", about: "idle literal subscription, 17-byte subject", share: 1, trim: true, run: literal },
     Case {
         name: "literal_long",
         about: "the same with a subject of 48 bytes",
@@ -124,19 +118,13 @@ fn run() -> Result<(), String> {
     let (mut subscriptions, mut only, mut record) = (1_000_000_usize, Vec::new(), false);
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .ok_or_else(|| format!("{argument} needs a value"))
-        };
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--bench" => record = true,
             "--quick" => subscriptions = 100_000,
             "--subscriptions" => {
                 let text = value()?.replace('_', "");
-                subscriptions = text
-                    .parse()
-                    .map_err(|_| format!("{text:?} is not a number"))?;
+                subscriptions = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
             }
             "--only" => only.extend(value()?.split(',').map(str::to_owned)),
             "--child" => return child(&value()?, subscriptions),
@@ -156,28 +144,16 @@ fn run() -> Result<(), String> {
 
 /// Runs a child for every case and reports.
 fn parent(subscriptions: usize, only: &[String], record: bool) -> Result<(), String> {
-    print!(
-        "{}",
-        Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe()
-    );
-    println!(
-        "run       {subscriptions} subscriptions (channels: a tenth); one process a case; VmRSS\n"
-    );
+    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
+    println!("run       {subscriptions} subscriptions (channels: a tenth); one process a case; VmRSS\n");
     println!(
         "{:<22}{:>10} {:>10} {:>10} {:>10} {:>9}  what",
         "case", "bytes each", "before kB", "held kB", "after kB", "returned"
     );
     let mut rows = Vec::new();
-    for case in CASES
-        .iter()
-        .filter(|case| only.is_empty() || only.iter().any(|name| name == case.name))
-    {
+    for case in CASES.iter().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)) {
         let count = (subscriptions / case.share).max(1);
-        let Resident {
-            before,
-            held,
-            after,
-        } = measure(case, count)?;
+        let Resident { before, held, after } = measure(case, count)?;
         let grown = held.saturating_sub(before);
         let each = grown as f64 * 1024.0 / count as f64;
         let returned = held.saturating_sub(after) as f64 / grown.max(1) as f64;
@@ -214,34 +190,17 @@ fn measure(case: &Case, count: usize) -> Result<Resident, String> {
     }
     let output = command.output().map_err(|error| fail(error.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<u64> = text
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
+    let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     match numbers[..] {
-        [before, held, after] if output.status.success() => Ok(Resident {
-            before,
-            held,
-            after,
-        }),
-        _ => Err(fail(format!(
-            "the child failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))),
+        [before, held, after] if output.status.success() => Ok(Resident { before, held, after }),
+        _ => Err(fail(format!("the child failed: {}", String::from_utf8_lossy(&output.stderr)))),
     }
 }
 
 /// The child: one case, three numbers.
 fn child(name: &str, count: usize) -> Result<(), String> {
-    let case = CASES
-        .iter()
-        .find(|case| case.name == name)
-        .ok_or_else(|| format!("there is no case {name:?}"))?;
-    let Resident {
-        before,
-        held,
-        after,
-    } = (case.run)(count).map_err(|error| error.to_string())?;
+    let case = CASES.iter().find(|case| case.name == name).ok_or_else(|| format!("there is no case {name:?}"))?;
+    let Resident { before, held, after } = (case.run)(count).map_err(|error| error.to_string())?;
     println!("{before} {held} {after}");
     Ok(())
 }
@@ -255,11 +214,7 @@ fn hold<T>(count: usize, mut make: impl FnMut(usize) -> T) -> io::Result<Residen
     held.extend((0..count).map(make));
     let full = resident()?;
     drop(black_box(held));
-    Ok(Resident {
-        before,
-        held: full,
-        after: resident()?,
-    })
+    Ok(Resident { before, held: full, after: resident()? })
 }
 
 /// Kilobytes resident. The kernel counts pages in batches, so this is exact to some dozens of them.
@@ -277,9 +232,7 @@ fn subject(number: usize) -> String {
 
 fn literal(count: usize) -> io::Result<Resident> {
     let client = postroom::Bus::new().connect();
-    hold(count, |number| {
-        client.subscribe(subject(number)).expect("a subscription")
-    })
+    hold(count, |number| client.subscribe(subject(number)).expect("a subscription"))
 }
 
 fn literal_long(count: usize) -> io::Result<Resident> {
@@ -292,11 +245,7 @@ fn literal_long(count: usize) -> io::Result<Resident> {
 
 fn wildcard(count: usize) -> io::Result<Resident> {
     let client = postroom::Bus::new().connect();
-    hold(count, |number| {
-        client
-            .subscribe(format!("dev.{number:08}.*"))
-            .expect("a subscription")
-    })
+    hold(count, |number| client.subscribe(format!("dev.{number:08}.*")).expect("a subscription"))
 }
 
 fn hash_map(count: usize) -> io::Result<Resident> {
@@ -307,11 +256,7 @@ fn hash_map(count: usize) -> io::Result<Resident> {
     }
     let held = resident()?;
     drop(black_box(map));
-    Ok(Resident {
-        before,
-        held,
-        after: resident()?,
-    })
+    Ok(Resident { before, held, after: resident()? })
 }
 
 fn channel_unbounded(count: usize) -> io::Result<Resident> {
@@ -324,9 +269,7 @@ fn channel_bounded(count: usize) -> io::Result<Resident> {
 
 /// Writes `memory.json` into the target directory, wherever the build was told to put that.
 fn write(json: &str) -> io::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .unwrap_or(Path::new("target"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
     let path = target.join("memory.json");
     fs::write(&path, json)?;
     Ok(path)

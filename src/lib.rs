@@ -92,9 +92,9 @@ struct Readme;
 pub use account::{Ledger, SubscriptionInfo};
 pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
 pub use client::{
-    Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture, Publisher, RecvError,
-    RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError, SubscribeOptions, Subscriber,
-    SubscriptionGuard, TryRecvError,
+    Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
+    Publisher, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError,
+    SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};

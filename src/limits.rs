@@ -25,7 +25,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of payload plus encoded headers of one message. Default 1,048,576, as nats-server (L4, H1).
     pub max_payload: usize,
-    /// Bytes of a subject or pattern. Default 4,096: what a NATS control line can carry (C21). At most 65,535.
+    /// Bytes of a subject or pattern. Default 4,096: what a NATS control line can carry (C21). At least 28, so that
+    /// there is room for inboxes, and at most 65,535.
     pub max_subject_len: usize,
     /// Tokens of a pattern that is subscribed to; 0 means no bound. Default 0, as nats-server (S11).
     pub max_subscription_tokens: usize,
@@ -60,45 +61,16 @@ impl Limits {
     /// The first field that is out of its range, with its value and the range.
     pub(crate) fn check(&self) -> Result<(), LimitsError> {
         let within = |name, value: usize, min: usize, max: usize| {
-            if value < min || value > max {
-                Err(LimitsError {
-                    name,
-                    value,
-                    min,
-                    max,
-                })
-            } else {
-                Ok(())
-            }
+            if value < min || value > max { Err(LimitsError { name, value, min, max }) } else { Ok(()) }
         };
         within("max_payload", self.max_payload, 0, Self::CAPACITY_BYTES_MAX)?;
-        within("max_subject_len", self.max_subject_len, 1, 65_535)?;
-        within(
-            "subscription_capacity",
-            self.subscription_capacity,
-            1,
-            Self::CAPACITY_MAX,
-        )?;
-        within(
-            "subscription_capacity_bytes",
-            self.subscription_capacity_bytes,
-            1,
-            Self::CAPACITY_BYTES_MAX,
-        )?;
+        within("max_subject_len", self.max_subject_len, 28, 65_535)?;
+        within("subscription_capacity", self.subscription_capacity, 1, Self::CAPACITY_MAX)?;
+        within("subscription_capacity_bytes", self.subscription_capacity_bytes, 1, Self::CAPACITY_BYTES_MAX)?;
         within("max_requests", self.max_requests, 1, 1_000_000)?;
-        within(
-            "request_many_capacity",
-            self.request_many_capacity,
-            1,
-            Self::CAPACITY_MAX,
-        )?;
+        within("request_many_capacity", self.request_many_capacity, 1, Self::CAPACITY_MAX)?;
         within("route_cache_entries", self.route_cache_entries, 0, 65_536)?;
-        within(
-            "events_capacity",
-            self.events_capacity,
-            1,
-            Self::CAPACITY_MAX,
-        )
+        within("events_capacity", self.events_capacity, 1, Self::CAPACITY_MAX)
     }
 }
 

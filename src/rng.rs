@@ -8,9 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 
 /// A seed nobody can predict.
 pub(crate) fn entropy() -> u64 {
-    std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish()
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// A stream of choices that one thread draws from; others may only make it.

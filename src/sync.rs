@@ -174,9 +174,7 @@ mod imp {
         }
 
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
     }
 
@@ -189,15 +187,11 @@ mod imp {
         }
 
         pub(crate) fn read(&self) -> shuttle::sync::RwLockReadGuard<'_, T> {
-            self.0
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
 
         pub(crate) fn write(&self) -> shuttle::sync::RwLockWriteGuard<'_, T> {
-            self.0
-                .write()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
+            self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
         }
     }
 
@@ -232,17 +226,12 @@ mod imp {
             }
             let entry = (shuttle::thread::current().id(), make());
             let free = self.0.iter().find(|slot| slot.get().is_none());
-            &free
-                .expect("a model has few threads")
-                .get_or_init(|| entry)
-                .1
+            &free.expect("a model has few threads").get_or_init(|| entry).1
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
             let me = shuttle::thread::current().id();
-            self.iter_entries()
-                .find(|(id, _)| *id == me)
-                .map(|(_, value)| value)
+            self.iter_entries().find(|(id, _)| *id == me).map(|(_, value)| value)
         }
 
         pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {

@@ -27,11 +27,7 @@ impl Setup {
             };
             wanted.iter().map(find).collect::<Result<_, _>>()?
         };
-        if cores.is_empty() {
-            Err("no core to pin to".to_owned())
-        } else {
-            Ok(Self { cores, capacity })
-        }
+        if cores.is_empty() { Err("no core to pin to".to_owned()) } else { Ok(Self { cores, capacity }) }
     }
 
     /// How many different cores there are to pin to.
@@ -77,12 +73,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(iterations: u64) -> Self {
-        Self {
-            warm_up: iterations / 8,
-            iterations,
-            turns: 0,
-            start: Instant::now(),
-        }
+        Self { warm_up: iterations / 8, iterations, turns: 0, start: Instant::now() }
     }
 
     /// Whether there is another turn to make. The clock starts after an eighth of them.
@@ -119,11 +110,7 @@ impl Samples {
     /// The middle one; of an even number the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let middle = self.0.len() / 2;
-        if self.0.len().is_multiple_of(2) {
-            (self.0[middle - 1] + self.0[middle]) / 2.0
-        } else {
-            self.0[middle]
-        }
+        if self.0.len().is_multiple_of(2) { (self.0[middle - 1] + self.0[middle]) / 2.0 } else { self.0[middle] }
     }
 
     pub(crate) fn min(&self) -> f64 {
@@ -149,17 +136,8 @@ impl Measured {
 }
 
 /// Runs the two sides in turn, so that a machine that slows down slows both.
-pub(crate) fn interleave(
-    setup: &Setup,
-    iterations: u64,
-    rounds: usize,
-    floor: Side,
-    ours: Side,
-) -> Measured {
-    let mut measured = Measured {
-        floor: Samples::default(),
-        ours: Samples::default(),
-    };
+pub(crate) fn interleave(setup: &Setup, iterations: u64, rounds: usize, floor: Side, ours: Side) -> Measured {
+    let mut measured = Measured { floor: Samples::default(), ours: Samples::default() };
     for _ in 0..rounds {
         measured.floor.push(floor(setup, iterations));
         measured.ours.push(ours(setup, iterations));

@@ -27,12 +27,7 @@ impl Letter {
     /// A letter to [`SUBJECT`] without reply and headers.
     #[inline]
     pub(crate) fn new(payload: Bytes) -> Self {
-        Self {
-            subject: Bytes::from_static(SUBJECT.as_bytes()),
-            reply: None,
-            headers: None,
-            payload,
-        }
+        Self { subject: Bytes::from_static(SUBJECT.as_bytes()), reply: None, headers: None, payload }
     }
 
     /// A letter whose payload is copied, because its source will have changed before it is read.
@@ -45,9 +40,7 @@ impl Letter {
     #[inline]
     pub(crate) fn read(&self) -> u64 {
         let letter = black_box(self);
-        debug_assert!(
-            letter.reply.is_none() && letter.headers.is_none() && !letter.subject.is_empty()
-        );
+        debug_assert!(letter.reply.is_none() && letter.headers.is_none() && !letter.subject.is_empty());
         stamp(&letter.payload)
     }
 }
@@ -60,10 +53,7 @@ pub(crate) struct Source<const N: usize> {
 
 impl<const N: usize> Source<N> {
     pub(crate) fn new() -> Self {
-        Self {
-            buffer: [0x5a; N],
-            next: 0,
-        }
+        Self { buffer: [0x5a; N], next: 0 }
     }
 
     /// The next payload. It starts with its own number, little-endian.
@@ -78,21 +68,14 @@ impl<const N: usize> Source<N> {
     /// What has to arrive if each payload was received `copies` times.
     pub(crate) fn expected(&self, copies: u64) -> Tally {
         let sum = (0..self.next).fold(0_u64, |sum, number| sum.wrapping_add(number));
-        Tally {
-            count: self.next * copies,
-            sum: sum.wrapping_mul(copies),
-        }
+        Tally { count: self.next * copies, sum: sum.wrapping_mul(copies) }
     }
 }
 
 /// The number a payload starts with.
 #[inline]
 pub(crate) fn stamp(payload: &[u8]) -> u64 {
-    u64::from_le_bytes(
-        payload[..8]
-            .try_into()
-            .expect("a payload has at least eight bytes"),
-    )
+    u64::from_le_bytes(payload[..8].try_into().expect("a payload has at least eight bytes"))
 }
 
 /// How many messages were received, and the sum of their numbers: a lost one cannot hide behind a doubled one.
@@ -117,10 +100,7 @@ impl Tally {
 
     /// What `count` copies of [`STATIC_PAYLOAD`] sum up to.
     pub(crate) fn of_static(count: u64) -> Self {
-        Self {
-            count,
-            sum: count.wrapping_mul(stamp(&STATIC_PAYLOAD)),
-        }
+        Self { count, sum: count.wrapping_mul(stamp(&STATIC_PAYLOAD)) }
     }
 
     /// A measurement of work that was not done is worth nothing: stop the whole run.

@@ -38,16 +38,12 @@ fn run() -> Result<(), String> {
         return Ok(());
     }
     if options.list {
-        ALL.iter()
-            .for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
+        ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
         return Ok(());
     }
     let chosen = choose(&options.only)?;
     let setup = Setup::new(&options.cores, options.capacity)?;
-    print!(
-        "{}",
-        Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe()
-    );
+    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
     println!(
         "run       {} rounds a side, interleaved, medians; pinned to cores {:?}; channels of {}\n",
         options.rounds,
@@ -58,26 +54,17 @@ fn run() -> Result<(), String> {
     let mut results = Vec::new();
     for workload in chosen {
         if setup.cores() < workload.cores {
-            println!(
-                "{:<22}not measured: needs {} cores",
-                workload.name, workload.cores
-            );
+            println!("{:<22}not measured: needs {} cores", workload.name, workload.cores);
             continue;
         }
         let iterations = (workload.iterations / options.shorten).max(1);
-        let measured = interleave(
-            &setup,
-            iterations,
-            options.rounds,
-            workload.floor,
-            workload.ours,
-        );
+        let measured = interleave(&setup, iterations, options.rounds, workload.floor, workload.ours);
         println!("{}", report::row(workload, &measured));
         results.push((workload, measured));
     }
     if options.record {
-        let path = report::write(&report::json(&results))
-            .map_err(|error| format!("floor.json not written: {error}"))?;
+        let path =
+            report::write(&report::json(&results)).map_err(|error| format!("floor.json not written: {error}"))?;
         println!("\nwritten to {}", path.display());
     }
     Ok(())
@@ -85,18 +72,9 @@ fn run() -> Result<(), String> {
 
 /// The workloads named, in the table's order; all of them when none is.
 fn choose(names: &[String]) -> Result<Vec<&'static Workload>, String> {
-    if let Some(stranger) = names
-        .iter()
-        .find(|name| ALL.iter().all(|workload| workload.name != **name))
-    {
+    if let Some(stranger) = names.iter().find(|name| ALL.iter().all(|workload| workload.name != **name)) {
         let known: Vec<_> = ALL.iter().map(|workload| workload.name).collect();
-        return Err(format!(
-            "there is no workload {stranger:?}; there are {}",
-            known.join(", ")
-        ));
+        return Err(format!("there is no workload {stranger:?}; there are {}", known.join(", ")));
     }
-    Ok(ALL
-        .iter()
-        .filter(|workload| names.is_empty() || names.iter().any(|name| name == workload.name))
-        .collect())
+    Ok(ALL.iter().filter(|workload| names.is_empty() || names.iter().any(|name| name == workload.name)).collect())
 }

@@ -37,10 +37,7 @@ impl Options {
         Self::parse(env::args().skip(1), env::var("FLOOR_ROUNDS").ok())
     }
 
-    fn parse(
-        arguments: impl Iterator<Item = String>,
-        rounds: Option<String>,
-    ) -> Result<Self, String> {
+    fn parse(arguments: impl Iterator<Item = String>, rounds: Option<String>) -> Result<Self, String> {
         let mut options = Self {
             rounds: 11,
             shorten: 1,
@@ -54,11 +51,7 @@ impl Options {
         let (mut quick, mut wanted_rounds) = (false, rounds.map(|text| number(&text)).transpose()?);
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("{argument} needs a value"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             match argument.as_str() {
                 "--bench" => options.record = true,
                 "--quick" => quick = true,
@@ -67,15 +60,10 @@ impl Options {
                 "--rounds" => wanted_rounds = Some(number(&value()?)?),
                 "--capacity" => options.capacity = number(&value()?)?,
                 "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
-                "--cores" => {
-                    options.cores = value()?.split(',').map(number).collect::<Result<_, _>>()?
-                }
+                "--cores" => options.cores = value()?.split(',').map(number).collect::<Result<_, _>>()?,
                 // What libtest and criterion understand takes no part here, but must not fail the run either.
-                "--nocapture" | "--exact" | "--ignored" | "--include-ignored" | "--noplot"
-                | "--verbose" | "-q" => {}
-                "--test-threads" | "--format" | "--color" | "--save-baseline" | "--baseline" => {
-                    drop(value()?)
-                }
+                "--nocapture" | "--exact" | "--ignored" | "--include-ignored" | "--noplot" | "--verbose" | "-q" => {}
+                "--test-threads" | "--format" | "--color" | "--save-baseline" | "--baseline" => drop(value()?),
                 other if other.starts_with('-') => {
                     return Err(format!("{other} is not an option\n\n{HELP}"));
                 }
@@ -94,8 +82,5 @@ impl Options {
 }
 
 fn number(text: &str) -> Result<usize, String> {
-    text.trim()
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("{text:?} is not a number"))
+    text.trim().replace('_', "").parse().map_err(|_| format!("{text:?} is not a number"))
 }

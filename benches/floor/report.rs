@@ -20,12 +20,8 @@ pub(crate) fn header() -> String {
 /// One row, with a mark where the target was missed.
 pub(crate) fn row(workload: &Workload, measured: &Measured) -> String {
     let Measured { floor, ours } = measured;
-    let target = workload
-        .target
-        .map_or_else(|| "-".to_owned(), |target| format!("{target:.1}"));
-    let missed = workload
-        .target
-        .is_some_and(|target| measured.ratio() > target);
+    let target = workload.target.map_or_else(|| "-".to_owned(), |target| format!("{target:.1}"));
+    let missed = workload.target.is_some_and(|target| measured.ratio() > target);
     format!(
         "{:<22}{:>9.1} {:>17} {:>12.1} {:>17} {:>7.2} {:>7}{}",
         workload.name,
@@ -64,9 +60,7 @@ pub(crate) fn json(results: &[(&Workload, Measured)]) -> String {
 /// Writes `floor.json` into the target directory, wherever the build was told to put that.
 pub(crate) fn write(json: &str) -> io::Result<PathBuf> {
     // cargo tells benches of a directory for scratch files, `<target>/tmp`: the one sure way to the target directory.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .unwrap_or(Path::new("target"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
     let path = target.join("floor.json");
     fs::write(&path, json)?;
     Ok(path)

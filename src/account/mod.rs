@@ -5,8 +5,8 @@
 mod ledger;
 mod subscription;
 
-pub use ledger::{Ledger, SubscriptionInfo};
 pub(crate) use ledger::Totals;
+pub use ledger::{Ledger, SubscriptionInfo};
 pub(crate) use subscription::Subscription;
 
 use crate::limits::Limits;

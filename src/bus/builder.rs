@@ -9,7 +9,7 @@ use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU8, AtomicU64};
+use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,6 +121,7 @@ impl BusBuilder {
             phase: AtomicU8::new(Phase::Open as u8),
             connections: Mutex::new(BTreeMap::new()),
             next_connection: AtomicU64::new(1),
+            open: AtomicUsize::new(0),
         };
         Ok(Bus { shared: Arc::new(shared) })
     }

@@ -178,8 +178,11 @@ fn add(counter: &AtomicU64, more: u64) {
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, id: u64, options: ConnectOptions) -> Arc<Self> {
         let inbox_root = SmolStr::from(format!("{}.{}", options.inbox_prefix, shared.inbox_name(id)));
-        let phase = AtomicU8::new(shared.phase() as u8);
-        let registry = Registry { closed: shared.phase() != Phase::Open, ..Registry::default() };
+        // On a bus that drains or is closed it comes too late.
+        let is_open = shared.phase() == Phase::Open;
+        let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
+        shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
+        let registry = Registry { closed: !is_open, ..Registry::default() };
         Arc::new_cyclic(|me| Connection {
             shared,
             id,
@@ -250,6 +253,8 @@ impl Connection {
         let slot = registry.claim();
         let queue = queue.map(SmolStr::new);
         let mut made = None;
+        // Before it can be ended by anybody.
+        self.open.fetch_add(1, Ordering::Relaxed);
         // Under the registry's lock: a close that comes now finds the subscription there, or had set `closed` before.
         self.shared.account.matcher.insert_with(&pattern, |entry| {
             let connection: Weak<dyn Any + Send + Sync> = self.me.clone();
@@ -268,7 +273,6 @@ impl Connection {
         });
         let made = made.expect("the matcher asks for the value");
         registry.slots[slot as usize] = Some(Arc::downgrade(&made));
-        self.open.fetch_add(1, Ordering::Relaxed);
         Ok(made)
     }
 
@@ -280,7 +284,8 @@ impl Connection {
     /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
     pub(crate) fn abandon(&self, subscription: &Subscription) {
         self.end(subscription, CloseReason::Unsubscribed);
-        if subscription.outlet.is_queue() {
+        // A user's channel has no queue of ours to empty, but a publisher that was let in may be about to settle.
+        if !subscription.outlet.is_callback() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
             drop(discarded);
         }
@@ -304,7 +309,7 @@ impl Connection {
         if let Some((inbox, _)) = self.inbox.get() {
             return Ok(inbox);
         }
-        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone()));
+        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
         let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());
@@ -331,9 +336,12 @@ impl Connection {
             return;
         }
         self.registry.lock().closed = true;
-        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
+        if let Some((inbox, _)) = self.inbox.get() {
+            inbox.drain();
+        }
         for subscription in self.subscriptions() {
-            if Some(subscription.entry) != inbox {
+            // The inbox stays; known by its kind, since one that is just being made is registered before it is in its place.
+            if !subscription.outlet.is_direct() {
                 self.end(&subscription, CloseReason::Drained);
             }
         }
@@ -342,9 +350,9 @@ impl Connection {
 
     /// Whether all that a drain waits for has come.
     pub(crate) fn is_quiet(&self) -> bool {
-        let inbox = self.inbox.get().map(|(_, subscription)| subscription.entry);
         // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-        let quiet = |subscription: &Arc<Subscription>| Some(subscription.entry) == inbox || subscription.outlet.is_ended();
+        let quiet =
+            |subscription: &Arc<Subscription>| subscription.outlet.is_direct() || subscription.outlet.is_ended();
         self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 
@@ -368,6 +376,7 @@ impl Connection {
         }
         self.shared.hub.tell(|| Event::ClientClosed { client: self.id, name: self.options.name.clone() });
         self.drained.wake_all();
+        self.shared.one_closed();
     }
 
     /// What this connection has counted, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
@@ -449,4 +458,3 @@ pub(super) fn phase_from(code: u8) -> Phase {
         _ => Phase::Closed,
     }
 }
-

@@ -232,7 +232,7 @@ impl Hub {
         listeners.push(Arc::downgrade(&listener));
         listener.ended.store(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
         drop(listeners);
-        Events { listener, timers, place: Mutex::new(Place::default()) }
+        Events { listener, timers, place: Mutex::new(Place::standing()) }
     }
 
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {

@@ -3,6 +3,7 @@
 //! An answer finds its request by the last token of its subject, which is the number of a slot and how often that slot was used
 //! before: no search, and an answer that comes late can't be taken for that of a later request.
 
+use super::Connection;
 use crate::account::Ledger;
 use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
 use crate::limits::Limits;
@@ -12,8 +13,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
-
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = 20;
@@ -29,18 +29,27 @@ pub(crate) struct Inbox {
     root: SmolStr,
     slots: Mutex<Slots>,
     limits: Limits,
-    // ORDERING: Relaxed; both only count.
+    // ORDERING: Relaxed; both only count, and what orders `answered` before the end of the connection is the lock of the slots.
     answered: AtomicU64,
     late: AtomicU64,
     /// Those who wait until no request is open.
     pub(crate) idle: WakeList,
+    /// Whose inbox it is.
+    connection: Weak<Connection>,
 }
 
 #[derive(Debug, Default)]
 struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// The connection closes when no request is open any more.
+    draining: bool,
     closed: bool,
+}
+
+/// No place is taken.
+struct Idle {
+    draining: bool,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +90,7 @@ pub(crate) enum InboxError {
 }
 
 impl Inbox {
-    pub(crate) fn new(root: &SmolStr, limits: Limits) -> Self {
+    pub(crate) fn new(root: &SmolStr, limits: Limits, connection: Weak<Connection>) -> Self {
         Inbox {
             root: root.clone(),
             slots: Mutex::default(),
@@ -89,6 +98,7 @@ impl Inbox {
             answered: AtomicU64::new(0),
             late: AtomicU64::new(0),
             idle: WakeList::default(),
+            connection,
         }
     }
 
@@ -121,6 +131,11 @@ impl Inbox {
         let uses = place.uses;
         drop(slots);
         Ok(Ticket { inbox: self.clone(), slot, uses, open: true })
+    }
+
+    /// From now on the connection is told when no request is open any more.
+    pub(crate) fn drain(&self) {
+        self.slots.lock().draining = true;
     }
 
     pub(crate) fn close(&self) {
@@ -158,10 +173,15 @@ impl Inbox {
         Ledger { matched: answered, delivered: answered, ..Ledger::default() }
     }
 
-    fn became_idle(&self, idle: bool) {
-        if idle {
-            self.idle.wake_all();
+    /// Tells those who wait for it that no request is open any more.
+    fn became_idle(&self, idle: Option<Idle>) {
+        let Some(Idle { draining }) = idle else { return };
+        if draining {
+            if let Some(connection) = self.connection.upgrade() {
+                connection.finish_drain();
+            }
         }
+        self.idle.wake_all();
     }
 
     fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
@@ -182,6 +202,8 @@ impl Inbox {
             waiting.more.push_back(message);
         }
         *wake = waiting.waker.take();
+        // Under the lock: whoever takes the answer may be the last to hold the connection, and then this is all entered.
+        self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -191,8 +213,9 @@ struct Door(Arc<Inbox>);
 impl Direct for Door {
     fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
         let result = self.0.accept(message, wake);
-        let counter = if result.is_ok() { &self.0.answered } else { &self.0.late };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.0.late.fetch_add(1, Ordering::Relaxed);
+        }
         result
     }
 }
@@ -250,10 +273,11 @@ impl Ticket {
 
 impl Slots {
     /// Ends a place; what was in it, and whether no other is taken.
-    fn give_back(&mut self, slot: u32) -> (Option<Waiting>, bool) {
+    fn give_back(&mut self, slot: u32) -> (Option<Waiting>, Option<Idle>) {
         let waiting = self.slots[slot as usize].waiting.take();
         self.free.push(slot);
-        (waiting, self.free.len() == self.slots.len())
+        let idle = self.free.len() == self.slots.len();
+        (waiting, idle.then_some(Idle { draining: self.draining }))
     }
 }
 
@@ -330,7 +354,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_an_earlier_use_of_the_slot_is_late() {
-        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default()));
+        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default(), Weak::new()));
         let first = inbox.open(true).unwrap();
         let reply = first.reply();
         drop(first);

@@ -4,8 +4,11 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker};
+use crate::delivery::{
+    After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker,
+};
 use crate::message::Message;
+use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,6 +16,9 @@ use std::time::Duration;
 
 /// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, and on a manual clock.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
+
+/// How often a thread that waits for room in a user's channel looks whether the subscription still wants it.
+const CHANNEL_SLICE: Duration = Duration::from_millis(10);
 
 /// Filled while routes are held, worked off after.
 #[derive(Default)]
@@ -82,18 +88,18 @@ impl Later {
 }
 
 impl Connection {
-    /// Does what is left to do; gives back how many more copies were accepted. Copies that are to wait for room are left in
+    /// Does what is left to do; gives back how many more copies were accepted, and whether any was lost or is to wait. Copies that are to wait for room are left in
     /// `waiting`, or waited for if that is `None`.
     ///
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> usize {
+    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> (usize, bool) {
         if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
             if let Some(Step::Run(subscription, message)) = later.first.take() {
                 self.call_soon(subscription, message);
             }
-            return 0;
+            return (0, false);
         }
         let (mut tasks, mut full) = (Vec::new(), Vec::new());
         let (mut accepted, mut routed) = (0, 0);
@@ -123,7 +129,7 @@ impl Connection {
                 move || me.call(&subscription, message)
             }));
         }
-        accepted
+        (accepted, matched)
     }
 
     /// The common case: one callback, and nothing else to do.
@@ -202,6 +208,11 @@ impl Shared {
                 mailbox.receivers.wake_one();
             }
         }
+        if after.wake_room {
+            if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
+                mailbox.announce_room();
+            }
+        }
         if let Some(waker) = after.wake {
             waker.wake();
         }
@@ -215,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// For a subscription that was closed while one of its callbacks still ran.
+    /// For a subscription that was closed while one of its callbacks still ran, or while a message was brought to its channel.
     fn after_the_end(&self, subscription: &Arc<Subscription>) {
         if subscription.outlet.is_ended() {
             if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
@@ -235,6 +246,15 @@ impl Shared {
         }
     }
 
+    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
+        // One that has ended already had no use for the message.
+        let open = subscription.outlet.close_reason().is_none();
+        let counted =
+            message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        self.end(subscription, CloseReason::Disconnected);
+        if counted { Outcome::Lost } else { Outcome::Gone }
+    }
+
     fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
@@ -242,12 +262,6 @@ impl Shared {
             self.hub.tell_episode(subscription.info(), &episode);
         }
         Ok(())
-    }
-
-    fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
-        let counted = message.is_some_and(|_| subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
-        self.end(subscription, CloseReason::Disconnected);
-        if counted { Outcome::Lost } else { Outcome::Gone }
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
@@ -261,8 +275,9 @@ impl Shared {
             if let Some(oldest) = mailbox.evict() {
                 // Counted already; sealed or not, the offer below tells how it stands.
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
-            } else if mailbox.pending().0 == 0 && !subscription.outlet.could_hold(size) {
-                return self.lose(subscription, message, DropReason::QueueFull);
+            } else {
+                // What fills the queue is still on its way into it, and its sender may need this core for that.
+                yield_now();
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
@@ -283,7 +298,7 @@ impl Shared {
         let size = message.size();
         let mut held = Some(message);
         let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
-            match subscription.outlet.offer(held.take()?, size) {
+            match offer_again(subscription, held.take()?, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
                 Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
@@ -314,14 +329,18 @@ impl Shared {
         loop {
             runner::run_waiting();
             let now = self.timers.now();
-            let left = deadline.map(|deadline| deadline.saturating_sub(now));
-            let sent = match left {
-                Some(_) | None if self.timers.is_manual() => channel.try_send(message).map_err(|unsent| match unsent {
+            if subscription.outlet.close_reason().is_some() {
+                return Outcome::Gone;
+            }
+            let sent = if self.timers.is_manual() {
+                channel.try_send(message).map_err(|unsent| match unsent {
                     TrySendError::Full(message) => SendTimeoutError::Timeout(message),
                     TrySendError::Disconnected(message) => SendTimeoutError::Disconnected(message),
-                }),
-                Some(left) => channel.send_timeout(message, left),
-                None => channel.send(message).map_err(|unsent| SendTimeoutError::Disconnected(unsent.0)),
+                })
+            } else {
+                // Room is announced by the channel, the end of the subscription is not: hence in slices.
+                let left = deadline.map_or(CHANNEL_SLICE, |deadline| deadline.saturating_sub(now));
+                channel.send_timeout(message, left.min(CHANNEL_SLICE))
             };
             message = match sent {
                 Ok(()) => {
@@ -335,10 +354,16 @@ impl Shared {
                             past.ledger.delivered += 1;
                         }
                     }
+                    if subscription.outlet.close_reason().is_some() {
+                        // The drop of the guard may have found it just being counted.
+                        self.after_the_end(subscription);
+                    }
                     return Outcome::Accepted;
                 }
                 Err(SendTimeoutError::Disconnected(message)) => return self.disconnected(subscription, Some(message)),
-                Err(SendTimeoutError::Timeout(message)) if deadline.is_some_and(|deadline| self.timers.now() >= deadline) => {
+                Err(SendTimeoutError::Timeout(message))
+                    if deadline.is_some_and(|deadline| self.timers.now() >= deadline) =>
+                {
                     return self.lose(subscription, message, DropReason::BlockTimeout);
                 }
                 Err(SendTimeoutError::Timeout(message)) => message,
@@ -349,6 +374,17 @@ impl Shared {
             }
         }
     }
+}
+
+/// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
+fn offer_again(subscription: &Subscription, message: Message, size: usize) -> Offered {
+    let mailbox = subscription.outlet.mailbox();
+    let before = mailbox.is_uneven();
+    let offered = subscription.outlet.offer(message, size);
+    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
+        mailbox.room.wake_all();
+    }
+    offered
 }
 
 impl Waiting {
@@ -366,7 +402,7 @@ impl Waiting {
             subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
         }
         let message = self.message.take().expect("polled after completion");
-        let outcome = match subscription.outlet.offer(message, self.size) {
+        let outcome = match offer_again(&subscription, message, self.size) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 Outcome::Accepted
@@ -379,6 +415,9 @@ impl Waiting {
                     shared.lose(&subscription, message, DropReason::BlockTimeout)
                 } else {
                     self.message = Some(message);
+                    if is_channel && subscription.outlet.is_awaited() {
+                        subscription.outlet.mailbox().announce_room();
+                    }
                     let retry = is_channel.then(|| now + CHANNEL_RETRY);
                     self.set_timer(shared, retry.into_iter().chain(self.deadline).min(), cx.waker());
                     return Poll::Pending;

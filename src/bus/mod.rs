@@ -33,7 +33,7 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy};
 use crate::limits::Limits;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
     next_connection: AtomicU64,
+    /// Connections that are not closed.
+    open: AtomicUsize,
 }
 
 impl Bus {
@@ -140,6 +142,7 @@ impl Bus {
         self.shared.phase.fetch_max(Phase::Draining as u8, Ordering::SeqCst);
         let connections = self.shared.connections();
         connections.iter().for_each(|connection| connection.drain());
+        self.shared.finish_drain();
         Drain::bus(self.shared.clone(), connections)
     }
 
@@ -173,6 +176,20 @@ impl Shared {
             connection.close(CloseReason::BusClosed);
         }
         self.hub.close();
+    }
+
+    /// A connection was closed.
+    pub(crate) fn one_closed(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.finish_drain();
+    }
+
+    /// Closes a draining bus once all its connections are closed.
+    fn finish_drain(&self) {
+        // ORDERING: SeqCst; of the last close and the begin of a drain, the later sees both.
+        if self.open.load(Ordering::SeqCst) == 0 && self.phase() == Phase::Draining {
+            self.close();
+        }
     }
 
     /// The connections there are now; dropped by the caller with no lock held.

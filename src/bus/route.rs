@@ -3,7 +3,7 @@
 use super::later::Later;
 use super::{Connection, Phase, Waiting};
 use crate::account::Subscription;
-use crate::delivery::{DropReason, Offered, Refused};
+use crate::delivery::{After, DropReason, Offered, Refused};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::{Subject, SubjectError, check_subject};
@@ -22,6 +22,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) reply: Option<&'a Subject>,
     pub(crate) head: Option<Arc<Head>>,
     pub(crate) payload: Payload<'a>,
+    /// Set by the publish: whether it was meant for anybody, be it that none of them had room (R2).
+    pub(crate) matched: bool,
 }
 
 /// Why nothing was published.
@@ -46,7 +48,7 @@ impl Connection {
         if self.phase.load(Ordering::Relaxed) == Phase::Closed as u8 {
             return Err(RouteError::Closed);
         }
-        let Outgoing { subject, checked, prepared, reply, head, payload } = out;
+        let Outgoing { subject, checked, prepared, reply, head, payload, matched } = out;
         let (subject, reply) = (*subject, *reply);
         let limits = &self.shared.account.limits;
         let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
@@ -90,20 +92,17 @@ impl Connection {
             }
         };
         self.desk().count_publish(size, accepted);
-        if later.is_empty() {
-            if accepted == 0 && reply.is_some() {
-                self.answer_no_responders(subject, reply);
-            }
-            return Ok(accepted);
+        *matched = accepted > 0;
+        let mut total = accepted;
+        if !later.is_empty() {
+            let (more, lost_or_waiting) = self.finish(later, accepted, waiting);
+            total += more;
+            *matched |= more > 0 || lost_or_waiting;
         }
-        let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
-        let mut waiting = waiting;
-        let accepted = accepted + self.finish(later, accepted, waiting.as_deref_mut());
-        let left = waiting.map_or(0, |waiting| waiting.len()) - had_waiting;
-        if accepted + left == 0 && reply.is_some() {
+        if !*matched && reply.is_some() {
             self.answer_no_responders(subject, reply);
         }
-        Ok(accepted)
+        Ok(total)
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).
@@ -244,7 +243,12 @@ impl Connection {
                 later.after(subscription, after);
                 later.run(subscription, message);
             }
-            Offered::Refused(message, refused) => return Err((message, refused)),
+            Offered::Refused(message, refused) => {
+                if subscription.outlet.is_awaited() {
+                    later.after(subscription, After { wake_room: true, ..After::default() });
+                }
+                return Err((message, refused));
+            }
         }
         Ok(())
     }
@@ -269,9 +273,10 @@ impl Connection {
         let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
-            let own = hit.matches.plain().iter().find(|subscription| {
-                subscription.client == self.id && subscription.outlet.close_reason().is_none()
-            });
+            let own =
+                hit.matches.plain().iter().find(|subscription| {
+                    subscription.client == self.id && subscription.outlet.close_reason().is_none()
+                });
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
@@ -283,6 +288,9 @@ impl Connection {
                 }
                 Offered::Refused(message, refused) => {
                     own.outlet.exempt(-1);
+                    if own.outlet.is_awaited() {
+                        later.after(own, After { wake_room: true, ..After::default() });
+                    }
                     later.drop(message);
                     if refused == Refused::Disconnected {
                         later.disconnected(own, None);

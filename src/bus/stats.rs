@@ -87,7 +87,8 @@ impl Shared {
 
 impl Connection {
     pub(crate) fn stats(&self) -> ClientStats {
-        let Totals { published, published_bytes, unmatched, routed, panics, requests, late_replies, ledger } = self.totals(&mut Vec::new());
+        let Totals { published, published_bytes, unmatched, routed, panics, requests, late_replies, ledger } =
+            self.totals(&mut Vec::new());
         ClientStats {
             subscriptions: self.open(),
             published,

@@ -155,7 +155,7 @@ pub enum RequestError {
     },
     /// The request was not published.
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(PublishError),
     /// The connection has [`Limits::max_requests`](crate::Limits::max_requests) waiting already.
     #[error("{max} requests wait for an answer already")]
     TooManyRequests {
@@ -172,6 +172,16 @@ pub enum RequestError {
     /// The client or the bus was closed, or is draining (D8).
     #[error("the client is closed or draining")]
     Closed,
+}
+
+impl From<PublishError> for RequestError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            // The same whether the close came before the request or between its steps.
+            PublishError::Closed => RequestError::Closed,
+            other => RequestError::Publish(other),
+        }
+    }
 }
 
 impl RequestError {

@@ -22,7 +22,8 @@ mod subscriber;
 
 pub use drain::{Drain, DrainFuture};
 pub use error::{
-    DrainTimeoutError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError, SubscribeError, TryRecvError,
+    DrainTimeoutError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError, SubscribeError,
+    TryRecvError,
 };
 pub use guard::SubscriptionGuard;
 pub use options::SubscribeOptions;
@@ -84,11 +85,7 @@ impl Client {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn publish<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<usize, PublishError> {
+    pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
         Ok(self.connection.publish(&mut outgoing(&subject, payload.into()), None)?)
     }
 
@@ -146,11 +143,7 @@ impl Client {
     ///
     /// When the future is dropped, the copies that still wait are counted as
     /// [`DropReason::Cancelled`](crate::DropReason::Cancelled).
-    pub fn publish_async<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> PublishFuture {
+    pub fn publish_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> PublishFuture {
         publish_async(&self.connection, outgoing(&subject, payload.into()))
     }
 
@@ -159,10 +152,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::publish`].
-    pub fn publish_message_async(
-        &self,
-        message: &Message,
-    ) -> PublishFuture {
+    pub fn publish_message_async(&self, message: &Message) -> PublishFuture {
         publish_async(&self.connection, outgoing_message(message))
     }
 
@@ -349,11 +339,7 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future gives the request up; an answer that comes later is counted as late.
-    pub fn request_async<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> RequestFuture {
+    pub fn request_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> RequestFuture {
         self.question(&subject, payload.into(), None).ask_async(&self.connection)
     }
 
@@ -467,7 +453,12 @@ impl Client {
         Ok(self.connection.register(pattern, queue, outlet)?)
     }
 
-    fn question<'a>(&self, subject: &'a impl ToSubject, payload: Payload<'a>, timeout: Option<Duration>) -> Question<'a> {
+    fn question<'a>(
+        &self,
+        subject: &'a impl ToSubject,
+        payload: Payload<'a>,
+        timeout: Option<Duration>,
+    ) -> Question<'a> {
         let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
         Question { subject: subject.as_str(), checked: subject.is_checked(), head: None, payload, timeout }
     }
@@ -482,5 +473,6 @@ fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'
         reply: None,
         head: None,
         payload,
+        matched: false,
     }
 }

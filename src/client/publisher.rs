@@ -61,10 +61,7 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Publisher::publish`].
-    pub fn publish_async<'a>(
-        &self,
-        payload: impl Into<Payload<'a>>,
-    ) -> PublishFuture {
+    pub fn publish_async<'a>(&self, payload: impl Into<Payload<'a>>) -> PublishFuture {
         publish_async(&self.connection, self.outgoing(payload.into(), None, None))
     }
 
@@ -76,7 +73,7 @@ impl Publisher {
     ) -> Outgoing<'a> {
         let prepared = self.prepared();
         let subject = prepared.subject().as_str();
-        Outgoing { subject, checked: true, prepared: Some(prepared), reply, head, payload }
+        Outgoing { subject, checked: true, prepared: Some(prepared), reply, head, payload, matched: false }
     }
 
     #[inline]
@@ -113,17 +110,15 @@ pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
         reply: message.reply(),
         head: message.head().cloned(),
         payload: message.payload_again(),
+        matched: false,
     }
 }
 
 /// Delivers at once what can be; the future waits for the rest.
-pub(super) fn publish_async(
-    connection: &Arc<Connection>,
-    mut out: Outgoing<'_>,
-) -> PublishFuture {
+pub(super) fn publish_async(connection: &Arc<Connection>, mut out: Outgoing<'_>) -> PublishFuture {
     let mut waiting = Vec::new();
     let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
-    PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted) }
+    PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted), matched: out.matched }
 }
 
 /// Waits until a message has room at the subscriptions that were full; made by
@@ -137,6 +132,8 @@ pub struct PublishFuture {
     connection: Arc<Connection>,
     waiting: Vec<Waiting>,
     accepted: Option<Result<usize, PublishError>>,
+    /// It was meant for somebody.
+    matched: bool,
 }
 
 /// What a publish that was not waited for has not come to.
@@ -146,12 +143,13 @@ pub(super) enum Ready {
 }
 
 impl PublishFuture {
-    /// How many accepted the message, if nothing is left to wait for.
-    pub(super) fn into_ready(mut self) -> Result<usize, Ready> {
+    /// Whether the message was meant for anybody, if nothing is left to wait for.
+    pub(super) fn into_ready(mut self) -> Result<bool, Ready> {
         if !self.waiting.is_empty() {
             return Err(Ready::NotYet(self));
         }
-        self.accepted.take().expect("not polled yet").map_err(Ready::Failed)
+        self.accepted.take().expect("not polled yet").map_err(Ready::Failed)?;
+        Ok(self.matched)
     }
 }
 

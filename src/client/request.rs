@@ -49,15 +49,16 @@ impl<'a> Question<'a> {
 
     pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
         let Question { subject, checked, head, payload, .. } = self;
-        Outgoing { subject, checked, prepared: None, reply: Some(reply), head, payload }
+        Outgoing { subject, checked, prepared: None, reply: Some(reply), head, payload, matched: false }
     }
 
     /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
     pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
-        let accepted = connection.publish(&mut self.outgoing(&reply), None).map_err(PublishError::from)?;
-        if accepted == 0 && connection.options.no_responders {
+        let mut out = self.outgoing(&reply);
+        connection.publish(&mut out, None).map_err(PublishError::from)?;
+        if !out.matched && connection.options.no_responders {
             return Err(no_responders(subject));
         }
         Ok(pending)
@@ -79,7 +80,7 @@ impl<'a> Question<'a> {
             let reply = pending.ticket.reply();
             let published = publish_async(connection, self.outgoing(&reply));
             match published.into_ready() {
-                Ok(0) if connection.options.no_responders => return Err(no_responders(&subject)),
+                Ok(false) if connection.options.no_responders => return Err(no_responders(&subject)),
                 Ok(_) => {}
                 Err(Ready::Failed(error)) => return Err(error.into()),
                 Err(Ready::NotYet(published)) => blocked = Some(Box::new(published)),
@@ -133,9 +134,10 @@ impl Pending {
             return Poll::Ready(Some(answer));
         }
         let timers = &connection.shared.timers;
-        let first = self.deadline.is_none();
+        // Just set, it can't have come yet: one look at the clock less.
+        let fresh = self.deadline.is_none() && sooner.is_none() && !self.timeout.is_zero();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
-        if !first && deadline.is_some_and(|deadline| timers.now() >= deadline) {
+        if !fresh && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
         }
         *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
@@ -169,18 +171,22 @@ impl Future for RequestFuture {
         };
         if let Some(published) = blocked {
             match Pin::new(&mut **published).poll(cx) {
-                Poll::Ready(Ok(0)) if connection.options.no_responders => {
-                    *blocked = None;
-                    return Poll::Ready(Err(no_responders(subject)));
-                }
                 Poll::Ready(Ok(_)) => *blocked = None,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => {
+                    *sent = Err(None);
+                    return Poll::Ready(Err(error.into()));
+                }
                 // One subscriber may answer while another has no room yet.
                 Poll::Pending => {}
             }
         }
         let answer = pending.poll(connection, None, timer, cx);
-        answer.map(|answer| judged(answer, pending.timeout, subject, connection))
+        let judged = answer.map(|answer| judged(answer, pending.timeout, subject, connection));
+        if judged.is_ready() {
+            // The place in the inbox is given up now: what comes from here on is late.
+            *sent = Err(None);
+        }
+        judged
     }
 }
 
@@ -270,7 +276,15 @@ impl Message {
         let reply = self.reply().ok_or(RespondError::NoReply)?;
         let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let mut out = Outgoing { subject: reply.as_str(), checked: true, prepared: None, reply: None, head, payload };
+        let mut out = Outgoing {
+            subject: reply.as_str(),
+            checked: true,
+            prepared: None,
+            reply: None,
+            head,
+            payload,
+            matched: false,
+        };
         connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 }

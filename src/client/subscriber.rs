@@ -240,7 +240,7 @@ impl Stream for Subscriber {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let mut place = self.place.take().unwrap_or_default();
+        let mut place = self.place.take().unwrap_or_else(|| Box::new(Place::standing()));
         let found = self.poll_recv(&mut place, cx);
         self.place = Some(place);
         found.map(Result::ok)

@@ -16,6 +16,8 @@
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
 // | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
 // | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
+// | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
+// | book.sealed     | `seal`, once         | who counts a loss   | the counts do not change any more               |
 
 use super::episode::{Episode, Lost};
 use super::outlet::After;
@@ -42,6 +44,9 @@ pub(crate) struct Mailbox {
     pub(crate) receivers: WakeList,
     /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
     pub(crate) room: WakeList,
+    /// A sender found room for a message, but not for its bytes: then one that leaves may make room for several, or for another
+    /// than has waited longest. ORDERING: SeqCst; set before the last look at `taken`, read after a change of it.
+    uneven: AtomicBool,
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
@@ -108,6 +113,7 @@ impl Mailbox {
             spill_turn: OwnerLock::new(()),
             receivers: WakeList::default(),
             room: WakeList::default(),
+            uneven: AtomicBool::new(false),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
             book: Mutex::default(),
@@ -131,6 +137,11 @@ impl Mailbox {
                 let again = self.intake.counter.load();
                 // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
                 if again == now && !policy.fits(now.pending(taken), size) {
+                    let for_bytes = policy.fits(now.pending(taken), 0);
+                    if for_bytes && !self.uneven.swap(true, Ordering::SeqCst) {
+                        // Whoever took a message before that was set has woken one sender only: look once more.
+                        continue;
+                    }
                     return Err(Refused::Full);
                 }
                 if again != now {
@@ -143,7 +154,8 @@ impl Mailbox {
                     let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
                     if special {
                         admitted.last = now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now) + 1);
-                        admitted.recovered = now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
+                        admitted.recovered =
+                            now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -158,12 +170,14 @@ impl Mailbox {
         step();
         if admitted.spill {
             self.put_into_spill(message);
-        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = self.ring.0.try_send(message) {
+        } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
+            self.ring.0.try_send(message)
+        {
             self.intake.counter.raise(Tally::SPILL);
             self.put_into_spill(message);
         }
         let Admitted { last, recovered, .. } = admitted;
-        After { wake_receiver: !self.receivers.is_idle(), wake: None, last, recovered }
+        After { wake_receiver: !self.receivers.is_idle(), last, recovered, ..After::default() }
     }
 
     #[cold]
@@ -196,21 +210,33 @@ impl Mailbox {
     /// Counts a message out that was let in.
     #[inline]
     pub(crate) fn settle(&self, size: usize) {
-        self.out.taken.count(size);
-        if !self.room.is_idle() {
+        if self.settle_quietly(size) {
             self.announce_room();
         }
     }
 
+    /// Counts it out, for callers that hold a lock; true if `announce_room` is to be called later.
+    #[inline]
+    pub(crate) fn settle_quietly(&self, size: usize) -> bool {
+        self.out.taken.count(size);
+        !self.room.is_idle()
+    }
+
+    /// Wakes whoever a change of what is pending may concern.
     #[cold]
-    fn announce_room(&self) {
+    pub(crate) fn announce_room(&self) {
         let now = self.intake.counter.load();
         if !now.has(Tally::CLOSED) {
-            self.room.wake_one();
+            if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
         } else if now.pending(self.out.taken.load()).0 == 0 {
             // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
             self.room.wake_all();
         }
+    }
+
+    /// Whether senders have waited for bytes; see `uneven`.
+    pub(crate) fn is_uneven(&self) -> bool {
+        self.uneven.load(Ordering::SeqCst)
     }
 
     #[inline(never)]
@@ -284,6 +310,7 @@ impl Mailbox {
     /// Lets `limit` messages in over the whole life of the subscription, those before this call included (D2). False if that
     /// many have come already.
     pub(crate) fn end_after(&self, limit: u64) -> bool {
+        // ORDERING: before the flag, which sends readers here: they load it after the word, and so find it.
         self.intake.limit.store(limit, Ordering::SeqCst);
         let before = self.intake.counter.raise(Tally::LIMITED);
         !self.reaches_limit(self.wanted_at(before))
@@ -336,7 +363,7 @@ impl Mailbox {
     pub(crate) fn turn_away(&self, size: usize) {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.exempt(1);
-        self.settle(size);
+        self.settle_quietly(size);
     }
 
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.

@@ -14,11 +14,11 @@ pub(crate) mod runner;
 mod tally;
 mod wake;
 
-pub(crate) use episode::{Episode, Losses};
 pub use episode::Lost;
-pub use outlet::CloseReason;
+pub(crate) use episode::{Episode, Losses};
 pub(crate) use mailbox::{Counts, Refused, Sealed};
+pub use outlet::CloseReason;
 pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver};
-pub use overflow::{DropReason, Drops, Overflow};
 pub(crate) use overflow::Policy;
+pub use overflow::{DropReason, Drops, Overflow};
 pub(crate) use wake::{Place, WakeList, thread_waker};

@@ -93,6 +93,8 @@ pub(crate) enum Offered {
 pub(crate) struct After {
     /// Somebody waits in the mailbox's list.
     pub(crate) wake_receiver: bool,
+    /// Somebody waits for the count of pending messages to fall.
+    pub(crate) wake_room: bool,
     /// Somebody waits for this very message.
     pub(crate) wake: Option<Waker>,
     /// The subscription has got all that it wanted and is to end.
@@ -104,7 +106,7 @@ pub(crate) struct After {
 impl After {
     #[inline]
     pub(crate) fn is_something(&self) -> bool {
-        self.wake_receiver || self.last || self.recovered || self.wake.is_some()
+        self.wake_receiver || self.wake_room || self.last || self.recovered || self.wake.is_some()
     }
 }
 
@@ -135,7 +137,18 @@ impl Outlet {
         queue.admit(&self.policy, size)
     }
 
-    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's.
+    /// Whether a part of the bus stands behind it.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Direct(_)))
+    }
+
+    /// Whether what is let in may stay pending for as long as code of the user's runs.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
+    }
+
+    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's. After a refusal, too, somebody may have to be
+    /// woken: see `is_awaited`.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
         if let Receiver::Other(other) = &self.receiver {
@@ -169,7 +182,7 @@ impl Outlet {
             Ok(()) => {
                 // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
                 after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
-                mailbox.settle(size);
+                after.wake_room = mailbox.settle_quietly(size);
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),
@@ -186,9 +199,7 @@ impl Outlet {
             Receiver::Other(other) => match &**other {
                 // The message is the callback's own, and what else it touches it brought with it: what it left half done
                 // is for its owner to know (G9).
-                Other::Callback(call) => {
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message)))
-                }
+                Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
                 Other::Channel(_) | Other::Direct(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),
@@ -268,6 +279,11 @@ impl Outlet {
     /// Makes `messages` more, or fewer, that are let in not count toward `end_after` (R5).
     pub(crate) fn exempt(&self, messages: i64) {
         self.mailbox().exempt(messages);
+    }
+
+    /// Whether somebody waits for the count of pending messages to fall; a message that was turned away has made it rise and fall.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.mailbox_if_any().is_some_and(|mailbox| !mailbox.room.is_idle())
     }
 
     /// Whether a message of `size` bytes fits the empty queue.

@@ -54,7 +54,8 @@ impl Tally {
     /// Messages and bytes that are counted here and not yet in `taken`.
     #[inline]
     pub(super) fn pending(self, taken: Tally) -> (usize, usize) {
-        let messages = (self.0 >> MESSAGE_SHIFT).wrapping_sub(taken.0 >> MESSAGE_SHIFT) << MESSAGE_SHIFT >> MESSAGE_SHIFT;
+        let messages =
+            (self.0 >> MESSAGE_SHIFT).wrapping_sub(taken.0 >> MESSAGE_SHIFT) << MESSAGE_SHIFT >> MESSAGE_SHIFT;
         let bytes = (self.0 >> FLAG_BITS).wrapping_sub(taken.0 >> FLAG_BITS) & BYTES_MAX;
         (messages as usize, bytes as usize)
     }
@@ -134,6 +135,7 @@ impl Counter {
 
     /// All messages counted up to the moment the word was `at`, which must not be a lap ago.
     pub(super) fn total_at(&self, at: Tally) -> u64 {
+        // ORDERING: Relaxed; pairs with nothing: `Tally::total` tells a count that lags from one that does not.
         at.total(self.laps.load(Ordering::Relaxed))
     }
 

@@ -13,6 +13,7 @@
 use crate::clock::Timers;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, Thread, current};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -31,13 +32,31 @@ pub(crate) struct WakeList {
 
 #[derive(Debug, Default)]
 struct List {
-    wakers: VecDeque<(u64, Waker)>,
+    wakers: VecDeque<Registered>,
     registered: u64,
+}
+
+#[derive(Debug)]
+struct Registered {
+    id: u64,
+    standing: bool,
+    waker: Waker,
 }
 
 /// A place in a [`WakeList`]. It must be given back with [`WakeList::leave`] unless it was never registered.
 #[derive(Debug, Default)]
-pub(crate) struct Place(Option<u64>);
+pub(crate) struct Place {
+    id: Option<u64>,
+    standing: bool,
+}
+
+impl Place {
+    /// One that nobody gives back when nobody waits there any more, as that of a `Stream`, which is not told when it is no longer
+    /// awaited. It is woken beside the next other one, and takes no wake-up from it.
+    pub(crate) fn standing() -> Self {
+        Place { id: None, standing: true }
+    }
+}
 
 impl WakeList {
     #[inline]
@@ -51,13 +70,13 @@ impl WakeList {
         // Cloned before the lock: cloning, too, is a user's code.
         let mut waker = waker.clone();
         let mut list = self.list.lock();
-        match place.0.and_then(|id| list.wakers.iter_mut().find(|(at, _)| *at == id)) {
-            Some((_, known)) => std::mem::swap(known, &mut waker),
+        match place.id.and_then(|id| list.wakers.iter_mut().find(|known| known.id == id)) {
+            Some(known) => std::mem::swap(&mut known.waker, &mut waker),
             None => {
                 list.registered += 1;
                 let id = list.registered;
-                list.wakers.push_back((id, waker));
-                place.0 = Some(id);
+                list.wakers.push_back(Registered { id, standing: place.standing, waker });
+                place.id = Some(id);
                 return self.changed(&list);
             }
         }
@@ -68,24 +87,28 @@ impl WakeList {
     /// Gives a place back. True if it had been woken: then the wake-up may have been meant for another, and who does not use
     /// it must pass it on.
     pub(crate) fn leave(&self, place: &mut Place) -> bool {
-        let Some(id) = place.0.take() else { return false };
+        let Some(id) = place.id.take() else { return false };
         let mut list = self.list.lock();
-        let at = list.wakers.iter().position(|(at, _)| *at == id);
+        let at = list.wakers.iter().position(|known| known.id == id);
         let waker = at.and_then(|at| list.wakers.remove(at));
         self.changed(&list);
         drop(list);
         waker.is_none()
     }
 
-    /// Wakes the one that has waited longest.
+    /// Wakes the one that has waited longest, and the standing ones before it.
     pub(crate) fn wake_one(&self) {
+        let mut first: SmallVec<[Waker; 2]> = SmallVec::new();
         let mut list = self.list.lock();
-        let first = list.wakers.pop_front();
+        while let Some(Registered { standing, waker, .. }) = list.wakers.pop_front() {
+            first.push(waker);
+            if !standing {
+                break;
+            }
+        }
         self.changed(&list);
         drop(list);
-        if let Some((_, waker)) = first {
-            waker.wake();
-        }
+        first.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -96,7 +119,7 @@ impl WakeList {
         let all = std::mem::take(&mut list.wakers);
         self.changed(&list);
         drop(list);
-        all.into_iter().for_each(|(_, waker)| waker.wake());
+        all.into_iter().for_each(|known| known.waker.wake());
     }
 
     /// Blocks this thread until `ready` says something or `deadline` has come; then looks one last time.

@@ -46,7 +46,8 @@ impl<T> Shard<T> {
     pub(super) fn insert(&self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T, changed: impl FnOnce()) {
         let mut inner = self.inner.write();
         inner.insert(place, queue, id, value);
-        // ORDERING: SeqCst; pairs with the load in `is_empty`. Not on the path of a publish that has interest.
+        // ORDERING: SeqCst; pairs with the load in `is_empty`. Before the generations move: a route stamped with the new ones must
+        // not have passed this shard by as empty (their Release carries this to the Acquire in `stamp`).
         self.len.fetch_add(1, Ordering::SeqCst);
         changed();
     }

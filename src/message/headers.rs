@@ -78,10 +78,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            lines_len: 0,
-        }
+        Self { entries: Vec::new(), lines_len: 0 }
     }
 
     /// A map without headers and with room for `headers` of them.
@@ -99,10 +96,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn with_capacity(headers: usize) -> Self {
-        Self {
-            entries: Vec::with_capacity(headers),
-            lines_len: 0,
-        }
+        Self { entries: Vec::with_capacity(headers), lines_len: 0 }
     }
 
     /// Sets `name` to `value` alone: takes the place of the first header of that name and drops the others, or goes
@@ -131,11 +125,7 @@ impl HeaderMap {
     /// ```
     ///
     /// Source: H7.
-    pub fn insert(
-        &mut self,
-        name: impl AsRef<str>,
-        value: impl AsRef<str>,
-    ) -> Result<(), HeaderError> {
+    pub fn insert(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), HeaderError> {
         let (name, value) = check_header(name.as_ref(), value.as_ref())?;
         let Some(first) = self.entries.iter().position(|(other, _)| other == name) else {
             self.push(name.into(), value.into());
@@ -171,11 +161,7 @@ impl HeaderMap {
     /// ```
     ///
     /// Source: H7.
-    pub fn append(
-        &mut self,
-        name: impl AsRef<str>,
-        value: impl AsRef<str>,
-    ) -> Result<(), HeaderError> {
+    pub fn append(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), HeaderError> {
         let (name, value) = check_header(name.as_ref(), value.as_ref())?;
         self.push(name.into(), value.into());
         Ok(())
@@ -195,10 +181,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+        self.entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// The values of all headers of this name, in order.
@@ -214,10 +197,7 @@ impl HeaderMap {
     /// # Ok::<(), HeaderError>(())
     /// ```
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.entries
-            .iter()
-            .filter(move |(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+        self.entries.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Drops all headers of this name and says how many there were.
@@ -316,9 +296,7 @@ impl HeaderMap {
     /// # Ok::<(), HeaderError>(())
     /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + '_ {
-        self.entries
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The size in bytes of the block that [`encode`] writes for this map and no status, at no cost.
@@ -386,10 +364,7 @@ fn check_header<'a>(name: &'a str, value: &'a str) -> Result<(&'a str, &'a str),
         None => Ok((name, trimmed)),
         Some((at, found)) => {
             let cut = value.len() - value.trim_start().len();
-            Err(HeaderError::ValueChar {
-                position: cut + at,
-                found,
-            })
+            Err(HeaderError::ValueChar { position: cut + at, found })
         }
     }
 }
@@ -399,10 +374,7 @@ fn check_name(name: &str) -> Result<(), HeaderError> {
     if name.is_empty() {
         return Err(HeaderError::EmptyName { position: 0 });
     }
-    match name
-        .char_indices()
-        .find(|&(_, char)| !char.is_ascii_graphic() || char == ':')
-    {
+    match name.char_indices().find(|&(_, char)| !char.is_ascii_graphic() || char == ':') {
         None => Ok(()),
         Some((position, found)) => Err(HeaderError::NameChar { position, found }),
     }
@@ -410,8 +382,6 @@ fn check_name(name: &str) -> Result<(), HeaderError> {
 
 /// The first CR or LF, either of which would end a line for some reader.
 fn find_line_break(text: &str) -> Option<(usize, char)> {
-    let at = text
-        .bytes()
-        .position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    let at = text.bytes().position(|byte| matches!(byte, b'\r' | b'\n'))?;
     Some((at, char::from(text.as_bytes()[at])))
 }

@@ -82,10 +82,7 @@ impl Message {
     /// # Errors
     ///
     /// Those of [`Subject::new`].
-    pub fn new<'a>(
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<Self, SubjectError> {
+    pub fn new<'a>(subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<Self, SubjectError> {
         Ok(Message::assemble(subject.into_subject()?, None, None, &mut payload.into()))
     }
 
@@ -170,15 +167,12 @@ impl Message {
 
     /// The status, which system messages such as "no responders" carry instead of a payload (H8).
     pub fn status(&self) -> Option<StatusCode> {
-        self.head()?.status
-            .as_ref()
-            .map(|(status, _)| *status)
+        self.head()?.status.as_ref().map(|(status, _)| *status)
     }
 
     /// The text beside the status; empty if there is none.
     pub fn status_description(&self) -> &str {
-        self.head().and_then(|head| head.status.as_ref())
-            .map_or("", |(_, text)| text)
+        self.head().and_then(|head| head.status.as_ref()).map_or("", |(_, text)| text)
     }
 
     /// Bytes as NATS counts them toward the limits: payload plus the encoded header block (H1).
@@ -248,10 +242,7 @@ impl Head {
     }
 
     pub(crate) fn size(&self) -> usize {
-        let status = self
-            .status
-            .as_ref()
-            .map(|(status, text)| (*status, text.as_str()));
+        let status = self.status.as_ref().map(|(status, text)| (*status, text.as_str()));
         headers::encoded_len(status, &self.headers)
     }
 }
@@ -269,11 +260,7 @@ impl fmt::Debug for Message {
             }
             out.field("headers", &head.headers);
         }
-        out.field(
-            "payload",
-            &format_args!("{}", self.payload().escape_ascii()),
-        )
-        .finish()
+        out.field("payload", &format_args!("{}", self.payload().escape_ascii())).finish()
     }
 }
 
@@ -296,9 +283,6 @@ mod tests {
         assert_eq!(message.clone().with_headers(headers).size(), 4 + 10 + 6 + 2);
         assert_eq!(message.clone().with_headers(HeaderMap::new()).size(), 4);
         // R3: a 503 without text is 16 bytes on the wire.
-        assert_eq!(
-            message.with_status(StatusCode::NO_RESPONDERS, "").size(),
-            4 + 16
-        );
+        assert_eq!(message.with_status(StatusCode::NO_RESPONDERS, "").size(), 4 + 16);
     }
 }

@@ -166,24 +166,15 @@ mod tests {
             assert_eq!(u16::from(status), code);
             assert!(!status.description().is_empty(), "{code} has no text");
         }
-        let described = (100..=999)
-            .filter_map(StatusCode::new)
-            .filter(|status| !status.description().is_empty());
-        assert_eq!(
-            described.map(StatusCode::as_u16).collect::<Vec<_>>(),
-            in_use
-        );
+        let described = (100..=999).filter_map(StatusCode::new).filter(|status| !status.description().is_empty());
+        assert_eq!(described.map(StatusCode::as_u16).collect::<Vec<_>>(), in_use);
     }
 
     /// H7: exactly the numbers of three digits are codes.
     #[test]
     fn only_three_digits() {
         for code in 0..=u16::MAX {
-            assert_eq!(
-                StatusCode::new(code).is_some(),
-                (100..=999).contains(&code),
-                "{code}"
-            );
+            assert_eq!(StatusCode::new(code).is_some(), (100..=999).contains(&code), "{code}");
         }
     }
 

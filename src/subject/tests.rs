@@ -37,9 +37,7 @@ fn texts(alphabet: &[&str], depth: usize) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut longest: Vec<String> = alphabet.iter().map(|token| (*token).to_owned()).collect();
     for _ in 1..depth {
-        let longer = longest
-            .iter()
-            .flat_map(|text| alphabet.iter().map(move |token| format!("{text}.{token}")));
+        let longer = longest.iter().flat_map(|text| alphabet.iter().map(move |token| format!("{text}.{token}")));
         let longer: Vec<_> = longer.collect();
         all.append(&mut longest);
         longest = longer;
@@ -126,14 +124,8 @@ fn grammar_table() {
 fn length_bound() {
     let max = Subject::MAX_LEN;
     assert_eq!(max, 65_535);
-    assert_eq!(
-        Subject::new("a".repeat(max)).map(|subject| subject.len()),
-        Ok(max)
-    );
-    assert_eq!(
-        Pattern::new("a".repeat(max)).map(|pattern| pattern.len()),
-        Ok(max)
-    );
+    assert_eq!(Subject::new("a".repeat(max)).map(|subject| subject.len()), Ok(max));
+    assert_eq!(Pattern::new("a".repeat(max)).map(|pattern| pattern.len()), Ok(max));
     let too_long = SubjectError::TooLong { len: max + 1, max };
     assert_eq!(Subject::new("ä".repeat(max / 2 + 1)), Err(too_long));
     assert_eq!(Pattern::new(" ".repeat(max + 1)), Err(too_long));
@@ -144,36 +136,12 @@ fn length_bound() {
 #[test]
 fn error_texts() {
     let cases = [
-        (
-            SubjectError::Empty,
-            "subject is empty, at least 1 byte is needed",
-        ),
-        (
-            SubjectError::TooLong {
-                len: 70_000,
-                max: 65_535,
-            },
-            "subject is 70000 bytes long, at most 65535 are allowed",
-        ),
-        (
-            SubjectError::EmptyToken { position: 3 },
-            "empty token at byte 3",
-        ),
-        (
-            SubjectError::Whitespace {
-                position: 3,
-                found: '\t',
-            },
-            "whitespace '\\t' at byte 3",
-        ),
-        (
-            SubjectError::Wildcard { position: 3 },
-            "wildcard token at byte 3 where a literal subject is needed",
-        ),
-        (
-            SubjectError::AfterTail { position: 3 },
-            "token at byte 3 follows `>`, which must be the last token",
-        ),
+        (SubjectError::Empty, "subject is empty, at least 1 byte is needed"),
+        (SubjectError::TooLong { len: 70_000, max: 65_535 }, "subject is 70000 bytes long, at most 65535 are allowed"),
+        (SubjectError::EmptyToken { position: 3 }, "empty token at byte 3"),
+        (SubjectError::Whitespace { position: 3, found: '\t' }, "whitespace '\\t' at byte 3"),
+        (SubjectError::Wildcard { position: 3 }, "wildcard token at byte 3 where a literal subject is needed"),
+        (SubjectError::AfterTail { position: 3 }, "token at byte 3 follows `>`, which must be the last token"),
     ];
     for (error, text) in cases {
         assert_eq!(error.to_string(), text);
@@ -227,11 +195,7 @@ fn matches_table() {
     ];
     for (pattern, subject, expected) in table {
         assert_eq!(matches(pattern, subject), expected, "{pattern} {subject:?}");
-        assert_eq!(
-            Pattern::new(pattern).unwrap().matches(subject),
-            expected,
-            "{pattern} {subject:?}"
-        );
+        assert_eq!(Pattern::new(pattern).unwrap().matches(subject), expected, "{pattern} {subject:?}");
     }
 }
 
@@ -271,26 +235,15 @@ fn exhaustive_includes_and_overlaps() {
         .into_iter()
         .map(|pattern| {
             let tokens = split(&pattern);
-            let set = literals
-                .iter()
-                .map(|literal| naive::matches(&tokens, &split(literal)))
-                .collect();
+            let set = literals.iter().map(|literal| naive::matches(&tokens, &split(literal))).collect();
             (pattern, set)
         })
         .collect();
     for (a, in_a) in &matched {
         for (b, in_b) in &matched {
             let mut pairs = in_a.iter().zip(in_b);
-            assert_eq!(
-                includes(a, b),
-                pairs.clone().all(|(a, b)| *a || !*b),
-                "{a} includes {b}"
-            );
-            assert_eq!(
-                overlaps(a, b),
-                pairs.any(|(a, b)| *a && *b),
-                "{a} overlaps {b}"
-            );
+            assert_eq!(includes(a, b), pairs.clone().all(|(a, b)| *a || !*b), "{a} includes {b}");
+            assert_eq!(overlaps(a, b), pairs.any(|(a, b)| *a && *b), "{a} overlaps {b}");
         }
     }
 }
@@ -302,21 +255,10 @@ fn exhaustive_grammar() {
     let mut texts = vec![String::new()];
     for _ in 0..6 {
         for text in &texts {
-            assert_eq!(
-                check_subject(text).is_ok(),
-                naive::is_subject(text),
-                "subject {text:?}"
-            );
-            assert_eq!(
-                check_pattern(text).is_ok(),
-                naive::is_pattern(text),
-                "pattern {text:?}"
-            );
+            assert_eq!(check_subject(text).is_ok(), naive::is_subject(text), "subject {text:?}");
+            assert_eq!(check_pattern(text).is_ok(), naive::is_pattern(text), "pattern {text:?}");
         }
-        texts = texts
-            .iter()
-            .flat_map(|text| alphabet.iter().map(move |char| format!("{text}{char}")))
-            .collect();
+        texts = texts.iter().flat_map(|text| alphabet.iter().map(move |char| format!("{text}{char}"))).collect();
     }
 }
 
@@ -325,20 +267,11 @@ fn exhaustive_grammar() {
 fn tokens_from_both_ends() {
     let pattern = Pattern::new("a.bb.*.>").unwrap();
     assert_eq!(pattern.tokens().collect::<Vec<_>>(), ["a", "bb", "*", ">"]);
-    assert_eq!(
-        pattern.tokens().rev().collect::<Vec<_>>(),
-        [">", "*", "bb", "a"]
-    );
+    assert_eq!(pattern.tokens().rev().collect::<Vec<_>>(), [">", "*", "bb", "a"]);
     let mut tokens = pattern.tokens();
-    assert_eq!(
-        (tokens.next(), tokens.next_back(), tokens.next()),
-        (Some("a"), Some(">"), Some("bb"))
-    );
+    assert_eq!((tokens.next(), tokens.next_back(), tokens.next()), (Some("a"), Some(">"), Some("bb")));
     assert_eq!(tokens.size_hint(), (1, Some(2)));
-    assert_eq!(
-        (tokens.next_back(), tokens.next_back(), tokens.next()),
-        (Some("*"), None, None)
-    );
+    assert_eq!((tokens.next_back(), tokens.next_back(), tokens.next()), (Some("*"), None, None));
     assert_eq!(tokens.size_hint(), (0, Some(0)));
 }
 
@@ -348,12 +281,7 @@ fn cheap_to_clone() {
     assert_eq!((size_of::<Subject>(), size_of::<Pattern>()), (24, 24));
     let long = Subject::new("a.subject.of.more.than.23.bytes").unwrap();
     assert_eq!(long.clone().as_str().as_ptr(), long.as_str().as_ptr());
-    assert!(
-        !Subject::new("a".repeat(23))
-            .unwrap()
-            .as_smol()
-            .is_heap_allocated()
-    );
+    assert!(!Subject::new("a".repeat(23)).unwrap().as_smol().is_heap_allocated());
 }
 
 /// Both types compare, hash and print like their texts.
@@ -361,10 +289,7 @@ fn cheap_to_clone() {
 fn behaves_like_text() {
     let subject: Subject = "orders.eu".parse().unwrap();
     let pattern = Pattern::try_from("orders.*").unwrap();
-    assert_eq!(
-        format!("{subject} {subject:?} {pattern:>9}"),
-        "orders.eu \"orders.eu\"  orders.*"
-    );
+    assert_eq!(format!("{subject} {subject:?} {pattern:>9}"), "orders.eu \"orders.eu\"  orders.*");
     let owned = String::from("orders.eu");
     assert_eq!(subject, owned);
     assert_eq!(subject, "orders.eu");
@@ -376,10 +301,7 @@ fn behaves_like_text() {
     assert_eq!(String::from(pattern.clone()), "orders.*");
     let map = HashMap::from([(pattern.clone(), 1)]);
     assert_eq!(map.get("orders.*"), Some(&1));
-    assert_eq!(
-        Subject::try_from(pattern),
-        Err(SubjectError::Wildcard { position: 7 })
-    );
+    assert_eq!(Subject::try_from(pattern), Err(SubjectError::Wildcard { position: 7 }));
     assert_eq!(Subject::try_from(Pattern::from(&subject)), Ok(subject));
 }
 
@@ -401,10 +323,7 @@ fn arguments() {
     assert_eq!(subject(&literal_text), (false, ok.clone()));
     assert_eq!(subject(&checked), (true, ok.clone()));
     assert_eq!(subject(checked.clone()), (true, ok));
-    assert_eq!(
-        subject("a.*").1,
-        Err(SubjectError::Wildcard { position: 2 })
-    );
+    assert_eq!(subject("a.*").1, Err(SubjectError::Wildcard { position: 2 }));
 
     let wild = Pattern::new("a.*").unwrap();
     let ok = Ok(wild.clone());
@@ -415,10 +334,7 @@ fn arguments() {
     assert_eq!(pattern(wild), ok);
     assert_eq!(pattern(&checked).unwrap(), "a.b");
     assert_eq!(pattern(checked).unwrap(), "a.b");
-    assert_eq!(
-        pattern("a..*"),
-        Err(SubjectError::EmptyToken { position: 2 })
-    );
+    assert_eq!(pattern("a..*"), Err(SubjectError::EmptyToken { position: 2 }));
 }
 
 /// Texts that are valid often enough to be worth trying.
@@ -449,8 +365,7 @@ fn valid_pattern() -> impl Strategy<Value = Pattern> {
 
 fn valid_subject() -> impl Strategy<Value = Subject> {
     let token = prop_oneof![3 => Just("a"), 2 => Just("b"), 1 => Just("fresh"), 1 => Just("*x"), 1 => Just(">x")];
-    proptest::collection::vec(token, 1..7)
-        .prop_map(|tokens| Subject::new(tokens.join(".")).unwrap())
+    proptest::collection::vec(token, 1..7).prop_map(|tokens| Subject::new(tokens.join(".")).unwrap())
 }
 
 proptest! {

@@ -123,10 +123,7 @@ fn check<const WILDCARDS: bool>(text: &str) -> Result<(), SubjectError> {
         return Err(SubjectError::Empty);
     }
     if bytes.len() > MAX_LEN {
-        return Err(SubjectError::TooLong {
-            len: bytes.len(),
-            max: MAX_LEN,
-        });
+        return Err(SubjectError::TooLong { len: bytes.len(), max: MAX_LEN });
     }
     let mut start = 0;
     for (position, &byte) in bytes.iter().enumerate() {
@@ -146,10 +143,7 @@ fn check<const WILDCARDS: bool>(text: &str) -> Result<(), SubjectError> {
                 }
             }
             b' ' | b'\t' | b'\r' | b'\n' => {
-                return Err(SubjectError::Whitespace {
-                    position,
-                    found: char::from(byte),
-                });
+                return Err(SubjectError::Whitespace { position, found: char::from(byte) });
             }
             _ => {}
         }

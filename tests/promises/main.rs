@@ -15,3 +15,5 @@ mod g5_events;
 mod g5_ledger;
 mod g6_bounds;
 mod g6_memory;
+mod g7_determinism;
+mod g9_panics;

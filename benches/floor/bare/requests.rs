@@ -16,12 +16,9 @@ pub(crate) fn request_inline(setup: &Setup, iterations: u64) -> f64 {
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations, || {
         let (answer_tx, answer_rx) = bounded(1);
-        tx.try_send((Letter::copied(source.next()), answer_tx))
-            .expect("there is room");
+        tx.try_send((Letter::copied(source.next()), answer_tx)).expect("there is room");
         let (question, answer_tx) = rx.try_recv().expect("the question just sent");
-        answer_tx
-            .try_send(Letter::copied(&question.payload))
-            .expect("the asker waits");
+        answer_tx.try_send(Letter::copied(&question.payload)).expect("the asker waits");
         tally.take(answer_rx.try_recv().expect("the answer just sent").read());
     });
     tally.check(source.expected(1));
@@ -37,15 +34,12 @@ pub(crate) fn request_threads(setup: &Setup, iterations: u64) -> f64 {
         scope.spawn(move || {
             setup.pin(0);
             for question in rx {
-                answer_tx
-                    .send(Letter::copied(&question.payload))
-                    .expect("the asker waits");
+                answer_tx.send(Letter::copied(&question.payload)).expect("the asker waits");
             }
         });
         let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
         let ns = time(iterations, || {
-            tx.send(Letter::copied(source.next()))
-                .expect("the answerer listens");
+            tx.send(Letter::copied(source.next())).expect("the answerer listens");
             tally.take(answer_rx.recv().expect("an answer").read());
         });
         // The answerer ends when nobody can ask any more, and only then does the scope.
@@ -58,17 +52,12 @@ pub(crate) fn request_threads(setup: &Setup, iterations: u64) -> f64 {
 /// Two tasks of one current-thread runtime; tokio's channel there, its oneshot back.
 pub(crate) fn request_async(setup: &Setup, iterations: u64) -> f64 {
     setup.pin(0);
-    let current_thread = runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let current_thread = runtime::Builder::new_current_thread().build().expect("a runtime");
     let (tx, mut rx) = mpsc::channel::<(Letter, oneshot::Sender<Letter>)>(setup.capacity);
     current_thread.block_on(async move {
         let answerer = tokio::spawn(async move {
             while let Some((question, answer_tx)) = rx.recv().await {
-                assert!(
-                    answer_tx.send(Letter::copied(&question.payload)).is_ok(),
-                    "the asker waits"
-                );
+                assert!(answer_tx.send(Letter::copied(&question.payload)).is_ok(), "the asker waits");
             }
         });
         let asker = tokio::spawn(async move {
@@ -76,12 +65,7 @@ pub(crate) fn request_async(setup: &Setup, iterations: u64) -> f64 {
             let mut watch = Watch::new(iterations);
             while watch.turn() {
                 let (answer_tx, answer_rx) = oneshot::channel();
-                assert!(
-                    tx.send((Letter::copied(source.next()), answer_tx))
-                        .await
-                        .is_ok(),
-                    "the answerer listens"
-                );
+                assert!(tx.send((Letter::copied(source.next()), answer_tx)).await.is_ok(), "the answerer listens");
                 tally.take(answer_rx.await.expect("an answer").read());
             }
             let ns = watch.per_turn();

@@ -26,8 +26,7 @@ fn pair_of<const N: usize>(setup: &Setup, iterations: u64) -> f64 {
     let (tx, rx) = bounded(setup.capacity);
     let (mut source, mut tally) = (Source::<N>::new(), Tally::default());
     let ns = time(iterations, || {
-        tx.try_send(Letter::copied(source.next()))
-            .expect("there is room");
+        tx.try_send(Letter::copied(source.next())).expect("there is room");
         tally.take(rx.try_recv().expect("the letter just sent").read());
     });
     tally.check(source.expected(1));
@@ -40,8 +39,7 @@ pub(crate) fn pair_static(setup: &Setup, iterations: u64) -> f64 {
     let (tx, rx) = bounded(setup.capacity);
     let (mut sent, mut tally) = (0, Tally::default());
     let ns = time(iterations, || {
-        tx.try_send(Letter::new(Bytes::from_static(&STATIC_PAYLOAD)))
-            .expect("there is room");
+        tx.try_send(Letter::new(Bytes::from_static(&STATIC_PAYLOAD))).expect("there is room");
         sent += 1;
         tally.take(rx.try_recv().expect("the letter just sent").read());
     });
@@ -56,8 +54,7 @@ pub(crate) fn pair_batched(setup: &Setup, iterations: u64) -> f64 {
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations.div_ceil(BATCH), || {
         for _ in 0..BATCH {
-            tx.try_send(Letter::copied(source.next()))
-                .expect("there is room");
+            tx.try_send(Letter::copied(source.next())).expect("there is room");
         }
         while let Ok(letter) = rx.try_recv() {
             tally.take(letter.read());
@@ -70,9 +67,7 @@ pub(crate) fn pair_batched(setup: &Setup, iterations: u64) -> f64 {
 /// One letter behind an `Arc` into `RECEIVERS` channels; the time of one delivery.
 pub(crate) fn fanout<const RECEIVERS: usize>(setup: &Setup, iterations: u64) -> f64 {
     setup.pin(0);
-    let channels: Vec<_> = (0..RECEIVERS)
-        .map(|_| bounded::<Arc<Letter>>(setup.capacity))
-        .collect();
+    let channels: Vec<_> = (0..RECEIVERS).map(|_| bounded::<Arc<Letter>>(setup.capacity)).collect();
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations.div_ceil(RECEIVERS as u64), || {
         let letter = Arc::new(Letter::copied(source.next()));

@@ -39,8 +39,7 @@ fn threads(setup: &Setup, iterations: u64, receiver_core: usize) -> f64 {
         ready.wait();
         let start = Instant::now();
         for _ in 0..iterations {
-            tx.send(Letter::copied(source.next()))
-                .expect("the receiver waits for all of them");
+            tx.send(Letter::copied(source.next())).expect("the receiver waits for all of them");
         }
         let (tally, end) = receiver.join().expect("the receiver finished");
         tally.check(source.expected(1));
@@ -57,8 +56,7 @@ pub(crate) fn two_publishers(setup: &Setup, iterations: u64) -> f64 {
         let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
         ready.wait();
         let ns = time(iterations, || {
-            tx.try_send(Letter::copied(source.next()))
-                .expect("there is room");
+            tx.try_send(Letter::copied(source.next())).expect("there is room");
             tally.take(rx.try_recv().expect("the letter just sent").read());
         });
         tally.check(source.expected(1));

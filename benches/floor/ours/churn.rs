@@ -11,16 +11,8 @@ use crate::harness::{Setup, time};
 use crate::letter::{SUBJECT, Source, Tally};
 
 /// Literals and wildcards, under other first tokens and under the hot subject's own; none of them matches it.
-const MIXED: [&str; 8] = [
-    "a.b.d",
-    "a.x.*",
-    "z.b.c",
-    "z.*.c",
-    "a.quite.long.literal.subject",
-    "a.b.c.>",
-    "y.literal",
-    "y.>",
-];
+const MIXED: [&str; 8] =
+    ["a.b.d", "a.x.*", "z.b.c", "z.*.c", "a.quite.long.literal.subject", "a.b.c.>", "y.literal", "y.>"];
 
 /// What starts with a wildcard may concern every subject, so that no route can know beforehand that it does not.
 const WILDCARD_FIRST: [&str; 2] = ["*.b.d", "*.*.*.*"];

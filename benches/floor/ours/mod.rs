@@ -7,7 +7,5 @@ mod threads;
 
 pub(crate) use churn::{churn, churn_wildcard_first};
 pub(crate) use requests::{request_async, request_inline, request_threads};
-pub(crate) use single::{
-    fanout, no_interest, pair, pair_1k, pair_prepared, pair_static, pair_wildcard, queue8,
-};
+pub(crate) use single::{fanout, no_interest, pair, pair_1k, pair_prepared, pair_static, pair_wildcard, queue8};
 pub(crate) use threads::{threads_one_core, threads_two_cores, two_publishers};

@@ -24,9 +24,7 @@ pub(crate) fn request_inline(setup: &Setup, iterations: u64) -> f64 {
         .expect("a subscription");
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations, || {
-        tally.take(read(
-            &client.request(QUESTIONS, source.next()).expect("an answer"),
-        ));
+        tally.take(read(&client.request(QUESTIONS, source.next()).expect("an answer")));
     });
     drop(answering);
     tally.check(source.expected(1));
@@ -48,9 +46,7 @@ pub(crate) fn request_threads(setup: &Setup, iterations: u64) -> f64 {
         });
         let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
         let ns = time(iterations, || {
-            tally.take(read(
-                &client.request(QUESTIONS, source.next()).expect("an answer"),
-            ));
+            tally.take(read(&client.request(QUESTIONS, source.next()).expect("an answer")));
         });
         // Ends the answerer's loop, and with it the scope.
         service.close();
@@ -62,9 +58,7 @@ pub(crate) fn request_threads(setup: &Setup, iterations: u64) -> f64 {
 /// Two tasks of one current-thread runtime.
 pub(crate) fn request_async(setup: &Setup, iterations: u64) -> f64 {
     setup.pin(0);
-    let current_thread = runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let current_thread = runtime::Builder::new_current_thread().build().expect("a runtime");
     let bus = Bus::new();
     let (client, service) = (bus.connect(), bus.connect());
     let questions = service.subscribe(QUESTIONS).expect("a subscription");
@@ -78,10 +72,7 @@ pub(crate) fn request_async(setup: &Setup, iterations: u64) -> f64 {
             let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
             let mut watch = Watch::new(iterations);
             while watch.turn() {
-                let answer = client
-                    .request_async(QUESTIONS, source.next())
-                    .await
-                    .expect("an answer");
+                let answer = client.request_async(QUESTIONS, source.next()).await.expect("an answer");
                 tally.take(read(&answer));
             }
             let ns = watch.per_turn();

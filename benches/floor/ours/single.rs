@@ -52,9 +52,7 @@ pub(crate) fn pair_static(setup: &Setup, iterations: u64) -> f64 {
     let subscriber = client.subscribe(SUBJECT).expect("a subscription");
     let (mut sent, mut tally) = (0, Tally::default());
     let ns = time(iterations, || {
-        client
-            .publish(SUBJECT, Payload::from_static(&STATIC_PAYLOAD))
-            .expect("published");
+        client.publish(SUBJECT, Payload::from_static(&STATIC_PAYLOAD)).expect("published");
         sent += 1;
         take(&subscriber, &mut tally);
     });
@@ -97,10 +95,7 @@ pub(crate) fn pair_wildcard(setup: &Setup, iterations: u64) -> f64 {
         take(&subscriber, &mut tally);
     });
     tally.check(source.expected(1));
-    assert!(
-        others.iter().all(|other| other.try_recv().is_err()),
-        "a pattern matched that should not"
-    );
+    assert!(others.iter().all(|other| other.try_recv().is_err()), "a pattern matched that should not");
     ns
 }
 
@@ -108,9 +103,7 @@ pub(crate) fn pair_wildcard(setup: &Setup, iterations: u64) -> f64 {
 pub(crate) fn fanout<const RECEIVERS: usize>(setup: &Setup, iterations: u64) -> f64 {
     setup.pin(0);
     let client = Bus::new().connect();
-    let subscribers: Vec<_> = (0..RECEIVERS)
-        .map(|_| client.subscribe(SUBJECT).expect("a subscription"))
-        .collect();
+    let subscribers: Vec<_> = (0..RECEIVERS).map(|_| client.subscribe(SUBJECT).expect("a subscription")).collect();
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations.div_ceil(RECEIVERS as u64), || {
         client.publish(SUBJECT, source.next()).expect("published");
@@ -126,13 +119,7 @@ pub(crate) fn fanout<const RECEIVERS: usize>(setup: &Setup, iterations: u64) -> 
 pub(crate) fn queue8(setup: &Setup, iterations: u64) -> f64 {
     setup.pin(0);
     let client = Bus::new().connect();
-    let members: Vec<_> = (0..8)
-        .map(|_| {
-            client
-                .queue_subscribe(SUBJECT, "workers")
-                .expect("a subscription")
-        })
-        .collect();
+    let members: Vec<_> = (0..8).map(|_| client.queue_subscribe(SUBJECT, "workers").expect("a subscription")).collect();
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations.div_ceil(BATCH), || {
         for _ in 0..BATCH {
@@ -155,9 +142,7 @@ pub(crate) fn no_interest(setup: &Setup, iterations: u64) -> f64 {
     let elsewhere = client.subscribe("a.b.d").expect("a subscription");
     let mut source = Source::<16>::new();
     let mut reached = 0;
-    let ns = time(iterations, || {
-        reached += client.publish(SUBJECT, source.next()).expect("published")
-    });
+    let ns = time(iterations, || reached += client.publish(SUBJECT, source.next()).expect("published"));
     assert_eq!(reached, 0, "somebody was reached");
     assert!(elsewhere.try_recv().is_err(), "a message went elsewhere");
     ns

@@ -27,12 +27,8 @@ pub(crate) fn threads_one_core(setup: &Setup, iterations: u64) -> f64 {
 fn threads(setup: &Setup, iterations: u64, receiver_core: usize) -> f64 {
     setup.pin(0);
     let client = Bus::new().connect();
-    let options = SubscribeOptions::new()
-        .capacity(setup.capacity)
-        .overflow(Overflow::Block(PATIENCE));
-    let subscriber = client
-        .subscribe_with(SUBJECT, options)
-        .expect("a subscription");
+    let options = SubscribeOptions::new().capacity(setup.capacity).overflow(Overflow::Block(PATIENCE));
+    let subscriber = client.subscribe_with(SUBJECT, options).expect("a subscription");
     let ready = Barrier::new(2);
     thread::scope(|scope| {
         let receiver = scope.spawn(|| {
@@ -40,11 +36,7 @@ fn threads(setup: &Setup, iterations: u64, receiver_core: usize) -> f64 {
             ready.wait();
             let mut tally = Tally::default();
             while tally.count() < iterations {
-                tally.take(read(
-                    &subscriber
-                        .recv()
-                        .expect("the publisher outlives its messages"),
-                ));
+                tally.take(read(&subscriber.recv().expect("the publisher outlives its messages")));
             }
             (tally, Instant::now())
         });

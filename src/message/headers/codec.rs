@@ -37,11 +37,7 @@ pub(super) const SEPARATOR: &str = ": ";
 /// ```
 ///
 /// Source: H1, H7, R3.
-pub fn encode(
-    status: Option<(StatusCode, &str)>,
-    headers: &HeaderMap,
-    out: &mut Vec<u8>,
-) -> Result<(), HeaderError> {
+pub fn encode(status: Option<(StatusCode, &str)>, headers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), HeaderError> {
     let status = match status {
         Some((code, description)) => Some((code, check_description(description)?)),
         None => None,
@@ -129,9 +125,7 @@ pub fn encoded_len(status: Option<(StatusCode, &str)>, headers: &HeaderMap) -> u
 /// Source: H7. DIFFERENCE: async-nats also takes a version with the status glued to it, an empty name and a CR within
 /// a value; none of these could be sent on.
 pub fn decode(block: &[u8]) -> Result<(Option<(StatusCode, SmolStr)>, HeaderMap), HeaderError> {
-    let text = std::str::from_utf8(block).map_err(|error| HeaderError::NotUtf8 {
-        position: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(block).map_err(|error| HeaderError::NotUtf8 { position: error.valid_up_to() })?;
     let mut lines = Lines { text, start: 0 };
     let status = decode_first_line(lines.next().unwrap_or_default().1)?;
 
@@ -148,10 +142,7 @@ pub fn decode(block: &[u8]) -> Result<(Option<(StatusCode, SmolStr)>, HeaderMap)
         let folded = unfold(value, &mut lines);
         let value = folded.trim();
         if let Some((_, found)) = find_line_break(value) {
-            return Err(HeaderError::ValueChar {
-                position: find_stray_cr(text, value_start),
-                found,
-            });
+            return Err(HeaderError::ValueChar { position: find_stray_cr(text, value_start), found });
         }
         headers.push(name.into(), value.into());
     }
@@ -187,10 +178,7 @@ impl<'a> Iterator for Lines<'a> {
             return None;
         }
         let (line, taken) = match rest.find('\n') {
-            Some(end) => (
-                rest[..end].strip_suffix('\r').unwrap_or(&rest[..end]),
-                end + 1,
-            ),
+            Some(end) => (rest[..end].strip_suffix('\r').unwrap_or(&rest[..end]), end + 1),
             None => (rest, rest.len()),
         };
         self.start += taken;
@@ -201,26 +189,18 @@ impl<'a> Iterator for Lines<'a> {
 /// Reads the version and the status behind it.
 fn decode_first_line(line: &str) -> Result<Option<(StatusCode, SmolStr)>, HeaderError> {
     let Some(rest) = line.strip_prefix(VERSION) else {
-        let common = line
-            .bytes()
-            .zip(VERSION.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let common = line.bytes().zip(VERSION.bytes()).take_while(|(a, b)| a == b).count();
         return Err(HeaderError::Version { position: common });
     };
     if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
-        return Err(HeaderError::Version {
-            position: VERSION.len(),
-        });
+        return Err(HeaderError::Version { position: VERSION.len() });
     }
     let status = rest.trim();
     if status.is_empty() {
         return Ok(None);
     }
     let start = line.len() - rest.trim_start().len();
-    let (code, description) = status
-        .split_once(char::is_whitespace)
-        .unwrap_or((status, ""));
+    let (code, description) = status.split_once(char::is_whitespace).unwrap_or((status, ""));
     let code = parse_code(code).ok_or(HeaderError::Status { position: start })?;
     let description = check_description(description).map_err(|error| {
         // The description is the end of the line but for the white space behind it.
@@ -250,10 +230,7 @@ fn check_description(description: &str) -> Result<&str, HeaderError> {
         None => Ok(trimmed),
         Some((at, found)) => {
             let cut = description.len() - description.trim_start().len();
-            Err(HeaderError::DescriptionChar {
-                position: cut + at,
-                found,
-            })
+            Err(HeaderError::DescriptionChar { position: cut + at, found })
         }
     }
 }
@@ -273,7 +250,5 @@ fn find_stray_cr(text: &str, start: usize) -> usize {
     // What is cut off in front of the value may hold such a CR as well, but does no harm.
     let from = text.len() - rest.trim_start().len();
     let bytes = text.as_bytes();
-    (from..bytes.len())
-        .find(|&at| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
-        .unwrap_or(from)
+    (from..bytes.len()).find(|&at| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n')).unwrap_or(from)
 }

@@ -25,84 +25,20 @@ fn refused_headers() {
     use HeaderError::*;
     let table = [
         ("", "v", EmptyName { position: 0 }),
-        (
-            "a b",
-            "v",
-            NameChar {
-                position: 1,
-                found: ' ',
-            },
-        ),
-        (
-            "a:",
-            "v",
-            NameChar {
-                position: 1,
-                found: ':',
-            },
-        ),
-        (
-            "a\r\n",
-            "v",
-            NameChar {
-                position: 1,
-                found: '\r',
-            },
-        ),
-        (
-            "a\u{7f}",
-            "v",
-            NameChar {
-                position: 1,
-                found: '\u{7f}',
-            },
-        ),
-        (
-            "aé",
-            "v",
-            NameChar {
-                position: 1,
-                found: 'é',
-            },
-        ),
-        (
-            "a",
-            "v\r\nB: 1",
-            ValueChar {
-                position: 1,
-                found: '\r',
-            },
-        ),
-        (
-            "a",
-            "v\nw",
-            ValueChar {
-                position: 1,
-                found: '\n',
-            },
-        ),
-        (
-            "a",
-            "  v\rw",
-            ValueChar {
-                position: 3,
-                found: '\r',
-            },
-        ),
+        ("a b", "v", NameChar { position: 1, found: ' ' }),
+        ("a:", "v", NameChar { position: 1, found: ':' }),
+        ("a\r\n", "v", NameChar { position: 1, found: '\r' }),
+        ("a\u{7f}", "v", NameChar { position: 1, found: '\u{7f}' }),
+        ("aé", "v", NameChar { position: 1, found: 'é' }),
+        ("a", "v\r\nB: 1", ValueChar { position: 1, found: '\r' }),
+        ("a", "v\nw", ValueChar { position: 1, found: '\n' }),
+        ("a", "  v\rw", ValueChar { position: 3, found: '\r' }),
     ];
     let mut headers = map(&[("a", "1"), ("a", "2")]);
     let before = headers.clone();
     for (name, value, error) in table {
-        assert_eq!(
-            headers.insert(name, value),
-            Err(error),
-            "{name:?} {value:?}"
-        );
-        assert_eq!(
-            headers.append(name, value),
-            Err(error),
-            "{name:?} {value:?}"
-        );
+        assert_eq!(headers.insert(name, value), Err(error), "{name:?} {value:?}");
+        assert_eq!(headers.append(name, value), Err(error), "{name:?} {value:?}");
         assert_eq!(headers, before);
     }
 }
@@ -112,9 +48,7 @@ fn refused_headers() {
 fn taken_headers() {
     let name: String = ('!'..='~').filter(|char| *char != ':').collect();
     let mut headers = HeaderMap::with_capacity(2);
-    headers
-        .append(&name, " \t a value: of ünicode \r\n")
-        .unwrap();
+    headers.append(&name, " \t a value: of ünicode \r\n").unwrap();
     headers.append("Empty", "").unwrap();
     assert_eq!(headers.get(&name), Some("a value: of ünicode"));
     assert_eq!(headers.get("Empty"), Some(""));
@@ -127,14 +61,8 @@ fn insert_keeps_the_first_place() {
     let mut headers = map(&[("a", "1"), ("b", "2"), ("a", "3"), ("c", "4"), ("a", "5")]);
     headers.insert("a", "six").unwrap();
     headers.insert("d", "7").unwrap();
-    assert_eq!(
-        headers,
-        map(&[("a", "six"), ("b", "2"), ("c", "4"), ("d", "7")])
-    );
-    assert_eq!(
-        format!("{headers:?}"),
-        r#"{"a": "six", "b": "2", "c": "4", "d": "7"}"#
-    );
+    assert_eq!(headers, map(&[("a", "six"), ("b", "2"), ("c", "4"), ("d", "7")]));
+    assert_eq!(format!("{headers:?}"), r#"{"a": "six", "b": "2", "c": "4", "d": "7"}"#);
     assert_eq!(headers.remove("b"), 1);
     assert_eq!(headers.iter().len(), 3);
 }
@@ -146,32 +74,17 @@ fn encoded_blocks() {
     let none = HeaderMap::new();
     let table: &[(Status, HeaderMap, &str)] = &[
         (None, none.clone(), "NATS/1.0\r\n\r\n"),
-        (
-            Some((StatusCode::NO_RESPONDERS, "")),
-            none.clone(),
-            "NATS/1.0 503\r\n\r\n",
-        ),
-        (
-            Some((StatusCode::NOT_FOUND, " No Messages ")),
-            none,
-            "NATS/1.0 404 No Messages\r\n\r\n",
-        ),
+        (Some((StatusCode::NO_RESPONDERS, "")), none.clone(), "NATS/1.0 503\r\n\r\n"),
+        (Some((StatusCode::NOT_FOUND, " No Messages ")), none, "NATS/1.0 404 No Messages\r\n\r\n"),
         (
             Some((StatusCode::IDLE_HEARTBEAT, "Idle Heartbeat")),
             map(&[("Nats-Last-Consumer", "3"), ("Nats-Last-Stream", "3")]),
             "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 3\r\nNats-Last-Stream: 3\r\n\r\n",
         ),
-        (
-            None,
-            map(&[("B", "1"), ("a", ""), ("B", "2")]),
-            "NATS/1.0\r\nB: 1\r\na: \r\nB: 2\r\n\r\n",
-        ),
+        (None, map(&[("B", "1"), ("a", ""), ("B", "2")]), "NATS/1.0\r\nB: 1\r\na: \r\nB: 2\r\n\r\n"),
     ];
     for (status, headers, expected) in table {
-        assert_eq!(
-            String::from_utf8(block(*status, headers)).unwrap(),
-            *expected
-        );
+        assert_eq!(String::from_utf8(block(*status, headers)).unwrap(), *expected);
         assert_eq!(encoded_len(*status, headers), expected.len());
     }
 }
@@ -182,13 +95,7 @@ fn refused_description() {
     let mut out = b"before".to_vec();
     let status = Some((StatusCode::BAD_REQUEST, " Bad\r\nForged: yes"));
     let refused = encode(status, &HeaderMap::new(), &mut out);
-    assert_eq!(
-        refused,
-        Err(HeaderError::DescriptionChar {
-            position: 4,
-            found: '\r'
-        })
-    );
+    assert_eq!(refused, Err(HeaderError::DescriptionChar { position: 4, found: '\r' }));
     assert_eq!(out, b"before");
 }
 
@@ -201,41 +108,23 @@ fn decoded_blocks() {
         ("NATS/1.0", (None, &[])),
         ("NATS/1.0 \t\r\n", (None, &[])),
         ("NATS/1.0 503\r\n\r\n", (Some((503, "")), &[])),
-        (
-            "NATS/1.0\t 503  No Responders \r\n\r\n",
-            (Some((503, "No Responders")), &[]),
-        ),
+        ("NATS/1.0\t 503  No Responders \r\n\r\n", (Some((503, "No Responders")), &[])),
         ("NATS/1.0 999 a: b\r\n\r\n", (Some((999, "a: b")), &[])),
-        (
-            "NATS/1.0\r\nA:1\r\nA:  2  \r\na: :3:\r\n\r\n",
-            (None, &[("A", "1"), ("A", "2"), ("a", ":3:")]),
-        ),
+        ("NATS/1.0\r\nA:1\r\nA:  2  \r\na: :3:\r\n\r\n", (None, &[("A", "1"), ("A", "2"), ("a", ":3:")])),
         ("NATS/1.0\nA: 1\nB:\n\n", (None, &[("A", "1"), ("B", "")])),
         ("NATS/1.0\r\nA: 1", (None, &[("A", "1")])),
         // Blank lines are passed over.
-        (
-            "NATS/1.0\r\n\r\nA: 1\r\n\r\nB: 2",
-            (None, &[("A", "1"), ("B", "2")]),
-        ),
+        ("NATS/1.0\r\n\r\nA: 1\r\n\r\nB: 2", (None, &[("A", "1"), ("B", "2")])),
         // Folded values.
-        (
-            "NATS/1.0\r\nA: 1\r\n  2\r\n\t3 \r\nB: 4\r\n\r\n",
-            (None, &[("A", "1  2\t3"), ("B", "4")]),
-        ),
+        ("NATS/1.0\r\nA: 1\r\n  2\r\n\t3 \r\nB: 4\r\n\r\n", (None, &[("A", "1  2\t3"), ("B", "4")])),
         ("NATS/1.0\r\nA:\r\n 1\r\n \r\n\r\n", (None, &[("A", "1")])),
-        (
-            "NATS/1.0\r\nA: 1\r\n B: 2\r\n\r\n",
-            (None, &[("A", "1 B: 2")]),
-        ),
+        ("NATS/1.0\r\nA: 1\r\n B: 2\r\n\r\n", (None, &[("A", "1 B: 2")])),
         // A CR in the white space around a value goes with it.
         ("NATS/1.0\r\nA: \r1\r\r\n\r\n", (None, &[("A", "1")])),
     ];
     for (text, (status, headers)) in table {
-        let (read, read_headers) =
-            decode(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"));
-        let read = read
-            .as_ref()
-            .map(|(code, description)| (code.as_u16(), description.as_str()));
+        let (read, read_headers) = decode(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        let read = read.as_ref().map(|(code, description)| (code.as_u16(), description.as_str()));
         assert_eq!(read, *status, "{text:?}");
         assert_eq!(read_headers, map(headers), "{text:?}");
     }
@@ -258,72 +147,21 @@ fn refused_blocks() {
         (b"NATS/1.0 0503\r\n", Status { position: 9 }),
         (b"NATS/1.0 099\r\n", Status { position: 9 }),
         (b"NATS/1.0 x\r\n", Status { position: 9 }),
-        (
-            b"NATS/1.0 503  a\rb\r\n",
-            DescriptionChar {
-                position: 15,
-                found: '\r',
-            },
-        ),
+        (b"NATS/1.0 503  a\rb\r\n", DescriptionChar { position: 15, found: '\r' }),
         (b"NATS/1.0\r\nA\r\n\r\n", MissingColon { position: 10 }),
         (b"NATS/1.0\r\n A\r\n\r\n", MissingColon { position: 10 }),
-        (
-            b"NATS/1.0\r\n A: 1\r\n\r\n",
-            NameChar {
-                position: 10,
-                found: ' ',
-            },
-        ),
-        (
-            b"NATS/1.0\r\nA: 1\r\n\r\n B: 2\r\n",
-            NameChar {
-                position: 18,
-                found: ' ',
-            },
-        ),
-        (
-            b"NATS/1.0\r\nA : 1\r\n\r\n",
-            NameChar {
-                position: 11,
-                found: ' ',
-            },
-        ),
-        (
-            b"NATS/1.0\nA: 1\n\n B: 2\n",
-            NameChar {
-                position: 15,
-                found: ' ',
-            },
-        ),
+        (b"NATS/1.0\r\n A: 1\r\n\r\n", NameChar { position: 10, found: ' ' }),
+        (b"NATS/1.0\r\nA: 1\r\n\r\n B: 2\r\n", NameChar { position: 18, found: ' ' }),
+        (b"NATS/1.0\r\nA : 1\r\n\r\n", NameChar { position: 11, found: ' ' }),
+        (b"NATS/1.0\nA: 1\n\n B: 2\n", NameChar { position: 15, found: ' ' }),
         (b"NATS/1.0\r\n: 1\r\n\r\n", EmptyName { position: 10 }),
-        (
-            b"NATS/1.0\r\nA: 1\r2\r\n\r\n",
-            ValueChar {
-                position: 14,
-                found: '\r',
-            },
-        ),
-        (
-            b"NATS/1.0\r\nA: \r\r\n 1\r\n\r2\r\n\r\n",
-            ValueChar {
-                position: 20,
-                found: '\r',
-            },
-        ),
+        (b"NATS/1.0\r\nA: 1\r2\r\n\r\n", ValueChar { position: 14, found: '\r' }),
+        (b"NATS/1.0\r\nA: \r\r\n 1\r\n\r2\r\n\r\n", ValueChar { position: 20, found: '\r' }),
         (b"NATS/1.0\r\nA: \xff\r\n\r\n", NotUtf8 { position: 13 }),
     ];
     for (bytes, error) in table {
-        assert_eq!(
-            decode(bytes),
-            Err(*error),
-            "{:?}",
-            String::from_utf8_lossy(bytes)
-        );
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("byte {}", error.position()))
-        );
+        assert_eq!(decode(bytes), Err(*error), "{:?}", String::from_utf8_lossy(bytes));
+        assert!(error.to_string().contains(&format!("byte {}", error.position())));
     }
 }
 
@@ -340,10 +178,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = String> {
-    prop_oneof![
-        " {0,2}[a-z :]{0,30} {0,2}",
-        any::<String>().prop_map(|text| text.replace(['\r', '\n'], ""))
-    ]
+    prop_oneof![" {0,2}[a-z :]{0,30} {0,2}", any::<String>().prop_map(|text| text.replace(['\r', '\n'], ""))]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -360,10 +195,7 @@ fn apply_naively(list: &mut Vec<(String, String)>, step: Step) {
     match step {
         Step::Append(name, value) => list.push((name, value.trim().to_owned())),
         Step::Insert(name, value) => {
-            let place = list
-                .iter()
-                .position(|(other, _)| *other == name)
-                .unwrap_or(list.len());
+            let place = list.iter().position(|(other, _)| *other == name).unwrap_or(list.len());
             list.retain(|(other, _)| *other != name);
             list.insert(place, (name, value.trim().to_owned()));
         }

@@ -1,0 +1,174 @@
+//! Requests with many answers (ADR-47, R9): what ends them, for threads and tasks.
+
+use crate::executor::{SECOND, Task, block_on, next, tokio_on};
+use postroom::{Answers, AnswersEnd, Bus, Client, Clock, ManualClock, Message, RequestError, RequestMany, Subscriber};
+use std::task::Poll;
+
+struct Room {
+    bus: Bus,
+    clock: ManualClock,
+    client: Client,
+    questions: Subscriber,
+}
+
+impl Room {
+    fn new() -> Self {
+        let clock = Clock::manual();
+        let bus = Bus::builder().clock(&clock).build();
+        let questions = bus.connect().subscribe("svc").unwrap();
+        Room { client: bus.connect(), clock, bus, questions }
+    }
+
+    fn ask(&self, until: RequestMany) -> (Answers, Message) {
+        let answers = self.client.request_many("svc", "", until).unwrap();
+        (answers, self.questions.recv().unwrap())
+    }
+}
+
+fn answer(question: &Message, payloads: &[&str]) {
+    payloads.iter().for_each(|payload| assert!(question.respond(*payload).is_ok()));
+}
+
+fn texts(answers: &mut Answers) -> Vec<String> {
+    answers.map(|answer| answer.payload_str().unwrap().to_owned()).collect()
+}
+
+/// The next item, without waiting.
+fn now(task: &std::sync::Arc<Task>, answers: &mut Answers) -> Poll<Option<String>> {
+    let mut next = Box::pin(next(answers));
+    task.poll(&mut next).map(|item| item.map(|answer| answer.payload_str().unwrap().to_owned()))
+}
+
+#[test]
+fn a_number_of_answers() {
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new().max(2));
+    answer(&question, &["1", "2", "3"]);
+    assert_eq!(texts(&mut answers), ["1", "2"]);
+    assert_eq!((answers.end(), answers.next().is_none()), (Some(AnswersEnd::Max), true));
+    drop(answers);
+    assert_eq!(room.bus.stats().late_replies, 1, "the third was queued, and nobody's");
+    let (mut none, question) = room.ask(RequestMany::new().max(0));
+    assert_eq!((texts(&mut none).len(), none.end()), (0, Some(AnswersEnd::Max)));
+    drop(none);
+    assert_eq!(question.respond("late").unwrap(), 0);
+}
+
+#[test]
+fn a_sentinel() {
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new().until_empty());
+    answer(&question, &["1", "2", "", "3"]);
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(AnswersEnd::Sentinel)));
+    let (mut answers, question) = room.ask(RequestMany::new().until(|answer| answer.payload() == b"end"));
+    answer(&question, &["", "end", "3"]);
+    assert_eq!((texts(&mut answers), answers.end()), (vec![String::new()], Some(AnswersEnd::Sentinel)));
+}
+
+#[test]
+fn a_status() {
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new());
+    answer(&question, &["1"]);
+    let status =
+        Message::new(question.reply().unwrap(), "").unwrap().with_status(postroom::StatusCode::NOT_FOUND, "none");
+    room.client.publish_message(&status).unwrap();
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into()], Some(AnswersEnd::Status)));
+}
+
+#[test]
+fn the_deadline_for_threads() {
+    let room = Room::new();
+    for (until, wait) in
+        [(RequestMany::new().deadline(SECOND), SECOND), (RequestMany::new(), room.bus.limits().request_timeout)]
+    {
+        let (mut answers, question) = room.ask(until);
+        answer(&question, &["1"]);
+        std::thread::scope(|scope| {
+            let all = scope.spawn(move || (texts(&mut answers), answers.end()));
+            room.clock.wait_for_timers(1);
+            answer(&question, &["2"]);
+            room.clock.wait_for_timers(1);
+            room.clock.advance(wait);
+            let (texts, end) = all.join().unwrap();
+            assert_eq!((texts, end), (vec!["1".into(), "2".into()], Some(AnswersEnd::Deadline)));
+        });
+    }
+    assert_eq!(room.clock.timers(), 0);
+}
+
+/// What came in time is handed out, also when it is asked for only after.
+#[test]
+fn answers_in_time_are_not_lost_to_the_deadline() {
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new().deadline(SECOND));
+    answer(&question, &["1", "2"]);
+    room.clock.advance(SECOND * 2);
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(AnswersEnd::Deadline)));
+}
+
+/// The first answer may take until the deadline, each later one as long as the stall.
+#[test]
+fn a_stall_for_tasks() {
+    let room = Room::new();
+    let task = Task::new();
+    let (mut answers, question) = room.ask(RequestMany::new().stall(SECOND).deadline(SECOND * 10));
+    assert!(now(&task, &mut answers).is_pending());
+    room.clock.advance(SECOND * 5);
+    assert_eq!(task.woken(), 0, "the stall has not begun");
+    answer(&question, &["1"]);
+    assert_eq!((task.woken(), now(&task, &mut answers)), (1, Poll::Ready(Some("1".into()))));
+    assert!(now(&task, &mut answers).is_pending());
+    room.clock.advance(SECOND / 2);
+    answer(&question, &["2"]);
+    assert_eq!(now(&task, &mut answers), Poll::Ready(Some("2".into())));
+    assert!(now(&task, &mut answers).is_pending());
+    assert_eq!(room.clock.next_timer(), Some(SECOND * 13 / 2));
+    room.clock.advance(SECOND);
+    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(AnswersEnd::Stall)));
+    assert_eq!(now(&task, &mut answers), Poll::Ready(None));
+    // With the deadline nearer than the stall it is the deadline.
+    let (mut answers, question) = room.ask(RequestMany::new().stall(SECOND * 3).deadline(SECOND * 2));
+    answer(&question, &["1"]);
+    assert_eq!(now(&task, &mut answers), Poll::Ready(Some("1".into())));
+    assert!(now(&task, &mut answers).is_pending());
+    room.clock.advance(SECOND * 2);
+    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(AnswersEnd::Deadline)));
+    assert_eq!(room.clock.timers(), 0);
+}
+
+#[test]
+fn nobody_and_closed() {
+    let room = Room::new();
+    let error = room.client.request_many("nobody", "", RequestMany::new()).map(drop).unwrap_err();
+    assert_eq!(error, RequestError::NoResponders { subject: "nobody".into() });
+    let (mut answers, question) = room.ask(RequestMany::new());
+    answer(&question, &["1"]);
+    std::thread::scope(|scope| {
+        let all = scope.spawn(move || (texts(&mut answers), answers.end()));
+        room.clock.wait_for_timers(1);
+        room.client.close();
+        assert_eq!(all.join().unwrap(), (vec!["1".into()], Some(AnswersEnd::Closed)));
+    });
+}
+
+#[test]
+fn executors_agree() {
+    let bus = Bus::new();
+    let client = bus.connect();
+    let _services: Vec<_> = ["a", "b", "c"]
+        .map(|name| client.subscribe_fn("svc", move |question| assert_eq!(question.respond(name).unwrap(), 1)))
+        .into_iter()
+        .collect();
+    let gather = || async {
+        let mut answers = client.request_many("svc", "", RequestMany::new().max(3)).unwrap();
+        let mut texts = Vec::new();
+        while let Some(answer) = next(&mut answers).await {
+            texts.push(answer.payload_str().unwrap().to_owned());
+        }
+        texts
+    };
+    assert_eq!(block_on(gather()), ["a", "b", "c"]);
+    assert_eq!(tokio_on(gather()), ["a", "b", "c"]);
+    assert_eq!(bus.stats().late_replies, 0);
+}

@@ -1,0 +1,160 @@
+//! Publishing from tasks under `Overflow::Block`: the task waits, its thread does not.
+
+use crate::executor::{SECOND, Task, block_on, tokio_on};
+use postroom::{Bus, Client, Clock, DropReason, ManualClock, Message, Overflow, SubscribeOptions, Subscriber};
+use std::task::Poll;
+use std::time::Duration;
+
+fn room(capacity: usize) -> (Client, ManualClock, Subscriber) {
+    let clock = Clock::manual();
+    let client = Bus::builder().clock(&clock).build().connect();
+    let options = SubscribeOptions::new().capacity(capacity).overflow(Overflow::Block(SECOND));
+    let subscriber = client.subscribe_with("a", options).unwrap();
+    (client, clock, subscriber)
+}
+
+#[test]
+fn what_has_room_is_delivered_at_the_call() {
+    let (client, clock, subscriber) = room(2);
+    let other = client.subscribe(">").unwrap();
+    let first = client.publish_async("a", "1");
+    assert_eq!((subscriber.len(), other.len()), (1, 1));
+    assert_eq!(block_on(first).unwrap(), 2);
+    assert_eq!(block_on(client.publish_message_async(&Message::new("a", "2").unwrap())).unwrap(), 2);
+    let full = client.publish_async("a", "3");
+    assert_eq!((subscriber.len(), other.len(), clock.timers()), (2, 3, 0), "the others have it");
+    subscriber.recv().unwrap();
+    assert_eq!(block_on(full).unwrap(), 2);
+    assert!(block_on(client.publish_async("a.*", "")).is_err());
+    client.close();
+    assert!(block_on(client.publisher("a").unwrap().publish_async("")).is_err());
+}
+
+#[test]
+fn a_place_wakes_the_task_and_the_deadline_ends_it() {
+    let (client, clock, subscriber) = room(1);
+    client.publish("a", "1").unwrap();
+    let (task, mut waiting) = (Task::new(), client.publish_async("a", "2"));
+    assert!(task.poll(&mut waiting).is_pending());
+    assert_eq!(clock.timers(), 1);
+    assert_eq!(subscriber.recv().unwrap().payload(), b"1");
+    assert_eq!(task.woken(), 1);
+    assert!(matches!(task.poll(&mut waiting), Poll::Ready(Ok(1))));
+    assert_eq!((clock.timers(), subscriber.len()), (0, 1));
+    let mut late = client.publish_async("a", "3");
+    assert!(task.poll(&mut late).is_pending());
+    clock.advance(SECOND);
+    assert_eq!(task.woken(), 2);
+    assert!(matches!(task.poll(&mut late), Poll::Ready(Ok(0))));
+    assert_eq!(subscriber.stats().dropped.of(DropReason::BlockTimeout), 1);
+}
+
+/// One thread runs both ends: were the publisher to block it, nobody would make room.
+#[test]
+fn a_publisher_and_a_receiver_share_one_executor_thread() {
+    let run = |on: fn(Client, Subscriber)| {
+        let client = Bus::new().connect();
+        let options = SubscribeOptions::new().capacity(2).overflow(Overflow::Block(Duration::MAX));
+        let subscriber = client.subscribe_with("a", options).unwrap();
+        on(client, subscriber);
+    };
+    run(|client, subscriber| {
+        tokio_on(async {
+            let publisher = tokio::task::spawn_local(async move {
+                let prepared = client.publisher("a").unwrap();
+                for n in 0..500 {
+                    assert_eq!(client.publish_async("a", (2 * n).to_string()).await.unwrap(), 1);
+                    assert_eq!(prepared.publish_async((2 * n + 1).to_string()).await.unwrap(), 1);
+                }
+            });
+            for n in 0..1000 {
+                assert_eq!(subscriber.recv_async().await.unwrap().payload_str().unwrap(), n.to_string());
+            }
+            publisher.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn waiting_publishers_get_room_in_turn() {
+    let (client, _, subscriber) = room(1);
+    client.publish("a", "0").unwrap();
+    let mut waiting: Vec<_> = (1..=3).map(|n| (Task::new(), client.publish_async("a", n.to_string()))).collect();
+    for (task, publish) in &mut waiting {
+        assert!(task.poll(publish).is_pending());
+    }
+    for n in 0..3 {
+        assert_eq!(subscriber.recv().unwrap().payload_str().unwrap(), n.to_string());
+        let woken: Vec<usize> = waiting.iter().map(|(task, _)| task.woken()).collect();
+        assert_eq!(woken.iter().sum::<usize>(), n + 1, "one place wakes one: {woken:?}");
+        let (task, publish) = &mut waiting[n];
+        assert!(matches!(task.poll(publish), Poll::Ready(Ok(1))));
+    }
+}
+
+/// One that is woken and then dropped passes the place on.
+#[test]
+fn a_dropped_future_passes_its_wake_up_on() {
+    let (client, _, subscriber) = room(1);
+    client.publish("a", "0").unwrap();
+    let (one, two) = (Task::new(), Task::new());
+    let mut first = client.publish_async("a", "1");
+    let mut second = client.publish_async("a", "2");
+    assert!(one.poll(&mut first).is_pending() && two.poll(&mut second).is_pending());
+    subscriber.recv().unwrap();
+    assert_eq!((one.woken(), two.woken()), (1, 0));
+    drop(first);
+    assert_eq!(two.woken(), 1);
+    assert!(matches!(two.poll(&mut second), Poll::Ready(Ok(1))));
+    let ledger = subscriber.stats();
+    assert_eq!((ledger.dropped.of(DropReason::Cancelled), ledger.matched), (1, 3));
+}
+
+#[test]
+fn the_end_of_the_subscription_ends_the_wait() {
+    for end in [
+        Subscriber::unsubscribe,
+        |subscriber: &Subscriber| drop(subscriber.drain()),
+        |subscriber: &Subscriber| subscriber.unsubscribe_after(1),
+    ] {
+        let (client, clock, subscriber) = room(1);
+        client.publish("a", "0").unwrap();
+        let (task, mut waiting) = (Task::new(), client.publish_async("a", "1"));
+        assert!(task.poll(&mut waiting).is_pending());
+        end(&subscriber);
+        assert_eq!(task.woken(), 1);
+        assert!(matches!(task.poll(&mut waiting), Poll::Ready(Ok(0))));
+        assert_eq!((clock.timers(), subscriber.stats().matched), (0, 1));
+    }
+}
+
+/// A channel of the user's tells nobody that it has room: the task looks again by the clock.
+#[test]
+fn a_users_channel_is_tried_again_by_the_clock() {
+    let (client, clock, _) = room(1);
+    let (tx, rx) = crossbeam_channel::bounded(1);
+    let _guard =
+        client.subscribe_channel_with("b", tx, SubscribeOptions::new().overflow(Overflow::Block(SECOND))).unwrap();
+    client.publish("b", "1").unwrap();
+    let (task, mut waiting) = (Task::new(), client.publish_async("b", "2"));
+    assert!(task.poll(&mut waiting).is_pending());
+    rx.recv().unwrap();
+    clock.advance(clock.next_timer().unwrap() - clock.now());
+    assert_eq!(task.woken(), 1);
+    assert!(matches!(task.poll(&mut waiting), Poll::Ready(Ok(1))));
+    assert_eq!(rx.recv().unwrap().payload(), b"2");
+    // The same for a thread.
+    client.publish("b", "3").unwrap();
+    std::thread::scope(|scope| {
+        let publishing = scope.spawn(|| client.publish("b", "4").unwrap());
+        clock.wait_for_timers(1);
+        rx.recv().unwrap();
+        clock.advance(clock.next_timer().unwrap() - clock.now());
+        assert_eq!(publishing.join().unwrap(), 1);
+        let publishing = scope.spawn(|| client.publish("b", "5").unwrap());
+        while !publishing.is_finished() {
+            clock.advance(SECOND);
+        }
+        assert_eq!(publishing.join().unwrap(), 0);
+    });
+}
