@@ -122,6 +122,11 @@ impl Fixture {
             let (ready, on_one) = (&ready, &on_one);
             let start = |thread| {
                 scope.spawn(move || {
+                    // Each on a core of its own, as far as there are: else both may well share one.
+                    let cores = core_affinity::get_core_ids().unwrap_or_default();
+                    if let Some(core) = cores.get(thread) {
+                        core_affinity::set_for_current(*core);
+                    }
                     ready.wait();
                     on_one(thread)
                 })
