@@ -33,11 +33,7 @@ fn subjects_used_in_turn_are_remembered() {
     for seed in 0..50 {
         let matcher = matcher(1024, seed);
         let hot = subjects("hot", 32);
-<<<<<<< HEAD
-        (0..64).for_each(|_| _ = use_all(&matcher, &hot));
-=======
         use_again(&matcher, &hot, 64);
->>>>>>> matcher
         assert_eq!(use_all(&matcher, &hot), 32, "seed {seed}");
     }
 }
@@ -47,11 +43,7 @@ fn subjects_used_in_turn_are_remembered() {
 fn subjects_used_once_flush_nothing() {
     let matcher = matcher(1024, 1);
     let hot = subjects("hot", 32);
-<<<<<<< HEAD
-    (0..64).for_each(|_| _ = use_all(&matcher, &hot));
-=======
     use_again(&matcher, &hot, 64);
->>>>>>> matcher
     let remembered = matcher.stats().cached_routes;
     assert_eq!(use_all(&matcher, &subjects("once", 20_000)), 0);
     assert_eq!(matcher.stats().cached_routes, remembered);
@@ -63,11 +55,7 @@ fn subjects_used_once_flush_nothing() {
 fn more_subjects_than_places_do_not_thrash() {
     let matcher = matcher(64, 1);
     let hot = subjects("hot", 200);
-<<<<<<< HEAD
-    (0..50).for_each(|_| _ = use_all(&matcher, &hot));
-=======
     use_again(&matcher, &hot, 50);
->>>>>>> matcher
     let hits = use_all(&matcher, &hot);
     assert!((32..=64).contains(&hits), "{hits} hits");
 }
@@ -76,15 +64,9 @@ fn more_subjects_than_places_do_not_thrash() {
 #[test]
 fn new_favourites_replace_old_ones() {
     let matcher = matcher(64, 1);
-<<<<<<< HEAD
-    (0..50).for_each(|_| _ = use_all(&matcher, &subjects("old", 200)));
-    let new = subjects("new", 16);
-    (0..300).for_each(|_| _ = use_all(&matcher, &new));
-=======
     use_again(&matcher, &subjects("old", 200), 50);
     let new = subjects("new", 16);
     use_again(&matcher, &new, 300);
->>>>>>> matcher
     let hits = use_all(&matcher, &new);
     assert!(hits >= 14, "{hits} hits");
 }
