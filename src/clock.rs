@@ -113,7 +113,8 @@ impl ManualClock {
     /// Moves the clock on, firing every timer that falls due in the order of their deadlines, each when the clock shows that
     /// deadline, on this thread. Timers that are set meanwhile and fall due within `by` fire too.
     ///
-    /// Firing wakes a thread or a task; it does not wait for what they do next.
+    /// Firing wakes a thread or a task; it does not wait for what they do next. Advances that several threads make at once overlap:
+    /// each moves the clock from where it stood when it was called.
     pub fn advance(&self, by: Duration) {
         let target = self.now() + by;
         loop {

@@ -15,19 +15,12 @@ fuzz_target!(|block: &[u8]| {
         }
     };
     for (name, value) in headers.iter() {
-        assert!(
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b':')
-        );
+        assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':'));
         assert!(!value.contains(['\r', '\n']) && value.trim() == value);
         assert_eq!(headers.get(name), headers.get_all(name).next());
     }
 
-    let status_ref = status
-        .as_ref()
-        .map(|(code, description)| (*code, description.as_str()));
+    let status_ref = status.as_ref().map(|(code, description)| (*code, description.as_str()));
     let mut written = Vec::new();
     encode(status_ref, &headers, &mut written).expect("what was read can be written");
     assert_eq!(written.len(), encoded_len(status_ref, &headers));
@@ -48,9 +41,7 @@ fn check_map(mut headers: HeaderMap) {
             headers.remove(name);
             assert!(!headers.contains(name));
         } else {
-            headers
-                .insert(name, "replaced")
-                .expect("a name that was read is valid");
+            headers.insert(name, "replaced").expect("a name that was read is valid");
             assert_eq!(headers.get_all(name).collect::<Vec<_>>(), ["replaced"]);
         }
         let mut written = Vec::new();

@@ -66,34 +66,14 @@ fn op(rest: &mut &[u8]) -> Option<Op> {
     let kind = byte(rest)?;
     let number = usize::from(kind >> 4);
     Some(match kind % 16 {
-        0..=2 => Op::Insert {
-            pattern: text(rest)?,
-            queue: None,
-        },
-        3 | 4 => Op::Insert {
-            pattern: text(rest)?,
-            queue: Some(["q", "r", "", ">"][number % 4].to_owned()),
-        },
-        5 | 6 => Op::Remove {
-            which: usize::from(byte(rest)?),
-        },
-        7 => Op::RemoveWrongly {
-            which: number,
-            pattern: text(rest)?,
-        },
-        8..=10 => Op::Matches {
-            subject: text(rest)?,
-            times: 1 + number % 3,
-        },
-        11 => Op::MatchesInto {
-            subject: text(rest)?,
-        },
-        12 => Op::HasInterest {
-            subject: text(rest)?,
-        },
-        13 => Op::Overlapping {
-            pattern: text(rest)?,
-        },
+        0..=2 => Op::Insert { pattern: text(rest)?, queue: None },
+        3 | 4 => Op::Insert { pattern: text(rest)?, queue: Some(["q", "r", "", ">"][number % 4].to_owned()) },
+        5 | 6 => Op::Remove { which: usize::from(byte(rest)?) },
+        7 => Op::RemoveWrongly { which: number, pattern: text(rest)? },
+        8..=10 => Op::Matches { subject: text(rest)?, times: 1 + number % 3 },
+        11 => Op::MatchesInto { subject: text(rest)? },
+        12 => Op::HasInterest { subject: text(rest)? },
+        13 => Op::Overlapping { pattern: text(rest)? },
         14 => Op::Entries,
         _ => Op::Stats,
     })

@@ -20,15 +20,8 @@ fn check_text(text: &str) {
     let pattern = Pattern::new(text);
     let subject = Subject::new(text);
     assert_eq!(pattern.is_ok(), is_pattern(text), "pattern {text:?}");
-    assert_eq!(
-        subject.is_ok(),
-        is_pattern(text) && !has_wildcard(text),
-        "subject {text:?}"
-    );
-    for error in [pattern.as_ref().err(), subject.as_ref().err()]
-        .into_iter()
-        .flatten()
-    {
+    assert_eq!(subject.is_ok(), is_pattern(text) && !has_wildcard(text), "subject {text:?}");
+    for error in [pattern.as_ref().err(), subject.as_ref().err()].into_iter().flatten() {
         check_error(text, error);
     }
     if let Ok(pattern) = &pattern {
@@ -77,16 +70,8 @@ fn check_relations(a: &str, b: &str) {
     if !is_pattern(b) {
         return;
     }
-    assert_eq!(
-        included,
-        naive_includes(&pattern, &other),
-        "{a:?} includes {b:?}"
-    );
-    assert_eq!(
-        overlapping,
-        naive_overlaps(&pattern, &other),
-        "{a:?} overlaps {b:?}"
-    );
+    assert_eq!(included, naive_includes(&pattern, &other), "{a:?} includes {b:?}");
+    assert_eq!(overlapping, naive_overlaps(&pattern, &other), "{a:?} overlaps {b:?}");
     assert_eq!(overlapping, relation::overlaps(b, a), "{a:?} {b:?}");
     assert!(!included || overlapping, "{a:?} {b:?}");
     if !has_wildcard(b) {
@@ -116,19 +101,14 @@ fn naive_matches(pattern: &[&str], subject: &[&str]) -> bool {
 
 /// Two literals tell: one as short as `inner` allows and one longer than `outer`, made of a token that `outer` lacks.
 fn naive_includes(outer: &[&str], inner: &[&str]) -> bool {
-    instances(inner, outer.len() + inner.len())
-        .iter()
-        .all(|literal| naive_matches(outer, literal))
+    instances(inner, outer.len() + inner.len()).iter().all(|literal| naive_matches(outer, literal))
 }
 
 /// Fills the wildcards of `pattern` with a token that no pattern can hold, a tail once with one and once with `long`.
 fn instances<'a>(pattern: &[&'a str], long: usize) -> Vec<Vec<&'a str>> {
     const FRESH: &str = "white space"; // no valid pattern has such a token
     let fill = |tokens: &[&'a str]| -> Vec<&'a str> {
-        tokens
-            .iter()
-            .map(|token| if *token == "*" { FRESH } else { token })
-            .collect()
+        tokens.iter().map(|token| if *token == "*" { FRESH } else { token }).collect()
     };
     match pattern {
         [head @ .., ">"] => [1, long]

@@ -6,7 +6,7 @@ use crate::bus::event::Event;
 use crate::delivery::{CloseReason, Outlet, WakeList};
 use crate::rng::Rng;
 use crate::subject::{Pattern, Subject};
-use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
 use std::any::Any;
@@ -321,6 +321,11 @@ impl Connection {
             // Another thread was first.
             self.abandon(&second);
         }
+        // ORDERING: SeqCst fence; pairs with the one in `close`. Either that sees the inbox, or we see that it was too late.
+        fence(Ordering::SeqCst);
+        if self.phase() == Phase::Closed {
+            kept.0.close();
+        }
         Ok(&kept.0)
     }
 
@@ -371,6 +376,8 @@ impl Connection {
         for subscription in self.subscriptions() {
             self.end(&subscription, reason);
         }
+        // ORDERING: see `inbox`.
+        fence(Ordering::SeqCst);
         if let Some(inbox) = self.inbox_if_any() {
             inbox.close();
         }

@@ -33,11 +33,7 @@ impl Rival for Postroom {
 
     fn memory(&self, count: usize) -> Option<f64> {
         let client = postroom::Bus::new().connect();
-        Some(memory::each(count, |number| {
-            client
-                .subscribe(format!("dev.{number:08}.temp"))
-                .expect("a subscription")
-        }))
+        Some(memory::each(count, |number| client.subscribe(format!("dev.{number:08}.temp")).expect("a subscription")))
     }
 
     fn memory_count(&self) -> usize {

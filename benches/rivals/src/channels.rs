@@ -35,8 +35,7 @@ impl Rival for Crossbeam {
     }
 
     fn about(&self) -> String {
-        "bare crossbeam_channel::bounded(65536): no subjects; the floor of the other tables"
-            .to_owned()
+        "bare crossbeam_channel::bounded(65536): no subjects; the floor of the other tables".to_owned()
     }
 
     fn run(&self, workload: Workload, setup: &Setup, iterations: u64) -> Option<f64> {
@@ -51,9 +50,7 @@ impl Rival for Crossbeam {
     }
 
     fn memory(&self, count: usize) -> Option<f64> {
-        Some(memory::each(count, |_| {
-            crossbeam_channel::unbounded::<Letter>()
-        }))
+        Some(memory::each(count, |_| crossbeam_channel::unbounded::<Letter>()))
     }
 }
 
@@ -73,10 +70,7 @@ impl Rival for Flume {
                 let (tx, rx) = flume::bounded(setup.capacity);
                 let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
                 let ns = time(iterations, || {
-                    assert!(
-                        tx.try_send(Letter::copied(source.next())).is_ok(),
-                        "there is room"
-                    );
+                    assert!(tx.try_send(Letter::copied(source.next())).is_ok(), "there is room");
                     tally.take(rx.try_recv().expect("the letter just sent").read());
                 });
                 tally.check(source.expected(1));
@@ -87,12 +81,7 @@ impl Rival for Flume {
                 two_threads(
                     setup,
                     iterations,
-                    |_, letter| {
-                        assert!(
-                            tx.send(letter).is_ok(),
-                            "the receiver waits for all of them"
-                        )
-                    },
+                    |_, letter| assert!(tx.send(letter).is_ok(), "the receiver waits for all of them"),
                     || rx.recv().expect("the sender outlives its letters"),
                 )
             }
@@ -117,18 +106,9 @@ impl Rival for Flume {
                 let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
                 let ns = time(iterations, || {
                     let (answer_tx, answer_rx) = flume::bounded(1);
-                    assert!(
-                        tx.try_send((Letter::copied(source.next()), answer_tx))
-                            .is_ok(),
-                        "there is room"
-                    );
+                    assert!(tx.try_send((Letter::copied(source.next()), answer_tx)).is_ok(), "there is room");
                     let (question, answer_tx) = rx.try_recv().expect("the question just sent");
-                    assert!(
-                        answer_tx
-                            .try_send(Letter::copied(&question.payload))
-                            .is_ok(),
-                        "the asker waits"
-                    );
+                    assert!(answer_tx.try_send(Letter::copied(&question.payload)).is_ok(), "the asker waits");
                     tally.take(answer_rx.try_recv().expect("the answer just sent").read());
                 });
                 tally.check(source.expected(1));
@@ -152,18 +132,12 @@ fn flume_request(setup: &Setup, iterations: u64) -> f64 {
         scope.spawn(move || {
             setup.pin(0);
             for question in rx {
-                assert!(
-                    answer_tx.send(Letter::copied(&question.payload)).is_ok(),
-                    "the asker waits"
-                );
+                assert!(answer_tx.send(Letter::copied(&question.payload)).is_ok(), "the asker waits");
             }
         });
         let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
         let ns = time(iterations, || {
-            assert!(
-                tx.send(Letter::copied(source.next())).is_ok(),
-                "the answerer listens"
-            );
+            assert!(tx.send(Letter::copied(source.next())).is_ok(), "the answerer listens");
             tally.take(answer_rx.recv().expect("an answer").read());
         });
         drop(tx);
@@ -178,8 +152,7 @@ impl Rival for Tokio {
     }
 
     fn about(&self) -> String {
-        "tokio::sync::broadcast(65536), no subjects; request_async is its mpsc with a oneshot"
-            .to_owned()
+        "tokio::sync::broadcast(65536), no subjects; request_async is its mpsc with a oneshot".to_owned()
     }
 
     fn run(&self, workload: Workload, setup: &Setup, iterations: u64) -> Option<f64> {
@@ -198,10 +171,7 @@ impl Rival for Tokio {
                         while number % STRIDE == 0 && tx.len() > room {
                             thread::yield_now();
                         }
-                        assert!(
-                            tx.send(letter).is_ok(),
-                            "the receiver waits for all of them"
-                        );
+                        assert!(tx.send(letter).is_ok(), "the receiver waits for all of them");
                     },
                     || rx.blocking_recv().expect("nothing was overwritten"),
                 ))
@@ -212,9 +182,7 @@ impl Rival for Tokio {
     }
 
     fn memory(&self, count: usize) -> Option<f64> {
-        Some(memory::each(count, |_| {
-            tokio::sync::broadcast::channel::<Letter>(16)
-        }))
+        Some(memory::each(count, |_| tokio::sync::broadcast::channel::<Letter>(16)))
     }
 }
 
@@ -225,10 +193,7 @@ fn broadcast(setup: &Setup, iterations: u64, receivers: u64) -> f64 {
     inboxes.push(first);
     let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
     let ns = time(iterations, || {
-        assert!(
-            tx.send(Letter::copied(source.next())).is_ok(),
-            "the receivers are here"
-        );
+        assert!(tx.send(Letter::copied(source.next())).is_ok(), "the receivers are here");
         for inbox in &mut inboxes {
             tally.take(inbox.try_recv().expect("the letter just sent").read());
         }

@@ -89,19 +89,9 @@ fn run() -> Result<(), String> {
     let mut options = Options::default();
     let mut arguments = given.iter().cloned();
     while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .ok_or_else(|| format!("{argument} needs a value"))
-        };
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
-            "--rounds" => {
-                options.rounds = Some(
-                    value()?
-                        .parse()
-                        .map_err(|_| "--rounds needs a number".to_owned())?,
-                )
-            }
+            "--rounds" => options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number".to_owned())?),
             "--quick" => options.quick = true,
             "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
             "--workload" => options.workloads = value()?.split(',').map(str::to_owned).collect(),
@@ -119,10 +109,7 @@ fn run() -> Result<(), String> {
 }
 
 fn compare(options: &Options, arguments: &[String]) -> Result<(), String> {
-    let rounds = options
-        .rounds
-        .unwrap_or(if options.quick { 3 } else { 11 })
-        .max(1);
+    let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 11 }).max(1);
     let round = if options.quick { ROUND / 10 } else { ROUND };
     let machine = Machine::look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     let setup = Setup::new(&[], 65_536)?;
@@ -132,22 +119,11 @@ fn compare(options: &Options, arguments: &[String]) -> Result<(), String> {
     let header = record::header(&machine, rounds, arguments);
     println!("{header}");
 
-    let wanted = |names: &[String], name: &str| {
-        names.is_empty() || names.iter().any(|wanted| wanted == name)
-    };
+    let wanted = |names: &[String], name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let (mut rivals, mut rows) = (Vec::new(), Vec::new());
-    for (name, make) in MAKERS
-        .iter()
-        .filter(|(name, _)| wanted(&options.only, name))
-    {
+    for (name, make) in MAKERS.iter().filter(|(name, _)| wanted(&options.only, name)) {
         let _watchdog = Watchdog::set(format!("starting {name}"), LIMIT);
-        rows.push(Row {
-            name,
-            about: String::new(),
-            samples: Vec::new(),
-            memory: None,
-            missing: Vec::new(),
-        });
+        rows.push(Row { name, about: String::new(), samples: Vec::new(), memory: None, missing: Vec::new() });
         let row = rows.last_mut().expect("the row just pushed");
         match make() {
             Ok(rival) => {
@@ -160,18 +136,12 @@ fn compare(options: &Options, arguments: &[String]) -> Result<(), String> {
         }
     }
 
-    for workload in Workload::ALL
-        .into_iter()
-        .filter(|workload| wanted(&options.workloads, workload.name()))
-    {
+    for workload in Workload::ALL.into_iter().filter(|workload| wanted(&options.workloads, workload.name())) {
         eprintln!("{} ...", workload.name());
         measure(workload, &rivals, &mut rows, &setup, rounds, round);
     }
     // The servers of the timed runs end before other processes are weighed.
-    let weighed: Vec<_> = rivals
-        .iter()
-        .map(|(place, rival)| (*place, rival.memory_count()))
-        .collect();
+    let weighed: Vec<_> = rivals.iter().map(|(place, rival)| (*place, rival.memory_count())).collect();
     drop(rivals);
     if wanted(&options.workloads, "memory") {
         eprintln!("memory ...");
@@ -187,17 +157,9 @@ fn compare(options: &Options, arguments: &[String]) -> Result<(), String> {
     let table = record::table(&rows);
     println!("{table}");
     if !options.quick && !options.no_record {
-        let name = options
-            .machine
-            .clone()
-            .unwrap_or_else(|| record::slug(&machine));
+        let name = options.machine.clone().unwrap_or_else(|| record::slug(&machine));
         let written = record::write(&rows, rounds, &format!("{header}\n{table}"), &name);
-        println!(
-            "written to {}",
-            written
-                .map_err(|error| format!("results not written: {error}"))?
-                .display()
-        );
+        println!("written to {}", written.map_err(|error| format!("results not written: {error}"))?.display());
     }
     Ok(())
 }
@@ -216,9 +178,7 @@ fn measure(
         match calibrate(rival.as_ref(), workload, setup, round) {
             Ok(Some(messages)) => running.push((*place, rival, messages, Samples::default())),
             Ok(None) => {}
-            Err(reason) => rows[*place]
-                .missing
-                .push(format!("{}: {reason}", workload.name())),
+            Err(reason) => rows[*place].missing.push(format!("{}: {reason}", workload.name())),
         }
     }
     for _ in 0..rounds {
@@ -227,9 +187,7 @@ fn measure(
                 Ok(Some(ns)) => samples.push(ns),
                 Ok(None) => return false,
                 Err(reason) => {
-                    rows[*place]
-                        .missing
-                        .push(format!("{}: {reason}", workload.name()));
+                    rows[*place].missing.push(format!("{}: {reason}", workload.name()));
                     return false;
                 }
             }
@@ -242,12 +200,7 @@ fn measure(
 }
 
 /// How many messages fill a round; they differ by a thousand times between rivals.
-fn calibrate(
-    rival: &dyn Rival,
-    workload: Workload,
-    setup: &Setup,
-    round: Duration,
-) -> Result<Option<u64>, String> {
+fn calibrate(rival: &dyn Rival, workload: Workload, setup: &Setup, round: Duration) -> Result<Option<u64>, String> {
     let round = round.as_secs_f64() * 1e9;
     let mut messages = 256_u64;
     loop {
@@ -256,37 +209,26 @@ fn calibrate(
         };
         let took = ns * messages as f64;
         if took > round / 8.0 || messages > 1 << 20 {
-            return Ok(Some(
-                ((messages as f64 * round / took) as u64).clamp(64, 1 << 22),
-            ));
+            return Ok(Some(((messages as f64 * round / took) as u64).clamp(64, 1 << 22)));
         }
         messages *= 4;
     }
 }
 
 /// One round, on a thread of its own: the pin is gone with it, and a panic of one rival leaves the others running.
-fn step(
-    rival: &dyn Rival,
-    workload: Workload,
-    setup: &Setup,
-    messages: u64,
-) -> Result<Option<f64>, String> {
+fn step(rival: &dyn Rival, workload: Workload, setup: &Setup, messages: u64) -> Result<Option<f64>, String> {
     let _watchdog = Watchdog::set(format!("{} on {}", workload.name(), rival.name()), LIMIT);
     let result = thread::scope(|scope| scope.spawn(|| rival.run(workload, setup, messages)).join());
     result.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-            .unwrap_or_else(|| "panicked".to_owned())
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "panicked".to_owned())
     })
 }
 
 /// Runs this program once more, for one rival's memory alone.
 fn weigh(name: &str) -> Result<Option<f64>, String> {
     let this = env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new(this)
-        .args(["--memory", name])
-        .output()
-        .map_err(|error| error.to_string())?;
+    let output = Command::new(this).args(["--memory", name]).output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
     }
@@ -295,10 +237,7 @@ fn weigh(name: &str) -> Result<Option<f64>, String> {
 
 fn memory_child(name: &str) -> Result<(), String> {
     let _watchdog = Watchdog::set(format!("memory of {name}"), LIMIT);
-    let (_, make) = MAKERS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(|| format!("no rival {name:?}"))?;
+    let (_, make) = MAKERS.iter().find(|(known, _)| *known == name).ok_or_else(|| format!("no rival {name:?}"))?;
     let rival = make()?;
     match rival.memory(rival.memory_count()) {
         Some(bytes) => println!("{bytes}"),

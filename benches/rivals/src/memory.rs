@@ -22,15 +22,7 @@ pub(crate) fn per_one(before: u64, after: u64, count: usize) -> f64 {
 
 /// Bytes resident of a process, by its id or `self`.
 pub(crate) fn resident(process: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))
-        .expect("the kernel tells of its processes");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("the kernel says what is resident");
-    line.trim()
-        .trim_end_matches(" kB")
-        .parse::<u64>()
-        .expect("a number of kilobytes")
-        * 1_024
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the kernel tells of its processes");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says what is resident");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes") * 1_024
 }

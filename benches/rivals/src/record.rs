@@ -11,15 +11,7 @@ use crate::machine::Machine;
 use crate::rival::Workload;
 
 /// The crates whose versions decide the figures.
-const VERSIONS: &[&str] = &[
-    "crossbeam-channel",
-    "postroom",
-    "flume",
-    "tokio",
-    "zenoh",
-    "rumqttd",
-    "async-nats",
-];
+const VERSIONS: &[&str] = &["crossbeam-channel", "postroom", "flume", "tokio", "zenoh", "rumqttd", "async-nats"];
 
 /// All that was measured of one rival.
 pub(crate) struct Row {
@@ -55,10 +47,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         let _ = write!(text, "{:<14}", row.name);
         let medians = Workload::ALL.map(|workload| row.median(workload));
-        for figure in medians
-            .into_iter()
-            .chain([row.memory.map(|(bytes, _)| bytes)])
-        {
+        for figure in medians.into_iter().chain([row.memory.map(|(bytes, _)| bytes)]) {
             let figure = figure.map_or_else(|| "-".to_owned(), number);
             let _ = write!(text, "{figure:>17}");
         }
@@ -103,17 +92,10 @@ fn csv(rows: &[Row], rounds: usize) -> String {
         for (workload, messages, samples) in &row.samples {
             let (median, min, max) = (samples.median(), samples.min(), samples.max());
             let (name, workload) = (row.name, workload.name());
-            let _ = writeln!(
-                text,
-                "{name},{workload},ns,{median:.1},{min:.1},{max:.1},{rounds},{messages}"
-            );
+            let _ = writeln!(text, "{name},{workload},ns,{median:.1},{min:.1},{max:.1},{rounds},{messages}");
         }
         if let Some((bytes, count)) = row.memory {
-            let _ = writeln!(
-                text,
-                "{},memory,bytes,{bytes:.1},{bytes:.1},{bytes:.1},1,{count}",
-                row.name
-            );
+            let _ = writeln!(text, "{},memory,bytes,{bytes:.1},{bytes:.1},{bytes:.1},1,{count}", row.name);
         }
     }
     text
@@ -126,10 +108,8 @@ pub(crate) fn header(machine: &Machine, rounds: usize, arguments: &[String]) -> 
         let _ = write!(command, " -- {}", arguments.join(" "));
     }
     let lock = include_str!("../Cargo.lock");
-    let versions: Vec<_> = VERSIONS
-        .iter()
-        .filter_map(|name| Some(format!("{name} {}", version(lock, name)?)))
-        .collect();
+    let versions: Vec<_> =
+        VERSIONS.iter().filter_map(|name| Some(format!("{name} {}", version(lock, name)?))).collect();
     format!(
         "{}command   {command}\nrun       {rounds} rounds each, interleaved, medians; messages of 16 bytes, copied\n\
          versions  {}\n",
@@ -161,9 +141,7 @@ pub(crate) fn write(rows: &[Row], rounds: usize, text: &str, machine: &str) -> i
 /// A name for the machine that can be part of a file's name.
 pub(crate) fn slug(machine: &Machine) -> String {
     let words = format!("{} {}core", machine.cpu, machine.cores).to_lowercase();
-    let parts: Vec<_> = words
-        .split(|letter: char| !letter.is_ascii_alphanumeric())
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<_> =
+        words.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
     parts.join("-")
 }

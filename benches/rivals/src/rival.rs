@@ -40,19 +40,11 @@ impl Workload {
     pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Pair => "publish 16 bytes and receive them, one thread of ours, pinned",
-            Self::ThreadsTwoCores => {
-                "one thread publishes, one receives, pinned to a core each, nothing dropped"
-            }
+            Self::ThreadsTwoCores => "one thread publishes, one receives, pinned to a core each, nothing dropped",
             Self::Fanout8 => "one publish, 8 subscribers, per delivery, one thread of ours",
-            Self::RequestInline => {
-                "request and answer, answered by a callback on whatever thread the system calls it"
-            }
-            Self::RequestThreads => {
-                "request and answer, asker and answerer two threads pinned to one core"
-            }
-            Self::RequestAsync => {
-                "request and answer, asker and answerer two tasks of a current-thread runtime"
-            }
+            Self::RequestInline => "request and answer, answered by a callback on whatever thread the system calls it",
+            Self::RequestThreads => "request and answer, asker and answerer two threads pinned to one core",
+            Self::RequestAsync => "request and answer, asker and answerer two tasks of a current-thread runtime",
         }
     }
 }

@@ -36,14 +36,8 @@ pub(crate) fn start() -> Result<Box<dyn Rival>, String> {
         max_segment_count: 10,
         ..RouterConfig::default()
     };
-    let broker = Broker::new(Config {
-        router,
-        ..Config::default()
-    });
-    Ok(Box::new(Rumqttd {
-        broker,
-        links: AtomicU64::new(0),
-    }))
+    let broker = Broker::new(Config { router, ..Config::default() });
+    Ok(Box::new(Rumqttd { broker, links: AtomicU64::new(0) }))
 }
 
 /// A connection to the router: two handles, as the broker gives them out.
@@ -54,9 +48,7 @@ struct Link {
 
 impl Link {
     fn publish(&mut self, topic: &'static str, payload: &[u8]) {
-        self.tx
-            .publish(topic, Bytes::copy_from_slice(payload))
-            .expect("published");
+        self.tx.publish(topic, Bytes::copy_from_slice(payload)).expect("published");
     }
 
     /// Subscribes and waits until the router said so.
@@ -72,10 +64,7 @@ impl Link {
     }
 
     fn acknowledged(&mut self) {
-        while !matches!(
-            self.rx.recv().expect("the router lives"),
-            Some(Notification::DeviceAck(_))
-        ) {}
+        while !matches!(self.rx.recv().expect("the router lives"), Some(Notification::DeviceAck(_))) {}
     }
 
     /// The next payload.
@@ -111,9 +100,7 @@ impl Rumqttd {
                 tally.take(stamp(&inbox.recv()));
             }
         });
-        inboxes
-            .iter_mut()
-            .for_each(|inbox| inbox.unsubscribe(TOPIC));
+        inboxes.iter_mut().for_each(|inbox| inbox.unsubscribe(TOPIC));
         tally.check(source.expected(receivers));
         ns / receivers as f64
     }

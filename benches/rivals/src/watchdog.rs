@@ -40,9 +40,7 @@ impl Watchdog {
         let (done, rx) = mpsc::channel::<()>();
         thread::spawn(move || {
             if rx.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                eprintln!(
-                    "{what} took longer than {limit:?}: a message was lost, or the machine is overloaded"
-                );
+                eprintln!("{what} took longer than {limit:?}: a message was lost, or the machine is overloaded");
                 let ids: Vec<_> = children().iter().map(Child::id).collect();
                 ids.into_iter().for_each(end);
                 std::process::exit(1);

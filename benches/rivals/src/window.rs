@@ -28,8 +28,7 @@ impl Window {
     /// Whether the publisher should wait before it sends message `number`.
     #[inline]
     pub(crate) fn is_full(&self, number: u64) -> bool {
-        number.is_multiple_of(STRIDE)
-            && number.saturating_sub(self.received.load(Ordering::Relaxed)) > LIMIT
+        number.is_multiple_of(STRIDE) && number.saturating_sub(self.received.load(Ordering::Relaxed)) > LIMIT
     }
 
     /// Waits, letting others run.

@@ -32,22 +32,12 @@ pub(crate) fn open() -> Result<Box<dyn Rival>, String> {
         ("scouting/multicast/enabled", "false"),
         ("scouting/gossip/enabled", "false"),
     ] {
-        config
-            .insert_json5(key, value)
-            .map_err(|error| format!("{key}: {error}"))?;
+        config.insert_json5(key, value).map_err(|error| format!("{key}: {error}"))?;
     }
-    let session = zenoh::open(config)
-        .wait()
-        .map_err(|error| error.to_string())?;
+    let session = zenoh::open(config).wait().map_err(|error| error.to_string())?;
     // Its thread pools start when first used, and would be pinned with whoever uses them first: here nobody is yet.
-    let queryable = session
-        .declare_queryable("warm/up")
-        .wait()
-        .map_err(|error| error.to_string())?;
-    let replies = session
-        .get("warm/up")
-        .wait()
-        .map_err(|error| error.to_string())?;
+    let queryable = session.declare_queryable("warm/up").wait().map_err(|error| error.to_string())?;
+    let replies = session.get("warm/up").wait().map_err(|error| error.to_string())?;
     drop(queryable.try_recv());
     drop(replies);
     Ok(Box::new(Zenoh { session }))
@@ -76,10 +66,7 @@ impl Rival for Zenoh {
 
     fn memory(&self, count: usize) -> Option<f64> {
         Some(memory::each(count, |number| {
-            self.session
-                .declare_subscriber(format!("dev/{number:08}/temp"))
-                .wait()
-                .expect("a subscription")
+            self.session.declare_subscriber(format!("dev/{number:08}/temp")).wait().expect("a subscription")
         }))
     }
 
@@ -92,11 +79,7 @@ impl Rival for Zenoh {
 impl Zenoh {
     fn subscriber(&self, setup: &Setup) -> Subscriber<FifoChannelHandler<Sample>> {
         let channel = FifoChannel::new(setup.capacity);
-        self.session
-            .declare_subscriber(KEY)
-            .with(channel)
-            .wait()
-            .expect("a subscription")
+        self.session.declare_subscriber(KEY).with(channel).wait().expect("a subscription")
     }
 
     fn publish(&self, payload: &[u8]) {
@@ -110,10 +93,7 @@ impl Zenoh {
         let ns = time(iterations, || {
             self.publish(source.next());
             for inbox in &inboxes {
-                let sample = inbox
-                    .try_recv()
-                    .expect("an open channel")
-                    .expect("the message just published");
+                let sample = inbox.try_recv().expect("an open channel").expect("the message just published");
                 tally.take(read(sample.payload()));
             }
         });
@@ -166,8 +146,7 @@ impl Zenoh {
         // What zenoh's own channels do too: a callback that hands the query on.
         let (tx, rx) = crossbeam_channel::bounded(setup.capacity);
         let queryable = self.session.declare_queryable(KEY);
-        let queryable =
-            queryable.callback(move |query| tx.send(query).expect("the answerer listens"));
+        let queryable = queryable.callback(move |query| tx.send(query).expect("the answerer listens"));
         let queryable = queryable.wait().expect("a queryable");
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -187,12 +166,7 @@ impl Zenoh {
     fn ask(&self, iterations: u64) -> f64 {
         let (mut source, mut tally) = (Source::<16>::new(), Tally::default());
         let ns = time(iterations, || {
-            let replies = self
-                .session
-                .get(KEY)
-                .payload(source.next())
-                .wait()
-                .expect("asked");
+            let replies = self.session.get(KEY).payload(source.next()).wait().expect("asked");
             let reply: Reply = replies.recv().expect("an answer");
             tally.take(read(reply.result().expect("a good answer").payload()));
         });
