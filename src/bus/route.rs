@@ -93,16 +93,19 @@ impl Connection {
             }
         };
         self.desk().count_publish(size, accepted);
-        let mut total = Finished { accepted, ..Finished::default() };
-        if !later.is_empty() {
-            total = self.finish(later, accepted, waiting);
-            total.accepted += accepted;
+        *matched = accepted > 0;
+        if later.is_empty() {
+            if accepted == 0 && reply.is_some() {
+                self.answer_no_responders(subject, reply);
+            }
+            return Ok(accepted);
         }
-        *matched = total.accepted > 0 || total.lost;
-        if !*matched && !total.waits && reply.is_some() {
+        let Finished { accepted: more, lost, waits } = self.finish(later, accepted, waiting);
+        *matched |= more > 0 || lost;
+        if !*matched && !waits && reply.is_some() {
             self.answer_no_responders(subject, reply);
         }
-        Ok(total.accepted)
+        Ok(accepted + more)
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).

@@ -242,6 +242,10 @@ impl Mailbox {
     #[inline(never)]
     fn next_from_spill(&self) -> Option<Message> {
         if !self.intake.counter.load().has(Tally::SPILL) {
+            // Each look at an empty ring takes its lines from a sender: only where it has not been looked at yet.
+            if !self.out.spilling.load(Ordering::Relaxed) {
+                return None;
+            }
             self.out.spilling.store(false, Ordering::Relaxed);
             return self.ring.1.try_recv().ok();
         }
