@@ -106,14 +106,19 @@ fn there_is_no_thread_but_the_timers() {
     assert!(request.as_mut().poll(&mut cx).is_pending());
     assert_eq!(more_than(&before), 2, "each bus has its own");
     drop((other, another, kept, request));
-    while more_than(&before) > 1 {
-        std::thread::yield_now();
-    }
+    wait_until("the timer threads of two buses have ended", || more_than(&before) <= 1);
     bus.close();
     drop((all, bus, client, silent));
     assert_eq!(more_than(&before), 1, "a future is a handle like any other");
     drop(soon);
-    while threads() != before {
+    wait_until("the last timer thread has ended", || threads() == before);
+}
+
+/// Waits for the state; a promise that is broken is to fail, not to hang. The bound is far beyond what any machine needs.
+fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !reached() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "not in time: {what}");
         std::thread::yield_now();
     }
 }

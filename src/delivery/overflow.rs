@@ -28,7 +28,7 @@ pub enum Overflow {
     /// waits the whole time for itself; [`Client::publish_async`](crate::Client::publish_async) suspends its task instead.
     Block(Duration),
     /// Ends the subscription as a NATS server does with a slow connection (L1): queued messages can still be received, then
-    /// [`RecvError::Closed`](crate::RecvError) says why.
+    /// [`RecvError`](crate::RecvError) says why.
     Close,
 }
 
