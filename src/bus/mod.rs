@@ -134,7 +134,12 @@ impl Bus {
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
     pub fn has_interest(&self, subject: &str) -> bool {
-        crate::subject::check_subject(subject).is_ok() && self.shared.account.matcher.has_interest(subject)
+        self.is_publishable(subject) && self.shared.account.matcher.has_interest(subject)
+    }
+
+    /// Whether a publish may go there: what is asked of the matcher is remembered, and then no longer checked.
+    fn is_publishable(&self, subject: &str) -> bool {
+        subject.len() <= self.limits().max_subject_len && crate::subject::check_subject(subject).is_ok()
     }
 
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.

@@ -78,19 +78,14 @@ impl Connection {
         let accepted = if let Some(prepared) = prepared {
             matcher.with_prepared(prepared, deliver)
         } else {
-            match matcher.with_remembered(subject, deliver) {
-                Ok(accepted) => accepted,
-                Err(deliver) => {
-                    // A subject that some thread remembers was checked when it was first used.
-                    if !*checked {
-                        check_subject(subject).map_err(RouteError::Subject)?;
-                    }
-                    if subject.len() > limits.max_subject_len {
-                        return Err(RouteError::SubjectTooLong { len: subject.len(), max: limits.max_subject_len });
-                    }
-                    matcher.with_matches(subject, deliver)
+            let check = || {
+                if !*checked {
+                    check_subject(subject).map_err(RouteError::Subject)?;
                 }
-            }
+                let (len, max) = (subject.len(), limits.max_subject_len);
+                if len > max { Err(RouteError::SubjectTooLong { len, max }) } else { Ok(()) }
+            };
+            matcher.with_checked(subject, check, deliver)?
         };
         self.desk().count_publish(size, accepted);
         *matched = accepted > 0;

@@ -41,24 +41,33 @@ struct Missed<C, M> {
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
-    /// Calls `f` with what `subject` leads to, if this thread remembers it; else gives `f` back.
+    /// Calls `f` with what `subject` leads to.
     ///
     /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
     /// run a user's code.
-    #[inline]
-    pub(crate) fn with_remembered<R, F>(&self, subject: &str, f: F) -> Result<R, F>
-    where
-        F: FnOnce(Hit<'_, T>) -> R,
-    {
-        self.recall(subject, f, |f, hit| f(hit)).map_err(|missed| missed.todo)
-    }
-
-    /// Calls `f` with what `subject` leads to. What is said of `f` in [`Matcher::with_remembered`] holds here too.
     #[inline]
     pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
         match self.recall(subject, f, |f, hit| f(hit)) {
             Ok(result) => result,
             Err(missed) => self.with_found(subject, missed),
+        }
+    }
+
+    /// As [`Matcher::with_matches`], for a caller that lets only subjects in that pass `check`: it is asked only where this thread does
+    /// not remember the subject, which has passed then before.
+    #[inline]
+    pub(crate) fn with_checked<R, E>(
+        &self,
+        subject: &str,
+        check: impl FnOnce() -> Result<(), E>,
+        f: impl FnOnce(Hit<'_, T>) -> R,
+    ) -> Result<R, E> {
+        match self.recall(subject, f, |f, hit| f(hit)) {
+            Ok(result) => Ok(result),
+            Err(missed) => {
+                check()?;
+                Ok(self.with_found(subject, missed))
+            }
         }
     }
 
