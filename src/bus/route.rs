@@ -3,7 +3,7 @@
 use super::later::{Finished, Later};
 use super::{Connection, Phase, Waiting};
 use crate::account::Subscription;
-use crate::delivery::{After, DropReason, Offered, Refused};
+use crate::delivery::{After, DropReason, Mailbox, Offered, Refused};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::{Subject, SubjectError, check_subject};
@@ -134,16 +134,10 @@ impl Connection {
             return 0;
         }
         if let Some(mailbox) = subscription.outlet.queue() {
-            match subscription.outlet.admit(mailbox, size) {
-                Ok(admitted) => {
-                    let after = mailbox.put(make(), admitted);
-                    if after.is_something() {
-                        later.after(subscription, after);
-                    }
-                    return 1;
-                }
-                Err(Refused::Full) => later.full(subscription, make()),
-                Err(Refused::Gone | Refused::Disconnected) => {}
+            match enqueue(subscription, mailbox, size, later, make) {
+                Ok(()) => return 1,
+                Err((make, Refused::Full)) => later.full(subscription, make()),
+                Err((_, Refused::Gone | Refused::Disconnected)) => {}
             }
             return 0;
         }
@@ -218,12 +212,7 @@ impl Connection {
                 refused
             });
         };
-        let admitted = subscription.outlet.admit(mailbox, size)?;
-        let after = mailbox.put(message.clone(), admitted);
-        if after.is_something() {
-            later.after(subscription, after);
-        }
-        Ok(())
+        enqueue(subscription, mailbox, size, later, || message.clone()).map_err(|(_, refused)| refused)
     }
 
     /// To what is not a queue of ours. There the message must know who received it; a queue's learn it when they are taken.
@@ -304,5 +293,26 @@ impl Connection {
         if !later.is_empty() {
             self.finish(later, 1, None);
         }
+    }
+}
+
+/// Into a queue of ours: the message is made only once it is let in; else `make` is given back.
+#[inline]
+fn enqueue<F: FnOnce() -> Message>(
+    subscription: &Arc<Subscription>,
+    mailbox: &Mailbox,
+    size: usize,
+    later: &mut Later,
+    make: F,
+) -> Result<(), (F, Refused)> {
+    match subscription.outlet.admit(mailbox, size) {
+        Ok(admitted) => {
+            let after = mailbox.put(make(), admitted);
+            if after.is_something() {
+                later.after(subscription, after);
+            }
+            Ok(())
+        }
+        Err(refused) => Err((make, refused)),
     }
 }

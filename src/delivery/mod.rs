@@ -16,7 +16,7 @@ mod wake;
 
 pub use episode::Lost;
 pub(crate) use episode::{Episode, Losses};
-pub(crate) use mailbox::{Counts, Refused, Sealed};
+pub(crate) use mailbox::{Counts, Mailbox, Refused, Sealed};
 pub use outlet::CloseReason;
 pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver};
 pub(crate) use overflow::Policy;

@@ -169,6 +169,8 @@ fn tokens_lengths_and_requests_are_bounded() {
         "tokens of subjects are not bounded (S11)"
     );
     for _ in 0..3 {
+        // What was asked about is remembered; it must not come in by that way.
+        assert!(!client.has_interest(&"a".repeat(31)));
         assert!(client.publish("a".repeat(31), "").is_err());
     }
     assert!(client.publisher("a".repeat(31)).is_err());
@@ -193,4 +195,29 @@ fn a_request_says_when_there_is_no_place_for_its_inbox() {
     assert_eq!(client.request("a", "").unwrap_err(), RequestError::MaxSubscriptionsExceeded { max: 1 });
     drop(only);
     assert!(client.request("a", "").unwrap_err().is_no_responders());
+}
+
+/// Block on a user's channel waits for room no longer than the subscription lasts. Goal: it does not wait out its time, which would count
+/// the message as lost. Method: the
+/// publisher is known to wait from its own count, then the subscription ends.
+#[test]
+fn a_wait_for_a_users_channel_ends_with_its_subscription() {
+    let bus = Bus::new();
+    let (tx, rx) = crossbeam_channel::bounded(1);
+    let options = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(20)));
+    let guard = bus.connect().subscribe_channel_with("a", tx, options).unwrap();
+    let client = bus.connect();
+    assert_eq!(client.publish("a", "fills it").unwrap(), 1);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| client.publish("a", "waits").unwrap());
+        while client.stats().published < 2 {
+            std::thread::yield_now();
+        }
+        guard.unsubscribe();
+        assert_eq!(waiting.join().unwrap(), 0);
+    });
+    assert_eq!(rx.len(), 1);
+    drop(guard);
+    let stats = bus.stats();
+    assert_eq!((stats.routed, stats.ledger.matched, stats.ledger.delivered), (1, 1, 1));
 }
