@@ -74,6 +74,8 @@ mod sync;
 // ENGINES: know nothing of clients; each usable and testable alone.
 mod delivery;
 pub mod matcher;
+#[cfg(feature = "server")]
+pub mod protocol;
 
 // HUB: where engines meet.
 mod account;
@@ -82,6 +84,10 @@ mod bus;
 // DOOR: what users hold.
 mod client;
 
+// GUESTS: each a feature, each only through the door.
+#[cfg(feature = "server")]
+pub mod server;
+
 pub mod manual;
 
 // The README's example runs as a test.
@@ -89,7 +95,7 @@ pub mod manual;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use account::{Ledger, SubscriptionInfo};
+pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
@@ -101,4 +107,6 @@ pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};
+#[cfg(feature = "server")]
+pub use server::{ServerOptions, TlsOptions, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

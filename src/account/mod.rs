@@ -3,10 +3,12 @@
 //! A bus has one account. Permissions, imports and exports belong here.
 
 mod ledger;
+mod permissions;
 mod subscription;
 
 pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, SubscriptionInfo};
+pub use permissions::{AllowResponses, Permissions};
 pub(crate) use subscription::Subscription;
 
 use crate::limits::Limits;

@@ -1,0 +1,60 @@
+//! What a session asks of whoever runs it.
+
+use super::{Connect, Refusal};
+use bytes::Bytes;
+
+/// A message that the peer publishes (PUB, HPUB).
+#[derive(Clone, Debug)]
+pub struct Publish<'a> {
+    /// As it came, unchecked (S6, S7). Bytes that are not UTF-8 are escaped: see [`text`](super::text).
+    pub subject: &'a str,
+    /// As it came, unchecked (S5).
+    pub reply: Option<&'a str>,
+    /// The header block as it came, unchecked (H2); `None` if it has no bytes (H3).
+    pub headers: Option<Bytes>,
+    /// The payload: a slice of what was read, not copied.
+    pub payload: Bytes,
+}
+
+/// An interest that the peer announces (SUB).
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribe<'a> {
+    /// As it came, unchecked.
+    pub subject: &'a str,
+    /// As it came, unchecked (S5).
+    pub queue: Option<&'a str>,
+    /// As it came; opaque (C23).
+    pub sid: &'a [u8],
+}
+
+/// What a session does in the world: implemented by whoever runs it. Nothing here may block.
+pub trait Host {
+    /// Appends bytes to what goes to the peer, behind everything that went there before (C15).
+    fn send(&mut self, bytes: &[u8]);
+
+    /// The line `INFO {…} \r\n` that is to be sent now: as a greeting, or again with `connect_info` (C1, C9).
+    fn info(&mut self, connect_info: bool) -> Vec<u8>;
+
+    /// The peer's options are known, or have changed: from its CONNECT, or from their defaults if it began without one (C8, C11,
+    /// C12). Called before any operation; and again at each further CONNECT, with all options merged.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that closes: `Authorization Violation` and the like (P1, P8).
+    fn connect(&mut self, options: &Connect) -> Result<(), Refusal>;
+
+    /// # Errors
+    ///
+    /// Why the message was not published: a refusal of P4 or S10. That nobody got it is no error.
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal>;
+
+    /// Subscribes, unless the sid is taken by a subscription that lives: then it does nothing and succeeds (C24).
+    ///
+    /// # Errors
+    ///
+    /// Why not: `Invalid Subject`, `maximum subscriptions exceeded`, a violation of permissions.
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal>;
+
+    /// Ends the subscription now (`None`), or once it has got `max` messages over its whole life (D2). Unknown: does nothing.
+    fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
+}

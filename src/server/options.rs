@@ -1,0 +1,321 @@
+//! What a server is built with.
+
+use crate::Permissions;
+use crate::protocol::ServerVersion;
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`Server`](super::Server) behaves. Everything has nats-server's default unless a method says otherwise.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Permissions, ServerOptions, User};
+/// use std::time::Duration;
+///
+/// let options = ServerOptions::new()
+///     .ping_interval(Duration::from_secs(20))
+///     .user(User::new("ann", "secret").permissions(Permissions::new().allow_publish("orders.>".parse()?)));
+/// # let _ = options;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct ServerOptions {
+    pub(crate) name: Option<String>,
+    pub(crate) version: ServerVersion,
+    pub(crate) headers: bool,
+    pub(crate) max_payload: usize,
+    pub(crate) max_control_line: usize,
+    pub(crate) max_pending: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_subscriptions: usize,
+    pub(crate) max_subscription_tokens: usize,
+    pub(crate) write_deadline: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_max: u32,
+    pub(crate) lame_duck_duration: Duration,
+    pub(crate) lame_duck_grace: Duration,
+    pub(crate) no_fast_producer_stall: bool,
+    pub(crate) auth: Auth,
+    pub(crate) tls: Option<TlsOptions>,
+}
+
+/// Who may connect.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Auth {
+    /// `None`: the default, 2 s; or 1 s more than the TLS timeout where there is TLS.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) token: Option<Secret>,
+    pub(crate) users: Vec<User>,
+    /// Who is meant by a connection without credentials.
+    pub(crate) no_auth_user: Option<String>,
+    /// For users that have none of their own.
+    pub(crate) default_permissions: Option<Permissions>,
+}
+
+impl Auth {
+    /// Whether a connection must show credentials at all (C3).
+    pub(crate) fn is_required(&self) -> bool {
+        self.token.is_some() || !self.users.is_empty()
+    }
+}
+
+/// A password or token; a text that begins with `$2` and has bcrypt's form is the hash of one. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Somebody who may connect (P1).
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct User {
+    pub(crate) who: Who,
+    pub(crate) permissions: Option<Permissions>,
+}
+
+/// How a user is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Who {
+    Password { name: String, password: Secret },
+    /// The public key, `U…`.
+    Nkey(String),
+}
+
+impl User {
+    /// A user with a password, plain or as its bcrypt hash (`$2a$…`).
+    pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
+        User { who: Who::Password { name: name.into(), password: Secret(password.into()) }, permissions: None }
+    }
+
+    /// A user who signs the server's nonce with the private half of this public nkey (`U…`).
+    pub fn nkey(public: impl Into<String>) -> Self {
+        User { who: Who::Nkey(public.into()), permissions: None }
+    }
+
+    /// What the user may do. Default: the server's default permissions, or everything.
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = Some(permissions);
+        self
+    }
+
+    /// The name, or the public nkey.
+    pub fn name(&self) -> &str {
+        match &self.who {
+            Who::Password { name, .. } => name,
+            Who::Nkey(key) => key,
+        }
+    }
+}
+
+/// TLS on the listener: the server's certificate, and whether clients must show one (C27).
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub struct TlsOptions {
+    /// Certificate chain, PEM.
+    pub(crate) certificates: Vec<u8>,
+    /// Private key, PEM.
+    pub(crate) key: Vec<u8>,
+    /// Authorities of client certificates, PEM: then each client must show one.
+    pub(crate) client_authorities: Option<Vec<u8>>,
+    pub(crate) timeout: Duration,
+    /// TLS before INFO.
+    pub(crate) handshake_first: bool,
+}
+
+impl TlsOptions {
+    /// With this certificate chain and private key, both PEM. Read when the server starts, which is when they are checked.
+    pub fn new(certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        TlsOptions {
+            certificates: certificates.into(),
+            key: key.into(),
+            client_authorities: None,
+            timeout: Duration::from_secs(2),
+            handshake_first: false,
+        }
+    }
+
+    /// Clients must show a certificate that one of these authorities (PEM) signed.
+    pub fn verify_clients(mut self, authorities: impl Into<Vec<u8>>) -> Self {
+        self.client_authorities = Some(authorities.into());
+        self
+    }
+
+    /// How long a handshake may take. Default 2 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The handshake comes before INFO, not after it (C27). Default false.
+    pub fn handshake_first(mut self, first: bool) -> Self {
+        self.handshake_first = first;
+        self
+    }
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsOptions")
+            .field("verify_clients", &self.client_authorities.is_some())
+            .field("timeout", &self.timeout)
+            .field("handshake_first", &self.handshake_first)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerOptions {
+    /// nats-server 2.15.1 without authentication and TLS.
+    pub fn new() -> Self {
+        ServerOptions {
+            name: None,
+            version: ServerVersion::default(),
+            headers: true,
+            max_payload: 1 << 20,
+            max_control_line: 4_096,
+            max_pending: 64 << 20,
+            max_connections: 65_536,
+            max_subscriptions: 0,
+            max_subscription_tokens: 0,
+            write_deadline: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(120),
+            ping_max: 2,
+            lame_duck_duration: Duration::from_secs(120),
+            lame_duck_grace: Duration::from_secs(10),
+            no_fast_producer_stall: false,
+            auth: Auth::default(),
+            tls: None,
+        }
+    }
+
+    /// The server's name. Default: its id.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Which version it speaks like, where versions differ.
+    pub fn version(mut self, version: ServerVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Whether headers are supported (H4). Default true.
+    pub fn headers(mut self, supported: bool) -> Self {
+        self.headers = supported;
+        self
+    }
+
+    /// Bytes of payload plus header block of one message (L4). Default 1 MiB. The bus's own limit holds beside it.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Bytes of a control line's arguments (C21). Default 4,096.
+    pub fn max_control_line(mut self, bytes: usize) -> Self {
+        self.max_control_line = bytes;
+        self
+    }
+
+    /// Bytes that may wait to be written to one connection before it is closed as a slow consumer (L1). Default 64 MiB.
+    pub fn max_pending(mut self, bytes: usize) -> Self {
+        self.max_pending = bytes;
+        self
+    }
+
+    /// Connections at one time (L6); 0 means no bound. Default 65,536.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Subscriptions of one connection (L5); 0 means no bound. Default 0.
+    pub fn max_subscriptions(mut self, subscriptions: usize) -> Self {
+        self.max_subscriptions = subscriptions;
+        self
+    }
+
+    /// Tokens of a subscription's subject (S11); 0 means no bound. Default 0.
+    pub fn max_subscription_tokens(mut self, tokens: usize) -> Self {
+        self.max_subscription_tokens = tokens;
+        self
+    }
+
+    /// How long one write may take before the connection is closed as a slow consumer (L2). Default 10 s.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.write_deadline = deadline;
+        self
+    }
+
+    /// Time between two PINGs of the server (C17). Default 2 min.
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.ping_interval = interval;
+        self
+    }
+
+    /// PINGs that may be unanswered (C17). Default 2.
+    pub fn ping_max(mut self, pings: u32) -> Self {
+        self.ping_max = pings;
+        self
+    }
+
+    /// How long lame duck mode lasts in all, and how long of that nobody is closed yet (C19). Default 2 min and 10 s.
+    pub fn lame_duck(mut self, duration: Duration, grace: Duration) -> Self {
+        (self.lame_duck_duration, self.lame_duck_grace) = (duration, grace);
+        self
+    }
+
+    /// A slow connection does not slow down publishers; messages for it are dropped instead (L3). Default false.
+    pub fn no_fast_producer_stall(mut self, dropped: bool) -> Self {
+        self.no_fast_producer_stall = dropped;
+        self
+    }
+
+    /// How long a connection may take to show its credentials. Default 2 s; with TLS 1 s more than its timeout.
+    pub fn auth_timeout(mut self, timeout: Duration) -> Self {
+        self.auth.timeout = Some(timeout);
+        self
+    }
+
+    /// Connections must show this token, plain or given here as its bcrypt hash (P1).
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.auth.token = Some(Secret(token.into()));
+        self
+    }
+
+    /// One more user who may connect (P1).
+    pub fn user(mut self, user: User) -> Self {
+        self.auth.users.push(user);
+        self
+    }
+
+    /// Which user is meant by a connection without credentials (P1).
+    pub fn no_auth_user(mut self, name: impl Into<String>) -> Self {
+        self.auth.no_auth_user = Some(name.into());
+        self
+    }
+
+    /// Permissions of users without their own (P2).
+    pub fn default_permissions(mut self, permissions: Permissions) -> Self {
+        self.auth.default_permissions = Some(permissions);
+        self
+    }
+
+    /// TLS on the listener.
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions::new()
+    }
+}
