@@ -32,6 +32,7 @@ use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy};
 use crate::limits::Limits;
+use crate::rng::Rng;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     hub: Hub,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
+    /// What [`Bus::random`] draws from.
+    luck: Mutex<Rng>,
     /// The bounds of a subscription that asks for none of its own.
     pub(crate) usual: Arc<Policy>,
     /// The bounds of what queues nothing itself: as large as can be counted.
@@ -130,6 +133,12 @@ impl Bus {
     /// The clock it was built with.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// 64 random bits that follow from the bus's seed, if it was given one, and from how often this was called before (G7): for parts
+    /// of a program whose choices are to repeat with those of the bus. Not for secrets.
+    pub fn random(&self) -> u64 {
+        self.shared.luck.lock().bits()
     }
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
