@@ -99,8 +99,8 @@ pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
-    Publisher, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError,
-    SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
+    Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError,
+    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};

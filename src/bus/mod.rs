@@ -32,6 +32,7 @@ use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy};
 use crate::limits::Limits;
+use crate::subject::check_subject;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
@@ -134,12 +135,7 @@ impl Bus {
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
     pub fn has_interest(&self, subject: &str) -> bool {
-        self.is_publishable(subject) && self.shared.account.matcher.has_interest(subject)
-    }
-
-    /// Whether a publish may go there: what is asked of the matcher is remembered, and then no longer checked.
-    fn is_publishable(&self, subject: &str) -> bool {
-        subject.len() <= self.limits().max_subject_len && crate::subject::check_subject(subject).is_ok()
+        self.shared.has_interest(subject, false)
     }
 
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.
@@ -171,6 +167,13 @@ impl Default for Bus {
 impl Shared {
     pub(crate) fn phase(&self) -> Phase {
         connection::phase_from(self.phase.load(Ordering::SeqCst))
+    }
+
+    /// Whether a publish there would find a subscription. The length is checked, since what is asked of the matcher is remembered, and
+    /// then not checked again.
+    pub(crate) fn has_interest(&self, subject: &str, lenient: bool) -> bool {
+        let fits = subject.len() <= self.account.limits.max_subject_len;
+        fits && (lenient || check_subject(subject).is_ok()) && self.account.matcher.has_interest(subject)
     }
 
     pub(crate) fn close(&self) {
