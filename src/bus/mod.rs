@@ -8,6 +8,7 @@
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
 //! | `event` | what is told to whoever asks |
+//! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
 
 mod builder;
@@ -16,6 +17,7 @@ mod event;
 mod inbox;
 mod later;
 mod route;
+mod sleep;
 mod stats;
 
 pub use builder::{BuildError, BusBuilder};
@@ -25,6 +27,7 @@ pub use event::{Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
+pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 
 use crate::account::{Account, Subscription, Totals};
@@ -38,6 +41,7 @@ use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// An in-process message bus. Cheap to clone; clones are the same bus.
 ///
@@ -131,6 +135,31 @@ impl Bus {
     /// The clock it was built with.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// Waits for `time` to pass on the bus's clock without blocking a thread; counted from this call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes the timer back.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, Clock};
+    /// use std::task::{Context, Poll, Waker};
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::manual();
+    /// let bus = Bus::builder().clock(&clock).build();
+    /// let mut hour = std::pin::pin!(bus.sleep(Duration::from_secs(3600)));
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Pending);
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Ready(()));
+    /// ```
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        Sleep::new(self.shared.timers.clone(), time)
     }
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
