@@ -163,8 +163,11 @@ impl Server {
     pub fn url(&self) -> String {
         let mut address = self.address().expect("the server listens somewhere");
         if address.ip().is_unspecified() {
-            let loopback: std::net::IpAddr =
-                if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+            let loopback: std::net::IpAddr = if address.is_ipv4() {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            };
             address.set_ip(loopback);
         }
         let scheme = if self.registry.options().tls.is_some() { "tls" } else { "nats" };

@@ -99,7 +99,9 @@ pub(crate) enum Who {
 impl Who {
     fn is_same(&self, other: &Who) -> bool {
         match (self, other) {
-            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => name == other,
+            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => {
+                name == other
+            }
             _ => false,
         }
     }

@@ -54,7 +54,7 @@ fn recognise_again(registry: &Registry, connection: &Connection) {
     for (sid, subscription, _guard) in gone {
         let refusal = Refusal::subscription_ended(subscription.pattern.as_str(), subscription.queue.as_deref(), &sid);
         let mut line = Vec::new();
-        encode::err(&mut line, &refusal);
+        encode::error(&mut line, &refusal);
         connection.out.send(&line);
     }
 }
