@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Where a bus takes its time from. Cheap to clone; clones are the same clock.
 #[derive(Clone, Debug)]
@@ -40,14 +40,6 @@ impl Clock {
         match &self.0 {
             Kind::System { origin } => origin.elapsed(),
             Kind::Manual(clock) => clock.now(),
-        }
-    }
-
-    /// The time of day. On a manual clock the day it was made is the first of 1970, so that it too repeats.
-    pub fn wall(&self) -> SystemTime {
-        match &self.0 {
-            Kind::System { .. } => SystemTime::now(),
-            Kind::Manual(clock) => SystemTime::UNIX_EPOCH + clock.now(),
         }
     }
 }
