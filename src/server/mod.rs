@@ -21,6 +21,8 @@
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
 //! | `error` | why it did not start |
+//! | `log` | where log lines go |
+//! | `monitor` | what a server tells of itself |
 //! | `config` | nats-server's configuration language |
 
 mod auth;
@@ -31,6 +33,8 @@ mod home;
 mod host;
 mod lame_duck;
 mod listener;
+mod log;
+mod monitor;
 mod options;
 mod outbound;
 mod pipe;
@@ -39,6 +43,11 @@ mod tls;
 
 pub use config::Config;
 pub use error::ServerError;
+pub use log::{LogLevel, Logger};
+pub use monitor::{
+    ConnInfo, ConnState, Connz, ConnzOptions, Healthz, HealthzError, HealthzOptions, MonitorError, ShowSubscriptions,
+    SlowConsumerStats, SortBy, StaleConnectionStats, SubDetail, SublistStats, Subsz, SubszOptions, Varz,
+};
 pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
