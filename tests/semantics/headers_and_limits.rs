@@ -24,8 +24,8 @@ const HEADERS: &[(&str, &str)] = &[("Id", "1"), ("id", "2"), ("Id", "3"), ("X-Em
 
 fn h1_headers_and_payload_arrive_together<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     connection
         .publish(Out { subject: "foo", reply: Some("r"), headers: &[("A", "b")], payload: b"body" })
         .expect("a good publish");
@@ -58,8 +58,8 @@ fn h2_order_is_kept<S: System>() {
 
 fn h7_surrounding_blanks_are_cut_off<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     connection.publish(Out { subject: "foo", headers: &[("A", "  b  ")], ..Out::default() }).expect("a good publish");
     let got = subscription.next().expect("it comes");
     assert_eq!(got.headers, [("A".to_owned(), "b".to_owned())]);
@@ -68,8 +68,8 @@ fn h7_surrounding_blanks_are_cut_off<S: System>() {
 /// C7, H1: `NATS/1.0` and two line ends are 12 bytes, `A: b` and its line end 6.
 fn l4_max_payload_counts_headers_and_allows_equality<S: System>() {
     let system = S::start(Setup { max_payload: Some(40), ..Setup::default() });
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     let publish = |headers, len| {
         connection.publish(Out { subject: "foo", headers, payload: &[b'x'; 64][..len], ..Out::default() })
     };

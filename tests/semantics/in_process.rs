@@ -2,8 +2,8 @@
 
 use super::system::*;
 use postroom::{
-    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RequestError, RequestMany, SubscribeError,
-    SubscribeOptions, Subscriber, SubscriptionGuard,
+    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RecvTimeoutError, RequestError, RequestMany,
+    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 
 pub struct InProcess(Bus);
@@ -98,7 +98,11 @@ struct Sub(Subscriber);
 
 impl Subscription for Sub {
     fn next(&self) -> Option<Got> {
-        self.0.recv().ok().map(|message| got(&message))
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(message) => Some(got(&message)),
+            Err(RecvTimeoutError::Timeout) => panic!("a message: nothing for {PATIENCE:?}"),
+            Err(_) => None,
+        }
     }
 
     fn arrived(&self) -> Vec<Got> {

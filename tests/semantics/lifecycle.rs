@@ -27,8 +27,8 @@ fn send(connection: &dyn Connection, numbers: std::ops::Range<usize>) {
 
 fn d1_unsubscribe_ends_at_once_and_keeps_what_arrived<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let (subscription, other) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let (subscription, other) = (subscriber.subscribe("foo"), subscriber.subscribe("foo"));
     send(&*connection, 0..2);
     subscription.unsubscribe();
     subscription.unsubscribe();
@@ -39,8 +39,8 @@ fn d1_unsubscribe_ends_at_once_and_keeps_what_arrived<S: System>() {
 
 fn d2_the_limit_counts_what_came_before<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     send(&*connection, 0..2);
     // Taken or not makes no difference.
     assert_eq!(subscription.next().map(|got| got.text()).as_deref(), Some("0"));
@@ -51,16 +51,16 @@ fn d2_the_limit_counts_what_came_before<S: System>() {
 
 fn d2_a_limit_already_reached_ends_at_once<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     for max in [0, 1, 2] {
-        let subscription = connection.subscribe("foo");
+        let subscription = subscriber.subscribe("foo");
         send(&*connection, 0..2);
         subscription.unsubscribe_after(max);
         connection.flush();
         send(&*connection, 2..4);
         assert_eq!(subscription.payloads(), ["0", "1"], "max {max} after 2");
     }
-    let fresh = connection.subscribe("foo");
+    let fresh = subscriber.subscribe("foo");
     fresh.unsubscribe_after(0);
     send(&*connection, 0..1);
     assert_eq!(fresh.arrived(), []);
@@ -68,8 +68,8 @@ fn d2_a_limit_already_reached_ends_at_once<S: System>() {
 
 fn d3_a_later_limit_replaces_the_earlier<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let (raised, lowered) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let (raised, lowered) = (subscriber.subscribe("foo"), subscriber.subscribe("foo"));
     raised.unsubscribe_after(2);
     lowered.unsubscribe_after(5);
     send(&*connection, 0..1);
@@ -94,8 +94,8 @@ fn d4_own_messages_under_no_echo_do_not_count<S: System>() {
 
 fn d5_the_end_is_seen_by_the_receiver<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     subscription.unsubscribe_after(2);
     send(&*connection, 0..3);
     let got: Vec<String> = std::iter::from_fn(|| subscription.next()).map(|got| got.text()).collect();
@@ -104,8 +104,8 @@ fn d5_the_end_is_seen_by_the_receiver<S: System>() {
 
 fn d7_drain_of_a_subscription_hands_over_what_arrived<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     send(&*connection, 0..3);
     subscription.drain();
     connection.flush();

@@ -5,6 +5,10 @@
 //! ends a subscription is in force everywhere when it returns.
 
 use std::fmt::Debug;
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a system is started with; `None` is the system's default.
 #[derive(Clone, Copy, Default)]
