@@ -82,7 +82,10 @@ pub struct User {
 /// How a user is known.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Who {
-    Password { name: String, password: Secret },
+    Password {
+        name: String,
+        password: Secret,
+    },
     /// The public key, `U…`.
     Nkey(String),
 }
