@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Which sequences of the seed: their numbers.
     pub(crate) sequences: Range<u64>,
     pub(crate) seed: u64,
+    /// Only this profile.
+    pub(crate) profile: Option<String>,
     /// Threads, each with servers of its own.
     pub(crate) workers: usize,
     /// How long a server may be silent before it counts as stalled.
@@ -28,7 +30,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// As many sequences as `POSTROOM_SEQUENCES` says, or this many; of the seed `POSTROOM_SEED`, or of one that never changes. A failure
-    /// says what to set to see it again.
+    /// says what to set to see it again. `POSTROOM_PROFILE` leaves only the sequences of one configuration.
     pub(crate) fn from_environment(sequences: u64) -> Self {
         let number = |name: &str| {
             let text = std::env::var(name).ok()?;
@@ -39,6 +41,7 @@ impl Settings {
         Settings {
             sequences: one.unwrap_or(0..count),
             seed: number("POSTROOM_SEED").unwrap_or(2_151),
+            profile: std::env::var("POSTROOM_PROFILE").ok(),
             workers: 2,
             patience: Duration::from_secs(10),
         }
@@ -128,6 +131,9 @@ fn work(settings: &Settings, make: MakePair<'_>, next: &AtomicU64, enough: &Atom
             return report;
         }
         let profile = MIX[usize::try_from(number).expect("a small number") % MIX.len()];
+        if settings.profile.as_ref().is_some_and(|only| only != profile.name) {
+            continue;
+        }
         let targets = pairs.entry(profile.name).or_insert_with(|| make(profile));
         let mut tree = tree(settings.seed, number, profile);
         let sequence = tree.current();
