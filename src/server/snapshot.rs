@@ -1,10 +1,9 @@
 //! What a server knows of itself, as the monitor wants it.
 
-use super::connection::Connection;
+use super::connection::{Connection, Interest};
 use super::log::LogLevel;
 use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
 use super::registry::Registry;
-use crate::SubscriptionGuard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,9 +22,10 @@ impl Source for Registry {
         Identity {
             id: self.id(),
             name: self.name(),
-            version: options.version.to_string(),
+            version: options.version.as_str().to_owned(),
             git_commit: None,
-            go: Registry::BUILT_WITH.to_owned(),
+            // As in INFO.
+            go: String::new(),
             host: address.map(|address| address.ip().to_string()).unwrap_or_default(),
             port: address.map_or(0, |address| address.port()),
             start: self.started,
@@ -96,8 +96,8 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     let redacted = || connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]".to_owned());
     let shown = [&connect.nkey, &connect.user, &state.user].into_iter().flatten().find(|name| !name.is_empty());
     let list = match (state.closed, subscriptions) {
-        (Some(_), _) => state.last_list.clone(),
-        (None, true) => list(&state.subscriptions, &state.limits, usize::MAX),
+        (Some(_), _) => state.last.1.clone(),
+        (None, true) => list(&state.subscriptions, usize::MAX),
         (None, false) => Vec::new(),
     };
     let counts = connection.counts();
@@ -106,7 +106,6 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
         0 => connection.started,
         last => clock.wall_time() - clock.now().saturating_sub(Duration::from_millis(last)),
     };
-    let live = || state.subscriptions.values().filter(|guard| guard.close_reason().is_none()).count();
     monitor::Connection {
         cid: connection.cid,
         address: connection.peer,
@@ -119,7 +118,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
         out_msgs: counts.out_msgs,
         out_bytes: counts.out_bytes,
         stalls: counts.stalls,
-        subscriptions: if state.closed.is_some() { state.last_count } else { live() },
+        subscriptions: if state.closed.is_some() { state.last.0 } else { live(&state.subscriptions).count() },
         name: connect.name.clone(),
         lang: connect.lang.clone(),
         version: connect.version.clone(),
@@ -133,26 +132,23 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     }
 }
 
-/// What is remembered of the subscriptions of a connection that is being closed.
-pub(super) fn last_list(
-    subscriptions: &BTreeMap<Box<[u8]>, SubscriptionGuard>,
-    limits: &BTreeMap<Box<[u8]>, u64>,
-) -> Vec<Subscription> {
-    list(subscriptions, limits, CLOSED_LIST_MAX)
+/// What is remembered of the subscriptions of a connection that is being closed: how many there were, and some of them.
+pub(super) fn last(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> (usize, Vec<Subscription>) {
+    (live(subscriptions).count(), list(subscriptions, CLOSED_LIST_MAX))
 }
 
-fn list(
-    subscriptions: &BTreeMap<Box<[u8]>, SubscriptionGuard>,
-    limits: &BTreeMap<Box<[u8]>, u64>,
-    max: usize,
-) -> Vec<Subscription> {
-    let live = subscriptions.iter().filter(|(_, guard)| guard.close_reason().is_none());
-    let entries = live.map(|(sid, guard)| Subscription {
-        subject: guard.pattern().as_str().to_owned(),
-        queue: guard.queue().map(str::to_owned),
+fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {
+    let all = subscriptions.iter().map(|(sid, interest)| (&**sid, interest));
+    all.filter(|(_, interest)| interest.guard.close_reason().is_none())
+}
+
+fn list(subscriptions: &BTreeMap<Box<[u8]>, Interest>, max: usize) -> Vec<Subscription> {
+    let entries = live(subscriptions).map(|(sid, interest)| Subscription {
+        subject: interest.guard.pattern().as_str().to_owned(),
+        queue: interest.queue.clone(),
         sid: String::from_utf8_lossy(sid).into_owned(),
-        msgs: guard.stats().delivered,
-        max: limits.get(sid).copied(),
+        msgs: interest.guard.stats().delivered,
+        max: interest.max,
     });
     entries.take(max).collect()
 }
