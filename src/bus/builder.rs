@@ -7,7 +7,7 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{Overflow, Policy};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
-use crate::rng;
+use crate::rng::{self, Rng};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::collections::BTreeMap;
@@ -116,6 +116,7 @@ impl BusBuilder {
             hub: Hub::default(),
             clock,
             seed,
+            luck: Mutex::new(Rng::new(seed, u64::MAX)),
             usual: Arc::new(usual),
             boundless: Arc::new(boundless),
             phase: AtomicU8::new(Phase::Open as u8),

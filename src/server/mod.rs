@@ -1,5 +1,300 @@
 //! Real NATS clients attach to a bus: over any byte stream, or through a listener.
+//!
+//! A [`Server`] speaks the NATS client protocol for a [`Bus`], so that an unmodified NATS client of any language is one more client of
+//! it: wire clients and in-process clients share subjects, queue groups, requests and no-responders. It can do nothing that an
+//! in-process client could not: each connection is a [`Client`](crate::Client), each SUB a callback subscription.
+//!
+//! It is a test double and a way to grow, not a production server: there is no cluster and nothing is stored.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `options` | what a server is built with |
+//! | `listener` | how connections come in |
+//! | `connection` | the two tasks of a connection, and its end |
+//! | `host` | what a client's operations do on the bus |
+//! | `outbound` | what waits to be written, and what happens to the slow |
+//! | `registry` | identity, options, the list of connections |
+//! | `auth` | credentials |
+//! | `tls` | certificates and handshakes |
+//! | `lame_duck` | a slow farewell |
+//! | `reload` | other options while it runs |
+//! | `home` | the runtime it lives on |
+//! | `pipe` | a connection without a socket |
+//! | `error` | why it did not start |
+//! | `log` | where log lines go |
+//! | `monitor` | what a server tells of itself |
+//! | `config` | nats-server's configuration language |
 
+mod auth;
+pub mod config;
+mod connection;
+mod error;
+mod home;
+mod host;
+mod lame_duck;
+mod listener;
+mod log;
+mod monitor;
 mod options;
+mod outbound;
+mod pipe;
+mod registry;
+mod tls;
 
+pub use config::Config;
+pub use error::ServerError;
+pub use log::{LogLevel, Logger};
+pub use monitor::{
+    ConnInfo, ConnState, Connz, ConnzOptions, Healthz, HealthzError, HealthzOptions, MonitorError, ShowSubscriptions,
+    SlowConsumerStats, SortBy, StaleConnectionStats, SubDetail, SublistStats, Subsz, SubszOptions, Varz,
+};
 pub use options::{ServerOptions, TlsOptions, User};
+pub use pipe::Pipe;
+
+use crate::Bus;
+use home::Home;
+use listener::Listener;
+use options::{Auth, Secret};
+use parking_lot::Mutex;
+use registry::Registry;
+use std::fmt;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A server that real NATS clients attach to; dropping it stops it.
+///
+/// It lives on the tokio runtime that is current when it is made, or on one of its own where there is none, so that it can be used
+/// from code that knows no runtime.
+///
+/// Messages are routed on the server's threads, callbacks of in-process subscribers included: one that blocks holds up the
+/// connections that share its thread, and so does a subscription with [`Overflow::Block`](crate::Overflow::Block) that is full.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, Server};
+///
+/// let bus = Bus::new();
+/// let server = Server::bind(&bus, "127.0.0.1:0")?;
+/// println!("connect your NATS client to {}", server.url());
+/// let orders = bus.connect().subscribe("orders.>")?; // gets what it publishes
+/// # drop(orders);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server {
+    registry: Arc<Registry>,
+    home: Home,
+    listener: Mutex<Option<Arc<Listener>>>,
+}
+
+impl Server {
+    /// A server that listens on `address` with the default options; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind_with`].
+    pub fn bind(bus: &Bus, address: &str) -> Result<Self, ServerError> {
+        Server::bind_with(bus, address, ServerOptions::new())
+    }
+
+    /// A server that listens on `address`. Clients can dial it when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Bind`] if the address can't be listened on, and what [`Server::new`] fails with.
+    pub fn bind_with(bus: &Bus, address: &str, options: ServerOptions) -> Result<Self, ServerError> {
+        let server = Server::new(bus, options)?;
+        server.listen(resolve(address)?, address)?;
+        Ok(server)
+    }
+
+    /// A server without a listener, for [`Server::serve`] and [`Server::open_pipe`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Options`] if options contradict each other, [`ServerError::Tls`] if certificates or keys can't be used,
+    /// [`ServerError::Runtime`] if there is no runtime and none can be started.
+    pub fn new(bus: &Bus, options: ServerOptions) -> Result<Self, ServerError> {
+        let registry = Registry::new(bus.clone(), options)?;
+        let home = Home::find().map_err(ServerError::Runtime)?;
+        Ok(Server { registry, home, listener: Mutex::new(None) })
+    }
+
+    /// A server with the default options for one connection, over this stream. Dropping it ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::new`].
+    pub fn attach<S>(bus: &Bus, stream: S) -> Result<Self, ServerError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let server = Server::new(bus, ServerOptions::new())?;
+        server.serve(stream);
+        Ok(server)
+    }
+
+    /// A stream to a server with the default options that exists for it alone: a NATS connection without a socket.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::new`].
+    pub fn pipe(bus: &Bus) -> Result<Pipe, ServerError> {
+        let server = Server::new(bus, ServerOptions::new())?;
+        let (near, far) = tokio::io::duplex(pipe::CAPACITY);
+        server.serve(far);
+        Ok(Pipe::new(near, Some(server)))
+    }
+
+    /// Serves one more connection, over this stream, until either end closes it. On a server that was shut down it ends at once.
+    pub fn serve<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.home.spawn(listener::attend(stream, self.registry.clone()));
+    }
+
+    /// A stream to this server: one more connection without a socket.
+    pub fn open_pipe(&self) -> Pipe {
+        let (near, far) = tokio::io::duplex(pipe::CAPACITY);
+        self.serve(far);
+        Pipe::new(near, None)
+    }
+
+    /// Where it listens; `None` if it does not.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.registry.address()
+    }
+
+    /// Where clients are to connect to: `nats://127.0.0.1:PORT`, or `tls://…`. For a server that listens everywhere, the loopback
+    /// address.
+    ///
+    /// # Panics
+    ///
+    /// If the server was made without an address.
+    pub fn url(&self) -> String {
+        let mut address = self.address().expect("the server listens somewhere");
+        if address.ip().is_unspecified() {
+            let loopback: std::net::IpAddr = if address.is_ipv4() {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            };
+            address.set_ip(loopback);
+        }
+        let scheme = if self.registry.options().tls.is_some() { "tls" } else { "nats" };
+        format!("{scheme}://{address}")
+    }
+
+    /// The server's id, which each start and restart makes anew: 56 characters (C2).
+    pub fn id(&self) -> String {
+        self.registry.id()
+    }
+
+    /// Its name; its id if it was given none.
+    pub fn name(&self) -> String {
+        self.registry.name()
+    }
+
+    /// The bus it serves.
+    pub fn bus(&self) -> &Bus {
+        &self.registry.bus
+    }
+
+    /// Closes the listener and all connections, as a server does that ends (C18). When it returns, new dials are refused and the
+    /// subscriptions of all connections are gone. What waits to be written is still written.
+    ///
+    /// Blocking: on a runtime of its own it waits until the connections are closed, up to one second for those that don't take
+    /// what waits for them. Within a runtime it does not wait.
+    pub fn shutdown(&self) {
+        if let Some(listener) = self.listener.lock().take() {
+            listener.close();
+        }
+        self.registry.shut();
+        if self.home.may_block() {
+            self.registry.wait_until_empty();
+        }
+    }
+
+    /// Ends all connections and listens again on the same port, under a new id: to its clients, a server that was restarted. The bus
+    /// and its in-process clients notice nothing. It also brings back a server that was shut down.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] if the port was taken meanwhile.
+    pub fn restart(&self) -> Result<(), ServerError> {
+        let address = self.address().ok_or(ServerError::NoListener)?;
+        self.shutdown();
+        self.registry.reopen();
+        self.listen(vec![address], &address.to_string())
+    }
+
+    /// Says farewell slowly (C19): no new connections from now on, and clients are told to go elsewhere; after the grace period
+    /// connections are closed one by one; then the server is shut down. Returns at once; see [`Server::wait`]. Without connections it
+    /// shuts down at once. Does nothing if it was called before.
+    pub fn lame_duck(&self) {
+        if !self.registry.become_lame() {
+            return;
+        }
+        if let Some(listener) = self.listener.lock().take() {
+            listener.close();
+        }
+        if self.registry.open().is_empty() {
+            self.shutdown();
+        } else {
+            self.home.spawn(lame_duck::fade(self.registry.clone()));
+        }
+    }
+
+    /// Completes once the server is shut down, be it at the end of lame duck mode. Cancel-safe.
+    pub async fn stopped(&self) {
+        self.registry.stopped().await;
+    }
+
+    /// Blocks until the server is shut down.
+    ///
+    /// # Panics
+    ///
+    /// Within a runtime, where [`Server::stopped`] is to be used.
+    pub fn wait(&self) {
+        self.home.handle().block_on(self.registry.stopped());
+        self.registry.wait_until_empty();
+    }
+
+    fn listen(&self, addresses: Vec<SocketAddr>, given: &str) -> Result<(), ServerError> {
+        let failed = |source| ServerError::Bind { address: given.to_owned(), source };
+        // Here and not in a task: so that it is open, or has failed, when this returns.
+        let socket = TcpListener::bind(&addresses[..]).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        let listener = {
+            let _within = self.home.handle().enter();
+            Listener::new(socket).map_err(failed)?
+        };
+        self.registry.set_address(Some(address));
+        self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
+        *self.listener.lock() = Some(listener);
+        Ok(())
+    }
+}
+
+fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {
+    let failed = |source| ServerError::Bind { address: address.to_owned(), source };
+    address.to_socket_addrs().map(Iterator::collect).map_err(failed)
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("id", &self.id())
+            .field("address", &self.address())
+            .field("connections", &self.registry.open().len())
+            .finish_non_exhaustive()
+    }
+}

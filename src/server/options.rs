@@ -1,5 +1,6 @@
 //! What a server is built with.
 
+use super::error::ServerError;
 use crate::Permissions;
 use crate::protocol::ServerVersion;
 use std::fmt;
@@ -59,6 +60,11 @@ impl Auth {
     pub(crate) fn is_required(&self) -> bool {
         self.token.is_some() || !self.users.is_empty()
     }
+
+    /// Whether clients may have to sign a nonce (C3).
+    pub(crate) fn has_nkeys(&self) -> bool {
+        self.users.iter().any(|user| matches!(user.who, Who::Nkey(_)))
+    }
 }
 
 /// A password or token; a text that begins with `$2` and has bcrypt's form is the hash of one. Not shown by `Debug`.
@@ -88,6 +94,17 @@ pub(crate) enum Who {
     },
     /// The public key, `U…`.
     Nkey(String),
+}
+
+impl Who {
+    fn is_same(&self, other: &Who) -> bool {
+        match (self, other) {
+            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => {
+                name == other
+            }
+            _ => false,
+        }
+    }
 }
 
 impl User {
@@ -141,6 +158,11 @@ impl TlsOptions {
             timeout: Duration::from_secs(2),
             handshake_first: false,
         }
+    }
+
+    /// What is read when the server starts.
+    pub(crate) fn files(&self) -> (&[u8], &[u8], Option<&[u8]>) {
+        (&self.certificates, &self.key, self.client_authorities.as_deref())
     }
 
     /// Clients must show a certificate that one of these authorities (PEM) signed.
@@ -314,6 +336,45 @@ impl ServerOptions {
     pub fn tls(mut self, tls: TlsOptions) -> Self {
         self.tls = Some(tls);
         self
+    }
+}
+
+impl ServerOptions {
+    /// What contradicts itself, as nats-server says it.
+    pub(crate) fn check(&self) -> Result<(), ServerError> {
+        let wrong = |text: String| Err(ServerError::Options(text));
+        if self.max_payload > self.max_pending {
+            return wrong(format!(
+                "max_payload ({}) can't be higher than max_pending ({})",
+                self.max_payload, self.max_pending
+            ));
+        }
+        let Auth { token, users, no_auth_user, .. } = &self.auth;
+        if token.is_some() && !users.is_empty() {
+            return wrong("there can be a token or users, not both".to_owned());
+        }
+        for (at, user) in users.iter().enumerate() {
+            if users[..at].iter().any(|other| other.who.is_same(&user.who)) {
+                return wrong(format!("user {:?} comes twice", user.name()));
+            }
+            if let Who::Nkey(key) = &user.who
+                && !(key.starts_with('U') && nkeys::KeyPair::from_public_key(key).is_ok())
+            {
+                return wrong(format!("{key:?} is no public nkey of a user"));
+            }
+        }
+        match no_auth_user {
+            Some(name) if !users.iter().any(|user| user.name() == name) => {
+                wrong(format!("no_auth_user: {name:?} is not among the users"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long a connection may take to show who it is.
+    pub(crate) fn auth_timeout_in_force(&self) -> Duration {
+        let usual = self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1));
+        self.auth.timeout.unwrap_or(usual)
     }
 }
 

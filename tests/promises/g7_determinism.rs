@@ -141,3 +141,14 @@ fn time_stands_still_until_it_is_told_to() {
     assert!(poll());
     assert_eq!((bus.clock().now(), clock.timers()), (Duration::from_nanos(2), 0));
 }
+
+#[test]
+fn numbers_drawn_from_the_bus_follow_its_seed() {
+    let draw = |seed| {
+        let bus = Bus::builder().seed(seed).build();
+        [bus.random(), bus.random(), bus.random()]
+    };
+    assert_eq!(draw(7), draw(7));
+    assert_ne!(draw(7), draw(8));
+    assert_ne!(draw(7)[0], draw(7)[1]);
+}

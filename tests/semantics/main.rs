@@ -32,6 +32,7 @@ macro_rules! in_process_only {
 
 mod headers_and_limits;
 mod in_process;
+mod lenient;
 mod lifecycle;
 #[cfg(feature = "server")]
 mod nats_server;

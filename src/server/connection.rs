@@ -1,0 +1,325 @@
+//! One connection of a client: its two tasks, and what others may know of it and do to it.
+
+use super::host::Desk;
+use super::outbound::{End, Outbound, pressed};
+use super::registry::Registry;
+use crate::protocol::{Close, Connect, Refusal, Session, encode};
+use crate::{Client, SubscriptionGuard};
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+
+/// What a connection reads at once: little at first, more while reads fill it.
+const READ_MIN: usize = 512;
+const READ_MAX: usize = 64 << 10;
+
+/// How long a publisher waits for a slow connection: longer once that is over its bound (L3).
+const STALL: Duration = Duration::from_millis(5);
+
+/// A connection, as the server keeps it.
+pub(super) struct Connection {
+    pub(super) cid: u64,
+    /// Where the peer is, if it came through a socket.
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) started: SystemTime,
+    pub(super) nonce: Option<String>,
+    tls: OnceLock<TlsInfo>,
+    pub(super) out: Arc<Outbound>,
+    pub(super) traffic: Traffic,
+    pub(super) state: Mutex<State>,
+    /// For the reader: it is to stop, or to look at the options again.
+    attention: Notify,
+}
+
+/// What can change while a connection lives. Never locked while messages are routed: callbacks of users run then.
+#[derive(Default)]
+pub(super) struct State {
+    /// Its connection to the bus, once its options are known.
+    pub(super) client: Option<Client>,
+    pub(super) connect: Connect,
+    /// Whom it was recognised as.
+    pub(super) user: Option<String>,
+    pub(super) subscriptions: BTreeMap<Box<[u8]>, Interest>,
+    /// Those that end by themselves, once they have got all they want.
+    pub(super) limited: Vec<Box<[u8]>>,
+    /// How many of these are looked through the next time.
+    sweep_at: usize,
+    /// Why it ends, once it does.
+    pub(super) closed: Option<Close>,
+    pub(super) ended: Option<SystemTime>,
+}
+
+/// A subscription of the client's, under its own name for it.
+#[derive(Debug)]
+pub(super) struct Interest {
+    pub(super) guard: SubscriptionGuard,
+    pub(super) queue: Option<String>,
+    /// Messages after which it ends, those included that it got before (D2).
+    pub(super) max: Option<u64>,
+}
+
+impl State {
+    /// Takes out subscriptions that have got all they wanted: this one, if it has; and all, if that is asked for or if many may
+    /// have. They are for the caller to drop.
+    pub(super) fn sweep(&mut self, sid: &[u8], all: bool) -> Vec<Interest> {
+        let State { subscriptions, limited, sweep_at, .. } = self;
+        let mut ended = Vec::new();
+        let mut take = |sid: &[u8]| match subscriptions.get(sid) {
+            Some(interest) if interest.guard.close_reason().is_none() => false,
+            _ => {
+                ended.extend(subscriptions.remove(sid));
+                true
+            }
+        };
+        if all || limited.len() > *sweep_at {
+            limited.retain(|sid| !take(sid));
+            *sweep_at = limited.len() * 2 + 16;
+        } else {
+            take(sid);
+        }
+        ended
+    }
+}
+
+/// What was negotiated under the protocol.
+#[derive(Clone, Debug)]
+pub(super) struct TlsInfo {
+    pub(super) version: String,
+    pub(super) cipher: String,
+}
+
+/// What the session counts, published for others after each read.
+//
+// ORDERING: Relaxed throughout; written by the connection's reader alone, and the values publish nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) in_msgs: AtomicU64,
+    pub(super) in_bytes: AtomicU64,
+    /// Milliseconds of the bus's clock.
+    pub(super) last_activity: AtomicU64,
+    /// Nanoseconds; 0 while unknown.
+    pub(super) rtt: AtomicU64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        cid: u64,
+        peer: Option<SocketAddr>,
+        started: SystemTime,
+        nonce: Option<String>,
+        out: Arc<Outbound>,
+    ) -> Arc<Self> {
+        Arc::new(Connection {
+            cid,
+            peer,
+            started,
+            nonce,
+            tls: OnceLock::new(),
+            out,
+            traffic: Traffic::default(),
+            state: Mutex::new(State::default()),
+            attention: Notify::new(),
+        })
+    }
+
+    /// Ends it: nothing is let in or out any more but what waits and the text of the refusal, and its subscriptions are gone when
+    /// this returns. The first reason stays. False if it had ended before.
+    pub(super) fn close(&self, reason: Close, refusal: Option<&Refusal>) -> bool {
+        let (client, subscriptions);
+        {
+            let mut state = self.state.lock();
+            if state.closed.is_some() {
+                return false;
+            }
+            state.closed = Some(reason);
+            (client, subscriptions) = (state.client.take(), std::mem::take(&mut state.subscriptions));
+        }
+        if let Some(refusal) = refusal {
+            let mut line = Vec::new();
+            encode::error(&mut line, refusal);
+            self.out.send(&line);
+        }
+        use Close::*;
+        let discard = matches!(
+            reason,
+            ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure
+        );
+        self.out.end(if discard { End::Discard } else { End::Flush });
+        drop(subscriptions);
+        if let Some(client) = client {
+            client.close();
+        }
+        self.attention.notify_one();
+        true
+    }
+
+    pub(super) fn close_reason(&self) -> Option<Close> {
+        self.state.lock().closed
+    }
+
+    /// What was agreed on below the protocol.
+    pub(super) fn note_tls(&self, agreed: TlsInfo) {
+        let _ = self.tls.set(agreed);
+    }
+
+    /// Sends the server's INFO again, to those who expect that (C19, C20).
+    pub(super) fn tell(&self, registry: &Registry) {
+        if self.state.lock().connect.protocol >= 1 {
+            self.out.send(&registry.info(self, false).to_line());
+        }
+    }
+
+    /// Has the reader look at the options again.
+    pub(super) fn nudge(&self) {
+        self.attention.notify_one();
+    }
+
+    /// What is kept of it after its end.
+    pub(super) fn ended(&self, now: SystemTime) -> Ended {
+        let out = self.out.counts();
+        Ended {
+            reason: self.close_reason().unwrap_or(Close::ClientClosed),
+            stopped: now,
+            counts: Counts {
+                in_msgs: self.traffic.in_msgs.load(Relaxed),
+                in_bytes: self.traffic.in_bytes.load(Relaxed),
+                out_msgs: out.messages,
+                out_bytes: out.bytes,
+                stalls: out.stalls,
+            },
+        }
+    }
+}
+
+/// A connection that has ended, as monitoring remembers it.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) reason: Close,
+    pub(super) stopped: SystemTime,
+    pub(super) counts: Counts,
+}
+
+/// Messages and bytes of one connection, as seen from the server (M3).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) in_msgs: u64,
+    pub(super) in_bytes: u64,
+    pub(super) out_msgs: u64,
+    pub(super) out_bytes: u64,
+    pub(super) stalls: u64,
+}
+
+/// Reads, and does what the client asks, until the connection ends.
+pub(super) async fn read(
+    mut reader: impl AsyncRead + Unpin,
+    mut session: Session,
+    mut desk: Desk,
+    registry: &Arc<Registry>,
+    connection: &Arc<Connection>,
+) {
+    let bus = &registry.bus;
+    let mut input = BytesMut::new();
+    let mut at_once = READ_MIN;
+    let mut timer = pin!(bus.sleep(Duration::ZERO));
+    let mut timer_is_for = None;
+    let reason = loop {
+        if session.next_timeout() != timer_is_for {
+            timer_is_for = session.next_timeout();
+            let now = bus.clock().now();
+            timer.set(bus.sleep(timer_is_for.map_or(Duration::ZERO, |at| at.saturating_sub(now))));
+        }
+        input.reserve(at_once);
+        let result = tokio::select! {
+            biased;
+            () = connection.attention.notified() => {
+                session.reconfigure(registry.session_limits());
+                connection.close_reason().map_or(Ok(()), Err)
+            }
+            () = &mut timer, if timer_is_for.is_some() => {
+                timer_is_for = None;
+                session.timeout(bus.clock().now(), &mut desk)
+            }
+            read = reader.read_buf(&mut input) => match read {
+                Ok(0) => Err(Close::ClientClosed),
+                Err(_) => Err(Close::ReadError),
+                Ok(count) => {
+                    if count >= at_once {
+                        at_once = (at_once * 2).min(READ_MAX);
+                    } else if count < at_once / 4 {
+                        at_once = (at_once / 2).max(READ_MIN);
+                    }
+                    session.receive(&mut input, bus.clock().now(), &mut desk)
+                }
+            },
+        };
+        connection.traffic.note(&session);
+        if let Err(reason) = result {
+            break reason;
+        }
+        if let Some(slow) = pressed() {
+            // A publisher that is faster than its readers is slowed down, for a moment only (L3).
+            tokio::select! {
+                () = slow.eased() => {}
+                () = bus.sleep(STALL) => {}
+                () = connection.attention.notified() => connection.nudge(),
+            }
+        }
+    };
+    connection.close(reason, None);
+}
+
+/// Writes what waits for the connection until its end.
+pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Registry>, connection: Arc<Connection>) {
+    let mut buffer = Vec::new();
+    while let Some(bytes) = connection.out.take(buffer).await {
+        if let Err(reason) = write_one(&mut writer, &bytes, &registry, &connection).await {
+            connection.close(reason, None);
+            // Had it ended before, what still waits is for nobody now.
+            connection.out.end(End::Discard);
+            break;
+        }
+        buffer = bytes;
+    }
+    // The peer may be gone already.
+    let _ = writer.shutdown().await;
+}
+
+async fn write_one<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    bytes: &[u8],
+    registry: &Registry,
+    connection: &Connection,
+) -> Result<(), Close> {
+    let mut writing = pin!(async {
+        writer.write_all(bytes).await?;
+        writer.flush().await
+    });
+    // No timer for a write that is done at once, as nearly all are.
+    let first = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+    let result = match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => tokio::select! {
+            result = &mut writing => result,
+            () = connection.out.discarded() => return Err(Close::SlowConsumerPendingBytes),
+            () = registry.bus.sleep(registry.options().write_deadline) => return Err(Close::SlowConsumerWriteDeadline),
+        },
+    };
+    result.map_err(|_| Close::WriteError)
+}
+
+impl Traffic {
+    fn note(&self, session: &Session) {
+        self.in_msgs.store(session.in_msgs(), Relaxed);
+        self.in_bytes.store(session.in_bytes(), Relaxed);
+        self.last_activity.store(session.last_activity().as_millis() as u64, Relaxed);
+        self.rtt.store(session.rtt().map_or(0, |rtt| rtt.as_nanos() as u64), Relaxed);
+    }
+}

@@ -1,0 +1,29 @@
+//! Why a server could not start, or not change.
+
+use std::io;
+
+/// Why a server was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address could not be listened on: it is taken, not this machine's, or no address at all.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// As it was given.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system gave no thread for a runtime.
+    #[error("can't start a runtime: {0}")]
+    Runtime(io::Error),
+    /// The certificates or keys for TLS can't be used.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// Options that contradict each other, or that the bus contradicts.
+    #[error("{0}")]
+    Options(String),
+    /// The server has no listener that could be opened again.
+    #[error("the server listens nowhere: it was made without an address")]
+    NoListener,
+}

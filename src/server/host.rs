@@ -1,0 +1,176 @@
+//! What a session's operations do on the bus.
+
+use super::auth;
+use super::connection::{Connection, Interest};
+use super::outbound::{Delivered, Frame};
+use super::registry::Registry;
+use crate::message::Payload;
+use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
+use std::sync::Arc;
+
+/// The desk at which one connection is served. Used by its reader alone.
+pub(super) struct Desk {
+    registry: Arc<Registry>,
+    connection: Arc<Connection>,
+    /// The same as in the connection's state, without its lock: users' callbacks run while messages are published.
+    client: Option<Client>,
+    headers: bool,
+    protocol: i64,
+}
+
+impl Desk {
+    pub(super) fn new(registry: Arc<Registry>, connection: Arc<Connection>) -> Self {
+        Desk { registry, connection, client: None, headers: false, protocol: 0 }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("a session connects before its first operation")
+    }
+
+    /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
+    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
+        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
+        let out = self.connection.out.clone();
+        let deliver = move |message: Message| {
+            if out.deliver(&frame, &message) == Delivered::TooSlow
+                && let Some(connection) = connection.upgrade()
+            {
+                connection.close(Close::SlowConsumerPendingBytes, None);
+            }
+        };
+        let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
+        self.client().subscribe_fn_with(subject, with, deliver)
+    }
+
+    /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
+    ///
+    /// DIFFERENCE: what others publish in between may be missed.
+    fn renew(&self, sid: &[u8], interest: Interest) {
+        let Interest { guard, queue, max } = interest;
+        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let pattern = guard.pattern().clone();
+        drop(guard);
+        if left == Some(0) {
+            return;
+        }
+        let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
+        left.into_iter().for_each(|left| guard.unsubscribe_after(left));
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
+    }
+
+    fn frame(&self, sid: &[u8]) -> Frame {
+        let names_subject = self.registry.options().version >= ServerVersion::V2_12;
+        Frame { sid: sid.into(), headers: self.headers, names_subject }
+    }
+}
+
+impl Host for Desk {
+    fn send(&mut self, bytes: &[u8]) {
+        self.connection.out.send(bytes);
+    }
+
+    fn info(&mut self, connect_info: bool) -> Vec<u8> {
+        self.registry.info(&self.connection, connect_info).to_line()
+    }
+
+    fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
+        let options = self.registry.options();
+        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref())?;
+        let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
+        with = connect.name.iter().fold(with, |with, name| with.name(name));
+        with = if connect.echo { with } else { with.no_echo() };
+        let client = self.registry.bus.connect_with(with);
+        self.headers = connect.headers && options.headers;
+        self.protocol = connect.protocol;
+        let before = {
+            let mut state = self.connection.state.lock();
+            if state.closed.is_some() {
+                return Err(Refusal::Authorization);
+            }
+            state.connect = connect.clone();
+            state.user = who.user;
+            (state.client.replace(client.clone()), std::mem::take(&mut state.subscriptions))
+        };
+        self.client = Some(client);
+        let (_client, subscriptions) = before;
+        for (sid, interest) in subscriptions {
+            self.renew(&sid, interest);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+        let Publish { subject, reply, headers, payload } = message;
+        let headers = headers.map(Payload::into_bytes);
+        match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
+            Ok(_) => Ok(()),
+            Err(error) => refuse_publish(error),
+        }
+    }
+
+    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
+        let _ = (subject, reply);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+        let Subscribe { subject, queue, sid } = interest;
+        let options = self.registry.options();
+        let refused = || match queue {
+            Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
+            None => Refusal::SubscribePermission(Quoted(subject.into())),
+        };
+        let max_tokens = options.max_subscription_tokens;
+        if max_tokens > 0 && subject.split('.').count() > max_tokens {
+            return Err(Refusal::TooManyTokens(Quoted(subject.into())));
+        }
+        let mut state = self.connection.state.lock();
+        let _ended = state.sweep(sid, options.max_subscriptions > 0);
+        if options.max_subscriptions > 0 && state.subscriptions.len() >= options.max_subscriptions {
+            return Err(Refusal::MaxSubscriptions);
+        }
+        if state.closed.is_some() || state.subscriptions.contains_key(sid) {
+            return Ok(());
+        }
+        let guard = self.interest(subject, queue, sid).map_err(|error| match error {
+            SubscribeError::Closed => refused(),
+            SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
+            _ => Refusal::SubscribeSubject,
+        })?;
+        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
+        let mut state = self.connection.state.lock();
+        let Some(interest) = state.subscriptions.get_mut(sid) else { return };
+        if let Some(max) = max {
+            interest.max = Some(max);
+            interest.guard.unsubscribe_after(max);
+            if interest.guard.close_reason().is_none() {
+                state.limited.push(sid.into());
+                return;
+            }
+        }
+        let ended = state.subscriptions.remove(sid);
+        drop(state);
+        drop(ended);
+    }
+
+    fn unsubscribe_all(&mut self) {
+        let ended = std::mem::take(&mut self.connection.state.lock().subscriptions);
+        drop(ended);
+    }
+}
+
+/// The text for what the bus refuses.
+fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
+    match error {
+        PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
+        // The bus ends, and with it the connection.
+        PublishError::Closed => Ok(()),
+        // Nothing else is checked for a lenient connection; what can't be a subject reaches nobody (S6).
+        _ => Ok(()),
+    }
+}

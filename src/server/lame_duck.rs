@@ -1,0 +1,42 @@
+//! A slow farewell, so that clients find other servers one after the other (C19).
+
+use super::registry::Registry;
+use crate::protocol::Close;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest time between the ends of two connections.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Tells the clients, waits, and closes their connections one by one; then the server is shut.
+pub(super) async fn fade(registry: Arc<Registry>) {
+    let options = registry.options();
+    for connection in registry.open() {
+        connection.tell(&registry);
+    }
+    if !pause(&registry, options.lame_duck_grace).await {
+        return;
+    }
+    let left = options.lame_duck_duration.saturating_sub(options.lame_duck_grace);
+    let left = if left.is_zero() { PAUSE_MAX } else { left };
+    let open = registry.open();
+    let share = (left / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX)).min(PAUSE_MAX);
+    let last = open.len().saturating_sub(1);
+    for (at, connection) in open.into_iter().enumerate() {
+        connection.close(Close::ServerShutdown, None);
+        // Half of its share at least, so that they don't all come back at once.
+        let pieces = 512 + (registry.bus.random() % 512) as u32;
+        if at < last && !pause(&registry, share / 1_024 * pieces).await {
+            return;
+        }
+    }
+    registry.shut();
+}
+
+/// False if the server was shut meanwhile.
+async fn pause(registry: &Registry, time: Duration) -> bool {
+    tokio::select! {
+        () = registry.bus.sleep(time) => true,
+        () = registry.stopped() => false,
+    }
+}

@@ -1,0 +1,180 @@
+//! How connections come in: the listening socket, and the first steps of each connection.
+
+use super::connection::{Connection, read, write};
+use super::host::Desk;
+use super::outbound::Outbound;
+use super::registry::{NotLetIn, Registry};
+use super::tls;
+use crate::protocol::{Close, Refusal, Session};
+use parking_lot::Mutex;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// How long to wait when the operating system has no more sockets for us.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// A listening socket that whoever holds it can close at once.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: Mutex<Option<TcpListener>>,
+    closed: Notify,
+}
+
+impl Listener {
+    /// Must be called within a runtime.
+    pub(super) fn new(socket: std::net::TcpListener) -> io::Result<Arc<Self>> {
+        socket.set_nonblocking(true)?;
+        let socket = Mutex::new(Some(TcpListener::from_std(socket)?));
+        Ok(Arc::new(Listener { socket, closed: Notify::new() }))
+    }
+
+    /// New connections are refused by the operating system when this returns.
+    pub(super) fn close(&self) {
+        let socket = self.socket.lock().take();
+        drop(socket);
+        self.closed.notify_one();
+    }
+
+    /// `None` once it is closed.
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        let closed = self.closed.notified();
+        let accept = std::future::poll_fn(|context| match &*self.socket.lock() {
+            Some(socket) => socket.poll_accept(context).map(Some),
+            None => Poll::Ready(None),
+        });
+        tokio::select! {
+            accepted = accept => accepted,
+            () = closed => None,
+        }
+    }
+}
+
+/// Lets connections in until the listener is closed.
+pub(super) async fn listen(listener: Arc<Listener>, registry: Arc<Registry>) {
+    while let Some(accepted) = listener.accept().await {
+        match accepted {
+            Ok((stream, peer)) => {
+                tokio::spawn(welcome(stream, peer, registry.clone()));
+            }
+            Err(_) => registry.bus.sleep(BREATH).await,
+        }
+    }
+}
+
+/// A connection that came through the listener, from its first byte to its last.
+async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
+    // Only costs speed if it fails.
+    let _ = stream.set_nodelay(true);
+    let acceptor = registry.tls();
+    let (connection, mut session, mut desk) = begin(&registry, Some(peer));
+    let admitted = registry.enter(&connection);
+    match acceptor {
+        None => {
+            greet(&mut session, &mut desk, &connection, admitted);
+            let (reader, writer) = stream.into_split();
+            run(reader, writer, session, desk, &registry, &connection).await;
+        }
+        Some(acceptor) => {
+            if let Ok(stream) =
+                secure(stream, acceptor, &mut session, &mut desk, &registry, &connection, admitted).await
+            {
+                let (reader, writer) = tokio::io::split(stream);
+                run(reader, writer, session, desk, &registry, &connection).await;
+            } else {
+                connection.close(Close::TlsHandshakeFailure, None);
+            }
+        }
+    }
+    registry.leave(&connection);
+}
+
+/// A connection over a stream that was there already, from its first byte to its last.
+pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, registry: Arc<Registry>) {
+    let (connection, mut session, mut desk) = begin(&registry, None);
+    let admitted = registry.enter(&connection);
+    greet(&mut session, &mut desk, &connection, admitted);
+    let (reader, writer) = tokio::io::split(stream);
+    run(reader, writer, session, desk, &registry, &connection).await;
+    registry.leave(&connection);
+}
+
+fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
+    let options = registry.options();
+    let clock = registry.bus.clock();
+    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall);
+    let connection = Connection::new(registry.next_cid(), peer, clock.wall_time(), registry.nonce(), out);
+    let session = Session::new(registry.session_options(), clock.now());
+    let desk = Desk::new(registry.clone(), connection.clone());
+    (connection, session, desk)
+}
+
+/// INFO; and if there is no place for the connection, its end (L6).
+fn greet(session: &mut Session, desk: &mut Desk, connection: &Connection, admitted: Result<(), NotLetIn>) {
+    session.greet(desk);
+    match admitted {
+        Ok(()) => {}
+        Err(NotLetIn::Full) => {
+            connection.close(Close::MaxConnectionsExceeded, Some(&Refusal::MaxConnections));
+        }
+        Err(NotLetIn::Shut) => {
+            connection.close(Close::ServerShutdown, None);
+        }
+    }
+}
+
+async fn run(
+    reader: impl AsyncRead + Unpin + Send,
+    writer: impl AsyncWrite + Unpin + Send + 'static,
+    session: Session,
+    desk: Desk,
+    registry: &Arc<Registry>,
+    connection: &Arc<Connection>,
+) {
+    let writing = tokio::spawn(write(writer, registry.clone(), connection.clone()));
+    read(reader, session, desk, registry, connection).await;
+    // What it had to say to the end is said, or can't be.
+    let _ = writing.await;
+}
+
+/// The handshake: after INFO in plain text, or before it (C27).
+async fn secure(
+    mut stream: TcpStream,
+    acceptor: TlsAcceptor,
+    session: &mut Session,
+    desk: &mut Desk,
+    registry: &Registry,
+    connection: &Connection,
+    admitted: Result<(), NotLetIn>,
+) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    let options = registry.options();
+    let first = options.tls.as_ref().is_some_and(|tls| tls.handshake_first);
+    let timeout = options.tls.as_ref().map_or(Duration::ZERO, |tls| tls.timeout);
+    if !first {
+        greet(session, desk, connection, admitted);
+    }
+    let handshake = async {
+        stream.write_all(&connection.out.take_now()).await?;
+        if connection.close_reason().is_some() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        acceptor.accept(stream).await
+    };
+    let mut handshake = pin!(handshake);
+    let stream = tokio::select! {
+        done = &mut handshake => done?,
+        () = registry.bus.sleep(timeout) => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    connection.note_tls(tls::agreed(stream.get_ref().1));
+    if first {
+        greet(session, desk, connection, admitted);
+    }
+    Ok(stream)
+}

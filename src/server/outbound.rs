@@ -1,0 +1,266 @@
+//! What waits to be written to one connection: filled by whoever publishes, emptied by the connection's writer.
+
+use crate::protocol::Delivery;
+use crate::{Message, StatusCode};
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use tokio::sync::Notify;
+
+/// The header block of a 503 as servers before 2.12 send it (R3).
+const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
+
+/// A buffer that grew beyond this for a burst is not kept.
+const KEPT_MAX: usize = 64 << 10;
+
+/// The bytes for one connection, in the order in which they are to leave (C15): answers of its session and deliveries of any
+/// thread go in through one lock.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    state: Mutex<State>,
+    /// For the writer: there is something to write, or the end has come.
+    filled: Notify,
+    /// For publishers that were asked to wait: the pressure is gone, or the end has come.
+    eased: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    buffer: Vec<u8>,
+    /// Bytes that the writer has taken and not yet written.
+    in_flight: usize,
+    end: Option<End>,
+    max_pending: usize,
+    dropped_under_pressure: bool,
+    counts: Counts,
+}
+
+/// How the writer is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// What waits is written first.
+    Flush,
+    /// What waits is dropped (L1, L2).
+    Discard,
+}
+
+/// What went to the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) messages: u64,
+    /// Payloads and header blocks (M3).
+    pub(super) bytes: u64,
+    /// Publishers that were made to wait (L3).
+    pub(super) stalls: u64,
+    /// Deliveries given up because publishers are not made to wait (L3).
+    pub(super) dropped: u64,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    Yes,
+    /// More waits than may wait: the connection is to be closed (L1).
+    TooSlow,
+    /// It was closed before, or the message was given up.
+    No,
+}
+
+/// How a subscription's messages are written.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) sid: Box<[u8]>,
+    /// The client understands headers (H5).
+    pub(super) headers: bool,
+    /// A 503 says which subject nobody listens to (R3).
+    pub(super) names_subject: bool,
+}
+
+thread_local! {
+    /// The slowest connection that this thread delivered to since it last looked.
+    static PRESSED: RefCell<Weak<Outbound>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The connection under pressure that this thread delivered to since the last call, if there was one.
+pub(super) fn pressed() -> Option<Arc<Outbound>> {
+    PRESSED.take().upgrade()
+}
+
+impl Outbound {
+    pub(super) fn new(max_pending: usize, drop_under_pressure: bool) -> Arc<Self> {
+        Arc::new(Outbound {
+            state: Mutex::new(State {
+                buffer: Vec::new(),
+                in_flight: 0,
+                end: None,
+                max_pending,
+                dropped_under_pressure: drop_under_pressure,
+                counts: Counts::default(),
+            }),
+            filled: Notify::new(),
+            eased: Notify::new(),
+        })
+    }
+
+    /// Puts a part of the protocol that is no message behind what waits.
+    pub(super) fn send(&self, bytes: &[u8]) {
+        let mut state = self.state.lock();
+        if state.end.is_none() {
+            let was_idle = state.buffer.is_empty();
+            state.buffer.extend_from_slice(bytes);
+            drop(state);
+            if was_idle {
+                self.filled.notify_one();
+            }
+        }
+    }
+
+    /// Puts a message behind what waits.
+    pub(super) fn deliver(self: &Arc<Self>, frame: &Frame, message: &Message) -> Delivered {
+        let mut state = self.state.lock();
+        if state.end.is_some() {
+            return Delivered::No;
+        }
+        let was_idle = state.buffer.is_empty();
+        let pending = state.buffer.len() + state.in_flight;
+        let under_pressure = pending > state.max_pending / 4 * 3;
+        if under_pressure && state.dropped_under_pressure {
+            state.counts.dropped += 1;
+            return Delivered::No;
+        }
+        let size = frame.write(message, &mut state.buffer);
+        state.counts.messages += 1;
+        state.counts.bytes += size as u64;
+        if state.buffer.len() + state.in_flight > state.max_pending {
+            state.end = Some(End::Discard);
+            state.buffer = Vec::new();
+            drop(state);
+            self.filled.notify_one();
+            self.eased.notify_waiters();
+            return Delivered::TooSlow;
+        }
+        drop(state);
+        if was_idle {
+            self.filled.notify_one();
+        }
+        if under_pressure {
+            PRESSED.set(Arc::downgrade(self));
+        }
+        Delivered::Yes
+    }
+
+    /// Lets nothing in any more. The first call decides how it ends, but for `Discard`, which may come later.
+    pub(super) fn end(&self, end: End) {
+        let mut state = self.state.lock();
+        if state.end.is_none() || end == End::Discard {
+            state.end = Some(end);
+        }
+        if end == End::Discard {
+            state.buffer = Vec::new();
+        }
+        drop(state);
+        self.filled.notify_one();
+        self.eased.notify_waiters();
+    }
+
+    /// For the writer, which gives back the buffer it has written: all that waits now. `None` is the end.
+    pub(super) async fn take(&self, mut written: Vec<u8>) -> Option<Vec<u8>> {
+        written.clear();
+        if written.capacity() > KEPT_MAX {
+            written = Vec::new();
+        }
+        loop {
+            let filled = self.filled.notified();
+            {
+                let mut state = self.state.lock();
+                let was_pressed =
+                    state.in_flight > 0 && state.in_flight + state.buffer.len() > state.max_pending / 4 * 3;
+                state.in_flight = 0;
+                if state.end == Some(End::Discard) {
+                    return None;
+                }
+                let eased = was_pressed && state.buffer.len() <= state.max_pending / 4 * 3;
+                let taken = if state.buffer.is_empty() {
+                    None
+                } else {
+                    state.in_flight = state.buffer.len();
+                    Some(std::mem::replace(&mut state.buffer, std::mem::take(&mut written)))
+                };
+                let ended = state.end.is_some();
+                drop(state);
+                if eased {
+                    self.eased.notify_waiters();
+                }
+                match taken {
+                    Some(bytes) => return Some(bytes),
+                    None if ended => return None,
+                    None => {}
+                }
+            }
+            filled.await;
+        }
+    }
+
+    /// Waits until the pressure is gone or the connection is. Cancel-safe.
+    pub(super) async fn eased(&self) {
+        let eased = self.eased.notified();
+        {
+            let mut state = self.state.lock();
+            if state.end.is_some() || state.buffer.len() + state.in_flight <= state.max_pending / 4 * 3 {
+                return;
+            }
+            state.counts.stalls += 1;
+        }
+        eased.await;
+    }
+
+    /// Waits until the writer must stop in the middle of a write. Cancel-safe.
+    pub(super) async fn discarded(&self) {
+        loop {
+            let eased = self.eased.notified();
+            if self.state.lock().end == Some(End::Discard) {
+                return;
+            }
+            eased.await;
+        }
+    }
+
+    /// For the start of a connection: all that waits, for whoever writes it in the writer's place.
+    pub(super) fn take_now(&self) -> Vec<u8> {
+        std::mem::take(&mut self.state.lock().buffer)
+    }
+
+    pub(super) fn reconfigure(&self, max_pending: usize, drop_under_pressure: bool) {
+        let mut state = self.state.lock();
+        (state.max_pending, state.dropped_under_pressure) = (max_pending, drop_under_pressure);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state.lock().counts
+    }
+
+    /// Bytes that are not written yet.
+    pub(super) fn pending(&self) -> usize {
+        let state = self.state.lock();
+        state.buffer.len() + state.in_flight
+    }
+}
+
+impl Frame {
+    /// Appends the message as MSG or HMSG; gives back the size of its payload and headers.
+    fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
+        let block = if self.headers { message.header_block() } else { None };
+        let mut delivery = Delivery {
+            subject: message.subject().as_str(),
+            sid: &self.sid,
+            reply: message.reply().map(|reply| reply.as_str()),
+            headers: block.as_deref().unwrap_or_default(),
+            payload: message.payload(),
+        };
+        if !self.names_subject && delivery.payload.is_empty() && message.status() == Some(StatusCode::NO_RESPONDERS) {
+            delivery.headers = BARE_503;
+        }
+        delivery.write(out, self.headers);
+        delivery.headers.len() + delivery.payload.len()
+    }
+}

@@ -1,0 +1,319 @@
+//! What all connections of a server share: its identity, its options, and the list of them.
+
+use super::connection::{Connection, Ended};
+use super::error::ServerError;
+use super::options::ServerOptions;
+use super::tls;
+use crate::Bus;
+use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// Connections that are remembered after their end, for monitoring.
+const CLOSED_MAX: usize = 10_000;
+
+/// The first number of a client: nats-server gives the lower ones to itself (C2).
+const FIRST_CID: u64 = 5;
+
+/// How long the end of a server waits, in real time, for what is still to be written to its connections.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+pub(super) struct Registry {
+    pub(super) bus: Bus,
+    options: RwLock<Arc<ServerOptions>>,
+    tls: RwLock<Option<TlsAcceptor>>,
+    identity: RwLock<Identity>,
+    pub(super) started: SystemTime,
+    /// In lame duck mode (C19). ORDERING: Relaxed; who must know is told through the list of connections' lock.
+    lame: AtomicBool,
+    next_cid: AtomicU64,
+    all: Mutex<All>,
+    /// For those who wait for the last connection's task to end.
+    gone: Condvar,
+    /// Closed for good, or about to open again.
+    stopped: Notify,
+}
+
+#[derive(Default)]
+struct All {
+    open: BTreeMap<u64, Arc<Connection>>,
+    closed: VecDeque<Ended>,
+    /// Nobody is let in any more.
+    shut: bool,
+    counts: Totals,
+}
+
+/// What connections that have ended leave behind, and what is counted of none of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) connections: u64,
+    pub(super) in_msgs: u64,
+    pub(super) in_bytes: u64,
+    pub(super) out_msgs: u64,
+    pub(super) out_bytes: u64,
+    pub(super) slow_consumers: u64,
+    pub(super) stale: u64,
+    pub(super) stalls: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Identity {
+    id: String,
+    /// Shown because nats-server shows one; nothing is encrypted with it.
+    exchange_key: String,
+    /// Where it listens.
+    address: Option<SocketAddr>,
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotLetIn {
+    Full,
+    Shut,
+}
+
+impl Registry {
+    /// # Errors
+    ///
+    /// Those of [`Server::new`](super::Server::new) that lie in the options.
+    pub(super) fn new(bus: Bus, options: ServerOptions) -> Result<Arc<Self>, ServerError> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        let identity = Identity::new(&bus, None);
+        Ok(Arc::new(Registry {
+            tls: RwLock::new(tls),
+            started: bus.clock().wall_time(),
+            options: RwLock::new(Arc::new(options)),
+            identity: RwLock::new(identity),
+            lame: AtomicBool::new(false),
+            next_cid: AtomicU64::new(FIRST_CID),
+            all: Mutex::default(),
+            gone: Condvar::new(),
+            stopped: Notify::new(),
+            bus,
+        }))
+    }
+
+    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
+        self.tls.read().clone()
+    }
+
+    pub(super) fn options(&self) -> Arc<ServerOptions> {
+        self.options.read().clone()
+    }
+
+    pub(super) fn set_options(&self, options: ServerOptions) {
+        *self.options.write() = Arc::new(options);
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.identity.read().id.clone()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.options().name.clone().unwrap_or_else(|| self.id())
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.identity.read().address
+    }
+
+    pub(super) fn set_address(&self, address: Option<SocketAddr>) {
+        self.identity.write().address = address;
+    }
+
+    pub(super) fn is_lame(&self) -> bool {
+        self.lame.load(Relaxed)
+    }
+
+    /// False if it was lame before.
+    pub(super) fn become_lame(&self) -> bool {
+        !self.lame.swap(true, Relaxed)
+    }
+
+    /// What a connection is told of the server (C2).
+    pub(super) fn info(&self, connection: &Connection, connect_info: bool) -> Info {
+        let options = self.options();
+        let identity = self.identity.read().clone();
+        let address = identity.address;
+        let through_listener = connection.peer.is_some();
+        let mut info = Info::default();
+        info.version = options.version.as_str().to_owned();
+        info.proto = 1;
+        info.api_lvl = options.version.api_level();
+        info.xkey = identity.exchange_key;
+        info.server_name = options.name.clone().unwrap_or_else(|| identity.id.clone());
+        info.server_id = identity.id;
+        info.host = address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string());
+        info.port = address.map_or(0, |address| i64::from(address.port()));
+        info.headers = options.headers;
+        info.max_payload = self.max_payload(&options) as i64;
+        info.client_id = connection.cid;
+        info.client_ip = connection.peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
+        info.auth_required = options.auth.is_required() && options.auth.no_auth_user.is_none();
+        info.tls_required = options.tls.is_some() && through_listener;
+        info.tls_verify = through_listener && options.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
+        info.tls_available = options.tls.is_some();
+        info.nonce = connection.nonce.clone().unwrap_or_default();
+        info.ldm = self.is_lame();
+        if connect_info {
+            info.connect_info = true;
+            info.remote_account = "$G".to_owned();
+        }
+        info
+    }
+
+    /// The bound that holds for this bus: the server's or the bus's own.
+    pub(super) fn max_payload(&self, options: &ServerOptions) -> usize {
+        options.max_payload.min(self.bus.limits().max_payload)
+    }
+
+    pub(super) fn session_options(&self) -> SessionOptions {
+        let options = self.options();
+        let mut session = SessionOptions::default();
+        session.version = options.version;
+        session.headers = options.headers;
+        session.auth_required = options.auth.is_required();
+        session.no_auth_user = options.auth.no_auth_user.is_some();
+        session.auth_timeout = options.auth_timeout_in_force();
+        session.jitter = (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2;
+        session.limits = self.session_limits();
+        session
+    }
+
+    pub(super) fn session_limits(&self) -> SessionLimits {
+        let options = self.options();
+        let mut limits = SessionLimits::default();
+        limits.max_payload = self.max_payload(&options);
+        limits.max_control_line = options.max_control_line;
+        limits.ping_interval = options.ping_interval;
+        limits.ping_max = options.ping_max;
+        limits
+    }
+
+    /// A number for a connection that comes in.
+    pub(super) fn next_cid(&self) -> u64 {
+        self.next_cid.fetch_add(1, Relaxed)
+    }
+
+    /// What a client with an nkey is to sign; only where nkeys are known (C3).
+    pub(super) fn nonce(&self) -> Option<String> {
+        let wanted = self.options().auth.has_nkeys();
+        wanted.then(|| {
+            let mut bytes = [0; 11];
+            let drawn = [self.bus.random(), self.bus.random()].map(u64::to_le_bytes);
+            bytes.copy_from_slice(&drawn.as_flattened()[..11]);
+            URL_SAFE_NO_PAD.encode(bytes)
+        })
+    }
+
+    /// Enters a connection into the list. Each that is entered must be removed by its task's end, also if it was not let in.
+    pub(super) fn enter(&self, connection: &Arc<Connection>) -> Result<(), NotLetIn> {
+        let max = self.options().max_connections;
+        let mut all = self.all.lock();
+        if all.shut {
+            return Err(NotLetIn::Shut);
+        }
+        if max > 0 && all.open.len() >= max {
+            return Err(NotLetIn::Full);
+        }
+        all.counts.connections += 1;
+        all.open.insert(connection.cid, connection.clone());
+        Ok(())
+    }
+
+    /// Takes a connection that has ended out of the list, and keeps what monitoring tells of it.
+    pub(super) fn leave(&self, connection: &Connection) {
+        let ended = connection.ended(self.bus.clock().wall_time());
+        let mut all = self.all.lock();
+        if all.open.remove(&connection.cid).is_some() {
+            let counts = &mut all.counts;
+            counts.in_msgs += ended.counts.in_msgs;
+            counts.in_bytes += ended.counts.in_bytes;
+            counts.out_msgs += ended.counts.out_msgs;
+            counts.out_bytes += ended.counts.out_bytes;
+            counts.stalls += ended.counts.stalls;
+            counts.slow_consumers +=
+                u64::from(matches!(ended.reason, Close::SlowConsumerPendingBytes | Close::SlowConsumerWriteDeadline));
+            counts.stale += u64::from(ended.reason == Close::StaleConnection);
+            if all.closed.len() == CLOSED_MAX {
+                all.closed.pop_front();
+            }
+            all.closed.push_back(ended);
+        }
+        if all.open.is_empty() {
+            self.gone.notify_all();
+        }
+    }
+
+    pub(super) fn open(&self) -> Vec<Arc<Connection>> {
+        self.all.lock().open.values().cloned().collect()
+    }
+
+    /// Lets nobody in until it is opened again, and closes all there are.
+    pub(super) fn shut(&self) {
+        let open: Vec<_> = {
+            let mut all = self.all.lock();
+            all.shut = true;
+            all.open.values().cloned().collect()
+        };
+        for connection in open {
+            connection.close(Close::ServerShutdown, None);
+        }
+        self.stopped.notify_waiters();
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.all.lock().shut
+    }
+
+    /// Waits until it is shut.
+    pub(super) async fn stopped(&self) {
+        let stopped = self.stopped.notified();
+        if !self.is_shut() {
+            stopped.await;
+        }
+    }
+
+    /// Blocks until the tasks of all connections have ended, but not for long.
+    pub(super) fn wait_until_empty(&self) {
+        let mut all = self.all.lock();
+        while !all.open.is_empty() {
+            if self.gone.wait_for(&mut all, FAREWELL).timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// Opens again as if it were a new server, under a new id (C2).
+    pub(super) fn reopen(&self) {
+        let address = self.address();
+        *self.identity.write() = Identity::new(&self.bus, address);
+        self.lame.store(false, Relaxed);
+        self.all.lock().shut = false;
+    }
+}
+
+impl Identity {
+    fn new(bus: &Bus, address: Option<SocketAddr>) -> Self {
+        let id = public_key(bus, nkeys::KeyPairType::Server);
+        Identity { id, exchange_key: public_key(bus, nkeys::KeyPairType::Curve), address }
+    }
+}
+
+/// A public nkey, 56 characters (C2).
+fn public_key(bus: &Bus, kind: nkeys::KeyPairType) -> String {
+    let mut seed = [0; 32];
+    for part in seed.chunks_mut(8) {
+        part.copy_from_slice(&bus.random().to_le_bytes());
+    }
+    nkeys::KeyPair::new_from_raw(kind, seed).expect("32 bytes are a seed").public_key()
+}
