@@ -160,6 +160,11 @@ impl TlsOptions {
         }
     }
 
+    /// What is read when the server starts.
+    pub(crate) fn files(&self) -> (&[u8], &[u8], Option<&[u8]>) {
+        (&self.certificates, &self.key, self.client_authorities.as_deref())
+    }
+
     /// Clients must show a certificate that one of these authorities (PEM) signed.
     pub fn verify_clients(mut self, authorities: impl Into<Vec<u8>>) -> Self {
         self.client_authorities = Some(authorities.into());

@@ -46,12 +46,12 @@ fn recognise_again(registry: &Registry, connection: &Connection) {
         let mut state = connection.state.lock();
         state.user = recognised.user;
         for subscription in &ended {
-            let of_it = state.subscriptions.iter().find(|(_, guard)| guard.id() == subscription.id);
+            let of_it = state.subscriptions.iter().find(|(_, interest)| interest.guard.id() == subscription.id);
             let Some(sid) = of_it.map(|(sid, _)| sid.clone()) else { continue };
-            gone.extend(state.subscriptions.remove(&sid).map(|guard| (sid, subscription, guard)));
+            gone.extend(state.subscriptions.remove(&sid).map(|interest| (sid, subscription, interest)));
         }
     }
-    for (sid, subscription, _guard) in gone {
+    for (sid, subscription, _interest) in gone {
         let refusal = Refusal::subscription_ended(subscription.pattern.as_str(), subscription.queue.as_deref(), &sid);
         let mut line = Vec::new();
         encode::error(&mut line, &refusal);
