@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -135,11 +135,14 @@ impl Connection {
         }
         if let Some(refusal) = refusal {
             let mut line = Vec::new();
-            encode::err(&mut line, refusal);
+            encode::error(&mut line, refusal);
             self.out.send(&line);
         }
         use Close::*;
-        let discard = matches!(reason, ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure);
+        let discard = matches!(
+            reason,
+            ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure
+        );
         self.out.end(if discard { End::Discard } else { End::Flush });
         drop(subscriptions);
         if let Some(client) = client {
@@ -228,7 +231,7 @@ pub(super) async fn read(
         let result = tokio::select! {
             biased;
             () = connection.attention.notified() => {
-                session.reconfigure(registry.session_options());
+                session.reconfigure(registry.session_limits());
                 connection.close_reason().map_or(Ok(()), Err)
             }
             () = &mut timer, if timer_is_for.is_some() => {

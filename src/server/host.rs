@@ -5,8 +5,8 @@ use super::connection::Connection;
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
 use crate::message::Payload;
-use crate::protocol::{Close, Connect, Host, Info, Publish, Quoted, Refusal, ServerVersion, Subscribe};
-use crate::{Client, ConnectOptions, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
+use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::{Client, ConnectOptions, PublishError, Raw, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 
 /// The desk at which one connection is served. Used by its reader alone.
@@ -49,7 +49,6 @@ impl Host for Desk {
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
-        with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;
@@ -70,12 +69,16 @@ impl Host for Desk {
 
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
         let Publish { subject, reply, headers, payload } = message;
-        // What fits in the message itself is copied there: cheaper than to share the whole read buffer.
-        let payload = if payload.len() <= Payload::INLINE_MAX { Payload::from(&payload[..]) } else { Payload::from(payload.clone()) };
+        let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
             Ok(_) => Ok(()),
             Err(error) => refuse_publish(error),
         }
+    }
+
+    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
+        let _ = (subject, reply);
+        Ok(())
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
@@ -85,15 +88,12 @@ impl Host for Desk {
             Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
             None => Refusal::SubscribePermission(Quoted(subject.into())),
         };
-        if !self.client().may_subscribe(subject, queue) {
-            return Err(refused());
-        }
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
         }
         let mut state = self.connection.state.lock();
-        let ended = state.sweep(sid, options.max_subscriptions > 0);
+        let _ended = state.sweep(sid, options.max_subscriptions > 0);
         if options.max_subscriptions > 0 && state.subscriptions.len() >= options.max_subscriptions {
             return Err(Refusal::MaxSubscriptions);
         }
@@ -111,7 +111,7 @@ impl Host for Desk {
         };
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
         let guard = self.client().subscribe_fn_with(subject, with, deliver).map_err(|error| match error {
-            SubscribeError::PermissionDenied { .. } => refused(),
+            SubscribeError::Closed => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
@@ -133,13 +133,16 @@ impl Host for Desk {
         drop(state);
         drop(ended);
     }
+
+    fn unsubscribe_all(&mut self) {
+        let ended = std::mem::take(&mut self.connection.state.lock().subscriptions);
+        drop(ended);
+    }
 }
 
 /// The text for what the bus refuses.
 fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
     match error {
-        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject.to_string()))),
-        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply.to_string()))),
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),

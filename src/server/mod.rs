@@ -21,8 +21,10 @@
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
 //! | `error` | why it did not start |
+//! | `config` | nats-server's configuration language |
 
 mod auth;
+pub mod config;
 mod connection;
 mod error;
 mod home;
@@ -35,6 +37,7 @@ mod pipe;
 mod registry;
 mod tls;
 
+pub use config::Config;
 pub use error::ServerError;
 pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
@@ -42,6 +45,7 @@ pub use pipe::Pipe;
 use crate::Bus;
 use home::Home;
 use listener::Listener;
+use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
 use std::fmt;
@@ -163,8 +167,11 @@ impl Server {
     pub fn url(&self) -> String {
         let mut address = self.address().expect("the server listens somewhere");
         if address.ip().is_unspecified() {
-            let loopback: std::net::IpAddr =
-                if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+            let loopback: std::net::IpAddr = if address.is_ipv4() {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            };
             address.set_ip(loopback);
         }
         let scheme = if self.registry.options().tls.is_some() { "tls" } else { "nats" };

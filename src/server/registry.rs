@@ -5,7 +5,7 @@ use super::error::ServerError;
 use super::options::ServerOptions;
 use super::tls;
 use crate::Bus;
-use crate::protocol::{Close, Info, SessionOptions};
+use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -143,11 +143,11 @@ impl Registry {
         let identity = self.identity.read().clone();
         let address = identity.address;
         let through_listener = connection.peer.is_some();
-        let mut info = Info::new(options.version);
+        let mut info = Info::default();
         info.server_name = options.name.clone().unwrap_or_else(|| identity.id.clone());
         info.server_id = identity.id;
         info.host = address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string());
-        info.port = address.map_or(0, |address| address.port());
+        info.port = address.map_or(0, |address| i64::from(address.port()));
         info.headers = options.headers;
         info.max_payload = self.max_payload(&options) as i64;
         info.client_id = connection.cid;
@@ -172,17 +172,25 @@ impl Registry {
 
     pub(super) fn session_options(&self) -> SessionOptions {
         let options = self.options();
-        let mut session = SessionOptions::new();
+        let mut session = SessionOptions::default();
         session.version = options.version;
         session.headers = options.headers;
-        session.max_payload = self.max_payload(&options);
-        session.max_control_line = options.max_control_line;
-        session.auth_required = options.auth.is_required() && options.auth.no_auth_user.is_none();
+        session.auth_required = options.auth.is_required();
+        session.no_auth_user = options.auth.no_auth_user.is_some();
         session.auth_timeout = options.auth_timeout_in_force();
-        session.ping_interval = options.ping_interval;
-        session.ping_max = options.ping_max;
         session.jitter = (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2;
+        session.limits = self.session_limits();
         session
+    }
+
+    pub(super) fn session_limits(&self) -> SessionLimits {
+        let options = self.options();
+        let mut limits = SessionLimits::default();
+        limits.max_payload = self.max_payload(&options);
+        limits.max_control_line = options.max_control_line;
+        limits.ping_interval = options.ping_interval;
+        limits.ping_max = options.ping_max;
+        limits
     }
 
     /// A number for a connection that comes in.

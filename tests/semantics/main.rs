@@ -15,6 +15,7 @@ macro_rules! on_every_system {
 
 mod headers_and_limits;
 mod in_process;
+mod lenient;
 mod lifecycle;
 mod queue_groups;
 mod requests;
