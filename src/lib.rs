@@ -108,5 +108,5 @@ pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};
 #[cfg(feature = "server")]
-pub use server::{Pipe, Server, ServerError, ServerOptions, TlsOptions, User};
+pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

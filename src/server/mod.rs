@@ -21,6 +21,8 @@
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
 //! | `error` | why it did not start |
+//! | `log` | where log lines go |
+//! | `monitor` | what a server tells of itself |
 //! | `config` | nats-server's configuration language |
 
 mod auth;
@@ -31,18 +33,27 @@ mod home;
 mod host;
 mod lame_duck;
 mod listener;
+mod log;
+mod monitor;
 mod options;
 mod outbound;
 mod pipe;
 mod registry;
+mod reload;
 mod tls;
 
 pub use config::Config;
 pub use error::ServerError;
+pub use log::{LogLevel, Logger};
+pub use monitor::{
+    ConnInfo, ConnState, Connz, ConnzOptions, Healthz, HealthzError, HealthzOptions, MonitorError, ShowSubscriptions,
+    SlowConsumerStats, SortBy, StaleConnectionStats, SubDetail, SublistStats, Subsz, SubszOptions, Varz,
+};
 pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
+use config::Change;
 use home::Home;
 use listener::Listener;
 use options::{Auth, Secret};
@@ -219,6 +230,40 @@ impl Server {
         self.shutdown();
         self.registry.reopen();
         self.listen(vec![address], &address.to_string())
+    }
+
+    /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
+    /// others are closed. Of a client that stays, subscriptions that are no longer allowed end, and it is told so. Limits hold from
+    /// the next operation on; TLS and its certificates hold for new connections.
+    ///
+    /// # Errors
+    ///
+    /// Then everything stays as it was: [`ServerError::Reload`] for an option that can't change live (see
+    /// [`config::server_changes`]), [`ServerError::Options`] and [`ServerError::Tls`] as [`Server::new`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::server::config::Change;
+    /// use postroom::{Bus, Server, ServerOptions};
+    ///
+    /// let server = Server::bind(&Bus::new(), "127.0.0.1:0")?;
+    /// let changed = server.reload(ServerOptions::new().max_payload(100))?;
+    /// assert_eq!(changed, [Change::MaxPayload(100)]);
+    /// let refused = server.reload(ServerOptions::new().name("other")).unwrap_err();
+    /// assert_eq!(refused.to_string(), "config reload not supported for ServerName: old=, new=other");
+    /// # Ok::<_, postroom::ServerError>(())
+    /// ```
+    pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
+        let changes = config::server_changes(&self.registry.options(), &options)?;
+        self.registry.set_options(options)?;
+        reload::enforce(&self.registry);
+        Ok(changes)
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> ServerOptions {
+        (*self.registry.options()).clone()
     }
 
     /// Says farewell slowly (C19): no new connections from now on, and clients are told to go elsewhere; after the grace period

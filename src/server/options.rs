@@ -160,6 +160,11 @@ impl TlsOptions {
         }
     }
 
+    /// What is read when the server starts.
+    pub(crate) fn files(&self) -> (&[u8], &[u8], Option<&[u8]>) {
+        (&self.certificates, &self.key, self.client_authorities.as_deref())
+    }
+
     /// Clients must show a certificate that one of these authorities (PEM) signed.
     pub fn verify_clients(mut self, authorities: impl Into<Vec<u8>>) -> Self {
         self.client_authorities = Some(authorities.into());
@@ -368,7 +373,8 @@ impl ServerOptions {
 
     /// How long a connection may take to show who it is.
     pub(crate) fn auth_timeout_in_force(&self) -> Duration {
-        let usual = self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1));
+        let usual =
+            self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout.saturating_add(Duration::from_secs(1)));
         self.auth.timeout.unwrap_or(usual)
     }
 }

@@ -67,6 +67,8 @@ pub(super) struct Totals {
 #[derive(Clone, Debug)]
 struct Identity {
     id: String,
+    /// Shown because nats-server shows one; nothing is encrypted with it.
+    exchange_key: String,
     /// Where it listens.
     address: Option<SocketAddr>,
 }
@@ -85,12 +87,12 @@ impl Registry {
     pub(super) fn new(bus: Bus, options: ServerOptions) -> Result<Arc<Self>, ServerError> {
         options.check()?;
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let id = new_id(&bus);
+        let identity = Identity::new(&bus, None);
         Ok(Arc::new(Registry {
             tls: RwLock::new(tls),
             started: bus.clock().wall_time(),
             options: RwLock::new(Arc::new(options)),
-            identity: RwLock::new(Identity { id, address: None }),
+            identity: RwLock::new(identity),
             lame: AtomicBool::new(false),
             next_cid: AtomicU64::new(FIRST_CID),
             all: Mutex::default(),
@@ -108,8 +110,15 @@ impl Registry {
         self.options.read().clone()
     }
 
-    pub(super) fn set_options(&self, options: ServerOptions) {
+    /// # Errors
+    ///
+    /// As [`Registry::new`]; then the old ones stay.
+    pub(super) fn set_options(&self, options: ServerOptions) -> Result<(), ServerError> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        *self.tls.write() = tls;
         *self.options.write() = Arc::new(options);
+        Ok(())
     }
 
     pub(super) fn id(&self) -> String {
@@ -144,6 +153,10 @@ impl Registry {
         let address = identity.address;
         let through_listener = connection.peer.is_some();
         let mut info = Info::default();
+        info.version = options.version.as_str().to_owned();
+        info.proto = 1;
+        info.api_lvl = options.version.api_level();
+        info.xkey = identity.exchange_key;
         info.server_name = options.name.clone().unwrap_or_else(|| identity.id.clone());
         info.server_id = identity.id;
         info.host = address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string());
@@ -289,17 +302,25 @@ impl Registry {
 
     /// Opens again as if it were a new server, under a new id (C2).
     pub(super) fn reopen(&self) {
-        self.identity.write().id = new_id(&self.bus);
+        let address = self.address();
+        *self.identity.write() = Identity::new(&self.bus, address);
         self.lame.store(false, Relaxed);
         self.all.lock().shut = false;
     }
 }
 
-/// A server's id: a public nkey of kind `N`, 56 characters (C2).
-fn new_id(bus: &Bus) -> String {
+impl Identity {
+    fn new(bus: &Bus, address: Option<SocketAddr>) -> Self {
+        let id = public_key(bus, nkeys::KeyPairType::Server);
+        Identity { id, exchange_key: public_key(bus, nkeys::KeyPairType::Curve), address }
+    }
+}
+
+/// A public nkey, 56 characters (C2).
+fn public_key(bus: &Bus, kind: nkeys::KeyPairType) -> String {
     let mut seed = [0; 32];
     for part in seed.chunks_mut(8) {
         part.copy_from_slice(&bus.random().to_le_bytes());
     }
-    nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::Server, seed).expect("32 bytes are a seed").public_key()
+    nkeys::KeyPair::new_from_raw(kind, seed).expect("32 bytes are a seed").public_key()
 }

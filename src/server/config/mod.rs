@@ -1,6 +1,7 @@
 //! A server's configuration, as text in nats-server's own language.
 
 mod authorization;
+mod changes;
 mod cursor;
 mod duration;
 mod options;
@@ -14,6 +15,7 @@ mod table;
 mod tls;
 mod value;
 
+pub use changes::{Change, ReloadError, changes, server_changes};
 pub use problem::{ConfigError, ConfigProblem, ConfigWarning, Fault, Position, ValueKind, WarningKind};
 pub use process::ProcessOptions;
 pub use source::ConfigSource;

@@ -236,16 +236,23 @@ impl Parser<'_, '_> {
         let word = match self.cursor.peek() {
             Some('[') => return self.array(at),
             Some('{') => return self.map(at),
-            Some('\'') => scalar::single_quoted(&mut self.cursor)?,
-            Some('"') => scalar::double_quoted(&mut self.cursor)?,
-            Some('(') => scalar::block(&mut self.cursor)?,
-            Some('-') => scalar::negative(&mut self.cursor)?,
-            Some('0'..='9') => scalar::number(&mut self.cursor)?,
-            Some('.') => return Err(self.cursor.expected("a value; a number begins with a digit")),
-            Some('\n' | '\r') => return Err(self.cursor.expected("a value")),
-            _ => scalar::bare(&mut self.cursor)?,
+            Some('\'') => scalar::single_quoted(&mut self.cursor),
+            Some('"') => scalar::double_quoted(&mut self.cursor),
+            Some('(') => scalar::block(&mut self.cursor),
+            Some('-') => scalar::negative(&mut self.cursor),
+            Some('0'..='9') => scalar::number(&mut self.cursor),
+            Some('.') => Err(self.cursor.expected("a value; a number begins with a digit")),
+            Some('\n' | '\r') => Err(self.cursor.expected("a value")),
+            _ => scalar::bare(&mut self.cursor),
         };
-        match word {
+        let word = word.map_err(|mut problem| {
+            // What is wrong as a whole is wrong from its beginning; what breaks off, where it does.
+            if !matches!(problem.fault, Fault::Syntax { .. }) {
+                problem.position = Some(at.clone());
+            }
+            problem
+        });
+        match word? {
             Word::Data(data) => self.counted(Value { at, data }),
             Word::Variable(name) => self.variable(&name, at),
         }
