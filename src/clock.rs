@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What the wall clock of a manual clock shows at first: 1 January 2000, from 1 January 1970.
+const MANUAL_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// Where a bus takes its time from. Cheap to clone; clones are the same clock.
 #[derive(Clone, Debug)]
@@ -40,6 +43,30 @@ impl Clock {
         match &self.0 {
             Kind::System { origin } => origin.elapsed(),
             Kind::Manual(clock) => clock.now(),
+        }
+    }
+
+    /// The time of day, for what is shown to people and put into protocols; deadlines go by [`Clock::now`].
+    ///
+    /// The system's clock gives the operating system's, which may be set back. A manual one began on 1 January 2000, 00:00 UTC, and
+    /// has moved on by as much as it was advanced.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Clock;
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// let manual = Clock::manual();
+    /// let clock = Clock::from(&manual);
+    /// assert_eq!(clock.wall_time(), UNIX_EPOCH + Duration::from_secs(946_684_800));
+    /// manual.advance(Duration::from_secs(60));
+    /// assert_eq!(clock.wall_time(), UNIX_EPOCH + Duration::from_secs(946_684_860));
+    /// ```
+    pub fn wall_time(&self) -> SystemTime {
+        match &self.0 {
+            Kind::System { .. } => SystemTime::now(),
+            Kind::Manual(clock) => SystemTime::UNIX_EPOCH + MANUAL_EPOCH + clock.now(),
         }
     }
 }
@@ -100,7 +127,7 @@ struct ManualState {
 }
 
 impl ManualClock {
-    /// A clock that shows zero.
+    /// A clock that shows zero, and as the time of day midnight UTC, 1 January 2000.
     pub fn new() -> Self {
         ManualClock::default()
     }

@@ -96,11 +96,11 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, SlowConsumer};
+pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, Sleep, SlowConsumer};
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
-    Publisher, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError, SubscribeError,
-    SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
+    Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError,
+    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};
@@ -108,5 +108,5 @@ pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};
 #[cfg(feature = "server")]
-pub use server::{Pipe, Server, ServerError, ServerOptions, TlsOptions, User};
+pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

@@ -47,6 +47,7 @@ fn what_is_awaited_goes_to_any_executor() {
     future::<RequestFuture>();
     future::<PublishFuture>();
     future::<DrainFuture>();
+    future::<Sleep>();
     stream::<Subscriber>();
     stream::<Answers>();
     stream::<Events>();

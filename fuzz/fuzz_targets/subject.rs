@@ -34,7 +34,7 @@ fn check_text(text: &str) {
     }
     if let Ok(subject) = subject {
         assert_eq!(subject.to_string(), text);
-        assert_eq!(pattern, Ok(Pattern::from(subject)));
+        assert_eq!(pattern, Pattern::try_from(subject));
     }
 }
 

@@ -32,16 +32,18 @@ pub struct ConnectOptions {
     pub(crate) name: Option<String>,
     pub(crate) no_echo: bool,
     pub(crate) no_responders: bool,
+    pub(crate) lenient: bool,
     pub(crate) inbox_prefix: Subject,
 }
 
 impl ConnectOptions {
-    /// No name, own messages received, no responders announced, inboxes under `_INBOX`.
+    /// No name, own messages received, no responders announced, all that is published checked, inboxes under `_INBOX`.
     pub fn new() -> Self {
         ConnectOptions {
             name: None,
             no_echo: false,
             no_responders: true,
+            lenient: false,
             inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
         }
     }
@@ -62,6 +64,36 @@ impl ConnectOptions {
     /// that nobody serves waits until its time is up.
     pub fn no_responders(mut self, announced: bool) -> Self {
         self.no_responders = announced;
+        self
+    }
+
+    /// What is published is checked as little as nats-server checks it for a client that does not ask for more (S5 to S7).
+    ///
+    /// | what | may be |
+    /// |---|---|
+    /// | a subject to publish on | any text; a `*` or `>` token is plain text that only a wildcard matches, and with an empty token it reaches nobody |
+    /// | a reply | any text |
+    /// | a header block, with [`Client::publish_raw`](crate::Client::publish_raw) | any bytes; they are passed on untouched (H2) |
+    /// | a pattern to subscribe to | what it always may: it is checked as for any other connection (S4) |
+    ///
+    /// "Any text" has at least one byte and no space, tab, CR and LF, which would end an argument on the wire. This is for those who
+    /// bring messages from elsewhere, such as a server for real NATS clients. Without it what breaks the grammar is a typed error.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, ConnectOptions};
+    ///
+    /// let bus = Bus::new();
+    /// let all = bus.connect().subscribe(">")?;
+    /// let lenient = bus.connect_with(ConnectOptions::new().lenient());
+    /// assert_eq!(lenient.publish("orders.*", "")?, 1); // reaches `>` and `orders.*`, not `orders.eu`
+    /// assert_eq!(lenient.publish("orders..eu", "")?, 0); // reaches nobody
+    /// assert_eq!(all.recv()?.subject(), "orders.*");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 

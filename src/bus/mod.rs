@@ -8,6 +8,7 @@
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
 //! | `event` | what is told to whoever asks |
+//! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
 
 mod builder;
@@ -16,6 +17,7 @@ mod event;
 mod inbox;
 mod later;
 mod route;
+mod sleep;
 mod stats;
 
 pub use builder::{BuildError, BusBuilder};
@@ -25,6 +27,7 @@ pub use event::{Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
+pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 
 use crate::account::{Account, Subscription, Totals};
@@ -33,11 +36,13 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy};
 use crate::limits::Limits;
 use crate::rng::Rng;
+use crate::subject::check_subject;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// An in-process message bus. Cheap to clone; clones are the same bus.
 ///
@@ -141,14 +146,34 @@ impl Bus {
         self.shared.luck.lock().bits()
     }
 
-    /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
-    pub fn has_interest(&self, subject: &str) -> bool {
-        self.is_publishable(subject) && self.shared.account.matcher.has_interest(subject)
+    /// Waits for `time` to pass on the bus's clock without blocking a thread; counted from this call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes the timer back.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, Clock};
+    /// use std::task::{Context, Poll, Waker};
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::manual();
+    /// let bus = Bus::builder().clock(&clock).build();
+    /// let mut hour = std::pin::pin!(bus.sleep(Duration::from_secs(3600)));
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Pending);
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Ready(()));
+    /// ```
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        Sleep::new(self.shared.timers.clone(), time)
     }
 
-    /// Whether a publish may go there: what is asked of the matcher is remembered, and then no longer checked.
-    fn is_publishable(&self, subject: &str) -> bool {
-        subject.len() <= self.limits().max_subject_len && crate::subject::check_subject(subject).is_ok()
+    /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
+    pub fn has_interest(&self, subject: &str) -> bool {
+        self.shared.has_interest(subject, false)
     }
 
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.
@@ -180,6 +205,13 @@ impl Default for Bus {
 impl Shared {
     pub(crate) fn phase(&self) -> Phase {
         connection::phase_from(self.phase.load(Ordering::SeqCst))
+    }
+
+    /// Whether a publish there would find a subscription. The length is checked, since what is asked of the matcher is remembered, and
+    /// then not checked again.
+    pub(crate) fn has_interest(&self, subject: &str, lenient: bool) -> bool {
+        let fits = subject.len() <= self.account.limits.max_subject_len;
+        fits && (lenient || check_subject(subject).is_ok()) && self.account.matcher.has_interest(subject)
     }
 
     pub(crate) fn close(&self) {

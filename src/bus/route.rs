@@ -5,8 +5,8 @@ use super::{Connection, Phase, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, DropReason, Mailbox, Offered, Refused};
 use crate::matcher::{Hit, Matches, Prepared};
-use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
-use crate::subject::{Subject, SubjectError, check_subject};
+use crate::message::{Head, Message, Payload};
+use crate::subject::{Subject, SubjectError, check_subject, check_word};
 use crate::sync::atomic::Ordering;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// What is to be published.
 pub(crate) struct Outgoing<'a> {
     pub(crate) subject: &'a str,
-    /// The subject comes from a [`Subject`].
-    pub(crate) checked: bool,
+    /// It answers a message: its subject is the reply that the bus delivered, whatever that is.
+    pub(crate) answers: bool,
     /// The route of this subject, if the publisher keeps it.
     pub(crate) prepared: Option<&'a Prepared<Arc<Subscription>>>,
     pub(crate) reply: Option<&'a Subject>,
@@ -49,7 +49,7 @@ impl Connection {
         if self.phase.load(Ordering::Relaxed) == Phase::Closed as u8 {
             return Err(RouteError::Closed);
         }
-        let Outgoing { subject, checked, prepared, reply, head, payload, matched } = out;
+        let Outgoing { subject, answers, prepared, reply, head, payload, matched } = out;
         let (subject, reply) = (*subject, *reply);
         let limits = &self.shared.account.limits;
         let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
@@ -63,7 +63,7 @@ impl Connection {
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
             let mut make = || {
                 let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-                Message::assemble(Subject::from_smol(subject), reply, head.take(), payload)
+                Message::assemble(Subject::unchecked(subject), reply, head.take(), payload)
             };
             match (hit.matches.plain(), hit.matches.groups()) {
                 ([], []) => 0,
@@ -78,14 +78,7 @@ impl Connection {
         let accepted = if let Some(prepared) = prepared {
             matcher.with_prepared(prepared, deliver)
         } else {
-            let check = || {
-                if !*checked {
-                    check_subject(subject).map_err(RouteError::Subject)?;
-                }
-                let (len, max) = (subject.len(), limits.max_subject_len);
-                if len > max { Err(RouteError::SubjectTooLong { len, max }) } else { Ok(()) }
-            };
-            matcher.with_checked(subject, check, deliver)?
+            matcher.with_checked(subject, || self.check_address(subject, *answers), deliver)?
         };
         self.desk().count_publish(size, accepted);
         *matched = accepted > 0;
@@ -101,6 +94,19 @@ impl Connection {
             self.answer_no_responders(subject, reply);
         }
         Ok(accepted + more)
+    }
+
+    /// Whether the connection may publish there at all. Asked only where this thread does not remember the route of the subject,
+    /// which may be published to by everybody then.
+    #[inline]
+    fn check_address(&self, subject: &str, answers: bool) -> Result<(), RouteError> {
+        if self.options.lenient {
+            check_word(subject).map_err(RouteError::Subject)?;
+        } else if !answers {
+            check_subject(subject).map_err(RouteError::Subject)?;
+        }
+        let (len, max) = (subject.len(), self.shared.account.limits.max_subject_len);
+        if len > max { Err(RouteError::SubjectTooLong { len, max }) } else { Ok(()) }
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).
@@ -254,9 +260,8 @@ impl Connection {
         if self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply)) {
             return;
         }
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Subject", subject).expect("a subject has no line breaks");
-        let head = Head { status: Some((StatusCode::NO_RESPONDERS, SmolStr::default())), headers }.boxed();
+        // As bytes: a header map would cut off white space at the ends of a subject.
+        let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {

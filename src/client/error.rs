@@ -2,6 +2,7 @@
 
 use crate::bus::{InboxError, RegisterError, RouteError};
 use crate::delivery::CloseReason;
+use crate::message::HeaderError;
 use crate::subject::SubjectError;
 use std::time::Duration;
 
@@ -9,9 +10,13 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The subject is not one (S4, S13); a wildcard is not published to.
+    /// The subject or the reply is not one (S4, S13); a wildcard is not published to. On a lenient connection: it is empty or holds
+    /// a blank.
     #[error("invalid subject: {0}")]
     InvalidSubject(#[from] SubjectError),
+    /// The header block of a [`Raw`](crate::Raw) message, or of one that a lenient connection sent, can't be read (H7).
+    #[error("invalid headers: {0}")]
+    InvalidHeaders(#[from] HeaderError),
     /// The subject is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).
     #[error("subject of {len} bytes is longer than the {max} allowed")]
     SubjectTooLong {

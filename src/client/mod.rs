@@ -7,6 +7,7 @@
 //! | `subscriber` | receiving: threads, tasks, iterators |
 //! | `guard` | callbacks and channels of the user's |
 //! | `publisher` | prepared publishers, and publishing from tasks |
+//! | `raw` | publishing what came off a wire |
 //! | `request`, `request_many` | requests, and answering |
 //! | `drain` | waiting for the end of a drain |
 //! | `error` | what can go wrong, one type for each operation |
@@ -16,6 +17,7 @@ mod error;
 mod guard;
 mod options;
 mod publisher;
+mod raw;
 mod request;
 mod request_many;
 mod subscriber;
@@ -28,6 +30,7 @@ pub use error::{
 pub use guard::SubscriptionGuard;
 pub use options::SubscribeOptions;
 pub use publisher::{PublishFuture, Publisher};
+pub use raw::Raw;
 pub use request::RequestFuture;
 pub use request_many::{Answers, AnswersEnd, RequestMany};
 pub use subscriber::{IntoIter, Iter, Subscriber};
@@ -38,7 +41,7 @@ use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver};
 use crate::message::{HeaderMap, Message, Payload};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
-use publisher::{head, outgoing_message, publish_async, reply_subject};
+use publisher::{address, head, outgoing_message, publish_async, try_publish_async};
 use request::Question;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +119,7 @@ impl Client {
         reply: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let reply = reply_subject(reply)?;
+        let reply = address(&self.connection, reply)?;
         let mut out = Outgoing { reply: Some(&reply), ..outgoing(&subject, payload.into()) };
         Ok(self.connection.publish(&mut out, None)?)
     }
@@ -125,9 +128,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::publish`].
+    /// As [`Client::publish`]; also for the reply, and [`PublishError::InvalidHeaders`]: what a lenient connection sent need not be
+    /// good enough to be passed on by one that is not.
     pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(&mut outgoing_message(message), None)?)
+        Ok(self.connection.publish(&mut outgoing_message(&self.connection, message)?, None)?)
     }
 
     /// As [`Client::publish`], for tasks: full subscriptions with [`Overflow::Block`] suspend the task and block no thread.
@@ -153,7 +157,7 @@ impl Client {
     ///
     /// As [`Client::publish`].
     pub fn publish_message_async(&self, message: &Message) -> PublishFuture {
-        publish_async(&self.connection, outgoing_message(message))
+        try_publish_async(&self.connection, outgoing_message(&self.connection, message))
     }
 
     /// A publisher that checks `subject` and looks up its route once.
@@ -162,11 +166,7 @@ impl Client {
     ///
     /// As [`Client::publish`] for the subject.
     pub fn publisher(&self, subject: impl ToSubject) -> Result<Publisher, PublishError> {
-        let subject = subject.into_subject()?;
-        let (len, max) = (subject.len(), self.connection.shared.account.limits.max_subject_len);
-        if len > max {
-            return Err(PublishError::SubjectTooLong { len, max });
-        }
+        let subject = address(&self.connection, subject)?;
         Ok(Publisher::new(self.connection.clone(), subject))
     }
 
@@ -379,9 +379,10 @@ impl Client {
         self.connection.new_inbox()
     }
 
-    /// Whether a publish on `subject` would find a subscription.
+    /// Whether a publish on `subject` would find a subscription. Not checked: text that is no subject has no interest, unless the
+    /// connection is lenient and may publish there.
     pub fn has_interest(&self, subject: &str) -> bool {
-        self.bus().has_interest(subject)
+        self.connection.shared.has_interest(subject, self.connection.options.lenient)
     }
 
     /// The connection's number, unique on the bus.
@@ -460,7 +461,7 @@ impl Client {
         timeout: Option<Duration>,
     ) -> Question<'a> {
         let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
-        Question { subject: subject.as_str(), checked: subject.is_checked(), head: None, payload, timeout }
+        Question { subject: subject.as_str(), head: None, payload, timeout }
     }
 }
 
@@ -468,7 +469,7 @@ impl Client {
 fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'a> {
     Outgoing {
         subject: subject.as_str(),
-        checked: subject.is_checked(),
+        answers: false,
         prepared: None,
         reply: None,
         head: None,

@@ -5,7 +5,7 @@ use crate::account::Subscription;
 use crate::bus::{Connection, Outgoing, Waiting};
 use crate::matcher::Prepared;
 use crate::message::{Head, HeaderMap, Message, Payload};
-use crate::subject::{Subject, ToSubject};
+use crate::subject::{Subject, ToSubject, check_subject};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -73,7 +73,7 @@ impl Publisher {
     ) -> Outgoing<'a> {
         let prepared = self.prepared();
         let subject = prepared.subject().as_str();
-        Outgoing { subject, checked: true, prepared: Some(prepared), reply, head, payload, matched: false }
+        Outgoing { subject, answers: false, prepared: Some(prepared), reply, head, payload, matched: false }
     }
 
     #[inline]
@@ -98,19 +98,49 @@ impl fmt::Debug for Publisher {
 }
 
 pub(super) fn head(headers: HeaderMap) -> Option<Arc<Head>> {
-    Head { status: None, headers }.boxed()
+    Head::made(None, headers)
 }
 
-/// A message made by hand, or passed on.
-pub(super) fn outgoing_message(message: &Message) -> Outgoing<'_> {
-    Outgoing {
+/// A message made by hand, or passed on: then a lenient connection may have sent it, and its parts are as good as any text.
+///
+/// # Errors
+///
+/// Those of the reply and the headers; the subject is checked by the publish.
+pub(super) fn outgoing_message<'a>(
+    connection: &Connection,
+    message: &'a Message,
+) -> Result<Outgoing<'a>, PublishError> {
+    if let Some(reply) = message.reply() {
+        check_len(connection, reply)?;
+    }
+    if !connection.options.lenient {
+        message.reply().map_or(Ok(()), |reply| check_subject(reply.as_str()))?;
+        message.head().map_or(Ok(()), |head| head.check())?;
+    }
+    Ok(Outgoing {
         subject: message.subject().as_str(),
-        checked: true,
+        answers: false,
         prepared: None,
         reply: message.reply(),
         head: message.head().cloned(),
         payload: message.payload_again(),
         matched: false,
+    })
+}
+
+/// Delivers at once what can be, if there was nothing wrong before; the future waits for the rest.
+pub(super) fn try_publish_async(
+    connection: &Arc<Connection>,
+    out: Result<Outgoing<'_>, PublishError>,
+) -> PublishFuture {
+    match out {
+        Ok(out) => publish_async(connection, out),
+        Err(error) => PublishFuture {
+            connection: connection.clone(),
+            waiting: Vec::new(),
+            accepted: Some(Err(error)),
+            matched: false,
+        },
     }
 }
 
@@ -197,7 +227,14 @@ impl fmt::Debug for PublishFuture {
     }
 }
 
-/// Checks what becomes the reply of a message.
-pub(super) fn reply_subject(reply: impl ToSubject) -> Result<Subject, PublishError> {
-    Ok(reply.into_subject()?)
+/// Checks what becomes the subject of a publisher, or the reply of a message, as the connection wants it.
+pub(super) fn address(connection: &Connection, text: impl ToSubject) -> Result<Subject, PublishError> {
+    let subject = if connection.options.lenient { text.into_lenient() } else { text.into_strict() }?;
+    check_len(connection, &subject)?;
+    Ok(subject)
+}
+
+fn check_len(connection: &Connection, subject: &Subject) -> Result<(), PublishError> {
+    let (len, max) = (subject.len(), connection.shared.account.limits.max_subject_len);
+    if len > max { Err(PublishError::SubjectTooLong { len, max }) } else { Ok(()) }
 }

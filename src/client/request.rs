@@ -21,7 +21,6 @@ const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 /// A request before it is sent.
 pub(super) struct Question<'a> {
     pub(super) subject: &'a str,
-    pub(super) checked: bool,
     pub(super) head: Option<Arc<Head>>,
     pub(super) payload: Payload<'a>,
     pub(super) timeout: Duration,
@@ -48,8 +47,8 @@ impl<'a> Question<'a> {
     }
 
     pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
-        let Question { subject, checked, head, payload, .. } = self;
-        Outgoing { subject, checked, prepared: None, reply: Some(reply), head, payload, matched: false }
+        let Question { subject, head, payload, .. } = self;
+        Outgoing { subject, answers: false, prepared: None, reply: Some(reply), head, payload, matched: false }
     }
 
     /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
@@ -238,7 +237,7 @@ pub(super) fn no_responders(subject: &str) -> RequestError {
 }
 
 impl Message {
-    /// Publishes an answer to the message's reply subject, through the connection that received the message. Gives back how many
+    /// Publishes an answer to the message's reply subject, whatever text a lenient connection made that, through the connection that received the message. Gives back how many
     /// subscribers accepted it: 0 when nobody waits for it any more.
     ///
     /// # Errors
@@ -282,7 +281,7 @@ impl Message {
         let connection = connection.ok_or(RespondError::NoReply)?;
         let mut out = Outgoing {
             subject: reply.as_str(),
-            checked: true,
+            answers: true,
             prepared: None,
             reply: None,
             head,

@@ -5,7 +5,7 @@ use super::cache::Route;
 use super::cache::RouteCache;
 use super::matches::Matches;
 use super::split::{Split, first_token};
-use crate::subject::Pattern;
+use crate::subject::{Pattern, check_subject};
 use crate::sync::{OwnerLock, yield_now};
 use smol_str::SmolStr;
 use std::mem;
@@ -41,7 +41,7 @@ struct Missed<C, M> {
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
-    /// Calls `f` with what `subject` leads to.
+    /// Calls `f` with what `subject` leads to. A text that breaks the grammar of subjects is not remembered.
     ///
     /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
     /// run a user's code.
@@ -53,8 +53,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         }
     }
 
-    /// As [`Matcher::with_matches`], for a caller that lets only subjects in that pass `check`: it is asked only where this thread does
-    /// not remember the subject, which has passed then before.
+    /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread does
+    /// not remember the text. What is remembered obeys the grammar of subjects, and has passed somebody's check before.
     #[inline]
     pub(crate) fn with_checked<R, E>(
         &self,
@@ -79,7 +79,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             return;
         };
         if let Some(mut mine) = mine
-            && let Some(at) = self.remember(hash, subject, stale, &mut mine.cache)
+            && let Some(at) = self.remember(hash, subject, stale, &mut mine.cache, |_| true)
         {
             return into.copy_from(mine.cache.hit(at).matches);
         }
@@ -123,7 +123,9 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         let Missed { todo: f, hash, mine, stale } = missed;
         let mut scratch = Matches::new();
         if let Some(mut mine) = mine {
-            if let Some(at) = self.remember(hash, subject, stale, &mut mine.cache) {
+            // What is remembered is not checked again: it must stand for callers with a check as well.
+            let is_subject = |subject: &str| check_subject(subject).is_ok();
+            if let Some(at) = self.remember(hash, subject, stale, &mut mine.cache, is_subject) {
                 return f(mine.cache.hit(at));
             }
             scratch = mem::take(&mut mine.scratch);
@@ -139,9 +141,16 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         result
     }
 
-    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it; where it lies then.
+    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it and it may be; where it lies then.
     #[inline]
-    fn remember(&self, hash: u64, subject: &str, stale: Option<usize>, cache: &mut RouteCache<T>) -> Option<usize> {
+    fn remember(
+        &self,
+        hash: u64,
+        subject: &str,
+        stale: Option<usize>,
+        cache: &mut RouteCache<T>,
+        may: impl FnOnce(&str) -> bool,
+    ) -> Option<usize> {
         cache.misses += 1;
         if let Some(at) = stale {
             // The clones that go here, and those of a route that is pushed out, are not the last ones: whoever removes an
@@ -150,7 +159,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             *cache.route(at) = self.collect_route(hash, subject, old);
             return Some(at);
         }
-        if !cache.worth_remembering(hash) {
+        if !cache.worth_remembering(hash) || !may(subject) {
             return None;
         }
         let route = self.collect_route(hash, subject, Matches::new());

@@ -4,6 +4,7 @@
 //! small payloads are copied, everything else is shared. It is 72 bytes large and needs no allocation when its subject has at
 //! most 23 bytes, its payload was borrowed and has at most [`Payload::INLINE_MAX`], and it has neither reply nor headers.
 
+mod head;
 pub mod headers;
 mod payload;
 pub mod status;
@@ -12,6 +13,7 @@ pub use headers::{HeaderError, HeaderMap};
 pub use payload::Payload;
 pub use status::StatusCode;
 
+pub(crate) use head::Head;
 pub(crate) use payload::Body;
 
 use crate::subject::{Subject, SubjectError, ToSubject};
@@ -69,19 +71,12 @@ struct Full {
     receiver: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// What few messages have: headers and a status.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Head {
-    pub(crate) status: Option<(StatusCode, SmolStr)>,
-    pub(crate) headers: HeaderMap,
-}
-
 impl Message {
     /// A message without reply, headers and status.
     ///
     /// # Errors
     ///
-    /// Those of [`Subject::new`].
+    /// Those of [`Subject::new`]; a [`Subject`] is taken as it is.
     pub fn new<'a>(subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<Self, SubjectError> {
         Ok(Message::assemble(subject.into_subject()?, None, None, &mut payload.into()))
     }
@@ -107,7 +102,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// Those of [`Subject::new`].
+    /// Those of [`Subject::new`]; a [`Subject`] is taken as it is.
     pub fn with_reply(mut self, reply: impl ToSubject) -> Result<Self, SubjectError> {
         self.full_mut().reply = Some(reply.into_subject()?);
         Ok(self)
@@ -115,19 +110,19 @@ impl Message {
 
     /// The same with these headers instead of those it had.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        let status = self.head().and_then(|head| head.status.clone());
-        self.full_mut().head = Head { status, headers }.boxed();
+        let status = self.head().and_then(|head| head.parts().status.clone());
+        self.full_mut().head = Head::made(status, headers);
         self
     }
 
     /// The same with a status and its text, which NATS carries on the first header line (H7).
     pub fn with_status(mut self, status: StatusCode, description: &str) -> Self {
         let headers = self.headers().clone();
-        self.full_mut().head = Head { status: Some((status, SmolStr::new(description))), headers }.boxed();
+        self.full_mut().head = Head::made(Some((status, SmolStr::new(description))), headers);
         self
     }
 
-    /// Where it was published.
+    /// Where it was published. What a lenient connection sent need not obey the grammar of subjects; see [`Subject`].
     #[inline]
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -154,12 +149,36 @@ impl Message {
     }
 
     /// The headers; empty if it has none.
+    ///
+    /// A lenient connection may send a block that is no header block at all (H2): then there are no headers and no status, and
+    /// [`Message::header_block`] has the bytes. A block that came off a wire is read at the first call.
     pub fn headers(&self) -> &HeaderMap {
         static NONE: HeaderMap = HeaderMap::new();
-        self.head().map_or(&NONE, |head| &head.headers)
+        self.head().map_or(&NONE, |head| &head.parts().headers)
     }
 
-    /// Where an answer is wanted (R1).
+    /// The header block as it goes over a wire, from `NATS/1.0` through the blank line; `None` if the message has neither headers
+    /// nor a status (H1, H7).
+    ///
+    /// The block of a message that was published with [`Client::publish_raw`](crate::Client::publish_raw) is the very one that came,
+    /// byte for byte, whether or not it can be read (H2), and not copied. For other messages it is made now.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{HeaderMap, Message};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("Id", "7")?;
+    /// let message = Message::new("a", "")?.with_headers(headers);
+    /// assert_eq!(message.header_block().unwrap(), "NATS/1.0\r\nId: 7\r\n\r\n");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn header_block(&self) -> Option<Bytes> {
+        Some(self.head()?.block())
+    }
+
+    /// Where an answer is wanted (R1). What a lenient connection sent may be any text that the wire can carry; see [`Subject`].
     #[inline]
     pub fn reply(&self) -> Option<&Subject> {
         self.full()?.reply.as_ref()
@@ -167,12 +186,12 @@ impl Message {
 
     /// The status, which system messages such as "no responders" carry instead of a payload (H8).
     pub fn status(&self) -> Option<StatusCode> {
-        self.head()?.status.as_ref().map(|(status, _)| *status)
+        self.head()?.parts().status.as_ref().map(|(status, _)| *status)
     }
 
     /// The text beside the status; empty if there is none.
     pub fn status_description(&self) -> &str {
-        self.head().and_then(|head| head.status.as_ref()).map_or("", |(_, text)| text)
+        self.head().and_then(|head| head.parts().status.as_ref()).map_or("", |(_, text)| text)
     }
 
     /// Bytes as NATS counts them toward the limits: payload plus the encoded header block (H1).
@@ -235,18 +254,6 @@ impl Message {
     }
 }
 
-impl Head {
-    /// `None` if there is nothing in it: then nothing is sent (H7).
-    pub(crate) fn boxed(self) -> Option<Arc<Head>> {
-        (self.status.is_some() || !self.headers.is_empty()).then(|| Arc::new(self))
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        let status = self.status.as_ref().map(|(status, text)| (*status, text.as_str()));
-        headers::encoded_len(status, &self.headers)
-    }
-}
-
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Message");
@@ -255,10 +262,11 @@ impl fmt::Debug for Message {
             out.field("reply", reply);
         }
         if let Some(head) = self.head() {
-            if let Some((status, text)) = &head.status {
+            let parts = head.parts();
+            if let Some((status, text)) = &parts.status {
                 out.field("status", &format_args!("{status} {text}"));
             }
-            out.field("headers", &head.headers);
+            out.field("headers", &parts.headers);
         }
         out.field("payload", &format_args!("{}", self.payload().escape_ascii())).finish()
     }

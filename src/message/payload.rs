@@ -40,6 +40,23 @@ impl<'a> Payload<'a> {
         Payload(Source::Owned(Bytes::from_static(bytes)))
     }
 
+    /// The bytes: shared if they were given owned, else copied.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use postroom::Payload;
+    ///
+    /// assert_eq!(Payload::from("copied").into_bytes(), "copied");
+    /// let owned = Bytes::from(vec![0; 64]);
+    /// assert_eq!(Payload::from(owned.clone()).into_bytes().as_ptr(), owned.as_ptr());
+    /// ```
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        self.take_body().to_bytes()
+    }
+
     /// No bytes.
     pub const fn empty() -> Self {
         Payload(Source::Borrowed(&[]))

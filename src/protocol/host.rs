@@ -1,7 +1,7 @@
 //! What a session asks of whoever runs it.
 
 use super::{Connect, Refusal};
-use bytes::Bytes;
+use crate::message::Payload;
 
 /// A message that the peer publishes (PUB, HPUB).
 #[derive(Clone, Debug)]
@@ -11,9 +11,10 @@ pub struct Publish<'a> {
     /// As it came, unchecked (S5).
     pub reply: Option<&'a str>,
     /// The header block as it came, unchecked (H2); `None` if it has no bytes (H3).
-    pub headers: Option<Bytes>,
-    /// The payload: a slice of what was read, not copied.
-    pub payload: Bytes,
+    pub headers: Option<Payload<'a>>,
+    /// The payload, not copied: a reference into what was read. A small one is borrowed, so that a message that is kept
+    /// does not keep a whole read buffer; see [`Decoder::SHARED_MIN`](super::Decoder::SHARED_MIN).
+    pub payload: Payload<'a>,
 }
 
 /// An interest that the peer announces (SUB).
@@ -32,17 +33,30 @@ pub trait Host {
     /// Appends bytes to what goes to the peer, behind everything that went there before (C15).
     fn send(&mut self, bytes: &[u8]);
 
-    /// The line `INFO {…} \r\n` that is to be sent now: as a greeting, or again with `connect_info` (C1, C9).
+    /// The line `INFO {…} \r\n` that is to be sent now: as a greeting, or again with `connect_info` (C1, C9). See
+    /// [`Info::to_line`](super::Info::to_line).
     fn info(&mut self, connect_info: bool) -> Vec<u8>;
 
     /// The peer's options are known, or have changed: from its CONNECT, or from their defaults if it began without one (C8, C11,
-    /// C12). Called before any operation; and again at each further CONNECT, with all options merged.
+    /// C12). Called before any operation; and again at each further CONNECT, with all options merged. `headers` is true only
+    /// where the server supports them too (C10).
     ///
     /// # Errors
     ///
     /// A refusal that closes: `Authorization Violation` and the like (P1, P8).
     fn connect(&mut self, options: &Connect) -> Result<(), Refusal>;
 
+    /// Whether [`publish`](Host::publish) would refuse a message by its subject or reply (P4, S9, S10). Asked only for verbose
+    /// peers, right before `publish`, because their `+OK` goes out before the message's own deliveries (C13). `publish` must
+    /// check all the same.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that `publish` would give.
+    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal>;
+
+    /// Publishes. A subject with an empty token is passed on all the same, and reaches nobody (S6).
+    ///
     /// # Errors
     ///
     /// Why the message was not published: a refusal of P4 or S10. That nobody got it is no error.
@@ -57,4 +71,7 @@ pub trait Host {
 
     /// Ends the subscription now (`None`), or once it has got `max` messages over its whole life (D2). Unknown: does nothing.
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
+
+    /// Ends all subscriptions: a further CONNECT came, before the call of [`connect`](Host::connect) for it (C12).
+    fn unsubscribe_all(&mut self);
 }

@@ -1,5 +1,7 @@
 //! Why an operation or a connection is refused: the texts of `-ERR`, and why connections end.
 
+use super::Quoted;
+
 /// Why a server closed a connection, in nats-server's words (M4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -88,12 +90,38 @@ pub enum Refusal {
     TooManyTokens(Quoted),
 }
 
-/// A text in quotation marks, escaped as Go's `%q` does (P4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quoted(pub String);
-
-impl std::fmt::Display for Quoted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
+impl Refusal {
+    /// Why the connection is closed after this refusal; `None` if it goes on (C7).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::protocol::{Close, Refusal};
+    ///
+    /// assert_eq!(Refusal::SubscribeSubject.close(), None);
+    /// assert_eq!(Refusal::Authorization.close(), Some(Close::AuthenticationFailure));
+    /// ```
+    #[must_use]
+    pub fn close(&self) -> Option<Close> {
+        match self {
+            Refusal::UnknownOperation => Some(Close::ProtocolViolation),
+            Refusal::MaxPayload => Some(Close::MaxPayloadExceeded),
+            Refusal::MaxControlLine => Some(Close::MaxControlLineExceeded),
+            Refusal::ClientProtocol => Some(Close::BadClientProtocolVersion),
+            Refusal::NoRespondersWithoutHeaders => Some(Close::NoRespondersRequiresHeaders),
+            Refusal::Authorization => Some(Close::AuthenticationFailure),
+            Refusal::AuthenticationTimeout => Some(Close::AuthenticationTimeout),
+            Refusal::MaxConnections => Some(Close::MaxConnectionsExceeded),
+            Refusal::Stale => Some(Close::StaleConnection),
+            Refusal::Revoked => Some(Close::CredentialsRevoked),
+            Refusal::SubscribeSubject
+            | Refusal::PublishSubject
+            | Refusal::MaxSubscriptions
+            | Refusal::PublishPermission(_)
+            | Refusal::ReplyPermission(_)
+            | Refusal::SubscribePermission(_)
+            | Refusal::QueuePermission(..)
+            | Refusal::TooManyTokens(_) => None,
+        }
     }
 }

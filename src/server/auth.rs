@@ -28,7 +28,8 @@ pub(super) fn recognise(auth: &Auth, connect: &Connect, nonce: Option<&str>) -> 
         return if token.is(shown) { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
     }
     let shows = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
-    let anonymous = ![&connect.user, &connect.pass, &connect.auth_token, &connect.nkey, &connect.jwt].into_iter().any(shows);
+    let anonymous =
+        ![&connect.user, &connect.pass, &connect.auth_token, &connect.nkey, &connect.jwt].into_iter().any(shows);
     let found = auth.users.iter().find(|user| match &user.who {
         _ if anonymous => auth.no_auth_user.as_deref() == Some(user.name()),
         Who::Password { name, .. } => connect.user.as_deref() == Some(name) && !shows(&connect.nkey),
@@ -101,7 +102,9 @@ mod tests {
         let options = ServerOptions::new().user(User::new("ann", "pw")).user(User::new("bob", hash));
         assert_eq!(outcome(&options, &shows("ann", "pw")), Some(Some("ann".into())));
         assert_eq!(outcome(&options, &shows("bob", "s3cret")), Some(Some("bob".into())));
-        for (user, pass) in [("ann", "s3cret"), ("ann", ""), ("ann", "pwx"), ("ann", "p"), ("bob", "x"), ("eve", "pw"), ("", "")] {
+        for (user, pass) in
+            [("ann", "s3cret"), ("ann", ""), ("ann", "pwx"), ("ann", "p"), ("bob", "x"), ("eve", "pw"), ("", "")]
+        {
             assert_eq!(outcome(&options, &shows(user, pass)), None, "{user} {pass}");
         }
         assert_eq!(outcome(&options, &Connect::default()), None);

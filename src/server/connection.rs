@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) connect: Connect,
     /// Whom it was recognised as.
     pub(super) user: Option<String>,
-    pub(super) subscriptions: BTreeMap<Box<[u8]>, SubscriptionGuard>,
+    pub(super) subscriptions: BTreeMap<Box<[u8]>, Interest>,
     /// Those that end by themselves, once they have got all they want.
     pub(super) limited: Vec<Box<[u8]>>,
     /// How many of these are looked through the next time.
@@ -57,14 +57,23 @@ pub(super) struct State {
     pub(super) ended: Option<SystemTime>,
 }
 
+/// A subscription of the client's, under its own name for it.
+#[derive(Debug)]
+pub(super) struct Interest {
+    pub(super) guard: SubscriptionGuard,
+    pub(super) queue: Option<String>,
+    /// Messages after which it ends, those included that it got before (D2).
+    pub(super) max: Option<u64>,
+}
+
 impl State {
     /// Takes out subscriptions that have got all they wanted: this one, if it has; and all, if that is asked for or if many may
     /// have. They are for the caller to drop.
-    pub(super) fn sweep(&mut self, sid: &[u8], all: bool) -> Vec<SubscriptionGuard> {
+    pub(super) fn sweep(&mut self, sid: &[u8], all: bool) -> Vec<Interest> {
         let State { subscriptions, limited, sweep_at, .. } = self;
         let mut ended = Vec::new();
         let mut take = |sid: &[u8]| match subscriptions.get(sid) {
-            Some(guard) if guard.close_reason().is_none() => false,
+            Some(interest) if interest.guard.close_reason().is_none() => false,
             _ => {
                 ended.extend(subscriptions.remove(sid));
                 true
@@ -135,11 +144,14 @@ impl Connection {
         }
         if let Some(refusal) = refusal {
             let mut line = Vec::new();
-            encode::err(&mut line, refusal);
+            encode::error(&mut line, refusal);
             self.out.send(&line);
         }
         use Close::*;
-        let discard = matches!(reason, ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure);
+        let discard = matches!(
+            reason,
+            ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure
+        );
         self.out.end(if discard { End::Discard } else { End::Flush });
         drop(subscriptions);
         if let Some(client) = client {
@@ -228,7 +240,7 @@ pub(super) async fn read(
         let result = tokio::select! {
             biased;
             () = connection.attention.notified() => {
-                session.reconfigure(registry.session_options());
+                session.reconfigure(registry.session_limits());
                 connection.close_reason().map_or(Ok(()), Err)
             }
             () = &mut timer, if timer_is_for.is_some() => {

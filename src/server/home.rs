@@ -23,7 +23,8 @@ impl Home {
             return Ok(Home { handle, own: None });
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        let own = Builder::new_multi_thread().worker_threads(threads).thread_name("postroom-server").enable_io().build()?;
+        let own =
+            Builder::new_multi_thread().worker_threads(threads).thread_name("postroom-server").enable_io().build()?;
         Ok(Home { handle: own.handle().clone(), own: Some(own) })
     }
 

@@ -1,12 +1,12 @@
 //! What a session's operations do on the bus.
 
 use super::auth;
-use super::connection::Connection;
+use super::connection::{Connection, Interest};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
 use crate::message::Payload;
-use crate::protocol::{Close, Connect, Host, Info, Publish, Quoted, Refusal, ServerVersion, Subscribe};
-use crate::{Client, ConnectOptions, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
+use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
 use std::sync::Arc;
 
 /// The desk at which one connection is served. Used by its reader alone.
@@ -26,6 +26,37 @@ impl Desk {
 
     fn client(&self) -> &Client {
         self.client.as_ref().expect("a session connects before its first operation")
+    }
+
+    /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
+    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
+        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
+        let out = self.connection.out.clone();
+        let deliver = move |message: Message| {
+            if out.deliver(&frame, &message) == Delivered::TooSlow
+                && let Some(connection) = connection.upgrade()
+            {
+                connection.close(Close::SlowConsumerPendingBytes, None);
+            }
+        };
+        let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
+        self.client().subscribe_fn_with(subject, with, deliver)
+    }
+
+    /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
+    ///
+    /// DIFFERENCE: what others publish in between may be missed.
+    fn renew(&self, sid: &[u8], interest: Interest) {
+        let Interest { guard, queue, max } = interest;
+        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let pattern = guard.pattern().clone();
+        drop(guard);
+        if left == Some(0) {
+            return;
+        }
+        let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
+        left.into_iter().for_each(|left| guard.unsubscribe_after(left));
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
     }
 
     fn frame(&self, sid: &[u8]) -> Frame {
@@ -49,7 +80,6 @@ impl Host for Desk {
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
-        with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;
@@ -60,22 +90,28 @@ impl Host for Desk {
             }
             state.connect = connect.clone();
             state.user = who.user;
-            // A further CONNECT drops what there was (C12).
             (state.client.replace(client.clone()), std::mem::take(&mut state.subscriptions))
         };
-        drop(before);
         self.client = Some(client);
+        let (_client, subscriptions) = before;
+        for (sid, interest) in subscriptions {
+            self.renew(&sid, interest);
+        }
         Ok(())
     }
 
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
         let Publish { subject, reply, headers, payload } = message;
-        // What fits in the message itself is copied there: cheaper than to share the whole read buffer.
-        let payload = if payload.len() <= Payload::INLINE_MAX { Payload::from(&payload[..]) } else { Payload::from(payload.clone()) };
+        let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
             Ok(_) => Ok(()),
             Err(error) => refuse_publish(error),
         }
+    }
+
+    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
+        let _ = (subject, reply);
+        Ok(())
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
@@ -85,46 +121,34 @@ impl Host for Desk {
             Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
             None => Refusal::SubscribePermission(Quoted(subject.into())),
         };
-        if !self.client().may_subscribe(subject, queue) {
-            return Err(refused());
-        }
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
         }
         let mut state = self.connection.state.lock();
-        let ended = state.sweep(sid, options.max_subscriptions > 0);
+        let _ended = state.sweep(sid, options.max_subscriptions > 0);
         if options.max_subscriptions > 0 && state.subscriptions.len() >= options.max_subscriptions {
             return Err(Refusal::MaxSubscriptions);
         }
         if state.closed.is_some() || state.subscriptions.contains_key(sid) {
             return Ok(());
         }
-        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
-        let out = self.connection.out.clone();
-        let deliver = move |message: crate::Message| {
-            if out.deliver(&frame, &message) == Delivered::TooSlow {
-                if let Some(connection) = connection.upgrade() {
-                    connection.close(Close::SlowConsumerPendingBytes, None);
-                }
-            }
-        };
-        let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
-        let guard = self.client().subscribe_fn_with(subject, with, deliver).map_err(|error| match error {
-            SubscribeError::PermissionDenied { .. } => refused(),
+        let guard = self.interest(subject, queue, sid).map_err(|error| match error {
+            SubscribeError::Closed => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state.subscriptions.insert(sid.into(), guard);
+        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
         Ok(())
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
         let mut state = self.connection.state.lock();
-        let Some(guard) = state.subscriptions.get(sid) else { return };
+        let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            guard.unsubscribe_after(max);
-            if guard.close_reason().is_none() {
+            interest.max = Some(max);
+            interest.guard.unsubscribe_after(max);
+            if interest.guard.close_reason().is_none() {
                 state.limited.push(sid.into());
                 return;
             }
@@ -133,13 +157,16 @@ impl Host for Desk {
         drop(state);
         drop(ended);
     }
+
+    fn unsubscribe_all(&mut self) {
+        let ended = std::mem::take(&mut self.connection.state.lock().subscriptions);
+        drop(ended);
+    }
 }
 
 /// The text for what the bus refuses.
 fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
     match error {
-        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject.to_string()))),
-        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply.to_string()))),
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),

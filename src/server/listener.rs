@@ -83,7 +83,9 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
             run(reader, writer, session, desk, &registry, &connection).await;
         }
         Some(acceptor) => {
-            if let Ok(stream) = secure(stream, acceptor, &mut session, &mut desk, &registry, &connection, admitted).await {
+            if let Ok(stream) =
+                secure(stream, acceptor, &mut session, &mut desk, &registry, &connection, admitted).await
+            {
                 let (reader, writer) = tokio::io::split(stream);
                 run(reader, writer, session, desk, &registry, &connection).await;
             } else {

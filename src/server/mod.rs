@@ -21,27 +21,40 @@
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
 //! | `error` | why it did not start |
+//! | `log` | where log lines go |
+//! | `monitor` | what a server tells of itself |
+//! | `config` | nats-server's configuration language |
 
 mod auth;
+pub mod config;
 mod connection;
 mod error;
 mod home;
 mod host;
 mod lame_duck;
 mod listener;
+mod log;
+mod monitor;
 mod options;
 mod outbound;
 mod pipe;
 mod registry;
 mod tls;
 
+pub use config::Config;
 pub use error::ServerError;
+pub use log::{LogLevel, Logger};
+pub use monitor::{
+    ConnInfo, ConnState, Connz, ConnzOptions, Healthz, HealthzError, HealthzOptions, MonitorError, ShowSubscriptions,
+    SlowConsumerStats, SortBy, StaleConnectionStats, SubDetail, SublistStats, Subsz, SubszOptions, Varz,
+};
 pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
 use home::Home;
 use listener::Listener;
+use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
 use std::fmt;
@@ -163,8 +176,11 @@ impl Server {
     pub fn url(&self) -> String {
         let mut address = self.address().expect("the server listens somewhere");
         if address.ip().is_unspecified() {
-            let loopback: std::net::IpAddr =
-                if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+            let loopback: std::net::IpAddr = if address.is_ipv4() {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            };
             address.set_ip(loopback);
         }
         let scheme = if self.registry.options().tls.is_some() { "tls" } else { "nats" };

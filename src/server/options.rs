@@ -88,7 +88,10 @@ pub struct User {
 /// How a user is known.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Who {
-    Password { name: String, password: Secret },
+    Password {
+        name: String,
+        password: Secret,
+    },
     /// The public key, `U…`.
     Nkey(String),
 }
@@ -96,7 +99,9 @@ pub(crate) enum Who {
 impl Who {
     fn is_same(&self, other: &Who) -> bool {
         match (self, other) {
-            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => name == other,
+            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => {
+                name == other
+            }
             _ => false,
         }
     }
@@ -153,6 +158,11 @@ impl TlsOptions {
             timeout: Duration::from_secs(2),
             handshake_first: false,
         }
+    }
+
+    /// What is read when the server starts.
+    pub(crate) fn files(&self) -> (&[u8], &[u8], Option<&[u8]>) {
+        (&self.certificates, &self.key, self.client_authorities.as_deref())
     }
 
     /// Clients must show a certificate that one of these authorities (PEM) signed.

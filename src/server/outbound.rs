@@ -1,11 +1,14 @@
 //! What waits to be written to one connection: filled by whoever publishes, emptied by the connection's writer.
 
-use crate::protocol::{Close, encode};
+use crate::protocol::Delivery;
 use crate::{Message, StatusCode};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
+
+/// The header block of a 503 as servers before 2.12 send it (R3).
+const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
 
 /// A buffer that grew beyond this for a burst is not kept.
 const KEPT_MAX: usize = 64 << 10;
@@ -170,7 +173,8 @@ impl Outbound {
             let filled = self.filled.notified();
             {
                 let mut state = self.state.lock();
-                let was_pressed = state.in_flight > 0 && state.in_flight + state.buffer.len() > state.max_pending / 4 * 3;
+                let was_pressed =
+                    state.in_flight > 0 && state.in_flight + state.buffer.len() > state.max_pending / 4 * 3;
                 state.in_flight = 0;
                 if state.end == Some(End::Discard) {
                     return None;
@@ -245,27 +249,18 @@ impl Outbound {
 impl Frame {
     /// Appends the message as MSG or HMSG; gives back the size of its payload and headers.
     fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
-        let (subject, reply) = (message.subject().as_str(), message.reply().map(|reply| reply.as_str()));
-        let payload = message.payload();
-        if !self.headers {
-            encode::msg(out, subject, &self.sid, reply, payload);
-            return payload.len();
+        let block = if self.headers { message.header_block() } else { None };
+        let mut delivery = Delivery {
+            subject: message.subject().as_str(),
+            sid: &self.sid,
+            reply: message.reply().map(|reply| reply.as_str()),
+            headers: block.as_deref().unwrap_or_default(),
+            payload: message.payload(),
+        };
+        if !self.names_subject && delivery.payload.is_empty() && message.status() == Some(StatusCode::NO_RESPONDERS) {
+            delivery.headers = BARE_503;
         }
-        let bare = !self.names_subject && payload.is_empty() && message.status() == Some(StatusCode::NO_RESPONDERS);
-        match message.header_block() {
-            Some(_) if bare => {
-                let block = b"NATS/1.0 503\r\n\r\n";
-                encode::hmsg(out, subject, &self.sid, reply, block, payload);
-                block.len()
-            }
-            Some(block) => {
-                encode::hmsg(out, subject, &self.sid, reply, &block, payload);
-                block.len() + payload.len()
-            }
-            None => {
-                encode::msg(out, subject, &self.sid, reply, payload);
-                payload.len()
-            }
-        }
+        delivery.write(out, self.headers);
+        delivery.headers.len() + delivery.payload.len()
     }
 }

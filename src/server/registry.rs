@@ -5,7 +5,7 @@ use super::error::ServerError;
 use super::options::ServerOptions;
 use super::tls;
 use crate::Bus;
-use crate::protocol::{Close, Info, SessionOptions};
+use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -67,6 +67,8 @@ pub(super) struct Totals {
 #[derive(Clone, Debug)]
 struct Identity {
     id: String,
+    /// Shown because nats-server shows one; nothing is encrypted with it.
+    exchange_key: String,
     /// Where it listens.
     address: Option<SocketAddr>,
 }
@@ -85,12 +87,12 @@ impl Registry {
     pub(super) fn new(bus: Bus, options: ServerOptions) -> Result<Arc<Self>, ServerError> {
         options.check()?;
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let id = new_id(&bus);
+        let identity = Identity::new(&bus, None);
         Ok(Arc::new(Registry {
             tls: RwLock::new(tls),
             started: bus.clock().wall_time(),
             options: RwLock::new(Arc::new(options)),
-            identity: RwLock::new(Identity { id, address: None }),
+            identity: RwLock::new(identity),
             lame: AtomicBool::new(false),
             next_cid: AtomicU64::new(FIRST_CID),
             all: Mutex::default(),
@@ -143,11 +145,15 @@ impl Registry {
         let identity = self.identity.read().clone();
         let address = identity.address;
         let through_listener = connection.peer.is_some();
-        let mut info = Info::new(options.version);
+        let mut info = Info::default();
+        info.version = options.version.as_str().to_owned();
+        info.proto = 1;
+        info.api_lvl = options.version.api_level();
+        info.xkey = identity.exchange_key;
         info.server_name = options.name.clone().unwrap_or_else(|| identity.id.clone());
         info.server_id = identity.id;
         info.host = address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string());
-        info.port = address.map_or(0, |address| address.port());
+        info.port = address.map_or(0, |address| i64::from(address.port()));
         info.headers = options.headers;
         info.max_payload = self.max_payload(&options) as i64;
         info.client_id = connection.cid;
@@ -172,17 +178,25 @@ impl Registry {
 
     pub(super) fn session_options(&self) -> SessionOptions {
         let options = self.options();
-        let mut session = SessionOptions::new();
+        let mut session = SessionOptions::default();
         session.version = options.version;
         session.headers = options.headers;
-        session.max_payload = self.max_payload(&options);
-        session.max_control_line = options.max_control_line;
-        session.auth_required = options.auth.is_required() && options.auth.no_auth_user.is_none();
+        session.auth_required = options.auth.is_required();
+        session.no_auth_user = options.auth.no_auth_user.is_some();
         session.auth_timeout = options.auth_timeout_in_force();
-        session.ping_interval = options.ping_interval;
-        session.ping_max = options.ping_max;
         session.jitter = (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2;
+        session.limits = self.session_limits();
         session
+    }
+
+    pub(super) fn session_limits(&self) -> SessionLimits {
+        let options = self.options();
+        let mut limits = SessionLimits::default();
+        limits.max_payload = self.max_payload(&options);
+        limits.max_control_line = options.max_control_line;
+        limits.ping_interval = options.ping_interval;
+        limits.ping_max = options.ping_max;
+        limits
     }
 
     /// A number for a connection that comes in.
@@ -281,17 +295,25 @@ impl Registry {
 
     /// Opens again as if it were a new server, under a new id (C2).
     pub(super) fn reopen(&self) {
-        self.identity.write().id = new_id(&self.bus);
+        let address = self.address();
+        *self.identity.write() = Identity::new(&self.bus, address);
         self.lame.store(false, Relaxed);
         self.all.lock().shut = false;
     }
 }
 
-/// A server's id: a public nkey of kind `N`, 56 characters (C2).
-fn new_id(bus: &Bus) -> String {
+impl Identity {
+    fn new(bus: &Bus, address: Option<SocketAddr>) -> Self {
+        let id = public_key(bus, nkeys::KeyPairType::Server);
+        Identity { id, exchange_key: public_key(bus, nkeys::KeyPairType::Curve), address }
+    }
+}
+
+/// A public nkey, 56 characters (C2).
+fn public_key(bus: &Bus, kind: nkeys::KeyPairType) -> String {
     let mut seed = [0; 32];
     for part in seed.chunks_mut(8) {
         part.copy_from_slice(&bus.random().to_le_bytes());
     }
-    nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::Server, seed).expect("32 bytes are a seed").public_key()
+    nkeys::KeyPair::new_from_raw(kind, seed).expect("32 bytes are a seed").public_key()
 }

@@ -6,10 +6,10 @@ use super::options::TlsOptions;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection};
-use tokio_rustls::TlsAcceptor;
 
 /// What performs the server's side of handshakes.
 ///
@@ -45,7 +45,8 @@ pub(super) fn acceptor(options: &TlsOptions) -> Result<TlsAcceptor, ServerError>
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let all: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     if all.is_empty() { Err("the PEM text holds none".to_owned()) } else { Ok(all) }
 }
 

@@ -1,9 +1,20 @@
 //! What may be passed where a subject or a pattern is asked for.
 
-use super::{Pattern, Subject, SubjectError};
+use super::{Pattern, Subject, SubjectError, check_subject, check_word};
+use smol_str::SmolStr;
 
 mod sealed {
+    use super::{Subject, SubjectError};
+
     pub trait Sealed {}
+
+    pub trait Address: Sealed + Sized {
+        /// A subject that obeys the grammar, whatever the value was made from.
+        fn into_strict(self) -> Result<Subject, SubjectError>;
+
+        /// A subject that a lenient connection may use.
+        fn into_lenient(self) -> Result<Subject, SubjectError>;
+    }
 }
 
 /// Whatever may be given as the subject to publish on: a text, which is still to be checked, or a [`Subject`].
@@ -20,22 +31,19 @@ mod sealed {
 /// }
 ///
 /// let subject = publish_on("orders.eu")?; // checked here
-/// assert_eq!(publish_on(&subject)?, subject); // not checked again
+/// assert_eq!(publish_on(&subject)?, subject); // only cloned
 /// assert!(publish_on("orders.*").is_err());
 /// # Ok::<(), SubjectError>(())
 /// ```
-pub trait ToSubject: sealed::Sealed {
+pub trait ToSubject: sealed::Address {
     /// The text, valid or not.
     fn as_str(&self) -> &str;
-
-    /// Whether the text is known to be valid, so that no check is needed: true of `Subject` and `&Subject` alone.
-    fn is_checked(&self) -> bool;
 
     /// Turns the value into a subject; checks a text, and only moves or clones a `Subject`.
     ///
     /// # Errors
     ///
-    /// Those of [`Subject::new`]. Never fails where [`is_checked`](Self::is_checked) is true.
+    /// Those of [`Subject::new`]. Never fails for a `Subject`.
     fn into_subject(self) -> Result<Subject, SubjectError>;
 }
 
@@ -58,11 +66,12 @@ pub trait ToSubject: sealed::Sealed {
 /// # Ok::<(), SubjectError>(())
 /// ```
 pub trait ToPattern: sealed::Sealed {
-    /// Turns the value into a pattern; checks a text, and only moves or clones what is already checked.
+    /// Turns the value into a pattern; checks a text and a subject, and only moves or clones a pattern.
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`]. Never fails for a `Subject` or `Pattern`.
+    /// Those of [`Pattern::new`] for a text, those of [`Subject::new`] for a `Subject`, which fails only if it came in a message
+    /// that a lenient connection sent. Never fails for a `Pattern`.
     fn into_pattern(self) -> Result<Pattern, SubjectError>;
 }
 
@@ -71,15 +80,24 @@ macro_rules! unchecked {
     ($($text:ty),*) => {$(
         impl sealed::Sealed for $text {}
 
+        impl sealed::Address for $text {
+            #[inline]
+            fn into_strict(self) -> Result<Subject, SubjectError> {
+                Subject::new(self)
+            }
+
+            #[inline]
+            fn into_lenient(self) -> Result<Subject, SubjectError> {
+                let text: &str = self.as_ref();
+                check_word(text)?;
+                Ok(Subject::unchecked(SmolStr::new(text)))
+            }
+        }
+
         impl ToSubject for $text {
             #[inline]
             fn as_str(&self) -> &str {
                 self
-            }
-
-            #[inline]
-            fn is_checked(&self) -> bool {
-                false
             }
 
             #[inline]
@@ -104,15 +122,36 @@ impl sealed::Sealed for &Subject {}
 impl sealed::Sealed for Pattern {}
 impl sealed::Sealed for &Pattern {}
 
+impl sealed::Address for Subject {
+    #[inline]
+    fn into_strict(self) -> Result<Subject, SubjectError> {
+        check_subject(self.as_str())?;
+        Ok(self)
+    }
+
+    #[inline]
+    fn into_lenient(self) -> Result<Subject, SubjectError> {
+        Ok(self)
+    }
+}
+
+impl sealed::Address for &Subject {
+    #[inline]
+    fn into_strict(self) -> Result<Subject, SubjectError> {
+        check_subject(self.as_str())?;
+        Ok(self.clone())
+    }
+
+    #[inline]
+    fn into_lenient(self) -> Result<Subject, SubjectError> {
+        Ok(self.clone())
+    }
+}
+
 impl ToSubject for Subject {
     #[inline]
     fn as_str(&self) -> &str {
         self.as_str()
-    }
-
-    #[inline]
-    fn is_checked(&self) -> bool {
-        true
     }
 
     #[inline]
@@ -128,26 +167,35 @@ impl ToSubject for &Subject {
     }
 
     #[inline]
-    fn is_checked(&self) -> bool {
-        true
-    }
-
-    #[inline]
     fn into_subject(self) -> Result<Subject, SubjectError> {
         Ok(self.clone())
     }
 }
 
-/// Implements [`ToPattern`] for what is already checked.
-macro_rules! checked {
-    ($($text:ty),*) => {$(
-        impl ToPattern for $text {
-            #[inline]
-            fn into_pattern(self) -> Result<Pattern, SubjectError> {
-                Ok(self.into())
-            }
-        }
-    )*};
+impl ToPattern for Subject {
+    #[inline]
+    fn into_pattern(self) -> Result<Pattern, SubjectError> {
+        self.try_into()
+    }
 }
 
-checked!(Subject, &Subject, Pattern, &Pattern);
+impl ToPattern for &Subject {
+    #[inline]
+    fn into_pattern(self) -> Result<Pattern, SubjectError> {
+        self.try_into()
+    }
+}
+
+impl ToPattern for Pattern {
+    #[inline]
+    fn into_pattern(self) -> Result<Pattern, SubjectError> {
+        Ok(self)
+    }
+}
+
+impl ToPattern for &Pattern {
+    #[inline]
+    fn into_pattern(self) -> Result<Pattern, SubjectError> {
+        Ok(self.clone())
+    }
+}

@@ -49,7 +49,7 @@ pub enum SubjectError {
         found: char,
     },
 
-    /// A token that is exactly `*` or `>` in a text that must be literal (S2). Patterns never yield this.
+    /// A token that is exactly `*` or `>` in a text that must be literal (S2). Texts of patterns never yield this.
     #[error("wildcard token at byte {position} where a literal subject is needed")]
     Wildcard {
         /// Byte offset of the wildcard.

@@ -8,8 +8,14 @@ use super::{Pattern, SubjectError, check_subject};
 
 /// A literal subject, such as `orders.eu.new`: checked when it was made, cheap to clone.
 ///
-/// The [room's page](super) has the grammar. A `Subject` holds no wildcard token; whoever needs one asks for a
-/// [`Pattern`].
+/// The [room's page](super) has the grammar. A `Subject` that a program makes obeys it, and holds no wildcard token; whoever needs
+/// one asks for a [`Pattern`].
+///
+/// One that comes out of a received message obeys it unless a lenient connection
+/// ([`ConnectOptions::lenient`](crate::ConnectOptions::lenient)) sent the message: then it is any text without space, tab, CR and LF,
+/// of at least one byte; its tokens may be empty, `*` or `>`, and are plain text (S5 to S7). Publishing to it through a connection
+/// that is not lenient, or subscribing to it, is refused like that of a text; answering it
+/// ([`Message::respond`](crate::Message::respond)) is not.
 ///
 /// # Sizes
 ///
@@ -103,7 +109,14 @@ impl Subject {
         self.0.len()
     }
 
-    /// The tokens from left to right: at least one, none empty.
+    /// Takes a text as it came in a message: checked by nothing but [`check_word`](super::check_word).
+    #[inline]
+    pub(crate) fn unchecked(text: SmolStr) -> Self {
+        debug_assert_eq!(super::check_word(&text), Ok(()), "unchecked text {text:?}");
+        Self(text)
+    }
+
+    /// The tokens from left to right: at least one, none empty in a subject that obeys the grammar.
     ///
     /// # Example
     ///

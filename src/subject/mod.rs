@@ -1,8 +1,9 @@
 //! Subjects and patterns: the words in which messages are addressed.
 //!
 //! **What it is for.** A message is published on a [`Subject`], a subscription is made on a [`Pattern`]. Both are
-//! texts cut into *tokens* by dots. They are checked once, when they are made, and never again: whoever holds one
-//! holds proof that its text obeys the grammar below.
+//! texts cut into *tokens* by dots. They are checked once, when they are made. Whoever holds a [`Pattern`], or a [`Subject`] that a
+//! program made, holds proof that its text obeys the grammar below; a [`Subject`] out of a received message may be what a lenient
+//! connection sent.
 //!
 //! **The grammar.**
 //!
@@ -30,8 +31,8 @@
 //!
 //! **Where the rules come from.** nats-server 2.15.1, rules S1 to S4, S7, S12 and S13. DIFFERENCE: the server lets a
 //! subject be any bytes (S1) and checks a published one only for pedantic connections (S6); here a subject is UTF-8
-//! and always checked, as NATS client libraries do (S13). What a lenient connection may publish never becomes a
-//! [`Subject`]; the functions of [`relation`] still route it as the server does.
+//! and checked, as NATS client libraries do (S13), unless the connection is
+//! [lenient](crate::ConnectOptions::lenient).
 //!
 //! ```
 //! use postroom::subject::{Pattern, Subject, SubjectError};
@@ -61,4 +62,4 @@ pub use literal::Subject;
 pub use pattern::Pattern;
 pub use token::Tokens;
 
-pub(crate) use token::{check_pattern, check_subject};
+pub(crate) use token::{check_pattern, check_subject, check_word};

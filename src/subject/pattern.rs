@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use super::text::checked_text;
 use super::token::{MAX_LEN, ONE, TAIL, Tokens};
-use super::{Subject, SubjectError, check_pattern, relation};
+use super::{Subject, SubjectError, check_pattern, check_subject, relation};
 
 /// A subject that may hold wildcards, such as `orders.*.new` or `orders.>`: checked when made, cheap to clone.
 ///
@@ -206,15 +206,26 @@ impl Pattern {
     }
 }
 
-impl From<Subject> for Pattern {
-    fn from(subject: Subject) -> Self {
-        Self::from_smol(subject.into_smol())
+/// Takes a subject for the pattern that matches it alone.
+///
+/// # Errors
+///
+/// Those of [`Subject::new`], for a subject out of a message that a lenient connection sent; none for any other.
+impl TryFrom<Subject> for Pattern {
+    type Error = SubjectError;
+
+    fn try_from(subject: Subject) -> Result<Self, SubjectError> {
+        check_subject(subject.as_str())?;
+        Ok(Self::from_smol(subject.into_smol()))
     }
 }
 
-impl From<&Subject> for Pattern {
-    fn from(subject: &Subject) -> Self {
-        Self::from_smol(subject.as_smol().clone())
+/// As the conversion of an owned subject.
+impl TryFrom<&Subject> for Pattern {
+    type Error = SubjectError;
+
+    fn try_from(subject: &Subject) -> Result<Self, SubjectError> {
+        subject.clone().try_into()
     }
 }
 

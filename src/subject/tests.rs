@@ -297,20 +297,20 @@ fn behaves_like_text() {
     assert_eq!("orders.eu", subject);
     assert_eq!(*"orders.eu", subject);
     assert_ne!(subject, "orders.EU");
-    assert!(Pattern::from(subject.clone()) > pattern);
+    assert!(Pattern::try_from(subject.clone()).unwrap() > pattern);
     assert_eq!(String::from(pattern.clone()), "orders.*");
     let map = HashMap::from([(pattern.clone(), 1)]);
     assert_eq!(map.get("orders.*"), Some(&1));
     assert_eq!(Subject::try_from(pattern), Err(SubjectError::Wildcard { position: 7 }));
-    assert_eq!(Subject::try_from(Pattern::from(&subject)), Ok(subject));
+    assert_eq!(Subject::try_from(Pattern::try_from(&subject).unwrap()), Ok(subject));
 }
 
 /// Each kind of argument arrives as what it says, and only texts are checked.
 #[test]
 fn arguments() {
-    fn subject(given: impl ToSubject) -> (bool, Result<Subject, SubjectError>) {
+    fn subject(given: impl ToSubject) -> Result<Subject, SubjectError> {
         assert!(given.as_str().starts_with('a'));
-        (given.is_checked(), given.into_subject())
+        given.into_subject()
     }
     fn pattern(given: impl ToPattern) -> Result<Pattern, SubjectError> {
         given.into_pattern()
@@ -318,12 +318,12 @@ fn arguments() {
     let (literal_text, wild_text) = (String::from("a.b"), String::from("a.*"));
     let checked = Subject::new("a.b").unwrap();
     let ok = Ok(checked.clone());
-    assert_eq!(subject("a.b"), (false, ok.clone()));
-    assert_eq!(subject(literal_text.clone()), (false, ok.clone()));
-    assert_eq!(subject(&literal_text), (false, ok.clone()));
-    assert_eq!(subject(&checked), (true, ok.clone()));
-    assert_eq!(subject(checked.clone()), (true, ok));
-    assert_eq!(subject("a.*").1, Err(SubjectError::Wildcard { position: 2 }));
+    assert_eq!(subject("a.b"), ok);
+    assert_eq!(subject(literal_text.clone()), ok);
+    assert_eq!(subject(&literal_text), ok);
+    assert_eq!(subject(&checked), ok);
+    assert_eq!(subject(checked.clone()), ok);
+    assert_eq!(subject("a.*"), Err(SubjectError::Wildcard { position: 2 }));
 
     let wild = Pattern::new("a.*").unwrap();
     let ok = Ok(wild.clone());
@@ -335,6 +335,33 @@ fn arguments() {
     assert_eq!(pattern(&checked).unwrap(), "a.b");
     assert_eq!(pattern(checked).unwrap(), "a.b");
     assert_eq!(pattern("a..*"), Err(SubjectError::EmptyToken { position: 2 }));
+}
+
+/// S5, S7: what a lenient connection sent is a subject all the same, but one that is checked again where it is used.
+#[test]
+fn a_subject_of_a_lenient_connection_is_no_proof() {
+    fn strict(given: impl ToSubject) -> Result<Subject, SubjectError> {
+        given.into_strict()
+    }
+    fn lenient(given: impl ToSubject) -> Result<Subject, SubjectError> {
+        given.into_lenient()
+    }
+    for (text, error) in [
+        ("a.*", SubjectError::Wildcard { position: 2 }),
+        ("a..b", SubjectError::EmptyToken { position: 2 }),
+        (".", SubjectError::EmptyToken { position: 0 }),
+    ] {
+        let given = lenient(text).unwrap();
+        assert_eq!(given, text);
+        assert_eq!(strict(&given), Err(error));
+        assert_eq!(strict(text), Err(error));
+        assert_eq!(lenient(&given), Ok(given.clone()));
+        assert_eq!(Pattern::try_from(&given), Err(error));
+        assert_eq!(given.into_pattern(), Err(error));
+    }
+    assert_eq!(lenient(""), Err(SubjectError::Empty));
+    assert_eq!(lenient("a b"), Err(SubjectError::Whitespace { position: 1, found: ' ' }));
+    assert_eq!(lenient("a.\0\u{1}.\u{a0}").unwrap(), "a.\0\u{1}.\u{a0}");
 }
 
 /// Texts that are valid often enough to be worth trying.
@@ -414,10 +441,10 @@ proptest! {
             prop_assert!(!b.includes(&a) || a == b);
         }
         if a.matches(&subject) {
-            prop_assert!(a.includes(&Pattern::from(&subject)));
+            prop_assert!(a.includes(&Pattern::try_from(&subject).unwrap()));
             prop_assert!(!b.matches(&subject) || a.overlaps(&b));
         }
-        let literal = Pattern::from(&subject);
+        let literal = Pattern::try_from(&subject).unwrap();
         prop_assert_eq!(a.includes(&literal), a.matches(&subject));
         prop_assert_eq!(a.overlaps(&literal), a.matches(&subject));
     }

@@ -15,7 +15,8 @@ pub(super) const MAX_LEN: usize = 65_535;
 /// The tokens of a subject or pattern, from left to right: the texts between the dots.
 ///
 /// Made by [`Subject::tokens`](super::Subject::tokens) and [`Pattern::tokens`](super::Pattern::tokens), it yields
-/// at least one token and never an empty one. It can be walked from both ends, and cloning it is free.
+/// at least one token, and never an empty one but from a subject that a lenient connection made up. It can be walked from both
+/// ends, and cloning it is free.
 ///
 /// # Example
 ///
@@ -115,6 +116,22 @@ pub(crate) fn check_subject(text: &str) -> Result<(), SubjectError> {
 #[inline]
 pub(crate) fn check_pattern(text: &str) -> Result<(), SubjectError> {
     check::<true>(text)
+}
+
+/// Checks what even a lenient connection may not use as a subject, reply or queue name: a text that the wire can't carry, because
+/// there it would be no argument or several (S1).
+///
+/// # Errors
+///
+/// [`SubjectError::Empty`] and [`SubjectError::Whitespace`].
+pub(crate) fn check_word(text: &str) -> Result<(), SubjectError> {
+    if text.is_empty() {
+        return Err(SubjectError::Empty);
+    }
+    match text.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+        None => Ok(()),
+        Some(position) => Err(SubjectError::Whitespace { position, found: char::from(text.as_bytes()[position]) }),
+    }
 }
 
 fn check<const WILDCARDS: bool>(text: &str) -> Result<(), SubjectError> {

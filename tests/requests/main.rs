@@ -10,3 +10,4 @@ mod many;
 mod publish_async;
 mod receive_async;
 mod single;
+mod sleep;

@@ -2,8 +2,8 @@
 
 use super::system::*;
 use postroom::{
-    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RequestError, RequestMany, SubscribeError,
-    SubscribeOptions, Subscriber, SubscriptionGuard,
+    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RecvTimeoutError, RequestError, RequestMany,
+    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 
 pub struct InProcess(Bus);
@@ -17,12 +17,20 @@ impl System for InProcess {
     }
 
     fn connect_with(&self, with: With) -> Box<dyn Connection> {
-        let options = ConnectOptions::new().no_responders(!with.without_no_responders);
-        Box::new(Conn(self.0.connect_with(if with.no_echo { options.no_echo() } else { options })))
+        connect(&self.0, with)
     }
 }
 
-struct Conn(Client);
+pub fn connect(bus: &Bus, with: With) -> Box<dyn Connection> {
+    let options = ConnectOptions::new().no_responders(!with.without_no_responders);
+    let client = bus.connect_with(if with.no_echo { options.no_echo() } else { options });
+    Box::new(Conn { client, capacity: with.capacity })
+}
+
+struct Conn {
+    client: Client,
+    capacity: Option<usize>,
+}
 
 impl Connection for Conn {
     fn publish(&self, out: Out<'_>) -> Result<(), Refusal> {
@@ -34,15 +42,15 @@ impl Connection for Conn {
         for (name, value) in out.headers {
             headers.append(name, value).map_err(|_| Refusal::Other)?;
         }
-        self.0.publish_message(&message.with_headers(headers)).map(drop).map_err(of_publish)
+        self.client.publish_message(&message.with_headers(headers)).map(drop).map_err(of_publish)
     }
 
     fn subscribe_with(&self, how: How<'_>) -> Result<Box<dyn Subscription>, Refusal> {
         let mut options = SubscribeOptions::new();
         options = how.queue.into_iter().fold(options, |options, queue| options.queue(queue));
-        options = how.capacity.into_iter().fold(options, SubscribeOptions::capacity);
+        options = self.capacity.into_iter().fold(options, SubscribeOptions::capacity);
         options = how.capacity_bytes.into_iter().fold(options, SubscribeOptions::capacity_bytes);
-        match self.0.subscribe_with(how.pattern, options) {
+        match self.client.subscribe_with(how.pattern, options) {
             Ok(subscriber) => Ok(Box::new(Sub(subscriber))),
             Err(SubscribeError::InvalidPattern(_)) => Err(Refusal::Pattern),
             Err(SubscribeError::MaxSubscriptionsExceeded { .. }) => Err(Refusal::TooManySubscriptions),
@@ -52,16 +60,16 @@ impl Connection for Conn {
     }
 
     fn request(&self, subject: &str, payload: &str) -> Result<Got, Refusal> {
-        self.0.request(subject, payload).map(|answer| got(&answer)).map_err(of_request)
+        self.client.request(subject, payload).map(|answer| got(&answer)).map_err(of_request)
     }
 
     fn request_many(&self, subject: &str, payload: &str, max: usize) -> Result<Vec<Got>, Refusal> {
-        let answers = self.0.request_many(subject, payload, RequestMany::new().max(max)).map_err(of_request)?;
+        let answers = self.client.request_many(subject, payload, RequestMany::new().max(max)).map_err(of_request)?;
         Ok(answers.map(|answer| got(&answer)).collect())
     }
 
     fn serve(&self, subject: &str, answer: Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>) -> Box<dyn Service> {
-        let guard = self.0.subscribe_fn(subject, move |question| {
+        let guard = self.client.subscribe_fn(subject, move |question| {
             for text in answer(&got(&question)) {
                 question.respond(text).expect("questions have a reply");
             }
@@ -70,19 +78,19 @@ impl Connection for Conn {
     }
 
     fn new_inbox(&self) -> String {
-        self.0.new_inbox().to_string()
+        self.client.new_inbox().to_string()
     }
 
     /// A publish has arrived when it returns.
     fn flush(&self) {}
 
     fn drain(&self) -> Box<dyn FnOnce() + '_> {
-        let drain = self.0.drain();
+        let drain = self.client.drain();
         Box::new(|| drain.wait())
     }
 
     fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.client.is_closed()
     }
 }
 
@@ -90,7 +98,11 @@ struct Sub(Subscriber);
 
 impl Subscription for Sub {
     fn next(&self) -> Option<Got> {
-        self.0.recv().ok().map(|message| got(&message))
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(message) => Some(got(&message)),
+            Err(RecvTimeoutError::Timeout) => panic!("a message: nothing for {PATIENCE:?}"),
+            Err(_) => None,
+        }
     }
 
     fn arrived(&self) -> Vec<Got> {

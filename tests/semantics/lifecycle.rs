@@ -3,7 +3,6 @@
 //! Goal: limits count what was delivered before, and a drain loses nothing. Method: messages around the end, then who got what.
 
 use crate::system::*;
-use std::sync::mpsc;
 
 on_every_system!(
     d1_unsubscribe_ends_at_once_and_keeps_what_arrived,
@@ -13,7 +12,11 @@ on_every_system!(
     d4_own_messages_under_no_echo_do_not_count,
     d5_the_end_is_seen_by_the_receiver,
     d7_drain_of_a_subscription_hands_over_what_arrived,
-    d8_drain_of_a_connection_lets_nothing_new_in_and_publishes_to_the_end,
+    d8_drain_of_a_connection_hands_over_what_arrived_and_closes,
+);
+
+in_process_only!(
+    d8_a_draining_connection_lets_nothing_new_in_and_publishes_to_the_end because "async-nats is deaf as soon as it drains",
 );
 
 /// X2 and X3 in one: `n` messages with the numbers as payload.
@@ -24,8 +27,8 @@ fn send(connection: &dyn Connection, numbers: std::ops::Range<usize>) {
 
 fn d1_unsubscribe_ends_at_once_and_keeps_what_arrived<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let (subscription, other) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let (subscription, other) = (subscriber.subscribe("foo"), subscriber.subscribe("foo"));
     send(&*connection, 0..2);
     subscription.unsubscribe();
     subscription.unsubscribe();
@@ -36,8 +39,8 @@ fn d1_unsubscribe_ends_at_once_and_keeps_what_arrived<S: System>() {
 
 fn d2_the_limit_counts_what_came_before<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     send(&*connection, 0..2);
     // Taken or not makes no difference.
     assert_eq!(subscription.next().map(|got| got.text()).as_deref(), Some("0"));
@@ -48,16 +51,16 @@ fn d2_the_limit_counts_what_came_before<S: System>() {
 
 fn d2_a_limit_already_reached_ends_at_once<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     for max in [0, 1, 2] {
-        let subscription = connection.subscribe("foo");
+        let subscription = subscriber.subscribe("foo");
         send(&*connection, 0..2);
         subscription.unsubscribe_after(max);
         connection.flush();
         send(&*connection, 2..4);
         assert_eq!(subscription.payloads(), ["0", "1"], "max {max} after 2");
     }
-    let fresh = connection.subscribe("foo");
+    let fresh = subscriber.subscribe("foo");
     fresh.unsubscribe_after(0);
     send(&*connection, 0..1);
     assert_eq!(fresh.arrived(), []);
@@ -65,8 +68,8 @@ fn d2_a_limit_already_reached_ends_at_once<S: System>() {
 
 fn d3_a_later_limit_replaces_the_earlier<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let (raised, lowered) = (connection.subscribe("foo"), connection.subscribe("foo"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let (raised, lowered) = (subscriber.subscribe("foo"), subscriber.subscribe("foo"));
     raised.unsubscribe_after(2);
     lowered.unsubscribe_after(5);
     send(&*connection, 0..1);
@@ -91,8 +94,8 @@ fn d4_own_messages_under_no_echo_do_not_count<S: System>() {
 
 fn d5_the_end_is_seen_by_the_receiver<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     subscription.unsubscribe_after(2);
     send(&*connection, 0..3);
     let got: Vec<String> = std::iter::from_fn(|| subscription.next()).map(|got| got.text()).collect();
@@ -101,8 +104,8 @@ fn d5_the_end_is_seen_by_the_receiver<S: System>() {
 
 fn d7_drain_of_a_subscription_hands_over_what_arrived<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     send(&*connection, 0..3);
     subscription.drain();
     connection.flush();
@@ -111,29 +114,42 @@ fn d7_drain_of_a_subscription_hands_over_what_arrived<S: System>() {
     assert_eq!(got, ["0", "1", "2"]);
 }
 
-fn d8_drain_of_a_connection_lets_nothing_new_in_and_publishes_to_the_end<S: System>() {
+fn d8_drain_of_a_connection_hands_over_what_arrived_and_closes<S: System>() {
     let system = S::start(Setup::default());
     let (connection, other) = (system.connect(), system.connect());
     let (own, foreign) = (connection.subscribe("foo"), other.subscribe("out"));
+    send(&*connection, 0..2);
+    connection.send("out", "published before");
+    let seen = std::thread::scope(|scope| {
+        let taken = scope.spawn(move || std::iter::from_fn(|| own.next()).map(|got| got.text()).collect::<Vec<_>>());
+        connection.drain()();
+        taken.join().expect("the end comes")
+    });
+    assert_eq!(seen, ["0", "1"]);
+    assert!(connection.is_closed());
+    assert_eq!(refused(connection.publish(Out { subject: "out", ..Out::default() })), Refusal::Closed);
+    assert_eq!(refused(connection.subscribe_with(How { pattern: "x", ..How::default() })), Refusal::Closed);
+    assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
+    other.send("foo", "to nobody");
     other.flush();
+    assert_eq!(foreign.payloads(), ["published before"]);
+}
+
+fn d8_a_draining_connection_lets_nothing_new_in_and_publishes_to_the_end<S: System>() {
+    let system = S::start(Setup::default());
+    let (connection, other) = (system.connect(), system.connect());
+    let (own, foreign) = (connection.subscribe("foo"), other.subscribe("out"));
     send(&*connection, 0..2);
     let wait = connection.drain();
     assert_eq!(refused(connection.subscribe_with(How { pattern: "x", ..How::default() })), Refusal::Closed);
     assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
     connection.send("out", "allowed while messages wait");
     other.send("foo", "too late");
-    other.flush();
     assert!(!connection.is_closed());
-    let (done, seen) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let got: Vec<String> = std::iter::from_fn(|| own.next()).map(|got| got.text()).collect();
-            done.send(got).expect("the test listens");
-        });
-        wait();
-    });
-    assert_eq!(seen.recv().expect("taken"), ["0", "1"]);
+    let got = ["0", "1"].map(|_| own.next().map(|got| got.text()));
+    assert_eq!(got.map(Option::unwrap), ["0", "1"]);
+    wait();
+    assert_eq!(own.next(), None);
     assert!(connection.is_closed());
-    assert_eq!(refused(connection.publish(Out { subject: "out", ..Out::default() })), Refusal::Closed);
     assert_eq!(foreign.payloads(), ["allowed while messages wait"]);
 }

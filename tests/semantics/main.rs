@@ -1,7 +1,10 @@
 //! The rules of NATS as a subscriber sees them, written once for every system that claims to follow them.
 //!
 //! Goal: the same answers from each system. Method: each rule is a function over the traits of `system`, named and
-//! numbered as in the list of rules; `on_every_system!` makes a test of it for each system there is.
+//! numbered as in the list of rules; `on_every_system!` makes a test of it for each system there is:
+//!
+//! - `in_process`: the clients of a bus;
+//! - `nats_server`: async-nats connected to a real nats-server.
 #![allow(missing_docs, unreachable_pub)]
 
 /// Turns functions over a [`system::System`] into tests, one for each system.
@@ -10,12 +13,31 @@ macro_rules! on_every_system {
         mod in_process {
             $(#[test] fn $rule() { super::$rule::<crate::in_process::InProcess>(); })+
         }
+        #[cfg(feature = "server")]
+        mod nats_server {
+            use crate::{nats_server::NatsServer, on_the_wire::OnTheWire};
+            $(#[test] fn $rule() { super::$rule::<OnTheWire<NatsServer>>(); })+
+        }
+    };
+}
+
+/// The same for rules that async-nats stands in the way of. Each says how.
+macro_rules! in_process_only {
+    ($($rule:ident because $reason:literal),+ $(,)?) => {
+        mod in_process_only {
+            $(#[doc = $reason] #[test] fn $rule() { super::$rule::<crate::in_process::InProcess>(); })+
+        }
     };
 }
 
 mod headers_and_limits;
 mod in_process;
+mod lenient;
 mod lifecycle;
+#[cfg(feature = "server")]
+mod nats_server;
+#[cfg(feature = "server")]
+mod on_the_wire;
 mod queue_groups;
 mod requests;
 mod subjects;

@@ -52,8 +52,8 @@ fn q1_every_plain_subscription_and_one_member_of_each_group<S: System>() {
 
 fn q2_a_group_is_its_name_whatever_the_patterns<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let members = ["foo.*", "foo.bar", ">"].map(|pattern| connection.queue_subscribe(pattern, "g"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let members = ["foo.*", "foo.bar", ">"].map(|pattern| subscriber.queue_subscribe(pattern, "g"));
     for _ in 0..600 {
         connection.send("foo.bar", "");
     }
@@ -72,7 +72,8 @@ fn q2_a_group_is_its_name_whatever_the_patterns<S: System>() {
 fn q3_members_are_chosen_evenly<S: System>() {
     let system = S::start(Setup::default());
     let connection = system.connect();
-    let members: Vec<_> = (0..3).map(|_| connection.queue_subscribe("foo", "g")).collect();
+    let others = [system.connect(), system.connect(), system.connect()];
+    let members: Vec<_> = others.iter().map(|other| other.queue_subscribe("foo", "g")).collect();
     for n in 0..3000 {
         connection.send("foo", &n.to_string());
     }
@@ -108,9 +109,9 @@ fn q4_a_member_that_cannot_take_it_is_passed_over<S: System>() {
 
 fn q5_one_connection_may_hold_many_members<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let plain = [connection.subscribe("foo"), connection.subscribe("foo")];
-    let members: Vec<_> = (0..2).map(|_| connection.queue_subscribe("foo", "g")).collect();
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let plain = [subscriber.subscribe("foo"), subscriber.subscribe("foo")];
+    let members: Vec<_> = (0..2).map(|_| subscriber.queue_subscribe("foo", "g")).collect();
     for _ in 0..100 {
         connection.send("foo", "");
     }
@@ -121,9 +122,9 @@ fn q5_one_connection_may_hold_many_members<S: System>() {
 
 fn q7_order_within_each_subscription_is_that_of_the_publisher<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     let subscriptions =
-        [connection.subscribe("foo"), connection.queue_subscribe("foo", "g"), connection.queue_subscribe("*", "g")];
+        [subscriber.subscribe("foo"), subscriber.queue_subscribe("foo", "g"), subscriber.queue_subscribe("*", "g")];
     for n in 0..300 {
         connection.send("foo", &format!("{n:03}"));
     }
@@ -137,8 +138,8 @@ fn q7_order_within_each_subscription_is_that_of_the_publisher<S: System>() {
 
 fn q8_auto_unsubscribe_counts_per_member<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let members: Vec<_> = (0..3).map(|_| connection.queue_subscribe("foo", "g")).collect();
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let members: Vec<_> = (0..3).map(|_| subscriber.queue_subscribe("foo", "g")).collect();
     for (member, max) in members.iter().zip([10, 20, 30]) {
         member.unsubscribe_after(max);
     }
@@ -151,9 +152,9 @@ fn q8_auto_unsubscribe_counts_per_member<S: System>() {
 
 fn s5_queue_names_are_plain_text<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     for queue in ["q.", ".q", "q..x", "*", ">"] {
-        let members = [connection.queue_subscribe("foo", queue), connection.queue_subscribe("foo", queue)];
+        let members = [subscriber.queue_subscribe("foo", queue), subscriber.queue_subscribe("foo", queue)];
         connection.send("foo", "");
         connection.flush();
         assert_eq!(counts(&members).iter().sum::<usize>(), 1, "{queue}");

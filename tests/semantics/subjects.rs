@@ -17,10 +17,10 @@ on_every_system!(
 
 fn s2_only_a_whole_token_is_a_wildcard<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     for literal in ["foo*", "*foo", "foo.*bar", "f>o", "**", "foo.>bar", ">>", "a.*x.b"] {
-        let exact = connection.subscribe(literal);
-        let other = connection.subscribe("other");
+        let exact = subscriber.subscribe(literal);
+        let other = subscriber.subscribe("other");
         connection.send(literal, "1");
         connection.send("foobar", "2");
         connection.send("foo.xbar", "3");
@@ -33,7 +33,7 @@ fn s2_only_a_whole_token_is_a_wildcard<S: System>() {
 
 fn s3_star_is_one_token_and_tail_is_one_or_more<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
+    let (connection, subscriber) = (system.connect(), system.connect());
     let table = [
         ("foo.*", &["foo.bar", "foo.baz"][..]),
         ("*.bar", &["foo.bar"]),
@@ -44,7 +44,7 @@ fn s3_star_is_one_token_and_tail_is_one_or_more<S: System>() {
         (">", &["foo", "foo.bar", "foo.baz", "foo.bar.baz", "fo.o"]),
         ("foo", &["foo"]),
     ];
-    let subscriptions = table.map(|(pattern, _)| connection.subscribe(pattern));
+    let subscriptions = table.map(|(pattern, _)| subscriber.subscribe(pattern));
     for subject in ["foo", "foo.bar", "foo.baz", "foo.bar.baz", "fo.o"] {
         connection.send(subject, "");
     }
@@ -70,8 +70,8 @@ fn s4_bad_patterns_are_refused_and_change_nothing<S: System>() {
 /// S6, S7: strict connections refuse it, lenient ones route it as text; either way no literal subscription gets it.
 fn s7_a_published_wildcard_reaches_no_literal_subscription<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let literals = ["foo", "foo.bar", "bar"].map(|subject| connection.subscribe(subject));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let literals = ["foo", "foo.bar", "bar"].map(|subject| subscriber.subscribe(subject));
     for subject in ["foo.*", ">", "*", "foo.>", "*.bar"] {
         match connection.publish(Out { subject, ..Out::default() }) {
             Ok(()) | Err(Refusal::Subject) => {}
@@ -86,8 +86,8 @@ fn s7_a_published_wildcard_reaches_no_literal_subscription<S: System>() {
 
 fn s8_an_empty_payload_is_a_message<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let subscription = connection.subscribe("foo");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let subscription = subscriber.subscribe("foo");
     connection.send("foo", "");
     let got = subscription.next().expect("it comes");
     assert_eq!(got, Got { subject: "foo".into(), reply: None, status: None, headers: vec![], payload: vec![] });
@@ -95,8 +95,8 @@ fn s8_an_empty_payload_is_a_message<S: System>() {
 
 fn s9_no_subject_is_reserved<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let all = connection.subscribe(">");
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let all = subscriber.subscribe(">");
     let subjects = ["$SYS.x", "_INBOX.x", "$JS.API.STREAM.NAMES", "_R_.x", "$GNR.x"];
     for subject in subjects {
         connection.send(subject, "");
@@ -107,8 +107,8 @@ fn s9_no_subject_is_reserved<S: System>() {
 
 fn s1_subjects_are_case_sensitive_utf8<S: System>() {
     let system = S::start(Setup::default());
-    let connection = system.connect();
-    let (upper, umlaut) = (connection.subscribe("Foo.A"), connection.subscribe("grüße.*"));
+    let (connection, subscriber) = (system.connect(), system.connect());
+    let (upper, umlaut) = (subscriber.subscribe("Foo.A"), subscriber.subscribe("grüße.*"));
     for subject in ["foo.a", "Foo.A", "FOO.A", "grüße.日本", "gru\u{308}ße.x"] {
         connection.send(subject, "");
     }

@@ -1,9 +1,14 @@
 //! What the rules are tested against: any system that carries messages between connections by subject.
 //!
 //! A rule is written once against these traits and runs on every system that implements them. Nothing here waits for a
-//! time: `flush` returns when all that was published before has arrived wherever it goes.
+//! time: `flush` returns when all that this connection published before has arrived wherever it goes, and what begins or
+//! ends a subscription is in force everywhere when it returns.
 
 use std::fmt::Debug;
+use std::time::Duration;
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a system is started with; `None` is the system's default.
 #[derive(Clone, Copy, Default)]
@@ -16,7 +21,10 @@ pub struct Setup {
 #[derive(Clone, Copy, Default)]
 pub struct With {
     pub no_echo: bool,
+    /// Not possible with async-nats, which always announces it.
     pub without_no_responders: bool,
+    /// Messages that may wait in each of its subscriptions before the newest are dropped.
+    pub capacity: Option<usize>,
 }
 
 /// What makes the answers to a question.
@@ -113,9 +121,7 @@ pub struct Out<'a> {
 pub struct How<'a> {
     pub pattern: &'a str,
     pub queue: Option<&'a str>,
-    /// Messages that may wait before the newest are dropped.
-    pub capacity: Option<usize>,
-    /// Bytes that may wait.
+    /// Bytes that may wait. Not possible with async-nats.
     pub capacity_bytes: Option<usize>,
 }
 

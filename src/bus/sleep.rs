@@ -1,0 +1,75 @@
+//! Waiting for nothing but time.
+
+use crate::clock::{TimerKey, Timers};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Ready when the bus's clock shows a time; made by [`Bus::sleep`](crate::Bus::sleep).
+///
+/// It can be polled from any task, and again after it was ready. It keeps the bus's timer thread alive, and nothing else of the bus.
+///
+/// # Cancel safety
+///
+/// Dropping it takes the timer back; nothing is lost.
+#[must_use = "time passes for those who wait for it"]
+pub struct Sleep {
+    timers: Arc<Timers>,
+    /// `None` if that is past all time.
+    deadline: Option<Duration>,
+    set: Option<(TimerKey, Waker)>,
+}
+
+impl Sleep {
+    pub(super) fn new(timers: Arc<Timers>, wait: Duration) -> Self {
+        Sleep { deadline: timers.deadline(wait), timers, set: None }
+    }
+
+    /// Whether the time has come.
+    pub fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| self.timers.now() >= deadline)
+    }
+
+    fn cancel(&mut self) {
+        if let Some((timer, _)) = self.set.take() {
+            self.timers.cancel(timer);
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_over() {
+            self.cancel();
+            return Poll::Ready(());
+        }
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        if !self.set.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
+            self.cancel();
+            self.set = Some((self.timers.set(deadline, cx.waker().clone()), cx.waker().clone()));
+            // A manual clock that has come there since the look above fires nothing before it is moved again.
+            if self.is_over() {
+                self.cancel();
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("until", &self.deadline).field("is_over", &self.is_over()).finish()
+    }
+}

@@ -1,0 +1,92 @@
+//! Publishing what came off a wire.
+
+use super::Client;
+use super::error::PublishError;
+use super::publisher::{PublishFuture, address, try_publish_async};
+use crate::bus::{Connection, Outgoing};
+use crate::message::{Head, Payload};
+use crate::subject::Subject;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A message in the form in which it comes off a wire: texts and bytes that nobody has checked; published with
+/// [`Client::publish_raw`].
+#[derive(Clone, Debug)]
+pub struct Raw<'a> {
+    /// Where it goes.
+    pub subject: &'a str,
+    /// Where an answer is wanted (R1).
+    pub reply: Option<&'a str>,
+    /// The header block, from `NATS/1.0` through the blank line (H1). One without bytes is none (H3).
+    pub headers: Option<Bytes>,
+    /// The payload.
+    pub payload: Payload<'a>,
+}
+
+impl Client {
+    /// Publishes a message as it came off a wire. The header block is carried through byte for byte: see
+    /// [`Message::header_block`](crate::Message::header_block).
+    ///
+    /// On a [lenient](crate::ConnectOptions::lenient) connection the parts may be what they may be there (S5 to S7), and the block is
+    /// not even looked at (H2). On any other all parts are checked as always, the block by reading it. The size that counts is that
+    /// of payload and block (H1).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish_with_reply`]; also [`PublishError::InvalidHeaders`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use postroom::{Bus, ConnectOptions, Payload, Raw};
+    ///
+    /// let bus = Bus::new();
+    /// let all = bus.connect().subscribe(">")?;
+    /// let wire = bus.connect_with(ConnectOptions::new().lenient());
+    /// let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
+    /// let payload = Payload::from(Bytes::from_static(b"hello"));
+    /// wire.publish_raw(Raw { subject: "orders", reply: Some("answers.*"), headers: Some(block.clone()), payload })?;
+    ///
+    /// let got = all.recv()?;
+    /// assert_eq!(got.reply().unwrap(), "answers.*");
+    /// assert_eq!(got.headers().get("ID"), Some("7"));
+    /// assert_eq!(got.header_block(), Some(block));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Source: H1 to H3, S5 to S7.
+    pub fn publish_raw(&self, raw: Raw<'_>) -> Result<usize, PublishError> {
+        let reply = reply(&self.connection, &raw)?;
+        Ok(self.connection.publish(&mut outgoing(&self.connection, raw, reply.as_ref())?, None)?)
+    }
+
+    /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish_raw`].
+    pub fn publish_raw_async(&self, raw: Raw<'_>) -> PublishFuture {
+        match reply(&self.connection, &raw) {
+            Ok(reply) => try_publish_async(&self.connection, outgoing(&self.connection, raw, reply.as_ref())),
+            Err(error) => try_publish_async(&self.connection, Err(error)),
+        }
+    }
+}
+
+fn reply(connection: &Connection, raw: &Raw<'_>) -> Result<Option<Subject>, PublishError> {
+    raw.reply.map(|reply| address(connection, reply)).transpose()
+}
+
+fn outgoing<'a>(
+    connection: &Connection,
+    raw: Raw<'a>,
+    reply: Option<&'a Subject>,
+) -> Result<Outgoing<'a>, PublishError> {
+    let Raw { subject, headers, payload, .. } = raw;
+    let head: Option<Arc<Head>> = headers.and_then(Head::came);
+    if let (Some(head), false) = (&head, connection.options.lenient) {
+        head.check()?;
+    }
+    Ok(Outgoing { subject, answers: false, prepared: None, reply, head, payload, matched: false })
+}

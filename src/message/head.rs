@@ -1,0 +1,94 @@
+//! What few messages have: headers and a status, as they were made or as they came off a wire.
+
+use super::headers::{self, HeaderError, HeaderMap};
+use super::status::StatusCode;
+use bytes::Bytes;
+use smol_str::SmolStr;
+use std::sync::{Arc, OnceLock};
+
+/// Headers and a status.
+#[derive(Clone, Debug)]
+pub(crate) struct Head(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Made(Parts),
+    /// A block that is passed on byte for byte (H2), and what it says, once somebody has asked.
+    Came {
+        block: Bytes,
+        says: OnceLock<Result<Parts, HeaderError>>,
+    },
+}
+
+/// What a head says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) status: Option<(StatusCode, SmolStr)>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Head {
+    /// `None` if there is nothing to say: then nothing is sent (H7).
+    pub(crate) fn made(status: Option<(StatusCode, SmolStr)>, headers: HeaderMap) -> Option<Arc<Head>> {
+        let says_something = status.is_some() || !headers.is_empty();
+        says_something.then(|| Arc::new(Head(Form::Made(Parts { status, headers }))))
+    }
+
+    /// A block as it came; `None` if it has no bytes (H3).
+    pub(crate) fn came(block: Bytes) -> Option<Arc<Head>> {
+        (!block.is_empty()).then(|| Arc::new(Head(Form::Came { block, says: OnceLock::new() })))
+    }
+
+    /// Whether it can be read, which only a block that came may fail.
+    pub(crate) fn check(&self) -> Result<(), HeaderError> {
+        match &self.0 {
+            Form::Made(_) => Ok(()),
+            Form::Came { block, says } => read(block, says).as_ref().map(|_| ()).map_err(|error| *error),
+        }
+    }
+
+    /// What it says; nothing if it can't be read.
+    pub(crate) fn parts(&self) -> &Parts {
+        static NONE: Parts = Parts { status: None, headers: HeaderMap::new() };
+        match &self.0 {
+            Form::Made(parts) => parts,
+            Form::Came { block, says } => read(block, says).as_ref().unwrap_or(&NONE),
+        }
+    }
+
+    /// Its form on the wire: what came, or what is made of the parts.
+    pub(crate) fn block(&self) -> Bytes {
+        match &self.0 {
+            Form::Made(parts) => parts.encoded(),
+            Form::Came { block, .. } => block.clone(),
+        }
+    }
+
+    /// Bytes of the block.
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Form::Made(parts) => headers::encoded_len(parts.status(), &parts.headers),
+            Form::Came { block, .. } => block.len(),
+        }
+    }
+}
+
+impl Parts {
+    fn status(&self) -> Option<(StatusCode, &str)> {
+        self.status.as_ref().map(|(status, text)| (*status, text.as_str()))
+    }
+
+    fn encoded(&self) -> Bytes {
+        let mut block = Vec::new();
+        if headers::encode(self.status(), &self.headers, &mut block).is_err() {
+            // Only the text beside the status can be at fault, and it is of no use to anybody.
+            let status = self.status().map(|(status, _)| (status, ""));
+            headers::encode(status, &self.headers, &mut block).expect("headers are checked when they are set");
+        }
+        block.into()
+    }
+}
+
+fn read<'a>(block: &[u8], says: &'a OnceLock<Result<Parts, HeaderError>>) -> &'a Result<Parts, HeaderError> {
+    says.get_or_init(|| headers::decode(block).map(|(status, headers)| Parts { status, headers }))
+}

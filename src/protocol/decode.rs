@@ -1,0 +1,401 @@
+//! What clients send: CONNECT, PUB, HPUB, SUB, UNSUB, PING, PONG and a few that are only tolerated.
+
+use super::frame::{
+    self, Announced, Frame, Frames, Grammar, Name, Parsed, Span, Then, in_line, in_message, number, spelled, split,
+};
+use super::{Close, Refusal};
+use crate::message::Payload;
+use bytes::BytesMut;
+
+/// What a decoder accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecoderLimits {
+    /// Bytes of header block and payload (L4). Default 1,048,576.
+    pub max_payload: usize,
+    /// Bytes of an operation's arguments (C21). Default 4,096.
+    pub max_control_line: usize,
+    /// Whether the peer has said that it knows headers (H4). Default false.
+    pub headers: bool,
+}
+
+impl Default for DecoderLimits {
+    fn default() -> Self {
+        DecoderLimits { max_payload: 1 << 20, max_control_line: 4_096, headers: false }
+    }
+}
+
+/// An operation of a client. What it holds is borrowed from the decoder and its input.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// CONNECT with its JSON, unread; see [`Connect::merge`](super::Connect::merge).
+    Connect(&'a [u8]),
+    /// PUB and HPUB.
+    Publish {
+        /// As it came.
+        subject: &'a [u8],
+        /// As it came.
+        reply: Option<&'a [u8]>,
+        /// `None` if it has no bytes (H3).
+        headers: Option<Payload<'a>>,
+        /// The payload without the header block.
+        payload: Payload<'a>,
+    },
+    /// SUB.
+    Subscribe {
+        /// As it came.
+        subject: &'a [u8],
+        /// The queue group.
+        queue: Option<&'a [u8]>,
+        /// As it came.
+        sid: &'a [u8],
+    },
+    /// UNSUB.
+    Unsubscribe {
+        /// As it came.
+        sid: &'a [u8],
+        /// `None` also for 0, and for what is no number of 1 to 9 digits (D2).
+        max: Option<u64>,
+    },
+    /// PING.
+    Ping,
+    /// PONG.
+    Pong,
+    /// `+OK`, which clients need not send (C6).
+    Ok,
+    /// INFO with its JSON, unread (C6).
+    Info(&'a [u8]),
+    /// `-ERR` with its text (C6).
+    Error(&'a [u8]),
+}
+
+/// Why what a client sent cannot be taken. The connection ends; some of these are told to the client, others not (C7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// No operation begins like this.
+    #[error("unknown protocol operation")]
+    UnknownOperation,
+    /// The payload is longer or shorter than announced.
+    #[error("a payload of {size} bytes is not followed by CR LF")]
+    PayloadEnd {
+        /// Bytes that were announced.
+        size: usize,
+    },
+    /// Told as soon as that many bytes are there.
+    #[error("arguments of {len} bytes, {max} are allowed")]
+    MaxControlLine {
+        /// Bytes so far.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Told without waiting for the payload.
+    #[error("a payload of {size} bytes, {max} are allowed")]
+    MaxPayload {
+        /// Bytes that were announced.
+        size: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Too few or too many (C22).
+    #[error("{operation} with {count} arguments")]
+    ArgumentCount {
+        /// The operation's name.
+        operation: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// Not 1 to 9 digits.
+    #[error("{operation} with a size that is not a number of 1 to 9 digits")]
+    Size {
+        /// The operation's name.
+        operation: &'static str,
+    },
+    /// The header block is longer than the whole.
+    #[error("a header block of {headers} bytes in a message of {size} bytes")]
+    HeaderSize {
+        /// Bytes of the header block.
+        headers: usize,
+        /// Bytes of header block and payload.
+        size: usize,
+    },
+    /// HPUB from a peer that has not said that it knows headers (H4).
+    #[error("a message with headers on a connection without")]
+    HeadersNotSupported,
+}
+
+impl DecodeError {
+    /// What the client is told; `None`: nothing (C7).
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            DecodeError::UnknownOperation | DecodeError::PayloadEnd { .. } => Some(Refusal::UnknownOperation),
+            DecodeError::MaxControlLine { .. } => Some(Refusal::MaxControlLine),
+            DecodeError::MaxPayload { .. } => Some(Refusal::MaxPayload),
+            DecodeError::ArgumentCount { .. }
+            | DecodeError::Size { .. }
+            | DecodeError::HeaderSize { .. }
+            | DecodeError::HeadersNotSupported => None,
+        }
+    }
+
+    /// Why the connection is then closed.
+    #[must_use]
+    pub fn close(&self) -> Close {
+        self.refusal().and_then(|refusal| refusal.close()).unwrap_or(Close::ProtocolViolation)
+    }
+}
+
+/// Takes the operations of a client out of a stream of bytes, wherever it is split (C5).
+///
+/// # Promises
+///
+/// - The same bytes give the same operations and the same error, in whatever pieces they come.
+/// - What stays in the input between two calls is at most one line of arguments and one payload, each within its limit.
+/// - Payloads are not copied.
+/// - After an error, every further call gives the same error.
+///
+/// # Example
+///
+/// ```
+/// use bytes::BytesMut;
+/// use postroom::protocol::{Decoder, Operation};
+///
+/// let mut decoder = Decoder::default();
+/// let mut input = BytesMut::from("PING\r\nPUB a.b 5\r\nhel");
+/// assert!(matches!(decoder.next(&mut input)?, Some(Operation::Ping)));
+/// assert!(decoder.next(&mut input)?.is_none());
+/// input.extend_from_slice(b"lo\r\n");
+/// let Some(Operation::Publish { subject, payload, .. }) = decoder.next(&mut input)? else { panic!() };
+/// assert_eq!((subject, payload.as_slice()), (&b"a.b"[..], &b"hello"[..]));
+/// # Ok::<_, postroom::protocol::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    grammar: Client,
+    frames: Frames<Kind>,
+}
+
+impl Decoder {
+    /// Payloads (with their headers) of at least this many bytes are slices of the input's memory and keep it alive as long as
+    /// they live; shorter ones are lent.
+    pub const SHARED_MIN: usize = frame::SHARED_MIN;
+
+    /// A decoder at the start of a stream.
+    #[must_use]
+    pub fn new(limits: DecoderLimits) -> Self {
+        Decoder { grammar: Client(limits), frames: Frames::new() }
+    }
+
+    /// What it accepts from the next operation on.
+    pub fn set_limits(&mut self, limits: DecoderLimits) {
+        self.grammar = Client(limits);
+    }
+
+    /// What it accepts.
+    #[must_use]
+    pub fn limits(&self) -> DecoderLimits {
+        self.grammar.0
+    }
+
+    /// The next operation; `None` if none is whole. More input is appended to the same buffer.
+    ///
+    /// What was decoded is taken out of the input by a later call, at the latest by the one that returns `None`. Until
+    /// then nothing else may be taken from its front.
+    ///
+    /// # Errors
+    ///
+    /// The first thing in the input that cannot be taken.
+    #[expect(clippy::should_implement_trait, reason = "it lends, and takes input")]
+    #[inline]
+    pub fn next<'a>(&'a mut self, input: &'a mut BytesMut) -> Result<Option<Operation<'a>>, DecodeError> {
+        let frame = self.frames.next(&self.grammar, input)?;
+        Ok(match frame {
+            None => None,
+            Some(Frame::Message(body)) => Some(Operation::Publish {
+                subject: body.subject,
+                reply: body.reply,
+                headers: body.headers,
+                payload: body.payload,
+            }),
+            Some(Frame::Line(parsed, line)) => Some(parsed.operation(line)),
+        })
+    }
+
+    /// The first byte of the next operation, if the one before it is complete and it has come. Before the first call of
+    /// [`next`](Decoder::next) that is the first byte of the stream.
+    #[must_use]
+    pub fn first(&self, input: &[u8]) -> Option<u8> {
+        self.frames.first(input)
+    }
+
+    /// The subject of a PUB or HPUB whose line has come, and its payload has not; or has another length than announced.
+    #[must_use]
+    pub fn awaited<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        self.frames.awaited(input)
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Decoder::new(DecoderLimits::default())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Connect,
+    Publish,
+    HeaderPublish,
+    Subscribe,
+    Unsubscribe,
+    Ping,
+    Pong,
+    Ok,
+    Info,
+    Error,
+    HeaderMessage,
+}
+
+/// An operation without a payload.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    Connect,
+    Subscribe { subject: Span, queue: Option<Span>, sid: Span },
+    Unsubscribe { sid: Span, max: Option<usize> },
+    Ping,
+    Pong,
+    Ok,
+    Info,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Client(DecoderLimits);
+
+impl Grammar for Client {
+    type Kind = Kind;
+    type Line = Line;
+
+    #[inline]
+    fn name(&self, input: &[u8]) -> Name<Kind> {
+        let Some(first) = input.first() else { return Name::Part };
+        let second = input.get(1).map(u8::to_ascii_lowercase);
+        match (first.to_ascii_lowercase(), second) {
+            (b'p', Some(b'u')) => spelled(input, b"PUB", Kind::Publish, Then::Blank),
+            (b'p', Some(b'i')) => spelled(input, b"PING", Kind::Ping, Then::Junk),
+            (b'p', Some(b'o')) => spelled(input, b"PONG", Kind::Pong, Then::Junk),
+            (b'h', Some(b'p')) => spelled(input, b"HPUB", Kind::HeaderPublish, Then::Blank),
+            (b'h', Some(b'm')) => spelled(input, b"HMSG", Kind::HeaderMessage, Then::Blank),
+            (b'p' | b'h', None) => Name::Part,
+            (b's', _) => spelled(input, b"SUB", Kind::Subscribe, Then::Blank),
+            (b'u', _) => spelled(input, b"UNSUB", Kind::Unsubscribe, Then::Blank),
+            (b'c', _) => spelled(input, b"CONNECT", Kind::Connect, Then::Blanks),
+            (b'i', _) => spelled(input, b"INFO", Kind::Info, Then::Blanks),
+            (b'+', _) => spelled(input, b"+OK", Kind::Ok, Then::Junk),
+            (b'-', _) => spelled(input, b"-ERR", Kind::Error, Then::Blank),
+            _ => Name::Unknown,
+        }
+    }
+
+    #[inline]
+    fn line_max(&self) -> usize {
+        self.0.max_control_line
+    }
+
+    #[inline]
+    fn line(&self, kind: Kind, line: &[u8]) -> Result<Parsed<Line>, DecodeError> {
+        Ok(Parsed::Line(match kind {
+            Kind::Publish => return self.publish(line).map(Parsed::Message),
+            Kind::HeaderPublish => return self.header_publish(line).map(Parsed::Message),
+            Kind::Subscribe => {
+                let (args, count) = split::<3>(line, in_line);
+                match count {
+                    2 => Line::Subscribe { subject: args[0], queue: None, sid: args[1] },
+                    3 => Line::Subscribe { subject: args[0], queue: Some(args[1]), sid: args[2] },
+                    _ => return Err(DecodeError::ArgumentCount { operation: "SUB", count }),
+                }
+            }
+            Kind::Unsubscribe => {
+                let (args, count) = split::<2>(line, in_line);
+                match count {
+                    1 => Line::Unsubscribe { sid: args[0], max: None },
+                    2 => Line::Unsubscribe { sid: args[0], max: number(args[1].of(line)).filter(|max| *max > 0) },
+                    _ => return Err(DecodeError::ArgumentCount { operation: "UNSUB", count }),
+                }
+            }
+            Kind::Connect => Line::Connect,
+            Kind::Ping => Line::Ping,
+            Kind::Pong => Line::Pong,
+            Kind::Ok => Line::Ok,
+            Kind::Info => Line::Info,
+            Kind::Error => Line::Error,
+            // DIFFERENCE: nats-server takes HMSG from a client for an empty message to no subject, if its line and a blank one
+            // come in one piece; and refuses it otherwise. Here it is refused in any case.
+            Kind::HeaderMessage => return Err(DecodeError::UnknownOperation),
+        }))
+    }
+}
+
+impl Client {
+    #[inline]
+    fn publish(&self, line: &[u8]) -> Result<Announced, DecodeError> {
+        const OPERATION: &str = "PUB";
+        let (args, count) = split::<3>(line, in_message);
+        let (reply, size) = match count {
+            2 => (None, args[1]),
+            3 => (Some(args[1]), args[2]),
+            _ => return Err(DecodeError::ArgumentCount { operation: OPERATION, count }),
+        };
+        let size = number(size.of(line)).ok_or(DecodeError::Size { operation: OPERATION })?;
+        self.message(Announced { subject: args[0], sid: Default::default(), reply, headers: 0, size })
+    }
+
+    fn header_publish(&self, line: &[u8]) -> Result<Announced, DecodeError> {
+        const OPERATION: &str = "HPUB";
+        if !self.0.headers {
+            return Err(DecodeError::HeadersNotSupported);
+        }
+        let (args, count) = split::<4>(line, in_message);
+        let (reply, headers, size) = match count {
+            3 => (None, args[1], args[2]),
+            4 => (Some(args[1]), args[2], args[3]),
+            _ => return Err(DecodeError::ArgumentCount { operation: OPERATION, count }),
+        };
+        let number = |arg: Span| number(arg.of(line)).ok_or(DecodeError::Size { operation: OPERATION });
+        let (headers, size) = (number(headers)?, number(size)?);
+        if headers > size {
+            return Err(DecodeError::HeaderSize { headers, size });
+        }
+        self.message(Announced { subject: args[0], sid: Default::default(), reply, headers, size })
+    }
+
+    #[inline]
+    fn message(&self, announced: Announced) -> Result<Announced, DecodeError> {
+        let (size, max) = (announced.size, self.0.max_payload);
+        if size > max { Err(DecodeError::MaxPayload { size, max }) } else { Ok(announced) }
+    }
+}
+
+impl Line {
+    fn operation(self, line: &[u8]) -> Operation<'_> {
+        match self {
+            Line::Connect => Operation::Connect(line),
+            Line::Subscribe { subject, queue, sid } => Operation::Subscribe {
+                subject: subject.of(line),
+                queue: queue.map(|queue| queue.of(line)),
+                sid: sid.of(line),
+            },
+            Line::Unsubscribe { sid, max } => {
+                Operation::Unsubscribe { sid: sid.of(line), max: max.map(|max| max as u64) }
+            }
+            Line::Ping => Operation::Ping,
+            Line::Pong => Operation::Pong,
+            Line::Ok => Operation::Ok,
+            Line::Info => Operation::Info(line),
+            Line::Error => Operation::Error(line),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Finding operations in a stream of bytes: what both directions of the protocol have in common (C5).
+//!
+//! An operation is a name, and then one of three things: nothing that counts, up to LF (`PINGjunk`); blanks and one line of
+//! arguments; or those and a payload of an announced size, with CR LF behind it. What is still incomplete stays in the input,
+//! except for names, blanks and junk that are already understood, so that the input is bounded by one line and one payload
+//! whatever the peer sends. Each byte is looked at once, however the input is split.
+
+use super::DecodeError;
+use crate::message::Payload;
+use bytes::{Buf, BytesMut};
+use memchr::memchr;
+
+/// Where a part of a line stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) fn of(self, line: &[u8]) -> &[u8] {
+        &line[self.start as usize..self.end as usize]
+    }
+}
+
+/// The line of an operation with a payload, understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Announced {
+    pub(super) subject: Span,
+    /// Of no bytes in the direction that has none.
+    pub(super) sid: Span,
+    pub(super) reply: Option<Span>,
+    /// Bytes of the header block: at most `size`.
+    pub(super) headers: usize,
+    /// Bytes of header block and payload.
+    pub(super) size: usize,
+}
+
+/// What follows the name of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// One blank at least, and then arguments.
+    Blank,
+    /// Any number of blanks, and then arguments.
+    Blanks,
+    /// Anything up to LF, all of it ignored.
+    Junk,
+}
+
+/// What the beginning of an operation is.
+pub(super) enum Name<K> {
+    Known {
+        kind: K,
+        len: usize,
+        then: Then,
+    },
+    /// The beginning of one, so far.
+    Part,
+    Unknown,
+}
+
+/// What a line of arguments says.
+pub(super) enum Parsed<L> {
+    /// The operation ends with its line.
+    Line(L),
+    Message(Announced),
+}
+
+/// One direction of the protocol.
+pub(super) trait Grammar {
+    /// The operations.
+    type Kind: Copy;
+    /// An operation without a payload, with the places of its arguments.
+    type Line: Copy;
+
+    fn name(&self, input: &[u8]) -> Name<Self::Kind>;
+
+    /// Arguments longer than this are refused (C21).
+    fn line_max(&self) -> usize;
+
+    /// Reads the arguments; for an operation that has none, `line` is empty.
+    fn line(&self, kind: Self::Kind, line: &[u8]) -> Result<Parsed<Self::Line>, DecodeError>;
+}
+
+/// A message of either direction.
+#[derive(Clone, Debug)]
+pub(super) struct Body<'a> {
+    pub(super) subject: &'a [u8],
+    pub(super) sid: &'a [u8],
+    pub(super) reply: Option<&'a [u8]>,
+    pub(super) headers: Option<Payload<'a>>,
+    pub(super) payload: Payload<'a>,
+}
+
+/// A whole operation.
+pub(super) enum Frame<'a, L> {
+    Line(L, &'a [u8]),
+    Message(Body<'a>),
+}
+
+/// A whole operation, as positions: the input can only be lent out once nothing is done with it any more.
+enum Found<L> {
+    Line { parsed: L, start: usize, end: usize },
+    Message { announced: Announced, start: usize, payload: usize },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State<K> {
+    Name,
+    Blank(K),
+    Blanks(K),
+    /// The first byte of a line is never its end; LF is not among the first `seen`.
+    Line {
+        kind: K,
+        seen: usize,
+    },
+    Junk(K),
+    /// From the start of the line to the payload it is `payload` bytes.
+    Payload {
+        announced: Announced,
+        payload: usize,
+    },
+    /// For good. What was announced, if that is how far it came.
+    Failed(DecodeError, Option<Announced>),
+}
+
+/// The position in a stream.
+#[derive(Debug)]
+pub(super) struct Frames<K> {
+    /// Bytes at the front of the input that are done with; taken out of it before `next` returns `None`.
+    at: usize,
+    state: State<K>,
+    /// The line of a message whose payload was split off the input.
+    line: Vec<u8>,
+}
+
+/// Messages at least this long are split off the input, shorter ones lent.
+pub(super) const SHARED_MIN: usize = 1024;
+
+impl<K: Copy> Frames<K> {
+    pub(super) fn new() -> Self {
+        Frames { at: 0, state: State::Name, line: Vec::new() }
+    }
+
+    /// The next operation that is whole; `None` when there is no further one. See [`Decoder::next`](super::Decoder::next).
+    #[inline]
+    pub(super) fn next<'a, G: Grammar<Kind = K>>(
+        &'a mut self,
+        grammar: &G,
+        input: &'a mut BytesMut,
+    ) -> Result<Option<Frame<'a, G::Line>>, DecodeError> {
+        match self.find(grammar, input)? {
+            None => {
+                input.advance(self.at.min(input.len()));
+                self.at = 0;
+                Ok(None)
+            }
+            Some(Found::Line { parsed, start, end }) => Ok(Some(Frame::Line(parsed, &input[start..end]))),
+            Some(Found::Message { announced, start, payload }) if announced.size < SHARED_MIN => {
+                let (line, rest) = input[start..].split_at(payload);
+                let (headers, body) = rest[..announced.size].split_at(announced.headers);
+                let headers = (!headers.is_empty()).then(|| Payload::from(headers));
+                Ok(Some(Frame::Message(announced.body(line, headers, Payload::from(body)))))
+            }
+            Some(Found::Message { announced, start, payload }) => {
+                self.line.clear();
+                self.line.extend_from_slice(&input[start..start + payload]);
+                input.advance(start + payload);
+                let mut body = input.split_to(announced.size).freeze();
+                self.at = b"\r\n".len();
+                let headers = (announced.headers > 0).then(|| Payload::from(body.split_to(announced.headers)));
+                Ok(Some(Frame::Message(announced.body(&self.line, headers, Payload::from(body)))))
+            }
+        }
+    }
+
+    /// The first byte of the next operation, if the last one is complete and it has come.
+    pub(super) fn first(&self, input: &[u8]) -> Option<u8> {
+        if matches!(self.state, State::Name) { input.get(self.at).copied() } else { None }
+    }
+
+    /// The subject of the message whose line is known and whose payload is awaited, or has a wrong end.
+    pub(super) fn awaited<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        match &self.state {
+            State::Payload { announced, .. } | State::Failed(_, Some(announced)) => {
+                Some(announced.subject.of(input.get(self.at..)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn find<G: Grammar<Kind = K>>(&mut self, grammar: &G, input: &[u8]) -> Result<Option<Found<G::Line>>, DecodeError> {
+        loop {
+            let rest = input.get(self.at..).unwrap_or_default();
+            let state = match self.state {
+                State::Name => match grammar.name(rest) {
+                    Name::Known { kind, len, then } => {
+                        self.at += len;
+                        match then {
+                            Then::Blank => State::Blank(kind),
+                            Then::Blanks => State::Blanks(kind),
+                            Then::Junk => State::Junk(kind),
+                        }
+                    }
+                    Name::Part => return Ok(None),
+                    Name::Unknown => State::Failed(DecodeError::UnknownOperation, None),
+                },
+                State::Blank(kind) => match rest.first() {
+                    Some(b' ' | b'\t') => State::Blanks(kind),
+                    Some(_) => State::Failed(DecodeError::UnknownOperation, None),
+                    None => return Ok(None),
+                },
+                State::Blanks(kind) => {
+                    let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+                    self.at += blanks;
+                    if blanks == rest.len() {
+                        return Ok(None);
+                    }
+                    State::Line { kind, seen: 1 }
+                }
+                State::Line { kind, seen } => match memchr(b'\n', rest.get(seen..).unwrap_or_default()) {
+                    Some(more) => {
+                        let end = seen + more;
+                        let len = args_len(&rest[..end]);
+                        if len > grammar.line_max() {
+                            State::Failed(too_long(grammar, len), None)
+                        } else {
+                            match grammar.line(kind, &rest[..len]) {
+                                Ok(Parsed::Line(parsed)) => {
+                                    let start = self.at;
+                                    self.at += end + 1;
+                                    self.state = State::Name;
+                                    return Ok(Some(Found::Line { parsed, start, end: start + len }));
+                                }
+                                Ok(Parsed::Message(announced)) => State::Payload { announced, payload: end + 1 },
+                                Err(error) => State::Failed(error, None),
+                            }
+                        }
+                    }
+                    None if rest.len() > grammar.line_max() && args_len(rest) > grammar.line_max() => {
+                        State::Failed(too_long(grammar, args_len(rest)), None)
+                    }
+                    None => {
+                        self.state = State::Line { kind, seen: rest.len() };
+                        return Ok(None);
+                    }
+                },
+                State::Junk(kind) => match memchr(b'\n', rest) {
+                    Some(junk) => match grammar.line(kind, &[]) {
+                        Ok(Parsed::Line(parsed)) => {
+                            self.at += junk + 1;
+                            self.state = State::Name;
+                            return Ok(Some(Found::Line { parsed, start: 0, end: 0 }));
+                        }
+                        Ok(Parsed::Message(_)) => State::Failed(DecodeError::UnknownOperation, None),
+                        Err(error) => State::Failed(error, None),
+                    },
+                    None => {
+                        self.at += rest.len();
+                        return Ok(None);
+                    }
+                },
+                State::Payload { announced, payload } => {
+                    let end = payload + announced.size;
+                    match (rest.get(end), rest.get(end + 1)) {
+                        (Some(b'\r'), Some(b'\n')) => {
+                            let start = self.at;
+                            self.at += end + 2;
+                            self.state = State::Name;
+                            return Ok(Some(Found::Message { announced, start, payload }));
+                        }
+                        (Some(b'\r') | None, None) => return Ok(None),
+                        _ => State::Failed(DecodeError::PayloadEnd { size: announced.size }, Some(announced)),
+                    }
+                }
+                State::Failed(error, _) => return Err(error),
+            };
+            self.state = state;
+        }
+    }
+}
+
+impl Announced {
+    fn body<'a>(&self, line: &'a [u8], headers: Option<Payload<'a>>, payload: Payload<'a>) -> Body<'a> {
+        Body {
+            subject: self.subject.of(line),
+            sid: self.sid.of(line),
+            reply: self.reply.map(|reply| reply.of(line)),
+            headers,
+            payload,
+        }
+    }
+}
+
+/// A CR before LF is no argument (C5). As in nats-server, a CR anywhere but at the start takes the last byte away, even if that
+/// is another one.
+fn args_len(line: &[u8]) -> usize {
+    let drop = line.len() > 1 && (line.ends_with(b"\r") || memchr(b'\r', &line[1..]).is_some());
+    line.len() - usize::from(drop)
+}
+
+#[cold]
+fn too_long(grammar: &impl Grammar, len: usize) -> DecodeError {
+    DecodeError::MaxControlLine { len, max: grammar.line_max() }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Compares the input with the name of an operation, letters of either case (C5).
+#[inline]
+pub(super) fn spelled<K>(input: &[u8], name: &[u8], kind: K, then: Then) -> Name<K> {
+    let len = input.len().min(name.len());
+    if !input[..len].eq_ignore_ascii_case(&name[..len]) {
+        Name::Unknown
+    } else if len < name.len() {
+        Name::Part
+    } else {
+        Name::Known { kind, len, then }
+    }
+}
+
+/// The arguments of a line, and how many there are; those beyond `N` are only counted.
+#[inline]
+pub(super) fn split<const N: usize>(line: &[u8], is_separator: impl Fn(u8) -> bool) -> ([Span; N], usize) {
+    let mut args = [Span::default(); N];
+    let mut count = 0;
+    let mut start = None;
+    for (at, byte) in line.iter().enumerate() {
+        match start {
+            Some(from) if is_separator(*byte) => {
+                put(&mut args, &mut count, from, at);
+                start = None;
+            }
+            None if !is_separator(*byte) => start = Some(at),
+            _ => {}
+        }
+    }
+    if let Some(from) = start {
+        put(&mut args, &mut count, from, line.len());
+    }
+    (args, count)
+}
+
+#[inline]
+fn put(args: &mut [Span], count: &mut usize, start: usize, end: usize) {
+    if let Some(arg) = args.get_mut(*count) {
+        *arg = Span { start: start as u32, end: end as u32 };
+    }
+    *count += 1;
+}
+
+/// Between the arguments of a message.
+#[inline]
+pub(super) fn in_message(byte: u8) -> bool {
+    is_blank(byte)
+}
+
+/// Between the arguments of an operation without a payload: line ends count as blanks, where they come up at all.
+#[inline]
+pub(super) fn in_line(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// A number of 1 to 9 digits (C7).
+#[inline]
+pub(super) fn number(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit <= 9).then(|| number * 10 + usize::from(digit))
+    })
+}

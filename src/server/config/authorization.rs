@@ -1,0 +1,231 @@
+//! Who may connect: the map `authorization`, and the users in it.
+
+use super::options::{Draft, says_nothing};
+use super::permissions;
+use super::problem::Fault;
+use super::table::{Reader, Row, Stance, row};
+use super::value::{Data, Entry, Value};
+use crate::Permissions;
+use crate::server::{Auth, Secret, User};
+use nkeys::{KeyPair, KeyPairType};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What the map is read into.
+#[derive(Default)]
+pub(super) struct Authorization {
+    user: Option<String>,
+    password: Option<String>,
+    token: Option<String>,
+    timeout: Option<Duration>,
+    /// There may be a list and nobody in it.
+    users: Option<Vec<User>>,
+    default_permissions: Option<Permissions>,
+}
+
+const CALLOUT: &str = "nobody can be asked who a client is";
+const PROXY: &str = "no proxy is trusted";
+
+pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
+    row(
+        &["user", "username"],
+        Stance::Supported(|_, into, entry| {
+            into.user = entry.some_string()?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(
+        &["password", "pass"],
+        Stance::Supported(|_, into, entry| {
+            into.password = entry.some_string()?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(
+        &["token"],
+        Stance::Supported(|_, into, entry| {
+            into.token = entry.some_string()?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(
+        &["timeout"],
+        Stance::Supported(|reader, into, entry| {
+            into.timeout = reader.timeout(entry)?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(&["users"], Stance::Supported(users), "see below"),
+    row(
+        &["default_permissions", "default_permission", "permissions"],
+        Stance::Supported(|reader, into, entry| {
+            into.default_permissions = Some(permissions::read(reader, entry)?);
+            Ok(())
+        }),
+        "of `users` without their own",
+    ),
+    row(&["auth_callout", "auth_hook"], Stance::Refused(|_| false), CALLOUT),
+    row(&["proxy_required"], Stance::Refused(Value::is_false), PROXY),
+];
+
+/// What an entry of `users` is read into.
+#[derive(Default)]
+pub(super) struct Draftee {
+    user: Option<String>,
+    password: Option<String>,
+    nkey: Option<String>,
+    permissions: Option<Permissions>,
+}
+
+pub(super) static USER: &[Row<Draftee>] = &[
+    row(
+        &["user", "username"],
+        Stance::Supported(|_, into, entry| {
+            into.user = entry.some_string()?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(
+        &["password", "pass"],
+        Stance::Supported(|_, into, entry| {
+            into.password = entry.some_string()?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(&["nkey"], Stance::Supported(nkey), ""),
+    row(
+        &["permissions", "permission", "authorization"],
+        Stance::Supported(|reader, into, entry| {
+            into.permissions = Some(permissions::read(reader, entry)?);
+            Ok(())
+        }),
+        "",
+    ),
+    row(
+        &["allowed_connection_types", "connection_types", "clients"],
+        Stance::Supported(connection_types),
+        "`STANDARD` must be one of them",
+    ),
+    row(&["proxy_required"], Stance::Refused(Value::is_false), PROXY),
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
+    let mut read = Authorization::default();
+    reader.read(entry.map()?, AUTHORIZATION, &mut read);
+    let Authorization { user, password, token, timeout, users, default_permissions } = read;
+    let conflict = |one, other| Err(Fault::Conflict { one, other });
+    if token.is_some() && (user.is_some() || password.is_some()) {
+        return conflict("a user with a password", "a token");
+    }
+    if users.is_some() && user.is_some() {
+        return conflict("a single user", "a list of users");
+    }
+    if users.is_some() && token.is_some() {
+        return conflict("a token", "a list of users");
+    }
+    if user.is_none() && password.is_some() {
+        says_nothing(reader, &entry.at, "password", "there is no user whose it is");
+    }
+    let mut auth = Auth { timeout, token: token.map(Secret), ..Auth::default() };
+    auth.no_auth_user = draft.server.auth.no_auth_user.take();
+    match (users, user) {
+        (Some(users), _) if !users.is_empty() => {
+            auth.users = users;
+            auth.default_permissions = default_permissions;
+        }
+        (_, user) => {
+            if default_permissions.is_some() {
+                // P2: as the real one has it, they are for entries of `users` only.
+                says_nothing(
+                    reader,
+                    &entry.at,
+                    "permissions",
+                    "they are those of entries of `users`, and there are none",
+                );
+            }
+            auth.users = user.map(|user| User::new(user, password.unwrap_or_default())).into_iter().collect();
+        }
+    }
+    draft.server.auth = auth;
+    Ok(())
+}
+
+fn users(reader: &mut Reader<'_>, into: &mut Authorization, entry: &Entry) -> Result<(), Fault> {
+    let mut users = Vec::new();
+    let mut names = BTreeSet::new();
+    for value in entry.array()? {
+        let Data::Map(map) = &value.data else {
+            let fault =
+                Fault::WrongType { option: entry.key.clone(), expected: "an array of maps", found: value.kind() };
+            reader.problem(&value.at, fault);
+            continue;
+        };
+        let mut read = Draftee::default();
+        let before = reader.problems.len();
+        reader.read(map, USER, &mut read);
+        if reader.problems.len() > before {
+            continue;
+        }
+        match read.user() {
+            Ok((what, user)) => {
+                if names.insert(user.name().to_owned()) {
+                    users.push(user);
+                } else {
+                    reader.problem(&value.at, Fault::Duplicate { what, name: user.name().to_owned() });
+                    // A variable may repeat one user very often.
+                    break;
+                }
+            }
+            Err(fault) => reader.problem(&value.at, fault),
+        }
+    }
+    into.users = Some(users);
+    Ok(())
+}
+
+impl Draftee {
+    fn user(self) -> Result<(&'static str, User), Fault> {
+        let Draftee { user, password, nkey, permissions } = self;
+        let invalid = |why: &str| Err(Fault::Invalid { option: "users".to_owned(), why: why.to_owned() });
+        let (what, user) = match (user, nkey) {
+            (None, None) => return invalid("an entry needs `user` or `nkey`"),
+            (Some(_), Some(_)) => return invalid("an entry with `nkey` has no `user`"),
+            (None, Some(_)) if password.is_some() => return invalid("an entry with `nkey` has no `password`"),
+            (None, Some(nkey)) => ("nkey", User::nkey(nkey)),
+            (Some(user), None) => ("user", User::new(user, password.unwrap_or_default())),
+        };
+        Ok((what, User { permissions, ..user }))
+    }
+}
+
+fn nkey(_: &mut Reader<'_>, into: &mut Draftee, entry: &Entry) -> Result<(), Fault> {
+    if let Some(key) = entry.some_string()? {
+        let is_user = KeyPair::from_public_key(&key).is_ok_and(|pair| pair.key_pair_type() == KeyPairType::User);
+        if !is_user {
+            return Err(entry.invalid(format!("{key:?} is not the public nkey of a user")));
+        }
+        into.nkey = Some(key);
+    }
+    Ok(())
+}
+
+/// Every connection here is a standard one, so that a list without it would shut its user out.
+fn connection_types(_: &mut Reader<'_>, _: &mut Draftee, entry: &Entry) -> Result<(), Fault> {
+    const TYPES: [&str; 7] = ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"];
+    let types = entry.value.strings().ok_or_else(|| entry.wrong("a string or an array of strings"))?;
+    let types: Vec<_> = types.iter().map(|name| name.to_uppercase()).collect();
+    if let Some(unknown) = types.iter().find(|name| !TYPES.contains(&name.as_str())) {
+        return Err(entry.invalid(format!("unknown connection type {unknown:?}")));
+    }
+    if !types.is_empty() && !types.iter().any(|name| name == TYPES[0]) {
+        const WHY: &str = "all connections are `STANDARD`, so that this user could not connect";
+        return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY });
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The map `tls`: certificates, and how handshakes go.
+
+use super::options::Draft;
+use super::problem::Fault;
+use super::table::{Reader, Row, Stance, Takes, row};
+use super::value::{Data, Entry, Value};
+use crate::server::TlsOptions;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::Path;
+use std::time::Duration;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+/// What the map is read into.
+#[derive(Default)]
+pub(super) struct Tls {
+    certificates: Option<(String, Vec<u8>)>,
+    key: Option<(String, Vec<u8>)>,
+    authorities: Option<Vec<u8>>,
+    verify: bool,
+    timeout: Option<Duration>,
+    handshake_first: bool,
+}
+
+const CIPHERS: &str = "TLS 1.2 and 1.3 with the cipher suites and curves of rustls are always on";
+const STORE: &str = "there is no Windows certificate store";
+
+pub(super) static TLS: &[Row<Tls>] = &[
+    row(&["cert_file"], Stance::Supported(certificates), ""),
+    row(&["key_file"], Stance::Supported(key), ""),
+    row(&["ca_file"], Stance::Supported(authorities), ""),
+    row(
+        &["verify"],
+        Stance::Supported(|_, into, entry| {
+            into.verify = entry.boolean()?;
+            Ok(())
+        }),
+        "needs `ca_file`",
+    ),
+    row(
+        &["timeout"],
+        Stance::Supported(|reader, into, entry| {
+            into.timeout = reader.timeout(entry)?;
+            Ok(())
+        }),
+        "",
+    ),
+    row(&["handshake_first", "first", "immediate"], Stance::Supported(handshake_first), "true or false"),
+    row(&["verify_and_map"], Stance::Refused(Value::is_false), "certificates are not mapped to users"),
+    row(
+        &["verify_cert_and_check_known_urls"],
+        Stance::Refused(Value::is_false),
+        "nats-server does not take it from clients either",
+    ),
+    row(&["certs", "certificates"], Stance::Refused(Value::is_empty), "there is one certificate"),
+    row(&["pinned_certs"], Stance::Refused(Value::is_empty), "certificates are not pinned"),
+    row(&["cipher_suites", "curve_preferences"], Stance::Refused(|_| false), CIPHERS),
+    row(&["min_version"], Stance::Refused(|value| value.as_string() == Some("1.2")), CIPHERS),
+    row(&["allow_insecure_cipher_suites"], Stance::Ignored(Takes::Boolean), CIPHERS),
+    row(&["connection_rate_limit"], Stance::Ignored(Takes::Integer), "handshakes are not counted"),
+    row(&["insecure"], Stance::Ignored(Takes::Boolean), "it is for connections to other servers"),
+    row(&["ocsp_peer"], Stance::Refused(Value::is_false), "clients' certificates are not looked up"),
+    row(&["cert_store", "cert_match_by", "cert_match"], Stance::Refused(|_| false), STORE),
+    row(&["ca_certs_match", "cert_match_skip_invalid"], Stance::Refused(|_| false), STORE),
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
+    let before = reader.problems.len();
+    let mut tls = Tls::default();
+    reader.read(entry.map()?, TLS, &mut tls);
+    if reader.problems.len() == before {
+        draft.server.tls = Some(tls.options(entry)?);
+    }
+    Ok(())
+}
+
+impl Tls {
+    /// DIFFERENCE: without a certificate, or to verify without `ca_file`, is a fault. nats-server starts, and the handshakes fail;
+    /// or it takes the authorities of the system.
+    fn options(self, entry: &Entry) -> Result<TlsOptions, Fault> {
+        let ((cert_file, certificates), (key_file, key)) = match (self.certificates, self.key) {
+            (Some(certificates), Some(key)) => (certificates, key),
+            (Some(_), None) => return Err(entry.invalid("`key_file` is missing")),
+            (None, Some(_)) => return Err(entry.invalid("`cert_file` is missing")),
+            (None, None) => return Err(entry.invalid("`cert_file` and `key_file` are missing")),
+        };
+        let chain = pem::<CertificateDer<'static>>(&certificates)
+            .map_err(|why| entry.invalid(format!("{cert_file}: {why}")))?;
+        let private = PrivateKeyDer::from_pem_slice(&key);
+        let private = private.map_err(|error| entry.invalid(format!("{key_file}: no private key: {error}")))?;
+        let pair = CertifiedKey::from_der(chain, private, &default_provider());
+        pair.map_err(|error| entry.invalid(format!("{cert_file} and {key_file}: {error}")))?;
+        let mut options = TlsOptions::new(certificates, key).handshake_first(self.handshake_first);
+        if let Some(timeout) = self.timeout {
+            options = options.timeout(timeout);
+        }
+        match self.authorities {
+            Some(authorities) if self.verify => Ok(options.verify_clients(authorities)),
+            None if self.verify => Err(entry.invalid("`verify` needs `ca_file`")),
+            _ => Ok(options),
+        }
+    }
+}
+
+/// All objects of a kind in a PEM text; at least one.
+fn pem<T: PemObject>(bytes: &[u8]) -> Result<Vec<T>, String> {
+    let found: Vec<T> = T::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(found) }
+}
+
+/// The file that an option names. As the real one has it, its name is relative to where the process runs.
+fn file(reader: &Reader<'_>, entry: &Entry) -> Result<(String, Vec<u8>), Fault> {
+    let path = entry.string()?.to_owned();
+    let unreadable = |error: std::io::Error| Fault::File { path: path.clone(), why: error.to_string() };
+    let bytes = reader.source.read(Path::new(&path)).map_err(unreadable)?;
+    Ok((path, bytes))
+}
+
+fn certificates(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+    into.certificates = Some(file(reader, entry)?);
+    Ok(())
+}
+
+fn key(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+    into.key = Some(file(reader, entry)?);
+    Ok(())
+}
+
+fn authorities(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+    let (path, bytes) = file(reader, entry)?;
+    pem::<CertificateDer<'static>>(&bytes).map_err(|why| entry.invalid(format!("{path}: {why}")))?;
+    into.authorities = Some(bytes);
+    Ok(())
+}
+
+fn handshake_first(_: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+    const WHY: &str = "a client that waits for INFO before it begins with TLS is not told apart from one that does not";
+    let text = match &entry.value.data {
+        Data::Boolean(first) => {
+            into.handshake_first = *first;
+            return Ok(());
+        }
+        Data::String(text) => text.to_lowercase(),
+        _ => return Err(entry.wrong("a boolean or a string")),
+    };
+    into.handshake_first = match text.as_str() {
+        "true" | "on" => true,
+        "false" | "off" => false,
+        "auto" | "auto_fallback" => return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY }),
+        _ => {
+            entry.nanos("a duration")?;
+            return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY });
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! Where a server's log lines go, and what a connection's lines begin with.
+
+use crate::protocol::{Connect, Quoted};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// The server cannot go on.
+    Fatal,
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// Connections that come and go.
+    Debug,
+    /// The protocol itself, line by line.
+    Trace,
+}
+
+/// Takes a server's log lines. The binary `postroom` writes them as nats-server does; a program may do as it likes.
+///
+/// Called from the server's own tasks and from threads that publish: neither function may block for long, and neither may
+/// use the bus or the server.
+///
+/// # Example
+///
+/// ```
+/// use postroom::server::{LogLevel, Logger};
+///
+/// struct Stderr;
+///
+/// impl Logger for Stderr {
+///     fn enabled(&self, level: LogLevel) -> bool {
+///         level <= LogLevel::Info
+///     }
+///
+///     fn log(&self, level: LogLevel, text: std::fmt::Arguments<'_>) {
+///         eprintln!("{level:?} {text}");
+///     }
+/// }
+/// ```
+pub trait Logger: Send + Sync {
+    /// Whether lines of this level are wanted. Asked before a line is put together, so it should be cheap.
+    fn enabled(&self, level: LogLevel) -> bool;
+
+    /// Takes one line, without its end. Only called for levels that are enabled.
+    fn log(&self, level: LogLevel, text: fmt::Arguments<'_>);
+}
+
+/// A logger or none. Cheap to clone; costs one comparison where there is none.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Option<Arc<dyn Logger>>);
+
+impl Log {
+    pub(crate) fn new(logger: Arc<dyn Logger>) -> Self {
+        Log(Some(logger))
+    }
+
+    #[inline]
+    pub(crate) fn enabled(&self, level: LogLevel) -> bool {
+        self.0.as_ref().is_some_and(|logger| logger.enabled(level))
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, level: LogLevel, text: fmt::Arguments<'_>) {
+        if let Some(logger) = self.0.as_ref().filter(|logger| logger.enabled(level)) {
+            logger.log(level, text);
+        }
+    }
+
+    pub(crate) fn error(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Error, text);
+    }
+
+    pub(crate) fn warn(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Warn, text);
+    }
+
+    pub(crate) fn info(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Info, text);
+    }
+
+    pub(crate) fn debug(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Debug, text);
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Log(…)" } else { "Log(none)" })
+    }
+}
+
+/// Equal if their lines go to the same place.
+impl PartialEq for Log {
+    fn eq(&self, other: &Log) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The log of one connection: every line begins with who it is, `127.0.0.1:4000 - cid:5 - "v1:go:name"`.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionLog {
+    log: Log,
+    label: String,
+}
+
+impl ConnectionLog {
+    /// Without an address it came through a pipe.
+    pub(crate) fn new(log: Log, address: Option<SocketAddr>, cid: u64) -> Self {
+        let label = match address {
+            Some(address) => format!("{address} - cid:{cid}"),
+            None => format!("pipe - cid:{cid}"),
+        };
+        ConnectionLog { log, label }
+    }
+
+    /// Adds what the connection's first CONNECT said of it, once that was accepted; `user` is `user:ann`, `nkey:U…` or `token`
+    /// where it showed credentials.
+    pub(crate) fn identify(&mut self, connect: &Connect, user: Option<&str>) {
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let version = filled(&connect.version).map(|version| format!("v{version}"));
+        let parts: Vec<_> = [version, filled(&connect.lang), filled(&connect.name)].into_iter().flatten().collect();
+        if !parts.is_empty() {
+            self.label += &format!(" - {}", Quoted(parts.join(":")));
+        }
+        if let Some(user) = user {
+            self.label += &format!(" - {}", Quoted(format!("$G/{user}")));
+        }
+    }
+
+    /// Whether protocol lines are wanted.
+    #[inline]
+    pub(crate) fn traces(&self) -> bool {
+        self.log.enabled(LogLevel::Trace)
+    }
+
+    pub(crate) fn write(&self, level: LogLevel, text: fmt::Arguments<'_>) {
+        self.log.write(level, format_args!("{} - {text}", self.label));
+    }
+
+    pub(crate) fn debug(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Debug, text);
+    }
+
+    pub(crate) fn error(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Error, text);
+    }
+
+    /// A control line that came in, such as `SUB foo 1`. An empty argument is shown as none.
+    pub(crate) fn trace_in(&self, operation: &str, arguments: fmt::Arguments<'_>) {
+        self.trace("<<-", operation, arguments);
+    }
+
+    /// A control line that goes out, such as `MSG foo 1 5`.
+    pub(crate) fn trace_out(&self, operation: &str, arguments: fmt::Arguments<'_>) {
+        self.trace("->>", operation, arguments);
+    }
+
+    fn trace(&self, arrow: &str, operation: &str, arguments: fmt::Arguments<'_>) {
+        match arguments.as_str() {
+            Some("") => self.write(LogLevel::Trace, format_args!("{arrow} [{operation}]")),
+            _ => self.write(LogLevel::Trace, format_args!("{arrow} [{operation} {arguments}]")),
+        }
+    }
+
+    /// Header block and payload of a message that came in. Nothing is written for none.
+    pub(crate) fn trace_payload_in(&self, headers: &[u8], payload: &[u8]) {
+        self.trace_payload("<<-", headers, payload);
+    }
+
+    /// Header block and payload of a message that goes out.
+    pub(crate) fn trace_payload_out(&self, headers: &[u8], payload: &[u8]) {
+        self.trace_payload("->>", headers, payload);
+    }
+
+    fn trace_payload(&self, arrow: &str, headers: &[u8], payload: &[u8]) {
+        if headers.len() + payload.len() > 0 && self.traces() {
+            let bytes = (Bytes(headers), Bytes(payload));
+            self.write(LogLevel::Trace, format_args!("{arrow} MSG_PAYLOAD: [\"{}{}\"]", bytes.0, bytes.1));
+        }
+    }
+}
+
+/// Bytes as Go shows them within quotation marks: what is not UTF-8, or can't be printed, is escaped.
+struct Bytes<'a>(&'a [u8]);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            let quoted = Quoted(chunk.valid().to_owned()).to_string();
+            f.write_str(&quoted[1..quoted.len() - 1])?;
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>, Option<LogLevel>);
+
+    impl Logger for Lines {
+        fn enabled(&self, level: LogLevel) -> bool {
+            self.1.is_none_or(|most| level <= most)
+        }
+
+        fn log(&self, level: LogLevel, text: fmt::Arguments<'_>) {
+            self.0.lock().unwrap().push(format!("{level:?} {text}"));
+        }
+    }
+
+    fn lines_of(run: impl FnOnce(&mut ConnectionLog), most: Option<LogLevel>) -> Vec<String> {
+        let lines = Arc::new(Lines(Mutex::default(), most));
+        let address = "127.0.0.1:4000".parse().ok();
+        run(&mut ConnectionLog::new(Log::new(lines.clone()), address, 5));
+        lines.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_connections_lines_read_as_nats_servers_do() {
+        let found = lines_of(
+            |log| {
+                log.debug(format_args!("Client connection created"));
+                let connect = Connect {
+                    name: Some("n1".into()),
+                    lang: Some("go".into()),
+                    version: Some("1.2".into()),
+                    ..Connect::default()
+                };
+                log.identify(&connect, Some("user:ann"));
+                log.trace_in("SUB", format_args!("{} {}", "foo", 1));
+                log.trace_out("PONG", format_args!(""));
+                log.trace_payload_out(b"NATS/1.0\r\n\r\n", b"a\xff\"");
+                log.trace_payload_out(b"", b"");
+            },
+            None,
+        );
+        assert_eq!(
+            found,
+            [
+                r#"Debug 127.0.0.1:4000 - cid:5 - Client connection created"#,
+                r#"Trace 127.0.0.1:4000 - cid:5 - "v1.2:go:n1" - "$G/user:ann" - <<- [SUB foo 1]"#,
+                r#"Trace 127.0.0.1:4000 - cid:5 - "v1.2:go:n1" - "$G/user:ann" - ->> [PONG]"#,
+                r#"Trace 127.0.0.1:4000 - cid:5 - "v1.2:go:n1" - "$G/user:ann" - ->> MSG_PAYLOAD: ["NATS/1.0\r\n\r\na\xff\""]"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_written() {
+        let found = lines_of(
+            |log| {
+                log.error(format_args!("bad"));
+                log.debug(format_args!("fine"));
+                log.trace_payload_in(b"", b"x");
+            },
+            Some(LogLevel::Info),
+        );
+        assert_eq!(found, ["Error 127.0.0.1:4000 - cid:5 - bad"]);
+        Log::default().error(format_args!("nowhere"));
+        assert!(!Log::default().enabled(LogLevel::Fatal));
+    }
+
+    #[test]
+    fn logs_are_equal_where_their_lines_go_to_the_same_place() {
+        let one: Arc<dyn Logger> = Arc::new(Lines::default());
+        assert_eq!(Log::new(one.clone()), Log::new(one.clone()));
+        assert_ne!(Log::new(one), Log::new(Arc::new(Lines::default())));
+        assert_ne!(Log::default(), Log::new(Arc::new(Lines::default())));
+    }
+}

@@ -1,0 +1,485 @@
+//! A server's connections: `/connz` (M3).
+
+use super::source::{ClosedConnection, Connection, Source, Subscription, Tls};
+use super::subsz::SubDetail;
+use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, SYSTEM_ACCOUNT, text};
+use crate::subject::relation;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::cmp::Reverse;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+/// Which connections to list, in which order, and what to tell of each (M3).
+///
+/// # Example
+///
+/// ```
+/// use postroom::server::{ConnState, ConnzOptions, ShowSubscriptions, SortBy};
+///
+/// let busiest = ConnzOptions::new().sort(SortBy::MsgsFrom).limit(10).subscriptions(ShowSubscriptions::List);
+/// let gone = ConnzOptions::new().state(ConnState::Closed).sort(SortBy::Stop);
+/// # let _ = (busiest, gone);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ConnzOptions {
+    sort: SortBy,
+    auth: bool,
+    subscriptions: ShowSubscriptions,
+    offset: usize,
+    limit: usize,
+    cid: u64,
+    state: ConnState,
+    user: String,
+    account: String,
+    filter_subject: String,
+    pub(super) mqtt_client: String,
+}
+
+impl ConnzOptions {
+    /// The open connections by number, at most 1,024.
+    pub fn new() -> Self {
+        ConnzOptions::default()
+    }
+
+    /// The order. Default: by number.
+    pub fn sort(mut self, sort: SortBy) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Whether to tell user and account. Default false.
+    pub fn auth(mut self, shown: bool) -> Self {
+        self.auth = shown;
+        self
+    }
+
+    /// What to tell of each connection's subscriptions. Default: how many.
+    pub fn subscriptions(mut self, shown: ShowSubscriptions) -> Self {
+        self.subscriptions = shown;
+        self
+    }
+
+    /// How many to leave away at the beginning. Default 0.
+    pub fn offset(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// How many to list at most; 0 means the default, 1,024.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Only the connection with this number; 0 means all.
+    pub fn cid(mut self, cid: u64) -> Self {
+        self.cid = cid;
+        self
+    }
+
+    /// Open or closed ones, or both. Default: open ones.
+    pub fn state(mut self, state: ConnState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Only those of this user; empty means all.
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// Only those of this account; empty means all. All open ones are in `$G`; as in nats-server, closed ones are not found by
+    /// that name.
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = account.into();
+        self
+    }
+
+    /// Of the open ones, only those with a subscription that overlaps with this pattern; empty or `>` means all. Needs an
+    /// account.
+    pub fn filter_subject(mut self, pattern: impl Into<String>) -> Self {
+        self.filter_subject = pattern.into();
+        self
+    }
+
+    fn wants_account(&self, name: &str) -> bool {
+        self.account.is_empty() || self.account == name
+    }
+
+    /// There are no MQTT clients.
+    fn wants_user(&self, name: Option<&str>) -> bool {
+        self.mqtt_client.is_empty() && (self.user.is_empty() || name == Some(&self.user))
+    }
+}
+
+/// Open or closed connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnState {
+    /// Those that are open.
+    #[default]
+    Open,
+    /// The last 10,000 that were closed.
+    Closed,
+    /// Both.
+    All,
+}
+
+/// How much to tell of subscriptions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ShowSubscriptions {
+    /// How many there are.
+    #[default]
+    Count,
+    /// The subjects.
+    List,
+    /// All there is to know.
+    Detail,
+}
+
+/// By what connections are sorted. As in nats-server the largest comes first, but for [`Cid`](SortBy::Cid),
+/// [`Start`](SortBy::Start), [`Uptime`](SortBy::Uptime) and [`Reason`](SortBy::Reason).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SortBy {
+    /// `cid`: the number.
+    #[default]
+    Cid,
+    /// `start`: the same, as numbers are given in that order.
+    Start,
+    /// `subs`: how many subscriptions.
+    Subs,
+    /// `pending`: bytes that wait to be written.
+    Pending,
+    /// `msgs_to`: messages sent to it.
+    MsgsTo,
+    /// `msgs_from`: messages that came from it.
+    MsgsFrom,
+    /// `bytes_to`: bytes sent to it.
+    BytesTo,
+    /// `bytes_from`: bytes that came from it.
+    BytesFrom,
+    /// `last`: when it was last active.
+    Last,
+    /// `idle`: for how long it has not been active.
+    Idle,
+    /// `uptime`: how long it has been, or was, open.
+    Uptime,
+    /// `stop`: when it was closed.
+    Stop,
+    /// `reason`: why it was closed.
+    Reason,
+    /// `rtt`: the round trip time.
+    Rtt,
+}
+
+/// From nats-server's words; an empty text is the default.
+impl FromStr for SortBy {
+    type Err = MonitorError;
+
+    fn from_str(word: &str) -> Result<Self, MonitorError> {
+        Ok(match word {
+            "" | "cid" => SortBy::Cid,
+            "start" => SortBy::Start,
+            "subs" => SortBy::Subs,
+            "pending" => SortBy::Pending,
+            "msgs_to" => SortBy::MsgsTo,
+            "msgs_from" => SortBy::MsgsFrom,
+            "bytes_to" => SortBy::BytesTo,
+            "bytes_from" => SortBy::BytesFrom,
+            "last" => SortBy::Last,
+            "idle" => SortBy::Idle,
+            "uptime" => SortBy::Uptime,
+            "stop" => SortBy::Stop,
+            "reason" => SortBy::Reason,
+            "rtt" => SortBy::Rtt,
+            _ => return Err(MonitorError::SortOption(word.to_owned())),
+        })
+    }
+}
+
+/// A list of connections (M3); as JSON it is what `/connz` answers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Connz {
+    /// The server's id; empty if it was asked for an account that does not exist.
+    pub server_id: String,
+    /// When this was asked.
+    pub now: SystemTime,
+    /// How many are listed.
+    pub num_connections: usize,
+    /// How many there are in that state.
+    pub total: usize,
+    /// How many were left away at the beginning.
+    pub offset: usize,
+    /// How many were to be listed at most.
+    pub limit: usize,
+    /// Those that are listed; `null` in JSON for an account that does not exist.
+    pub connections: Vec<ConnInfo>,
+}
+
+impl Serialize for Connz {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = !self.server_id.is_empty();
+        let mut fields = serializer.serialize_struct("Connz", 7)?;
+        fields.serialize_field("server_id", &self.server_id)?;
+        fields.serialize_field("now", &text::rfc3339(self.now))?;
+        fields.serialize_field("num_connections", &self.num_connections)?;
+        fields.serialize_field("total", &self.total)?;
+        fields.serialize_field("offset", &self.offset)?;
+        fields.serialize_field("limit", &self.limit)?;
+        fields.serialize_field("connections", &known.then_some(&self.connections))?;
+        fields.end()
+    }
+}
+
+/// One connection (M3).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ConnInfo {
+    /// Its number.
+    pub cid: u64,
+    /// Always `Client`.
+    pub kind: &'static str,
+    /// Always `nats`.
+    #[serde(rename = "type")]
+    pub client_type: &'static str,
+    /// Where it comes from; empty for a pipe.
+    pub ip: String,
+    /// The port it comes from; 0 for a pipe.
+    pub port: u16,
+    /// When it came.
+    #[serde(serialize_with = "text::as_rfc3339")]
+    pub start: SystemTime,
+    /// When it last sent or got something.
+    #[serde(serialize_with = "text::as_rfc3339")]
+    pub last_activity: SystemTime,
+    /// When it was closed.
+    #[serde(serialize_with = "text::as_optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SystemTime>,
+    /// Why it was closed (M4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its round trip time; zero while unknown; `397µs` in JSON.
+    #[serde(serialize_with = "text::as_rtt")]
+    pub rtt: Duration,
+    /// How long it has been, or was, open; `1m3s` in JSON.
+    #[serde(serialize_with = "text::as_uptime")]
+    pub uptime: Duration,
+    /// How long it has not been, or was not, active; `1m3s` in JSON.
+    #[serde(serialize_with = "text::as_uptime")]
+    pub idle: Duration,
+    /// Bytes that wait to be written to it.
+    pub pending_bytes: usize,
+    /// Messages it published.
+    pub in_msgs: u64,
+    /// Messages delivered to it.
+    pub out_msgs: u64,
+    /// Bytes of header and payload it published.
+    pub in_bytes: u64,
+    /// Bytes of header and payload delivered to it.
+    pub out_bytes: u64,
+    /// How often it was held up for a slow receiver.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stalls: u64,
+    /// How many subscriptions it has, or had.
+    pub subscriptions: usize,
+    /// What it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The client library's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+    /// The client library's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `1.2` or `1.3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_version: Option<String>,
+    /// Such as `TLS_AES_128_GCM_SHA256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cipher_suite: Option<String>,
+    /// The TLS handshake came before INFO.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls_first: bool,
+    /// Its user, if asked for: a name, a public nkey, or `[REDACTED]` for a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorized_user: Option<String>,
+    /// The subjects of its subscriptions, if asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions_list: Vec<String>,
+    /// Its subscriptions, if asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions_list_detail: Vec<SubDetail>,
+    /// The name of its account, if users are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_tag: Option<String>,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// How many connections are listed unless more or fewer are asked for.
+pub(super) const LIST_MAX: usize = 1_024;
+
+impl Monitor {
+    pub(crate) fn connz(&self, source: &dyn Source, options: &ConnzOptions) -> Result<Connz, MonitorError> {
+        let closed_only = options.state == ConnState::Closed;
+        match options.sort {
+            SortBy::Stop if !closed_only => return Err(MonitorError::SortByStop),
+            SortBy::Reason if !closed_only => return Err(MonitorError::SortByReason),
+            _ => {}
+        }
+        let filter = Some(options.filter_subject.as_str()).filter(|pattern| !matches!(*pattern, "" | ">"));
+        if filter.is_some() && options.account.is_empty() {
+            return Err(MonitorError::FilterWithoutAccount);
+        }
+        let now = source.now();
+        let limit = match (options.cid, options.limit) {
+            (1.., _) => 1,
+            (0, 0) => LIST_MAX,
+            (0, limit) => limit,
+        };
+        let server_id = String::new();
+        let nothing = Connz {
+            server_id,
+            now,
+            num_connections: 0,
+            total: 0,
+            offset: options.offset,
+            limit,
+            connections: Vec::new(),
+        };
+        if !matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT | SYSTEM_ACCOUNT) {
+            return Ok(nothing);
+        }
+
+        let with_lists = filter.is_some() || options.subscriptions != ShowSubscriptions::Count;
+        let mut open = if closed_only { Vec::new() } else { source.connections(with_lists) };
+        open.retain(|_| options.wants_account(GLOBAL_ACCOUNT));
+        let mut closed = if options.state == ConnState::Open { Vec::new() } else { source.closed() };
+        // As in nats-server, a closed connection of the global account has no account.
+        closed.retain(|_| options.wants_account(""));
+        let total = open.len() + closed.len();
+
+        if options.cid == 0 {
+            open.retain(|connection| options.wants_user(connection.user.as_deref()));
+        } else {
+            open.retain(|connection| connection.cid == options.cid);
+            closed.retain(|closed| open.is_empty() && closed.connection.cid == options.cid);
+        }
+        if let Some(pattern) = filter {
+            open.retain(|connection| connection.list.iter().any(|entry| relation::overlaps(pattern, &entry.subject)));
+        }
+        closed.retain(|closed| options.wants_user(closed.connection.user.as_deref()));
+
+        let mut connections: Vec<_> = open.into_iter().map(|connection| open_info(connection, now, options)).collect();
+        connections.extend(closed.iter().map(|closed| closed_info(closed, options)));
+        sort(&mut connections, options.sort, now);
+        let connections: Vec<_> = connections.into_iter().skip(options.offset).take(limit).collect();
+        Ok(Connz { server_id: source.identity().id, num_connections: connections.len(), total, connections, ..nothing })
+    }
+}
+
+fn open_info(connection: Connection, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
+    let mut info = info(&connection, now, options.auth);
+    info.name_tag = options.auth.then(|| GLOBAL_ACCOUNT.to_owned());
+    let detail = |entry: &Subscription| SubDetail::of_connection(entry, connection.cid);
+    list(&mut info, &connection.list, options.subscriptions, detail);
+    info
+}
+
+fn closed_info(closed: &ClosedConnection, options: &ConnzOptions) -> ConnInfo {
+    let mut info = info(&closed.connection, closed.stop, options.auth);
+    info.stop = Some(closed.stop);
+    info.reason = Some(closed.reason.to_string());
+    let detail = |entry: &Subscription| SubDetail::of_account(entry, closed.connection.cid);
+    list(&mut info, &closed.connection.list, options.subscriptions, detail);
+    info
+}
+
+fn list(
+    info: &mut ConnInfo,
+    entries: &[Subscription],
+    shown: ShowSubscriptions,
+    detail: impl Fn(&Subscription) -> SubDetail,
+) {
+    match shown {
+        ShowSubscriptions::Count => {}
+        ShowSubscriptions::List => {
+            info.subscriptions_list = entries.iter().map(|entry| entry.subject.clone()).collect();
+        }
+        ShowSubscriptions::Detail => info.subscriptions_list_detail = entries.iter().map(detail).collect(),
+    }
+}
+
+/// What open and closed connections have in common, as it was at `now`.
+fn info(connection: &Connection, now: SystemTime, auth: bool) -> ConnInfo {
+    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let since = |time| now.duration_since(time).unwrap_or_default();
+    let (tls_version, tls_cipher_suite, tls_first) = match connection.tls.clone() {
+        Some(Tls { version, cipher_suite, first }) => (Some(version), Some(cipher_suite), first),
+        None => (None, None, false),
+    };
+    ConnInfo {
+        cid: connection.cid,
+        kind: "Client",
+        client_type: "nats",
+        ip: connection.address.map(|address| address.ip().to_string()).unwrap_or_default(),
+        port: connection.address.map_or(0, |address| address.port()),
+        start: connection.start,
+        last_activity: connection.last_activity,
+        stop: None,
+        reason: None,
+        rtt: connection.rtt,
+        uptime: since(connection.start),
+        idle: since(connection.last_activity),
+        pending_bytes: connection.pending_bytes,
+        in_msgs: connection.in_msgs,
+        out_msgs: connection.out_msgs,
+        in_bytes: connection.in_bytes,
+        out_bytes: connection.out_bytes,
+        stalls: connection.stalls,
+        subscriptions: connection.subscriptions,
+        name: filled(&connection.name),
+        lang: filled(&connection.lang),
+        version: filled(&connection.version),
+        tls_version,
+        tls_cipher_suite,
+        tls_first,
+        authorized_user: filled(&connection.user).filter(|_| auth),
+        subscriptions_list: Vec::new(),
+        subscriptions_list_detail: Vec::new(),
+        name_tag: None,
+    }
+}
+
+/// Equal ones stay in the order of their numbers.
+fn sort(connections: &mut [ConnInfo], by: SortBy, now: SystemTime) {
+    connections.sort_by_key(|info| info.cid);
+    match by {
+        SortBy::Cid | SortBy::Start => {}
+        SortBy::Subs => connections.sort_by_key(|info| Reverse(info.subscriptions)),
+        SortBy::Pending => connections.sort_by_key(|info| Reverse(info.pending_bytes)),
+        SortBy::MsgsTo => connections.sort_by_key(|info| Reverse(info.out_msgs)),
+        SortBy::MsgsFrom => connections.sort_by_key(|info| Reverse(info.in_msgs)),
+        SortBy::BytesTo => connections.sort_by_key(|info| Reverse(info.out_bytes)),
+        SortBy::BytesFrom => connections.sort_by_key(|info| Reverse(info.in_bytes)),
+        SortBy::Last => connections.sort_by_key(|info| Reverse(info.last_activity)),
+        SortBy::Idle => connections.sort_by_key(|info| info.last_activity),
+        SortBy::Uptime => {
+            connections.sort_by_key(|info| info.stop.unwrap_or(now).duration_since(info.start).unwrap_or_default())
+        }
+        SortBy::Stop => connections.sort_by_key(|info| Reverse(info.stop)),
+        SortBy::Reason => connections.sort_by(|a, b| a.reason.cmp(&b.reason)),
+        SortBy::Rtt => connections.sort_by_key(|info| Reverse(info.rtt)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

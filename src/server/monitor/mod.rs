@@ -1,0 +1,92 @@
+//! What a server tells of itself (M rules): typed snapshots, and the same as JSON over HTTP.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `source` | what a server must know of itself |
+//! | `varz` | the server as a whole |
+//! | `connz` | its connections |
+//! | `subsz` | its subscriptions |
+//! | `accounts` | its accounts |
+//! | `healthz` | whether it is well |
+//! | `absent` | answers about what a server of this kind does not have |
+//! | `error` | questions that have no answer |
+//! | `answer` | which path gets which of these |
+//! | `query` | how parameters are read |
+//! | `json` | how values are written |
+//! | `text` | how times and durations are written |
+//! | `process` | what the operating system knows of the process |
+//! | `http` | how it is served |
+
+mod absent;
+mod accounts;
+mod answer;
+mod connz;
+mod error;
+mod healthz;
+mod http;
+mod json;
+mod process;
+mod query;
+mod source;
+mod subsz;
+mod text;
+mod varz;
+
+#[cfg(test)]
+mod fake;
+
+pub use connz::{ConnInfo, ConnState, Connz, ConnzOptions, ShowSubscriptions, SortBy};
+pub use error::MonitorError;
+pub use healthz::{Healthz, HealthzError, HealthzOptions};
+pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions};
+pub use varz::{SlowConsumerStats, StaleConnectionStats, Varz};
+
+pub(crate) use http::serve;
+pub(crate) use source::{ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls};
+pub(crate) use text::go_duration;
+
+use parking_lot::Mutex;
+use process::Usage;
+use std::collections::BTreeMap;
+
+/// The name of the only account that connections are in.
+pub(crate) const GLOBAL_ACCOUNT: &str = "$G";
+/// The account of the server itself. Nobody can connect to it.
+pub(crate) const SYSTEM_ACCOUNT: &str = "$SYS";
+
+/// Where the monitor is served, as configured; shown in `/varz`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HttpPlace {
+    pub(crate) host: String,
+    /// -1 if any free port was asked for.
+    pub(crate) port: i32,
+    pub(crate) base_path: String,
+}
+
+/// What the monitor itself remembers from one question to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Monitor {
+    /// Requests by path. LOCK ORDER: held for itself.
+    requests: Mutex<BTreeMap<&'static str, u64>>,
+    usage: Usage,
+    place: Mutex<HttpPlace>,
+}
+
+impl Monitor {
+    pub(crate) fn set_place(&self, place: HttpPlace) {
+        *self.place.lock() = place;
+    }
+
+    fn place(&self) -> HttpPlace {
+        self.place.lock().clone()
+    }
+
+    fn count(&self, path: &'static str) {
+        *self.requests.lock().entry(path).or_default() += 1;
+    }
+
+    fn requests(&self) -> BTreeMap<String, u64> {
+        let requests = self.requests.lock();
+        requests.iter().map(|(path, count)| ((*path).to_owned(), *count)).collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! What a server must know of itself, so that it can be asked.
+
+use crate::protocol::Close;
+use crate::server::ServerOptions;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A server, as the monitor sees it. Each call takes a picture; two calls may see different moments.
+pub(crate) trait Source: Send + Sync {
+    fn identity(&self) -> Identity;
+
+    fn counters(&self) -> Counters;
+
+    /// The open connections in any order; their subscriptions only if `subscriptions`.
+    fn connections(&self, subscriptions: bool) -> Vec<Connection>;
+
+    /// The closed ones, oldest first.
+    fn closed(&self) -> Vec<Arc<ClosedConnection>>;
+
+    fn sublist(&self) -> Sublist;
+
+    /// Whether new connections are accepted.
+    fn is_ready(&self) -> bool;
+
+    /// The time of day.
+    fn now(&self) -> SystemTime;
+}
+
+/// Who the server is, and how it was configured.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) git_commit: Option<String>,
+    pub(crate) go: String,
+    /// Where it listens; empty and 0 if it does not.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) start: SystemTime,
+    /// When the options in force were read.
+    pub(crate) config_time: SystemTime,
+    /// `sha256:…` of the configuration file, or empty.
+    pub(crate) config_digest: String,
+    pub(crate) options: ServerOptions,
+}
+
+/// What the server has counted since it started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: usize,
+    pub(crate) total_connections: u64,
+    pub(crate) in_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) slow_consumers: u64,
+    pub(crate) stale_connections: u64,
+    pub(crate) stalled_clients: u64,
+}
+
+/// A connection, open or as it was when it was closed.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) cid: u64,
+    /// `None`: it came through a pipe.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) start: SystemTime,
+    pub(crate) last_activity: SystemTime,
+    /// Zero while unknown.
+    pub(crate) rtt: Duration,
+    pub(crate) pending_bytes: usize,
+    pub(crate) in_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) stalls: u64,
+    pub(crate) subscriptions: usize,
+    pub(crate) name: Option<String>,
+    pub(crate) lang: Option<String>,
+    pub(crate) version: Option<String>,
+    /// The user's name or nkey; `[REDACTED]` for a token.
+    pub(crate) user: Option<String>,
+    pub(crate) tls: Option<Tls>,
+    /// Empty unless asked for; always there in a closed one.
+    pub(crate) list: Vec<Subscription>,
+}
+
+/// What was agreed on with a connection that uses TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// `1.2` or `1.3`.
+    pub(crate) version: String,
+    /// `TLS_AES_128_GCM_SHA256` and the like.
+    pub(crate) cipher_suite: String,
+    /// The handshake came before INFO.
+    pub(crate) first: bool,
+}
+
+/// A subscription of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) subject: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) sid: String,
+    /// Delivered so far.
+    pub(crate) msgs: u64,
+    /// Ends after so many.
+    pub(crate) max: Option<u64>,
+}
+
+/// A connection that is no more.
+#[derive(Clone, Debug)]
+pub(crate) struct ClosedConnection {
+    pub(crate) connection: Connection,
+    pub(crate) stop: SystemTime,
+    pub(crate) reason: Close,
+}
+
+/// The bus's registry of subscriptions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sublist {
+    pub(crate) subscriptions: usize,
+    pub(crate) cache: usize,
+    pub(crate) inserts: u64,
+    pub(crate) removes: u64,
+    pub(crate) matches: u64,
+    pub(crate) cache_hits: u64,
+    /// Receivers of a message, on average.
+    pub(crate) average_fanout: f64,
+}
+
+/// How many closed connections are remembered.
+const CLOSED_MAX: usize = 10_000;
+
+/// The last connections that were closed. Memory is bounded: the oldest go first.
+#[derive(Debug, Default)]
+pub(crate) struct ClosedConnections(Mutex<VecDeque<Arc<ClosedConnection>>>);
+
+impl ClosedConnections {
+    pub(crate) fn push(&self, connection: Connection, stop: SystemTime, reason: Close) {
+        let closed = Arc::new(ClosedConnection { connection, stop, reason });
+        let mut all = self.0.lock();
+        if all.len() == CLOSED_MAX {
+            all.pop_front();
+        }
+        all.push_back(closed);
+    }
+
+    /// Oldest first.
+    pub(crate) fn list(&self) -> Vec<Arc<ClosedConnection>> {
+        self.0.lock().iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::monitor::fake;
+
+    #[test]
+    fn the_oldest_closed_connections_are_forgotten() {
+        let closed = ClosedConnections::default();
+        for cid in 0..CLOSED_MAX as u64 + 5 {
+            closed.push(fake::connection(cid), SystemTime::UNIX_EPOCH, Close::ClientClosed);
+        }
+        let list = closed.list();
+        let cids: Vec<_> = list.iter().map(|closed| closed.connection.cid).collect();
+        assert_eq!((cids.len(), cids[0], cids[CLOSED_MAX - 1]), (CLOSED_MAX, 5, CLOSED_MAX as u64 + 4));
+    }
+}

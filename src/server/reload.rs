@@ -1,0 +1,60 @@
+//! Other options while the server runs.
+
+use super::auth;
+use super::connection::Connection;
+use super::registry::Registry;
+use crate::protocol::{Close, Refusal, encode};
+use std::sync::Arc;
+
+/// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
+/// are no longer allowed end, and each session takes the new limits.
+pub(super) fn enforce(registry: &Arc<Registry>) {
+    let options = registry.options();
+    let mut open = registry.open();
+    for connection in &open {
+        connection.out.reconfigure(options.max_pending, options.no_fast_producer_stall);
+        recognise_again(registry, connection);
+        connection.nudge();
+    }
+    open.retain(|connection| connection.close_reason().is_none());
+    if options.max_connections > 0 && open.len() > options.max_connections {
+        // The last to come go first.
+        for connection in &open[options.max_connections..] {
+            connection.close(Close::MaxConnectionsExceeded, Some(&Refusal::MaxConnections));
+        }
+    }
+}
+
+fn recognise_again(registry: &Registry, connection: &Connection) {
+    let options = registry.options();
+    let (client, connect) = {
+        let state = connection.state.lock();
+        // Who has not said yet who it is will be asked under the new rules.
+        let Some(client) = &state.client else { return };
+        (client.clone(), state.connect.clone())
+    };
+    let recognised = match auth::recognise(&options.auth, &connect, connection.nonce.as_deref()) {
+        Ok(recognised) => recognised,
+        Err(refusal) => {
+            connection.close(Close::AuthenticationFailure, Some(&refusal));
+            return;
+        }
+    };
+    let ended = client.set_permissions(recognised.permissions);
+    let mut gone = Vec::new();
+    {
+        let mut state = connection.state.lock();
+        state.user = recognised.user;
+        for subscription in &ended {
+            let of_it = state.subscriptions.iter().find(|(_, interest)| interest.guard.id() == subscription.id);
+            let Some(sid) = of_it.map(|(sid, _)| sid.clone()) else { continue };
+            gone.extend(state.subscriptions.remove(&sid).map(|interest| (sid, subscription, interest)));
+        }
+    }
+    for (sid, subscription, _interest) in gone {
+        let refusal = Refusal::subscription_ended(subscription.pattern.as_str(), subscription.queue.as_deref(), &sid);
+        let mut line = Vec::new();
+        encode::error(&mut line, &refusal);
+        connection.out.send(&line);
+    }
+}

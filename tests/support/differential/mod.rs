@@ -1,0 +1,25 @@
+//! The same bytes on two servers, and whether anybody could see a difference.
+//!
+//! A *sequence* is operations on up to four connections. After each step every connection of the sequence sends PING and reads up to
+//! its PONG, which by C15 is the barrier behind which all effects of the step have arrived: so transcripts are complete without
+//! any waiting. The transcripts of two servers must be equal, up to named tolerances.
+//!
+//! | file | what |
+//! |---|---|
+//! | `profile` | how a server is configured, in both languages, and what is worth sending to it |
+//! | `operation` | what a client can send, legal or not, and its bytes |
+//! | `generate` | random sequences, which shrink |
+//! | `run` | a sequence on a server: its transcript |
+//! | `compare` | whether two transcripts are equal, and the tolerances |
+//! | `campaign` | many sequences on two servers; a failure, shrunk |
+//! | `script` | fixed sequences, written down as text |
+//! | `cases` | the directed cases: a script for each row of the rules |
+
+pub(crate) mod campaign;
+pub(crate) mod cases;
+pub(crate) mod compare;
+pub(crate) mod generate;
+pub(crate) mod operation;
+pub(crate) mod profile;
+pub(crate) mod run;
+pub(crate) mod script;
