@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// One publisher, `N` subscribers, a pipe each, on a runtime as a program has it; the time of a delivery.
 pub(crate) fn flow<const N: usize, const SIZE: usize>(messages: u64) -> f64 {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, run::<N, SIZE>(messages)).await.expect("nothing was lost") })
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, run::<N, SIZE>(messages)).await.expect("nothing was lost") })
 }
 
 async fn run<const N: usize, const SIZE: usize>(messages: u64) -> f64 {

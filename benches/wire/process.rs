@@ -25,7 +25,8 @@ impl Place {
 
 /// The program `postroom`, with these flags.
 pub(crate) fn postroom(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postroom"));
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.arg("serve");
     command.args(flags);
     command
 }

@@ -76,13 +76,15 @@ pub(crate) fn requests(place: &Place, count: u64) -> Round {
             stream.write_all(b"SUB svc 1\r\n").expect("written");
             settle(&mut stream);
             ready.wait();
-            let (question, answer) = ("MSG svc 1 _INBOX.x 16\r\n0123456789abcdef\r\n", "PUB _INBOX.x 16\r\n0123456789abcdef\r\n");
+            let (question, answer) =
+                ("MSG svc 1 _INBOX.x 16\r\n0123456789abcdef\r\n", "PUB _INBOX.x 16\r\n0123456789abcdef\r\n");
             answer_all(&mut stream, question, answer, count);
         });
         let mut stream = connect(place);
         stream.write_all(b"SUB _INBOX.x 1\r\n").expect("written");
         settle(&mut stream);
-        let (question, answer) = ("PUB svc _INBOX.x 16\r\n0123456789abcdef\r\n", "MSG _INBOX.x 1 16\r\n0123456789abcdef\r\n");
+        let (question, answer) =
+            ("PUB svc _INBOX.x 16\r\n0123456789abcdef\r\n", "MSG _INBOX.x 1 16\r\n0123456789abcdef\r\n");
         ready.wait();
         let start = Instant::now();
         stream.write_all(question.as_bytes()).expect("written");
