@@ -1,5 +1,6 @@
 //! Why a server could not start, or not change.
 
+use super::config::ReloadError;
 use std::io;
 
 /// Why a server was not started.
@@ -31,6 +32,9 @@ pub enum ServerError {
     /// Options that contradict each other, or that the bus contradicts.
     #[error("{0}")]
     Options(String),
+    /// An option that can't change while the server runs.
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     /// The server has no listener that could be opened again.
     #[error("the server listens nowhere: it was made without an address")]
     NoListener,

@@ -43,6 +43,7 @@ mod options;
 mod outbound;
 mod pipe;
 mod registry;
+mod reload;
 mod snapshot;
 mod tls;
 mod trace;
@@ -58,6 +59,7 @@ pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
+use config::Change;
 use crate::protocol::Quoted;
 use home::Home;
 use listener::Listener;
@@ -244,6 +246,40 @@ impl Server {
             self.open_monitor(&[monitor]).map_err(failed)?;
         }
         self.open(&[address], &address.to_string())
+    }
+
+    /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
+    /// others are closed. Of a client that stays, subscriptions that are no longer allowed end, and it is told so. Limits hold from
+    /// the next operation on; TLS and its certificates hold for new connections.
+    ///
+    /// # Errors
+    ///
+    /// Then everything stays as it was: [`ServerError::Reload`] for an option that can't change live (see
+    /// [`config::server_changes`]), [`ServerError::Options`] and [`ServerError::Tls`] as [`Server::new`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::server::config::Change;
+    /// use postroom::{Bus, Server, ServerOptions};
+    ///
+    /// let server = Server::bind(&Bus::new(), "127.0.0.1:0")?;
+    /// let changed = server.reload(ServerOptions::new().max_payload(100))?;
+    /// assert_eq!(changed, [Change::MaxPayload(100)]);
+    /// let refused = server.reload(ServerOptions::new().name("other")).unwrap_err();
+    /// assert_eq!(refused.to_string(), "config reload not supported for ServerName: old=, new=other");
+    /// # Ok::<_, postroom::ServerError>(())
+    /// ```
+    pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
+        let changes = config::server_changes(&self.registry.options(), &options)?;
+        self.registry.set_options(options)?;
+        reload::enforce(&self.registry);
+        Ok(changes)
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> ServerOptions {
+        (*self.registry.options()).clone()
     }
 
     /// Says farewell slowly (C19): no new connections from now on, and clients are told to go elsewhere; after the grace period

@@ -389,7 +389,8 @@ impl ServerOptions {
 
     /// How long a connection may take to show who it is.
     pub(crate) fn auth_timeout_in_force(&self) -> Duration {
-        let usual = self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1));
+        let usual =
+            self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout.saturating_add(Duration::from_secs(1)));
         self.auth.timeout.unwrap_or(usual)
     }
 }

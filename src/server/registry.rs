@@ -136,8 +136,15 @@ impl Registry {
         self.options.read().clone()
     }
 
-    pub(super) fn set_options(&self, options: ServerOptions) {
+    /// # Errors
+    ///
+    /// As [`Registry::new`]; then the old ones stay.
+    pub(super) fn set_options(&self, options: ServerOptions) -> Result<(), ServerError> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        *self.tls.write() = tls;
         *self.options.write() = Arc::new(options);
+        Ok(())
     }
 
     pub(super) fn id(&self) -> String {
