@@ -103,5 +103,20 @@ pub(crate) fn ask(port: u16, method: &str, target: &str) -> Answer {
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     headers.sort();
-    Answer { status, headers, body: body.to_owned() }
+    let chunked = head.to_lowercase().contains("\r\ntransfer-encoding: chunked");
+    Answer { status, headers, body: if chunked { joined(body) } else { body.to_owned() } }
+}
+
+/// The chunks of a body that came in such.
+fn joined(mut rest: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (size, chunk) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return body;
+        }
+        body += &chunk[..size];
+        rest = chunk[size..].strip_prefix("\r\n").unwrap();
+    }
 }
