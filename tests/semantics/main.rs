@@ -17,6 +17,7 @@ mod headers_and_limits;
 mod in_process;
 mod lenient;
 mod lifecycle;
+mod permissions;
 mod queue_groups;
 mod requests;
 mod subjects;
