@@ -14,3 +14,34 @@ pub enum ServerVersion {
     #[default]
     V2_15,
 }
+
+impl ServerVersion {
+    /// The number that INFO tells.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::protocol::ServerVersion;
+    ///
+    /// assert_eq!(ServerVersion::default().as_str(), "2.15.1");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ServerVersion::V2_10 => "2.10.26",
+            ServerVersion::V2_11 => "2.11.0",
+            ServerVersion::V2_12 => "2.12.0",
+            ServerVersion::V2_15 => "2.15.1",
+        }
+    }
+
+    /// The level of JetStream's interface that INFO tells, with or without JetStream; 0 is not told.
+    #[must_use]
+    pub const fn api_level(self) -> u64 {
+        match self {
+            ServerVersion::V2_10 | ServerVersion::V2_11 => 0,
+            ServerVersion::V2_12 => 2,
+            ServerVersion::V2_15 => 5,
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! What a session's operations do on the bus.
 
 use super::auth;
-use super::connection::Connection;
+use super::connection::{Connection, Interest};
+use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
+use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
-use crate::{Client, ConnectOptions, PublishError, Raw, SubscribeError, SubscribeOptions};
+use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
 use std::sync::Arc;
 
 /// The desk at which one connection is served. Used by its reader alone.
@@ -28,6 +30,52 @@ impl Desk {
         self.client.as_ref().expect("a session connects before its first operation")
     }
 
+    /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
+    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
+        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
+        let (out, log) = (self.connection.out.clone(), self.registry.log.clone());
+        let deliver = move |message: Message| {
+            let delivered = out.deliver(&frame, &message);
+            if delivered == Delivered::TooSlow
+                && let Some(connection) = connection.upgrade()
+            {
+                connection.close(Close::SlowConsumerPendingBytes, None);
+            }
+            if log.enabled(LogLevel::Trace)
+                && delivered == Delivered::Yes
+                && let Some(connection) = connection.upgrade()
+            {
+                let mut written = Vec::new();
+                frame.write(&message, &mut written);
+                trace::delivery(&connection.log(), &written);
+            }
+        };
+        let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
+        self.client().subscribe_fn_with(subject, with, deliver)
+    }
+
+    /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
+    ///
+    /// DIFFERENCE: what others publish in between may be missed.
+    fn renew(&self, sid: &[u8], interest: Interest) {
+        let Interest { guard, queue, max } = interest;
+        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let pattern = guard.pattern().clone();
+        drop(guard);
+        if left == Some(0) {
+            return;
+        }
+        let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
+        left.into_iter().for_each(|left| guard.unsubscribe_after(left));
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
+    }
+
+    fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
+        if self.registry.log.enabled(LogLevel::Trace) {
+            write(&self.connection.log());
+        }
+    }
+
     fn frame(&self, sid: &[u8]) -> Frame {
         let names_subject = self.registry.options().version >= ServerVersion::V2_12;
         Frame { sid: sid.into(), headers: self.headers, names_subject }
@@ -36,6 +84,7 @@ impl Desk {
 
 impl Host for Desk {
     fn send(&mut self, bytes: &[u8]) {
+        self.trace(|log| trace::sent(log, bytes));
         self.connection.out.send(bytes);
     }
 
@@ -45,7 +94,16 @@ impl Host for Desk {
 
     fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
         let options = self.registry.options();
-        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref())?;
+        self.trace(|log| trace::connect(log, connect));
+        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref()).inspect_err(|_| {
+            self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
+            // For whoever looks at closed connections.
+            self.connection.state.lock().connect = connect.clone();
+        })?;
+        if self.client.is_none() {
+            let user = auth::label(&options.auth, connect, who.user.as_deref());
+            self.connection.identify(connect, user.as_deref());
+        }
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
@@ -59,15 +117,18 @@ impl Host for Desk {
             }
             state.connect = connect.clone();
             state.user = who.user;
-            // A further CONNECT drops what there was (C12).
             (state.client.replace(client.clone()), std::mem::take(&mut state.subscriptions))
         };
-        drop(before);
         self.client = Some(client);
+        let (_client, subscriptions) = before;
+        for (sid, interest) in subscriptions {
+            self.renew(&sid, interest);
+        }
         Ok(())
     }
 
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
@@ -82,6 +143,7 @@ impl Host for Desk {
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::subscribe(log, &interest));
         let Subscribe { subject, queue, sid } = interest;
         let options = self.registry.options();
         let refused = || match queue {
@@ -100,31 +162,23 @@ impl Host for Desk {
         if state.closed.is_some() || state.subscriptions.contains_key(sid) {
             return Ok(());
         }
-        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
-        let out = self.connection.out.clone();
-        let deliver = move |message: crate::Message| {
-            if out.deliver(&frame, &message) == Delivered::TooSlow {
-                if let Some(connection) = connection.upgrade() {
-                    connection.close(Close::SlowConsumerPendingBytes, None);
-                }
-            }
-        };
-        let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
-        let guard = self.client().subscribe_fn_with(subject, with, deliver).map_err(|error| match error {
+        let guard = self.interest(subject, queue, sid).map_err(|error| match error {
             SubscribeError::Closed => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state.subscriptions.insert(sid.into(), guard);
+        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
         Ok(())
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
+        self.trace(|log| trace::unsubscribe(log, sid, max));
         let mut state = self.connection.state.lock();
-        let Some(guard) = state.subscriptions.get(sid) else { return };
+        let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            guard.unsubscribe_after(max);
-            if guard.close_reason().is_none() {
+            interest.max = Some(max);
+            interest.guard.unsubscribe_after(max);
+            if interest.guard.close_reason().is_none() {
                 state.limited.push(sid.into());
                 return;
             }

