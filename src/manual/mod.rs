@@ -10,6 +10,7 @@
 //! | [`choosing_a_policy`] | which overflow policy fits which subscriber |
 //! | [`lifecycle`] | how subscriptions, clients and buses end |
 //! | [`testing`] | manual clock, seed, and tests that wait for nothing |
+//! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 
 #[doc = include_str!("semantics.md")]
@@ -35,6 +36,10 @@ pub mod lifecycle {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[cfg(feature = "server")]
+#[doc = include_str!("test_double.md")]
+pub mod test_double {}
 
 #[doc = include_str!("differences.md")]
 pub mod differences {}

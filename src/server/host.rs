@@ -2,8 +2,10 @@
 
 use super::auth;
 use super::connection::{Connection, Interest};
+use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
+use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
 use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
@@ -31,12 +33,21 @@ impl Desk {
     /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
     fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
         let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
-        let out = self.connection.out.clone();
+        let (out, log) = (self.connection.out.clone(), self.registry.log.clone());
         let deliver = move |message: Message| {
-            if out.deliver(&frame, &message) == Delivered::TooSlow
+            let delivered = out.deliver(&frame, &message);
+            if delivered == Delivered::TooSlow
                 && let Some(connection) = connection.upgrade()
             {
                 connection.close(Close::SlowConsumerPendingBytes, None);
+            }
+            if log.enabled(LogLevel::Trace)
+                && delivered == Delivered::Yes
+                && let Some(connection) = connection.upgrade()
+            {
+                let mut written = Vec::new();
+                frame.write(&message, &mut written);
+                trace::delivery(&connection.log(), &written);
             }
         };
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
@@ -59,6 +70,12 @@ impl Desk {
         self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
     }
 
+    fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
+        if self.registry.log.enabled(LogLevel::Trace) {
+            write(&self.connection.log());
+        }
+    }
+
     fn frame(&self, sid: &[u8]) -> Frame {
         let names_subject = self.registry.options().version >= ServerVersion::V2_12;
         Frame { sid: sid.into(), headers: self.headers, names_subject }
@@ -67,6 +84,7 @@ impl Desk {
 
 impl Host for Desk {
     fn send(&mut self, bytes: &[u8]) {
+        self.trace(|log| trace::sent(log, bytes));
         self.connection.out.send(bytes);
     }
 
@@ -76,7 +94,16 @@ impl Host for Desk {
 
     fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
         let options = self.registry.options();
-        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref())?;
+        self.trace(|log| trace::connect(log, connect));
+        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref()).inspect_err(|_| {
+            self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
+            // For whoever looks at closed connections.
+            self.connection.state.lock().connect = connect.clone();
+        })?;
+        if self.client.is_none() {
+            let user = auth::label(&options.auth, connect, who.user.as_deref());
+            self.connection.identify(connect, user.as_deref());
+        }
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
@@ -101,6 +128,7 @@ impl Host for Desk {
     }
 
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
@@ -115,6 +143,7 @@ impl Host for Desk {
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::subscribe(log, &interest));
         let Subscribe { subject, queue, sid } = interest;
         let options = self.registry.options();
         let refused = || match queue {
@@ -143,6 +172,7 @@ impl Host for Desk {
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
+        self.trace(|log| trace::unsubscribe(log, sid, max));
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {

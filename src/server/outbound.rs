@@ -242,6 +242,11 @@ impl Outbound {
         self.state.lock().counts
     }
 
+    /// How much may wait.
+    pub(super) fn max_pending(&self) -> usize {
+        self.state.lock().max_pending
+    }
+
     /// Bytes that are not written yet.
     pub(super) fn pending(&self) -> usize {
         let state = self.state.lock();
@@ -251,7 +256,7 @@ impl Outbound {
 
 impl Frame {
     /// Appends the message as MSG or HMSG; gives back the size of its payload and headers.
-    fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
+    pub(super) fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
         let block = if self.headers { message.header_block() } else { None };
         let mut delivery = Delivery {
             subject: message.subject().as_str(),

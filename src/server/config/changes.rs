@@ -236,7 +236,8 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     all.extend(user_changes(&old.auth, &new.auth));
     let mut add = |differs: bool, change: Change| all.extend(differs.then_some(change));
     add(old.auth.token != new.auth.token, Change::Token);
-    add(auth_timeout(old) != auth_timeout(new), Change::AuthTimeout(auth_timeout(new)));
+    let [before, after] = [old, new].map(ServerOptions::auth_timeout_in_force);
+    add(before != after, Change::AuthTimeout(after));
     add(old.ping_interval != new.ping_interval, Change::PingInterval(new.ping_interval));
     add(old.ping_max != new.ping_max, Change::PingMax(new.ping_max));
     add(old.max_control_line != new.max_control_line, Change::MaxControlLine(new.max_control_line));
@@ -245,12 +246,6 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     let stall = new.no_fast_producer_stall;
     add(old.no_fast_producer_stall != stall, Change::NoFastProducerStall(stall));
     Ok(all)
-}
-
-/// The one that is in force: without one given, 2 s, or 1 s more than a TLS handshake may take.
-fn auth_timeout(options: &ServerOptions) -> Duration {
-    let tls = options.tls.as_ref().map(|tls| tls.timeout.saturating_add(Duration::from_secs(1)));
-    options.auth.timeout.or(tls).unwrap_or(Duration::from_secs(2))
 }
 
 fn user_changes(old: &Auth, new: &Auth) -> Option<Change> {
