@@ -363,10 +363,12 @@ fn ops(profile: &Profile) -> impl Strategy<Value = Vec<Op>> + use<> {
     prop_oneof![80 => vec(harmless(profile), 1..5), 2 => bad, 2 => wild, 1 => last]
 }
 
+/// No LF: behind a blank the real server takes it for an argument's first byte, and a subject with one breaks what it is delivered in.
+/// No CR: see `only_line_ends`.
 fn wild_byte() -> impl Strategy<Value = u8> {
     prop_oneof![
-        select(&b" \t\n.*>0129{}\"PSUBx\0\xff"[..]),
-        any::<u8>().prop_filter("see `only_line_ends`", |&byte| byte != b'\r')
+        select(&b" \t.*>0129{}\"PSUBx\0\xff"[..]),
+        any::<u8>().prop_filter("no line ends", |byte| !b"\r\n".contains(byte))
     ]
 }
 
