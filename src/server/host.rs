@@ -59,16 +59,17 @@ impl Desk {
     ///
     /// DIFFERENCE: what others publish in between may be missed.
     fn renew(&self, sid: &[u8], interest: Interest) {
-        let Interest { guard, queue, max } = interest;
-        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let Interest { guard, queue, max, before } = interest;
+        let before = before + guard.stats().delivered;
         let pattern = guard.pattern().clone();
         drop(guard);
+        let left = max.map(|max| max.saturating_sub(before));
         if left == Some(0) {
             return;
         }
         let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
         left.into_iter().for_each(|left| guard.unsubscribe_after(left));
-        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max, before });
     }
 
     fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
@@ -173,7 +174,9 @@ impl Host for Desk {
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
+        state
+            .subscriptions
+            .insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
@@ -183,8 +186,11 @@ impl Host for Desk {
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
             interest.max = Some(max);
-            interest.guard.unsubscribe_after(max);
-            if interest.guard.close_reason().is_none() {
+            let left = max.saturating_sub(interest.before);
+            if left > 0 {
+                interest.guard.unsubscribe_after(left);
+            }
+            if left > 0 && interest.guard.close_reason().is_none() {
                 state.limited.push(sid.into());
                 return;
             }
