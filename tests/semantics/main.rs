@@ -53,6 +53,7 @@ mod lifecycle;
 mod on_the_wire;
 #[cfg(feature = "server")]
 mod places;
+mod permissions;
 mod queue_groups;
 mod requests;
 mod subjects;
