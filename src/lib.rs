@@ -96,7 +96,7 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, Sleep, SlowConsumer};
+pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Event, Events, Sleep, SlowConsumer};
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
     Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError,

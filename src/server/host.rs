@@ -146,10 +146,12 @@ impl Host for Desk {
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            interest.max = Some(max);
+            let had_one = interest.max.replace(max).is_some();
             interest.guard.unsubscribe_after(max);
             if interest.guard.close_reason().is_none() {
-                state.limited.push(sid.into());
+                if !had_one {
+                    state.limited.push(sid.into());
+                }
                 return;
             }
         }

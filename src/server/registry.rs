@@ -32,7 +32,7 @@ pub(super) struct Registry {
     tls: RwLock<Option<TlsAcceptor>>,
     identity: RwLock<Identity>,
     pub(super) started: SystemTime,
-    /// In lame duck mode (C19). ORDERING: Relaxed; who must know is told through the list of connections' lock.
+    /// In lame duck mode (C19). ORDERING: Relaxed; who lets in connections, and who tells them, both take the lock of the list after.
     lame: AtomicBool,
     next_cid: AtomicU64,
     all: Mutex<All>,
@@ -48,6 +48,8 @@ struct All {
     closed: VecDeque<Ended>,
     /// Nobody is let in any more.
     shut: bool,
+    /// How often it was shut: tells those who began before a restart that they are too late.
+    stops: u64,
     counts: Totals,
 }
 
@@ -226,7 +228,7 @@ impl Registry {
     pub(super) fn enter(&self, connection: &Arc<Connection>) -> Result<(), NotLetIn> {
         let max = self.options().max_connections;
         let mut all = self.all.lock();
-        if all.shut {
+        if all.shut || self.is_lame() {
             return Err(NotLetIn::Shut);
         }
         if max > 0 && all.open.len() >= max {
@@ -267,9 +269,22 @@ impl Registry {
 
     /// Lets nobody in until it is opened again, and closes all there are.
     pub(super) fn shut(&self) {
+        self.shut_unless(|_| false);
+    }
+
+    /// As [`Registry::shut`], unless it was shut since there were so many [`Registry::stops`].
+    pub(super) fn shut_first_since(&self, stops: u64) {
+        self.shut_unless(|all| all.stops != stops);
+    }
+
+    fn shut_unless(&self, late: impl FnOnce(&All) -> bool) {
         let open: Vec<_> = {
             let mut all = self.all.lock();
+            if late(&all) {
+                return;
+            }
             all.shut = true;
+            all.stops += 1;
             all.open.values().cloned().collect()
         };
         for connection in open {
@@ -278,14 +293,19 @@ impl Registry {
         self.stopped.notify_waiters();
     }
 
-    pub(super) fn is_shut(&self) -> bool {
-        self.all.lock().shut
+    /// How often it was shut so far.
+    pub(super) fn stops(&self) -> u64 {
+        self.all.lock().stops
     }
 
-    /// Waits until it is shut.
-    pub(super) async fn stopped(&self) {
+    /// Waits until it is shut, or was since there were so many [`Registry::stops`]. Cancel-safe.
+    pub(super) async fn stopped_since(&self, stops: u64) {
         let stopped = self.stopped.notified();
-        if !self.is_shut() {
+        let over = {
+            let all = self.all.lock();
+            all.shut || all.stops != stops
+        };
+        if !over {
             stopped.await;
         }
     }
