@@ -171,9 +171,11 @@ async fn secure(
     };
     let mut handshake = pin!(handshake);
     let stream = tokio::select! {
+        // First, so that one who is not let in is told why.
+        biased;
         done = &mut handshake => done?,
-        () = registry.bus.sleep(timeout) => return Err(io::ErrorKind::TimedOut.into()),
         () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        () = registry.bus.sleep(timeout) => return Err(io::ErrorKind::TimedOut.into()),
     };
     // It may have been nudged meanwhile.
     connection.nudge();
