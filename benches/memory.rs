@@ -10,7 +10,7 @@
 //! the bus once more without, to show what an application sees by default.
 #![forbid(unsafe_code)]
 
-#[path = "floor/machine.rs"]
+#[path = "common/machine.rs"]
 mod machine;
 
 use std::collections::HashMap;

@@ -1,8 +1,11 @@
 //! Rounds, pinning and the clock: everything the workloads share and none of what they measure.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use core_affinity::CoreId;
+
+use crate::samples::Measured;
+pub(crate) use crate::samples::per_message;
 
 /// One side of a workload: runs `iterations` and says how many nanoseconds a message took.
 pub(crate) type Side = fn(&Setup, u64) -> f64;
@@ -92,54 +95,11 @@ impl Watch {
     }
 }
 
-/// Nanoseconds for each of `messages`.
-pub(crate) fn per_message(elapsed: Duration, messages: u64) -> f64 {
-    elapsed.as_secs_f64() * 1e9 / messages as f64
-}
-
-/// The rounds of one side.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Samples(Vec<f64>);
-
-impl Samples {
-    pub(crate) fn push(&mut self, ns: f64) {
-        self.0.push(ns);
-        self.0.sort_by(f64::total_cmp);
-    }
-
-    /// The middle one; of an even number the mean of the two in the middle.
-    pub(crate) fn median(&self) -> f64 {
-        let middle = self.0.len() / 2;
-        if self.0.len().is_multiple_of(2) { (self.0[middle - 1] + self.0[middle]) / 2.0 } else { self.0[middle] }
-    }
-
-    pub(crate) fn min(&self) -> f64 {
-        self.0[0]
-    }
-
-    pub(crate) fn max(&self) -> f64 {
-        self.0[self.0.len() - 1]
-    }
-}
-
-/// Both sides of one workload, measured.
-pub(crate) struct Measured {
-    pub(crate) floor: Samples,
-    pub(crate) ours: Samples,
-}
-
-impl Measured {
-    /// How many times the floor's time the bus takes; lower is better.
-    pub(crate) fn ratio(&self) -> f64 {
-        self.ours.median() / self.floor.median()
-    }
-}
-
 /// Runs the two sides in turn, so that a machine that slows down slows both.
 pub(crate) fn interleave(setup: &Setup, iterations: u64, rounds: usize, floor: Side, ours: Side) -> Measured {
-    let mut measured = Measured { floor: Samples::default(), ours: Samples::default() };
+    let mut measured = Measured::default();
     for _ in 0..rounds {
-        measured.floor.push(floor(setup, iterations));
+        measured.theirs.push(floor(setup, iterations));
         measured.ours.push(ours(setup, iterations));
     }
     measured

@@ -7,10 +7,14 @@
 mod bare;
 mod harness;
 mod letter;
+#[path = "../common/machine.rs"]
 mod machine;
 mod options;
 mod ours;
+#[path = "../common/report.rs"]
 mod report;
+#[path = "../common/samples.rs"]
+mod samples;
 mod workloads;
 
 use std::path::Path;
@@ -19,7 +23,7 @@ use std::process::ExitCode;
 use harness::{Setup, interleave};
 use machine::Machine;
 use options::Options;
-use workloads::{ALL, Workload};
+use workloads::ALL;
 
 fn main() -> ExitCode {
     match run() {
@@ -33,48 +37,39 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let options = Options::from_process()?;
-    if options.help {
+    if options.common.help {
         println!("{}", options::HELP);
         return Ok(());
     }
-    if options.list {
+    if options.common.list {
         ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
         return Ok(());
     }
-    let chosen = choose(&options.only)?;
+    let chosen = options.common.choose(ALL, |workload| workload.name)?;
     let setup = Setup::new(&options.cores, options.capacity)?;
     print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
     println!(
         "run       {} rounds a side, interleaved, medians; pinned to cores {:?}; channels of {}\n",
-        options.rounds,
+        options.common.rounds,
         setup.pinned_to(),
         options.capacity
     );
-    println!("{}", report::header());
+    println!("{}", report::header("floor", ""));
     let mut results = Vec::new();
     for workload in chosen {
         if setup.cores() < workload.cores {
             println!("{:<22}not measured: needs {} cores", workload.name, workload.cores);
             continue;
         }
-        let iterations = (workload.iterations / options.shorten).max(1);
-        let measured = interleave(&setup, iterations, options.rounds, workload.floor, workload.ours);
-        println!("{}", report::row(workload, &measured));
-        results.push((workload, measured));
+        let iterations = (workload.iterations / options.common.shorten).max(1);
+        let measured = interleave(&setup, iterations, options.common.rounds, workload.floor, workload.ours);
+        println!("{}", report::row(workload.name, workload.target, &measured, ""));
+        results.push((workload.name, measured));
     }
-    if options.record {
-        let path =
-            report::write(&report::json(&results)).map_err(|error| format!("floor.json not written: {error}"))?;
+    if options.common.record {
+        let json = report::json("floor", results.iter().map(|(name, measured)| (*name, measured)));
+        let path = report::write("floor.json", &json).map_err(|error| format!("floor.json not written: {error}"))?;
         println!("\nwritten to {}", path.display());
     }
     Ok(())
-}
-
-/// The workloads named, in the table's order; all of them when none is.
-fn choose(names: &[String]) -> Result<Vec<&'static Workload>, String> {
-    if let Some(stranger) = names.iter().find(|name| ALL.iter().all(|workload| workload.name != **name)) {
-        let known: Vec<_> = ALL.iter().map(|workload| workload.name).collect();
-        return Err(format!("there is no workload {stranger:?}; there are {}", known.join(", ")));
-    }
-    Ok(ALL.iter().filter(|workload| names.is_empty() || names.iter().any(|name| name == workload.name)).collect())
 }

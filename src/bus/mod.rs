@@ -5,6 +5,7 @@
 //! | `builder` | what a bus can be built with |
 //! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
@@ -18,6 +19,7 @@ mod connection;
 mod event;
 mod inbox;
 mod later;
+mod permit;
 mod route;
 mod sleep;
 mod stats;
@@ -26,7 +28,7 @@ pub use builder::{BuildError, BusBuilder};
 pub use closed::Closed;
 pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
-pub use event::{Event, Events, SlowConsumer};
+pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
@@ -284,7 +286,7 @@ impl Shared {
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
         }
-        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected) {
+        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
         }
         true
@@ -323,5 +325,5 @@ impl Shared {
 
 /// The connection a subscription belongs to, while it is there.
 pub(crate) fn connection_of(subscription: &Subscription) -> Option<Arc<Connection>> {
-    subscription.connection.upgrade()?.downcast().ok()
+    subscription.owner.connection.upgrade()?.downcast().ok()
 }

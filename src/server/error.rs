@@ -15,6 +15,14 @@ pub enum ServerError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Monitoring can't be served there: the address is taken, not this machine's, or no address at all.
+    #[error("can't listen to the monitor port {address}: {source}")]
+    Monitor {
+        /// As it was given.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The operating system gave no thread for a runtime.
     #[error("can't start a runtime: {0}")]
     Runtime(io::Error),

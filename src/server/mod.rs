@@ -23,6 +23,9 @@
 //! | `error` | why it did not start |
 //! | `log` | where log lines go |
 //! | `monitor` | what a server tells of itself |
+//! | `monitoring` | how it is asked |
+//! | `snapshot` | what it knows of itself |
+//! | `trace` | the protocol as log lines |
 //! | `config` | nats-server's configuration language |
 
 mod auth;
@@ -35,12 +38,15 @@ mod lame_duck;
 mod listener;
 mod log;
 mod monitor;
+mod monitoring;
 mod options;
 mod outbound;
 mod pipe;
 mod registry;
 mod reload;
+mod snapshot;
 mod tls;
+mod trace;
 
 pub use config::Config;
 pub use error::ServerError;
@@ -53,9 +59,11 @@ pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
+use crate::protocol::Quoted;
 use config::Change;
 use home::Home;
 use listener::Listener;
+use monitoring::Http;
 use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
@@ -93,6 +101,7 @@ pub struct Server {
     control: Mutex<()>,
     /// Ends the server when the bus ends.
     watch: JoinHandle<()>,
+    http: Mutex<Option<Http>>,
 }
 
 /// The listener, while there is one.
@@ -115,11 +124,11 @@ impl Server {
     /// [`ServerError::Bind`] if the address can't be listened on, and what [`Server::new`] fails with.
     pub fn bind_with(bus: &Bus, address: &str, options: ServerOptions) -> Result<Self, ServerError> {
         let server = Server::new(bus, options)?;
-        server.listen(resolve(address)?, address)?;
+        server.listen(address)?;
         Ok(server)
     }
 
-    /// A server without a listener, for [`Server::serve`] and [`Server::open_pipe`].
+    /// A server without a listener, for [`Server::serve`], [`Server::open_pipe`] and [`Server::listen`].
     ///
     /// # Errors
     ///
@@ -130,7 +139,7 @@ impl Server {
         let home = Home::find().map_err(ServerError::Runtime)?;
         let listener = Door::default();
         let watch = home.spawn(end_with_bus(registry.clone(), listener.clone()));
-        let server = Server { registry, home, listener, control: Mutex::new(()), watch };
+        let server = Server { registry, home, listener, control: Mutex::new(()), watch, http: Mutex::new(None) };
         server.unless_bus_closed()
     }
 
@@ -233,6 +242,7 @@ impl Server {
     fn shut(&self) {
         close_door(&self.listener);
         self.registry.shut();
+        drop(self.http.lock().take());
         if self.home.may_block() {
             self.registry.wait_until_empty();
         }
@@ -243,17 +253,24 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] if the port was taken meanwhile,
-    /// [`ServerError::BusClosed`]. Then it is shut down.
+    /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] or [`ServerError::Monitor`] if a port was
+    /// taken meanwhile, [`ServerError::BusClosed`]. Then it is shut down.
     pub fn restart(&self) -> Result<(), ServerError> {
         let address = self.address().ok_or(ServerError::NoListener)?;
         let _control = self.control.lock();
+        let monitor = self.monitor_address();
         self.shut();
         self.registry.reopen();
-        let listening = self.listen(vec![address], &address.to_string());
-        // Once the bus is closed, nobody comes to end the server but those who restart it.
-        let outcome = if self.bus().is_closed() { Err(ServerError::BusClosed) } else { listening };
-        outcome.inspect_err(|_| self.shut())
+        let open = || {
+            if let Some(monitor) = monitor {
+                let failed = |source| ServerError::Monitor { address: monitor.to_string(), source };
+                self.open_monitor(&[monitor]).map_err(failed)?;
+            }
+            self.open(&[address], &address.to_string())?;
+            // Once the bus is closed, nobody comes to end the server but those who restart it.
+            if self.bus().is_closed() { Err(ServerError::BusClosed) } else { Ok(()) }
+        };
+        open().inspect_err(|_| self.shut())
     }
 
     /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
@@ -299,6 +316,7 @@ impl Server {
         if !self.registry.become_lame() {
             return;
         }
+        self.registry.log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
         close_door(&self.listener);
         if self.registry.open().is_empty() {
             self.shut();
@@ -322,20 +340,46 @@ impl Server {
         self.registry.wait_until_empty();
     }
 
-    fn listen(&self, addresses: Vec<SocketAddr>, given: &str) -> Result<(), ServerError> {
+    /// Listens on `address`; port 0 takes a free one. Clients can dial it when this returns. It takes the place of the address
+    /// it listened on before.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Bind`] if the address can't be listened on.
+    pub fn listen(&self, address: &str) -> Result<(), ServerError> {
+        self.open(&resolve(address)?, address)
+    }
+
+    fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: given.to_owned(), source };
         // Here and not in a task: so that it is open, or has failed, when this returns.
-        let socket = TcpListener::bind(&addresses[..]).map_err(failed)?;
+        let socket = TcpListener::bind(addresses).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let listener = {
             let _within = self.home.handle().enter();
             Listener::new(socket).map_err(failed)?
         };
         self.registry.set_address(Some(address));
+        let log = &self.registry.log;
+        log.info(format_args!("Listening for client connections on {}:{}", host_of(given), address.port()));
+        if let Some(tls) = &self.registry.options().tls {
+            log.info(format_args!("TLS required for client connections"));
+            if tls.handshake_first {
+                let option = Quoted("TLS Handshake First".to_owned());
+                log.warn(format_args!("Clients that are not using {option} option will fail to connect"));
+            }
+        }
         self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
-        *self.listener.lock() = Some(listener);
+        if let Some(before) = self.listener.lock().replace(listener) {
+            before.close();
+        }
         Ok(())
     }
+}
+
+/// The part before the port, as it was given.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {

@@ -18,7 +18,7 @@ mod harness;
 #[allow(dead_code)]
 #[path = "../../floor/letter.rs"]
 mod letter;
-#[path = "../../floor/machine.rs"]
+#[path = "../../common/machine.rs"]
 mod machine;
 mod memory;
 mod nats_loopback;
@@ -30,6 +30,9 @@ mod ours;
 mod record;
 mod rival;
 mod rumqttd_link;
+#[allow(dead_code)]
+#[path = "../../common/samples.rs"]
+mod samples;
 mod watchdog;
 mod window;
 mod zenoh_session;
@@ -40,10 +43,11 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Samples, Setup};
+use harness::Setup;
 use machine::Machine;
 use record::Row;
 use rival::{MAKERS, Rival, Workload};
+use samples::Samples;
 use watchdog::Watchdog;
 
 const HELP: &str = "\

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::Samples;
 use crate::machine::Machine;
 use crate::rival::Workload;
+use crate::samples::Samples;
 
 /// The crates whose versions decide the figures.
 const VERSIONS: &[&str] = &["crossbeam-channel", "postroom", "flume", "tokio", "zenoh", "rumqttd", "async-nats"];
