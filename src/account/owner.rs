@@ -64,6 +64,14 @@ impl Owner {
             || rules.responses.is_some_and(|bounds| self.leaves.lock().use_one(subject, &bounds, now))
     }
 
+    /// The same, asked beforehand: nothing is counted.
+    pub(crate) fn could_publish(&self, subject: &str, now: impl FnOnce() -> Duration) -> bool {
+        let rules = self.rules.read();
+        let Some(rules) = &*rules else { return true };
+        rules.may_publish(subject)
+            || rules.responses.is_some_and(|bounds| self.leaves.lock().has_one(subject, &bounds, now))
+    }
+
     /// Whether a subscription may be made; `pattern` need not be valid (P5, P6).
     pub(crate) fn may_subscribe(&self, pattern: &str, queue: Option<&str>) -> bool {
         self.rules.read().as_ref().is_none_or(|rules| rules.may_subscribe(pattern, queue))
@@ -117,6 +125,11 @@ impl Leaves {
             self.by_reply.remove(reply);
         }
         good
+    }
+
+    fn has_one(&self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
+        let unused = |leave: &Leave| bounds.max.is_none_or(|max| leave.used < max);
+        self.by_reply.get(reply).is_some_and(|leave| unused(leave) && !has_expired(leave, bounds, now()))
     }
 
     fn give(&mut self, reply: &SmolStr, bounds: &AllowResponses, now: Duration) {

@@ -95,6 +95,24 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is counted or told.
+    pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
+        let flags = self.gate.flags();
+        if flags & Gate::CLOSED != 0 {
+            return Err(RouteError::Closed);
+        }
+        let lenient = flags & Gate::LENIENT != 0;
+        let ruled = flags & Gate::RULED != 0;
+        let allowed = !ruled || self.owner.could_publish(subject, || self.shared.timers.now());
+        if !allowed || (lenient && is_reserved_subject(subject)) {
+            return Err(RouteError::Denied { subject: subject.to_owned() });
+        }
+        match reply.filter(|reply| lenient && is_reserved_reply(reply)) {
+            Some(reply) => Err(RouteError::ReplyDenied { reply: reply.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
     fn publish_denied(&self, subject: &str) -> RouteError {
         let subject = subject.to_owned();
         self.tell_denied(|| Denied::Publish { subject: subject.clone() });

@@ -427,6 +427,26 @@ impl Client {
         self.connection.set_permissions(permissions)
     }
 
+    /// Whether the connection may publish there now, by its permissions and by what is kept for the server (P3, P7, S9, S10). Leave to
+    /// answer is not used up. That the subject is one is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::PermissionDenied`], [`PublishError::ReplyDenied`] or [`PublishError::Closed`], as a publish would fail now.
+    pub fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
+        Ok(self.connection.check_publish(subject, reply)?)
+    }
+
+    /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). That it is a pattern is not checked. A refusal
+    /// is told as [`Event::PermissionDenied`](crate::Event::PermissionDenied).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError::PermissionDenied`].
+    pub fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), SubscribeError> {
+        Ok(self.connection.check_subscribe(pattern, queue)?)
+    }
+
     /// The connection's counters.
     pub fn stats(&self) -> ClientStats {
         self.connection.stats()

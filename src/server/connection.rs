@@ -70,6 +70,8 @@ pub(super) struct Interest {
     pub(super) queue: Option<String>,
     /// Messages after which it ends, those included that it got before (D2).
     pub(super) max: Option<u64>,
+    /// Messages that it got before it was brought over to another client of the bus; its guard counts those since.
+    pub(super) before: u64,
 }
 
 impl State {

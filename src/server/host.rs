@@ -5,6 +5,7 @@ use super::connection::{Connection, Interest};
 use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
+use super::reload;
 use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
@@ -58,16 +59,17 @@ impl Desk {
     ///
     /// DIFFERENCE: what others publish in between may be missed.
     fn renew(&self, sid: &[u8], interest: Interest) {
-        let Interest { guard, queue, max } = interest;
-        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let Interest { guard, queue, max, before } = interest;
+        let before = before + guard.stats().delivered;
         let pattern = guard.pattern().clone();
         drop(guard);
+        let left = max.map(|max| max.saturating_sub(before));
         if left == Some(0) {
             return;
         }
         let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
         left.into_iter().for_each(|left| guard.unsubscribe_after(left));
-        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max, before });
     }
 
     fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
@@ -107,6 +109,7 @@ impl Host for Desk {
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
+        with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;
@@ -124,6 +127,10 @@ impl Host for Desk {
         for (sid, interest) in subscriptions {
             self.renew(&sid, interest);
         }
+        // A reload that looked at the connections just before this one had its client.
+        if !Arc::ptr_eq(&options, &self.registry.options()) {
+            reload::recognise_again(&self.registry, &self.connection);
+        }
         Ok(())
     }
 
@@ -138,8 +145,7 @@ impl Host for Desk {
     }
 
     fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
-        let _ = (subject, reply);
-        Ok(())
+        self.client().check_publish(subject, reply).or_else(refuse_publish)
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
@@ -150,6 +156,7 @@ impl Host for Desk {
             Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
             None => Refusal::SubscribePermission(Quoted(subject.into())),
         };
+        self.client().check_subscribe(subject, queue).map_err(|_| refused())?;
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
@@ -163,11 +170,13 @@ impl Host for Desk {
             return Ok(());
         }
         let guard = self.interest(subject, queue, sid).map_err(|error| match error {
-            SubscribeError::Closed => refused(),
+            SubscribeError::PermissionDenied { .. } => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
+        state
+            .subscriptions
+            .insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
@@ -177,8 +186,11 @@ impl Host for Desk {
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
             interest.max = Some(max);
-            interest.guard.unsubscribe_after(max);
-            if interest.guard.close_reason().is_none() {
+            let left = max.saturating_sub(interest.before);
+            if left > 0 {
+                interest.guard.unsubscribe_after(left);
+            }
+            if left > 0 && interest.guard.close_reason().is_none() {
                 state.limited.push(sid.into());
                 return;
             }
@@ -197,6 +209,8 @@ impl Host for Desk {
 /// The text for what the bus refuses.
 fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
     match error {
+        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject))),
+        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply))),
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),

@@ -59,8 +59,8 @@ pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
-use config::Change;
 use crate::protocol::Quoted;
+use config::Change;
 use home::Home;
 use listener::Listener;
 use monitoring::Http;
