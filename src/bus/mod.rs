@@ -3,7 +3,9 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `builder` | what a bus can be built with |
+//! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
@@ -12,18 +14,21 @@
 //! | `stats` | counters and the snapshot of them |
 
 mod builder;
+mod closed;
 mod connection;
 mod event;
 mod inbox;
 mod later;
+mod permit;
 mod route;
 mod sleep;
 mod stats;
 
 pub use builder::{BuildError, BusBuilder};
+pub use closed::Closed;
 pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
-pub use event::{Event, Events, SlowConsumer};
+pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
@@ -33,7 +38,7 @@ pub use stats::{BusStats, ClientStats};
 use crate::account::{Account, Subscription, Totals};
 use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
-use crate::delivery::{CloseReason, Policy};
+use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
 use crate::rng::Rng;
 use crate::subject::check_subject;
@@ -82,6 +87,8 @@ pub(crate) struct Shared {
     /// The bounds of what queues nothing itself: as large as can be counted.
     pub(crate) boundless: Arc<Policy>,
     phase: AtomicU8,
+    /// Who waits for the end.
+    ended: WakeList,
     /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
     next_connection: AtomicU64,
@@ -190,6 +197,29 @@ impl Bus {
         self.shared.close();
     }
 
+    /// Waits until the bus is closed without blocking a thread: for parts of a program that end with it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let bus = Bus::new();
+    /// let mut closed = std::pin::pin!(bus.closed());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(closed.as_mut().poll(&mut cx), Poll::Pending);
+    /// bus.close();
+    /// assert_eq!(closed.as_mut().poll(&mut cx), Poll::Ready(()));
+    /// ```
+    pub fn closed(&self) -> Closed {
+        Closed::new(self.shared.clone())
+    }
+
     /// Whether the bus was closed.
     pub fn is_closed(&self) -> bool {
         self.shared.phase() == Phase::Closed
@@ -222,6 +252,7 @@ impl Shared {
             connection.close(CloseReason::BusClosed);
         }
         self.hub.close();
+        self.ended.wake_all();
     }
 
     /// A connection was closed.
@@ -255,7 +286,7 @@ impl Shared {
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
         }
-        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected) {
+        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
         }
         true
@@ -294,5 +325,5 @@ impl Shared {
 
 /// The connection a subscription belongs to, while it is there.
 pub(crate) fn connection_of(subscription: &Subscription) -> Option<Arc<Connection>> {
-    subscription.connection.upgrade()?.downcast().ok()
+    subscription.owner.connection.upgrade()?.downcast().ok()
 }

@@ -5,6 +5,7 @@ use super::connection::{Connection, Interest};
 use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
+use super::reload;
 use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
@@ -108,6 +109,7 @@ impl Host for Desk {
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
+        with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;
@@ -125,6 +127,10 @@ impl Host for Desk {
         for (sid, interest) in subscriptions {
             self.renew(&sid, interest);
         }
+        // A reload that looked at the connections just before this one had its client.
+        if !Arc::ptr_eq(&options, &self.registry.options()) {
+            reload::recognise_again(&self.registry, &self.connection);
+        }
         Ok(())
     }
 
@@ -139,8 +145,7 @@ impl Host for Desk {
     }
 
     fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
-        let _ = (subject, reply);
-        Ok(())
+        self.client().check_publish(subject, reply).or_else(refuse_publish)
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
@@ -151,6 +156,7 @@ impl Host for Desk {
             Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
             None => Refusal::SubscribePermission(Quoted(subject.into())),
         };
+        self.client().check_subscribe(subject, queue).map_err(|_| refused())?;
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
@@ -164,7 +170,7 @@ impl Host for Desk {
             return Ok(());
         }
         let guard = self.interest(subject, queue, sid).map_err(|error| match error {
-            SubscribeError::Closed => refused(),
+            SubscribeError::PermissionDenied { .. } => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
@@ -179,13 +185,15 @@ impl Host for Desk {
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            interest.max = Some(max);
+            let had_one = interest.max.replace(max).is_some();
             let left = max.saturating_sub(interest.before);
             if left > 0 {
                 interest.guard.unsubscribe_after(left);
             }
             if left > 0 && interest.guard.close_reason().is_none() {
-                state.limited.push(sid.into());
+                if !had_one {
+                    state.limited.push(sid.into());
+                }
                 return;
             }
         }
@@ -203,6 +211,8 @@ impl Host for Desk {
 /// The text for what the bus refuses.
 fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
     match error {
+        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject))),
+        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply))),
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),

@@ -81,7 +81,6 @@ impl Log {
     pub(crate) fn info(&self, text: fmt::Arguments<'_>) {
         self.write(LogLevel::Info, text);
     }
-
 }
 
 impl fmt::Debug for Log {

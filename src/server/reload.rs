@@ -25,7 +25,8 @@ pub(super) fn enforce(registry: &Arc<Registry>) {
     }
 }
 
-fn recognise_again(registry: &Registry, connection: &Connection) {
+/// Asks anew who a connection is, and holds it to what it may do now.
+pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     let options = registry.options();
     let (client, connect) = {
         let state = connection.state.lock();
@@ -40,10 +41,7 @@ fn recognise_again(registry: &Registry, connection: &Connection) {
             return;
         }
     };
-    let ended: Vec<crate::SubscriptionInfo> = {
-        let _ = (&client, recognised.permissions);
-        Vec::new()
-    };
+    let ended = client.set_permissions(recognised.permissions);
     let mut gone = Vec::new();
     {
         let mut state = connection.state.lock();

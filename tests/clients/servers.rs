@@ -53,7 +53,8 @@ impl AnyServer for Postroom {
                 let pattern: postroom::Pattern = pattern.parse().expect("a good pattern");
                 permissions.allow_publish(pattern.clone()).allow_subscribe(pattern)
             });
-            options = options.user(User::new("ann", "secret").permissions(allowed)).user(User::new("root", "everything"));
+            options =
+                options.user(User::new("ann", "secret").permissions(allowed)).user(User::new("root", "everything"));
         }
         options = setup.token.into_iter().fold(options, ServerOptions::token);
         options = setup.nkey.iter().fold(options, |options, key| options.user(User::nkey(key)));

@@ -119,7 +119,21 @@ fn random_bytes_never_do_harm() {
         state ^= state << 17;
         state
     };
-    let ops = ["PUB ", "SUB ", "UNSUB ", "HPUB ", "PING\r\n", "CONNECT {", "}", "foo ", "1 ", "10\r\n", "\r\n", "+OK\r\n", "-ERR '"];
+    let ops = [
+        "PUB ",
+        "SUB ",
+        "UNSUB ",
+        "HPUB ",
+        "PING\r\n",
+        "CONNECT {",
+        "}",
+        "foo ",
+        "1 ",
+        "10\r\n",
+        "\r\n",
+        "+OK\r\n",
+        "-ERR '",
+    ];
     let batches: Vec<Vec<u8>> = (0..100)
         .map(|round| {
             let mut bytes = Vec::new();
@@ -203,7 +217,13 @@ fn l4_x9_a_payload_too_large_is_refused_when_it_is_announced() {
 fn a_peer_that_closes_in_the_middle_of_a_publish_publishes_nothing() {
     beside_another(ServerOptions::new(), |fixture, served| {
         let inside = fixture.client().subscribe("foo").unwrap();
-        for part in ["PUB foo 10\r\nhello", "PUB foo 5\r\nhello", "PUB foo 5\r\nhello\r", "PUB foo 5\r", "HPUB foo 12 14\r\nNATS"] {
+        for part in [
+            "PUB foo 10\r\nhello",
+            "PUB foo 5\r\nhello",
+            "PUB foo 5\r\nhello\r",
+            "PUB foo 5\r",
+            "HPUB foo 12 14\r\nNATS",
+        ] {
             let mut wire = fixture.wire();
             assert_eq!(wire.ask("SUB gone 1\r\n"), NONE);
             wire.send(part);

@@ -68,7 +68,10 @@ fn a_taken_port_is_a_typed_error_that_names_the_address() {
 fn options_that_contradict_each_other_are_a_typed_error() {
     let bus = Bus::new();
     let error = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new().max_pending(100)).unwrap_err();
-    assert!(matches!(&error, ServerError::Options(text) if text.contains("1048576") && text.contains("100")), "{error}");
+    assert!(
+        matches!(&error, ServerError::Options(text) if text.contains("1048576") && text.contains("100")),
+        "{error}"
+    );
     let error = Server::new(&bus, ServerOptions::new().no_auth_user("eve")).unwrap_err();
     assert!(matches!(&error, ServerError::Options(text) if text.contains("eve")), "{error}");
 }

@@ -77,7 +77,8 @@ fn unsub_storms_cost_nobody_anything() {
         for _ in 0..50 {
             let mut batch = String::new();
             for n in 2..1_002 {
-                writeln!(batch, "UNSUB {n}\r\nSUB storm {n}\r\nUNSUB {n} 1000000\r\nUNSUB {n} 3\r\nUNSUB {n}\r").unwrap();
+                writeln!(batch, "UNSUB {n}\r\nSUB storm {n}\r\nUNSUB {n} 1000000\r\nUNSUB {n} 3\r\nUNSUB {n}\r")
+                    .unwrap();
             }
             assert_eq!(wire.ask(batch), NONE);
         }

@@ -125,7 +125,8 @@ fn a_group_of_both_kinds_shares_all_messages_while_members_come_and_go() {
     let stays = bus.connect().queue_subscribe("work", "g").unwrap();
     let done = AtomicBool::new(false);
     let all = std::thread::scope(|scope| {
-        let collecting = scope.spawn(|| stays.iter().map(|got| got.payload_str().unwrap().to_owned()).collect::<Vec<_>>());
+        let collecting =
+            scope.spawn(|| stays.iter().map(|got| got.payload_str().unwrap().to_owned()).collect::<Vec<_>>());
         let members: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {

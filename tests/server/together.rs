@@ -19,7 +19,10 @@ fn s9_c15_messages_go_in_both_directions_and_a_pong_is_a_barrier() {
         assert_eq!(wire.ask("PUB to.inside.a.b back 1\r\n2\r\n"), ["MSG to.wire.a 7 1|1"]);
         // Routed: the PONG came.
         let got = inside.try_recv().unwrap();
-        assert_eq!((got.subject().as_str(), got.payload(), got.reply().unwrap().as_str()), ("to.inside.a.b", &b"2"[..], "back"));
+        assert_eq!(
+            (got.subject().as_str(), got.payload(), got.reply().unwrap().as_str()),
+            ("to.inside.a.b", &b"2"[..], "back")
+        );
         assert_eq!(client.publish_with_reply("to.wire.b", "answers", "").unwrap(), 1);
         assert_eq!(wire.flush(), ["MSG to.wire.b 7 answers 0|"]);
     });
@@ -131,9 +134,8 @@ fn r1_requests_go_in_both_directions() {
 fn r2_r3_nobody_to_answer_is_known_at_once_in_both_directions() {
     Fixture::each(ServerOptions::new(), |fixture| {
         let mut wire = fixture.wire();
-        let status = |inbox: &str, sid: u32| {
-            format!(r"HMSG {inbox} {sid} 38 38|NATS/1.0 503\r\nNats-Subject: nobody\r\n\r\n")
-        };
+        let status =
+            |inbox: &str, sid: u32| format!(r"HMSG {inbox} {sid} 38 38|NATS/1.0 503\r\nNats-Subject: nobody\r\n\r\n");
         assert_eq!(wire.ask("SUB inb.* 2\r\nPUB nobody inb.1 0\r\n\r\n"), [status("inb.1", 2)]);
         // R5, X4: it does not count.
         assert_eq!(wire.ask("UNSUB 2 1\r\nPUB nobody inb.2 0\r\n\r\n"), [status("inb.2", 2)]);
@@ -303,7 +305,9 @@ fn d7_what_was_published_before_the_unsub_arrives_before_the_pong() {
         let mut wire = fixture.wire();
         assert_eq!(wire.ask("SUB foo 1\r\n"), NONE);
         let client = fixture.client();
-        (0..100).for_each(|_| drop(client.publish("foo", "x").unwrap()));
+        for _ in 0..100 {
+            client.publish("foo", "x").unwrap();
+        }
         assert_eq!(wire.ask("UNSUB 1\r\n").len(), 100);
         assert_eq!(client.publish("foo", "x").unwrap(), 0);
     });

@@ -1,9 +1,9 @@
 //! What differs between two configurations, and whether a running server can take it over.
 
-use super::duration::show;
 use super::{Config, ProcessOptions};
 use crate::Permissions;
 use crate::protocol::ServerVersion;
+use crate::server::monitor::go_duration;
 use crate::server::{Auth, ServerOptions, TlsOptions, User};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -108,9 +108,9 @@ impl fmt::Display for Change {
             Change::MaxConnections(connections) => write!(f, "max_connections = {connections}"),
             Change::MaxPayload(bytes) => write!(f, "max_payload = {bytes}"),
             Change::MaxControlLine(bytes) => write!(f, "max_control_line = {bytes}"),
-            Change::PingInterval(interval) => write!(f, "ping_interval = {}", show(*interval)),
+            Change::PingInterval(interval) => write!(f, "ping_interval = {}", go_duration(*interval)),
             Change::PingMax(pings) => write!(f, "ping_max = {pings}"),
-            Change::WriteDeadline(deadline) => write!(f, "write_deadline = {}", show(*deadline)),
+            Change::WriteDeadline(deadline) => write!(f, "write_deadline = {}", go_duration(*deadline)),
             Change::NoFastProducerStall(on) => {
                 write!(f, "fast producers will {}be stalled", if *on { "not " } else { "" })
             }
@@ -210,7 +210,7 @@ fn process_changes(old: &ProcessOptions, new: &ProcessOptions) -> Result<Vec<Cha
 /// As [`changes`].
 pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Change>, ReloadError> {
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    let time = |duration: &Duration| show(*duration);
+    let time = |duration: &Duration| go_duration(*duration);
     refuse("ServerName", &old.name, &new.name, name)?;
     refuse("Version", &old.version, &new.version, |version: &ServerVersion| format!("{version:?}"))?;
     refuse("NoHeaderSupport", &!old.headers, &!new.headers, bool::to_string)?;
