@@ -320,6 +320,10 @@ impl Registry {
         self.stopped.notify_waiters();
     }
 
+    pub(super) fn is_shut(&self) -> bool {
+        self.all.lock().shut
+    }
+
     /// How often it was shut so far.
     pub(super) fn stops(&self) -> u64 {
         self.all.lock().stops
