@@ -1,7 +1,7 @@
 //! One connection of a client: its two tasks, and what others may know of it and do to it.
 
 use super::host::Desk;
-use super::outbound::{End, Outbound, pressed};
+use super::outbound::{Batch, End, Outbound, pressed};
 use super::registry::Registry;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
 use crate::{Client, SubscriptionGuard};
@@ -256,6 +256,7 @@ pub(super) async fn read(
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
                     }
+                    let _batch = Batch::begin();
                     session.receive(&mut input, bus.clock().now(), &mut desk)
                 }
             },
