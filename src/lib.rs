@@ -52,6 +52,8 @@
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
 //! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
+//! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
+//! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
 //! | route things that are no messages | [`Matcher`], usable alone |
 //! | read more | [`manual`] |
@@ -96,7 +98,9 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use bus::{BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Event, Events, Sleep, SlowConsumer};
+pub use bus::{
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Denied, Event, Events, Sleep, SlowConsumer,
+};
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
     Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError,

@@ -58,6 +58,9 @@ impl Limits {
     /// The largest capacity of a subscription, in bytes (64 GiB).
     pub const CAPACITY_BYTES_MAX: usize = 1 << 36;
 
+    /// Leaves to answer that one connection holds at most; see [`AllowResponses`](crate::AllowResponses).
+    pub const RESPONSES_MAX: usize = 1 << 16;
+
     /// The first field that is out of its range, with its value and the range.
     pub(crate) fn check(&self) -> Result<(), LimitsError> {
         let within = |name, value: usize, min: usize, max: usize| {

@@ -34,6 +34,8 @@ fn handles_go_anywhere() {
     handle::<Drain>();
     handle::<RequestMany>();
     handle::<ConnectOptions>();
+    handle::<Raw<'static>>();
+    handle::<Sleep>();
     handle::<Matcher<String>>();
     handle::<Matches<String>>();
     handle::<QueueGroup<String>>();
@@ -82,6 +84,9 @@ fn what_is_told_and_asked_for_is_a_value() {
     value::<CloseReason>();
     value::<AnswersEnd>();
     value::<EntryId>();
+    value::<Permissions>();
+    value::<AllowResponses>();
+    value::<Denied>();
 }
 
 #[test]
@@ -108,6 +113,10 @@ fn errors_say_what_went_wrong() {
     let bus = Bus::builder().limits(limits).build();
     let client = bus.connect();
     let _only = client.subscribe("a").unwrap();
+    let only_a = Permissions::new().allow_publish("a".parse().unwrap()).allow_subscribe("a".parse().unwrap());
+    let held = bus.connect_with(ConnectOptions::new().permissions(only_a));
+    let wire = bus.connect_with(ConnectOptions::new().lenient());
+    let block = Raw { subject: "a", reply: None, headers: Some("x".into()), payload: Payload::empty() };
     fn text<T, E: Error + Send + Sync + 'static>(result: Result<T, E>) -> String {
         let error: Box<dyn Error + Send + Sync> = match result {
             Ok(_) => panic!("it was to fail"),
@@ -126,6 +135,12 @@ fn errors_say_what_went_wrong() {
         (text(client.subscribe_with("b", SubscribeOptions::new().capacity(0))), "capacity 0"),
         (text(bus.connect().request("nobody", "")), "no responders on nobody"),
         (text(Message::new("a", "").unwrap().respond("")), "no answer"),
+        (text(held.publish("b", "")), "publish to \"b\" denied"),
+        (text(held.queue_subscribe("b", "q")), "subscribe to \"b\" in queue group \"q\" denied"),
+        (text(held.subscribe("b")), "subscribe to \"b\" denied"),
+        (text(held.request("a", "")), "subscribe to the inbox \"_INBOX."),
+        (text(wire.publish_with_reply("a", "_R_.x", "")), "reply \"_R_.x\" denied"),
+        (text(client.publish_raw(block)), "no NATS/1.0 version at byte 0"),
     ];
     for (text, wanted) in texts {
         assert!(text.contains(wanted), "{text:?} does not name {wanted:?}");

@@ -1,15 +1,29 @@
 //! One subject space: who is subscribed to what, within which limits, and what has become of all messages.
 //!
 //! A bus has one account. Permissions, imports and exports belong here.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `ledger` | what is counted |
+//! | `permissions` | what can be written down of what a connection may do |
+//! | `rules` | what that says of one subject or pattern |
+//! | `owner` | a connection's part in its subscriptions: what it may do now, and leave to answer |
+//! | `subscription` | one interest of one connection |
 
 mod ledger;
+mod owner;
 mod permissions;
+mod rules;
 mod subscription;
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests;
 
 pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, SubscriptionInfo};
+pub(crate) use owner::Owner;
 pub use permissions::{AllowResponses, Permissions};
-pub(crate) use subscription::Subscription;
+pub(crate) use rules::Rules;
+pub(crate) use subscription::{Subscription, Watch};
 
 use crate::limits::Limits;
 use crate::matcher::Matcher;

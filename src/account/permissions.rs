@@ -1,18 +1,72 @@
-//! What a connection may publish and subscribe to.
+//! What a connection may publish and subscribe to: the lists, as they are written down.
 
 use crate::subject::Pattern;
 use std::time::Duration;
 
-/// Lists of patterns that a connection may, or may not, publish and subscribe to (P2).
+/// Lists of patterns that a connection may, or may not, publish and subscribe to (P2); given to
+/// [`ConnectOptions::permissions`](crate::ConnectOptions::permissions).
 ///
 /// Without lists everything is allowed. A deny entry wins over an allow entry. With an allow list, only what it covers is
 /// allowed; with deny entries alone, everything else is.
+///
+/// # Publishing
+///
+/// The subject is matched against the entries as it is, so that a [lenient](crate::ConnectOptions::lenient) connection that publishes
+/// `foo.*` needs an entry which covers the token `*` (P3). The reply is not looked at. What is refused is a
+/// [`PublishError::PermissionDenied`](crate::PublishError::PermissionDenied), reaches nobody, and gets no 503 (R2).
+///
+/// # Subscribing
+///
+/// As in nats-server, the *text* of the pattern is matched against the entries as if it were a subject (P5):
+///
+/// | entries | pattern | |
+/// |---|---|---|
+/// | allow `in.>` | `in.x`, `in.*`, `in.>` | allowed |
+/// | allow `in.>` | `>`, `out` | refused |
+/// | allow `foo.*` | `foo.>` | **allowed**, for the token `>` is matched by `*`, and then gets `foo.a.b` as well |
+/// | deny `foo.*` | `foo.a`, `foo.*`, `foo.>` | refused |
+/// | deny `in.secret` | `in.>` | allowed, but messages on `in.secret` are withheld from it |
+///
+/// A message that is withheld counts as not delivered: a member of the queue group is passed over, a request that reaches nobody else
+/// has no responders, and the ledger does not know of it. [`strict_subscribe`](Permissions::strict_subscribe) shuts the gap in the
+/// third row. What is refused is a [`SubscribeError::PermissionDenied`](crate::SubscribeError::PermissionDenied).
+///
+/// # Queue groups
+///
+/// An entry for a queue group speaks of the groups it names, and of nothing else (P6):
+///
+/// | entries | a plain subscription to `foo` | group `v1` | group `v2` |
+/// |---|---|---|---|
+/// | allow `foo` | allowed | allowed | allowed |
+/// | allow `foo` in `v1` | refused | allowed | refused |
+/// | allow `foo`, and `foo` in `v1` | allowed | allowed | refused |
+/// | deny `foo` in `v1` | allowed | refused | allowed |
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, ConnectOptions, Permissions, PublishError};
+///
+/// let bus = Bus::new();
+/// let rules = Permissions::new().allow_publish("orders.>".parse()?).deny_subscribe("orders.secret".parse()?);
+/// let client = bus.connect_with(ConnectOptions::new().permissions(rules));
+///
+/// let orders = client.subscribe("orders.*")?;
+/// assert_eq!(client.publish("orders.eu", "1")?, 1);
+/// assert_eq!(client.publish("orders.secret", "2")?, 0); // withheld from `orders.*`
+/// assert_eq!(client.publish("stock", "3"), Err(PublishError::PermissionDenied { subject: "stock".into() }));
+/// assert_eq!(orders.len(), 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Source: P2, P3, P5 to P7.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Permissions {
     pub(crate) publish: Lists,
     pub(crate) subscribe: Lists,
     pub(crate) responses: Option<AllowResponses>,
+    pub(crate) strict_subscribe: bool,
 }
 
 /// An allow and a deny list.
@@ -30,6 +84,16 @@ pub(crate) struct Entry {
 }
 
 /// Leave to answer: whoever receives a message with a reply may publish there (P7).
+///
+/// The leave is for that very reply subject. It ends with `max` publishes, or when `expires` has passed on the bus's clock since the
+/// message was let in; whatever is lost before it is received has given leave all the same. None is given where the connection may
+/// publish to the reply anyway.
+///
+/// A further message with the same reply begins anew only if the leave has been used up or has expired. While it has not, it uses
+/// up one of the publishes: so does nats-server 2.15.1. With `max: Some(1)` a connection that gets a request twice, by two
+/// subscriptions, may therefore not answer it at all.
+///
+/// A connection holds at most [`Limits::RESPONSES_MAX`](crate::Limits::RESPONSES_MAX) leaves; beyond that the oldest go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AllowResponses {
@@ -69,13 +133,14 @@ impl Permissions {
         self
     }
 
-    /// Must not subscribe to what `pattern` covers.
+    /// Must not subscribe to what `pattern` covers, in any queue group or none.
     pub fn deny_subscribe(mut self, pattern: Pattern) -> Self {
         self.subscribe.deny.push(Entry { pattern, queue: None });
         self
     }
 
-    /// May subscribe to what `pattern` covers in queue groups that `queue` covers; `queue` may have wildcards (P6).
+    /// May subscribe to what `pattern` covers in queue groups that `queue` covers; a `*` or `>` token in `queue` stands for tokens as
+    /// in a pattern (P6).
     pub fn allow_queue_subscribe(mut self, pattern: Pattern, queue: impl Into<String>) -> Self {
         self.subscribe.allow.push(Entry { pattern, queue: Some(queue.into()) });
         self
@@ -88,8 +153,31 @@ impl Permissions {
     }
 
     /// May publish to the reply subjects of messages it received, though not otherwise allowed (P7).
+    ///
+    /// Without an entry that allows to publish, nothing else may be published then.
     pub fn allow_responses(mut self, responses: AllowResponses) -> Self {
         self.responses = Some(responses);
+        self
+    }
+
+    /// Takes a pattern for what it is, and not for a subject, when it is compared with the lists: it is allowed if an allow entry
+    /// matches every subject that it matches, and refused if a deny entry does (S12). What it shares with a deny entry beyond that is
+    /// withheld. So a subscription never gets what the lists do not allow, as it may with nats-server (P5).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, ConnectOptions, Permissions};
+    ///
+    /// let bus = Bus::new();
+    /// let faithful = Permissions::new().allow_subscribe("foo.*".parse()?);
+    /// let strict = faithful.clone().strict_subscribe();
+    /// assert!(bus.connect_with(ConnectOptions::new().permissions(faithful)).subscribe("foo.>").is_ok());
+    /// assert!(bus.connect_with(ConnectOptions::new().permissions(strict)).subscribe("foo.>").is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn strict_subscribe(mut self) -> Self {
+        self.strict_subscribe = true;
         self
     }
 }

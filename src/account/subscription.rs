@@ -1,13 +1,16 @@
 //! One interest of one connection.
 
-use super::SubscriptionInfo;
+use super::{Owner, SubscriptionInfo};
 use crate::delivery::Outlet;
 use crate::matcher::EntryId;
-use crate::subject::Pattern;
-use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::subject::{Pattern, Subject};
+use crate::sync::atomic::{
+    AtomicBool, AtomicU8,
+    Ordering::{Relaxed, SeqCst},
+};
 use smol_str::SmolStr;
-use std::any::Any;
-use std::sync::Weak;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What the matcher leads to. Kept small: a million idle ones are an ordinary thing to have.
 #[derive(Debug)]
@@ -17,13 +20,24 @@ pub(crate) struct Subscription {
     pub(crate) outlet: Outlet,
     /// Its name in the matcher, and in statistics and events.
     pub(crate) entry: EntryId,
-    /// The connection's number, for no-echo.
-    pub(crate) client: u64,
-    /// The connection itself, for those who answer.
-    pub(crate) connection: Weak<dyn Any + Send + Sync>,
+    /// Whose it is.
+    pub(crate) owner: Arc<Owner>,
     /// Its place in the connection's registry.
     pub(crate) slot: u32,
+    /// A [`Watch`]. ORDERING: Relaxed; written under the registry's lock by who changes the permissions and then tells others.
+    pub(crate) watch: AtomicU8,
     pub(crate) fate: Fate,
+}
+
+/// What permissions mean for the messages to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Watch {
+    No,
+    /// Some may be withheld, or give leave to answer.
+    Each,
+    /// All are withheld: an inbox for requests that its connection may no longer subscribe to.
+    Suspended,
 }
 
 /// How far the end of a subscription has come.
@@ -41,10 +55,30 @@ impl Subscription {
     pub(crate) fn info(&self) -> SubscriptionInfo {
         SubscriptionInfo {
             id: self.entry.number(),
-            client: self.client,
+            client: self.owner.id,
             pattern: self.pattern.clone(),
             queue: self.queue.as_ref().map(|name| name.to_string()),
         }
+    }
+
+    /// Whether messages may go in without being looked at, as nearly all may.
+    #[inline]
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.watch.load(Relaxed) == Watch::No as u8
+    }
+
+    pub(crate) fn set_watch(&self, watch: Watch) {
+        self.watch.store(watch as u8, Relaxed);
+    }
+
+    /// Whether the permissions let a message in; see [`Owner::lets_in`].
+    #[cold]
+    pub(crate) fn lets_in(&self, subject: &str, reply: Option<&Subject>, now: impl FnOnce() -> Duration) -> bool {
+        if self.watch.load(Relaxed) == Watch::Suspended as u8 {
+            return false;
+        }
+        let queue = self.queue.as_deref().map(SmolStr::as_str);
+        self.owner.lets_in(subject, reply.map(Subject::as_smol), queue, now)
     }
 
     /// Notes that no handle is left.

@@ -1,7 +1,8 @@
 //! Connections: who is subscribed through whom, and when that ends.
 
+use super::permit::Gate;
 use super::{Inbox, Shared};
-use crate::account::{Subscription, Totals};
+use crate::account::{Owner, Permissions, Rules, Subscription, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{CloseReason, Outlet, WakeList};
 use crate::rng::Rng;
@@ -9,7 +10,6 @@ use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
-use std::any::Any;
 use std::sync::{Arc, Weak};
 
 /// What a connection may do and how it behaves.
@@ -34,6 +34,7 @@ pub struct ConnectOptions {
     pub(crate) no_responders: bool,
     pub(crate) lenient: bool,
     pub(crate) inbox_prefix: Subject,
+    permissions: Option<Permissions>,
 }
 
 impl ConnectOptions {
@@ -45,6 +46,7 @@ impl ConnectOptions {
             no_responders: true,
             lenient: false,
             inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
+            permissions: None,
         }
     }
 
@@ -97,6 +99,16 @@ impl ConnectOptions {
         self
     }
 
+    /// What it may publish and subscribe to (P2). Default: everything. [`Client::set_permissions`](crate::Client::set_permissions)
+    /// changes it.
+    ///
+    /// Requests need an inbox: with an allow list for subscriptions, it has to cover `<prefix>.<name>.*`, for which an entry such as
+    /// `_INBOX.>` will do.
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = Some(permissions);
+        self
+    }
+
     /// What inboxes begin with instead of `_INBOX` (R7).
     pub fn inbox_prefix(mut self, prefix: Subject) -> Self {
         self.inbox_prefix = prefix;
@@ -125,6 +137,9 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: u64,
+    /// What its subscriptions know of it.
+    pub(super) owner: Arc<Owner>,
+    pub(super) gate: Gate,
     pub(crate) options: ConnectOptions,
     /// Inboxes of this connection begin with this and a dot.
     inbox_root: SmolStr,
@@ -208,14 +223,18 @@ fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, id: u64, options: ConnectOptions) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, id: u64, mut options: ConnectOptions) -> Arc<Self> {
         let inbox_root = SmolStr::from(format!("{}.{}", options.inbox_prefix, shared.inbox_name(id)));
         // On a bus that drains or is closed it comes too late.
         let is_open = shared.phase() == Phase::Open;
         let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
         shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
         let registry = Registry { closed: !is_open, ..Registry::default() };
-        Arc::new_cyclic(|me| Connection {
+        let rules = options.permissions.take().map(|permissions| Rules::new(&permissions));
+        let gate = Gate::new(!is_open, rules.is_some(), options.lenient);
+        Arc::new_cyclic(|me: &Weak<Connection>| Connection {
+            owner: Arc::new(Owner::new(id, me.clone(), rules, shared.seed)),
+            gate,
             shared,
             id,
             options,
@@ -267,7 +286,7 @@ impl Connection {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Makes a subscription effective; `Err` with the phase when it comes too late, or the limit when there are too many.
+    /// Makes a subscription effective; `Err` when it comes too late, is not allowed, or is one too many.
     pub(crate) fn register(
         &self,
         pattern: Pattern,
@@ -277,6 +296,11 @@ impl Connection {
         let mut registry = self.registry.lock();
         if registry.closed {
             return Err(RegisterError::Closed);
+        }
+        // Under the lock, as permissions are changed.
+        if !self.may_subscribe(pattern.as_str(), queue) {
+            drop(registry);
+            return Err(self.subscribe_denied(pattern.as_str(), queue));
         }
         let max = self.shared.account.limits.max_subscriptions;
         if max > 0 && self.open.load(Ordering::Relaxed) >= max {
@@ -289,17 +313,17 @@ impl Connection {
         self.open.fetch_add(1, Ordering::Relaxed);
         // Under the registry's lock: a close that comes now finds the subscription there, or had set `closed` before.
         self.shared.account.matcher.insert_with(&pattern, |entry| {
-            let connection: Weak<dyn Any + Send + Sync> = self.me.clone();
             let subscription = Arc::new(Subscription {
                 pattern: pattern.clone(),
                 queue: queue.clone().map(Box::new),
                 outlet,
                 entry,
-                client: self.id,
-                connection,
+                owner: self.owner.clone(),
                 slot,
+                watch: AtomicU8::new(Watch::No as u8),
                 fate: Default::default(),
             });
+            subscription.set_watch(self.watch_of(&subscription));
             made = Some(subscription.clone());
             (queue, subscription)
         });
@@ -331,6 +355,15 @@ impl Connection {
         self.registry.lock().release(subscription.slot);
     }
 
+    /// Calls `f` with the subscriptions that are registered, while none comes or goes. They are left in `seen`, to be dropped where no
+    /// lock is held.
+    pub(super) fn with_registered(&self, seen: &mut Vec<Arc<Subscription>>, f: impl FnOnce(&[Arc<Subscription>])) {
+        let registry = self.registry.lock();
+        seen.extend(registry.slots.iter().flatten().filter_map(Weak::upgrade));
+        f(seen);
+        drop(registry);
+    }
+
     /// The subscriptions that are registered: open ones, and closed ones whose handle is still there.
     pub(crate) fn subscriptions(&self) -> Vec<Arc<Subscription>> {
         self.registry.lock().slots.iter().flatten().filter_map(Weak::upgrade).collect()
@@ -338,7 +371,9 @@ impl Connection {
 
     /// The inbox for answers to requests, subscribed to at the first request.
     pub(crate) fn inbox(&self) -> Result<&Arc<Inbox>, RegisterError> {
-        if let Some((inbox, _)) = self.inbox.get() {
+        if let Some((inbox, subscription)) = self.inbox.get() {
+            // One that was allowed once may be so no longer.
+            self.check_subscribe(subscription.pattern.as_str(), None)?;
             return Ok(inbox);
         }
         let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
@@ -450,6 +485,9 @@ impl Connection {
 
     /// True if this call brought the connection into `phase`.
     fn enter(&self, phase: Phase) -> bool {
+        if phase == Phase::Closed {
+            self.gate.close();
+        }
         self.phase.fetch_max(phase as u8, Ordering::SeqCst) < phase as u8
     }
 }
@@ -467,8 +505,9 @@ impl Drop for Connection {
 }
 
 /// Why a subscription was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RegisterError {
+    Denied { pattern: String, queue: Option<String> },
     Closed,
     TooMany { max: usize },
 }

@@ -19,7 +19,8 @@ use std::time::Duration;
 pub enum Event {
     /// A subscription lost messages because it was slower than its publishers.
     SlowConsumer(SlowConsumer),
-    /// A subscription ended without its owner's doing: it was too slow, or its channel's receiving end is gone.
+    /// A subscription ended without its owner's doing: it was too slow, its channel's receiving end is gone, or it is no longer
+    /// allowed.
     SubscriptionClosed {
         /// Which one.
         subscription: SubscriptionInfo,
@@ -33,6 +34,16 @@ pub enum Event {
         /// What the panic said, if it was text.
         message: String,
     },
+    /// A client was kept from something that its permissions, or rules for all lenient clients, do not allow (P4). Told once for each
+    /// refusal.
+    PermissionDenied {
+        /// The client's number.
+        client: u64,
+        /// The client's name.
+        name: Option<String>,
+        /// What it was kept from.
+        denied: Denied,
+    },
     /// A client was closed, or drained to the end.
     ClientClosed {
         /// Its number.
@@ -42,6 +53,29 @@ pub enum Event {
     },
     /// The bus was closed: the last event.
     BusClosed,
+}
+
+/// What permissions have kept a client from; see [`Event::PermissionDenied`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denied {
+    /// Publishing (P3, S9).
+    Publish {
+        /// Where.
+        subject: String,
+    },
+    /// Publishing with a reply that is reserved (S10).
+    Reply {
+        /// Which one.
+        reply: String,
+    },
+    /// Subscribing, for requests as well (P5, P6). A subscription that was allowed before is an [`Event::SubscriptionClosed`] instead.
+    Subscribe {
+        /// To what.
+        pattern: String,
+        /// In which queue group.
+        queue: Option<String>,
+    },
 }
 
 /// One slow-consumer episode: all losses from the first one until half of the subscription's capacity is free again.

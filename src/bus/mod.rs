@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `builder` | what a bus can be built with |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
@@ -16,6 +17,7 @@ mod connection;
 mod event;
 mod inbox;
 mod later;
+mod permit;
 mod route;
 mod sleep;
 mod stats;
@@ -23,7 +25,7 @@ mod stats;
 pub use builder::{BuildError, BusBuilder};
 pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
-pub use event::{Event, Events, SlowConsumer};
+pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
@@ -255,7 +257,7 @@ impl Shared {
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
         }
-        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected) {
+        if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
         }
         true
@@ -294,5 +296,5 @@ impl Shared {
 
 /// The connection a subscription belongs to, while it is there.
 pub(crate) fn connection_of(subscription: &Subscription) -> Option<Arc<Connection>> {
-    subscription.connection.upgrade()?.downcast().ok()
+    subscription.owner.connection.upgrade()?.downcast().ok()
 }

@@ -1,13 +1,12 @@
 //! The publish path, top to bottom: check, match, choose, deliver, count.
 
 use super::later::{Finished, Later};
-use super::{Connection, Phase, Waiting};
+use super::{Connection, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, DropReason, Mailbox, Offered, Refused};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, Message, Payload};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
-use crate::sync::atomic::Ordering;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -33,6 +32,8 @@ pub(crate) enum RouteError {
     Subject(SubjectError),
     SubjectTooLong { len: usize, max: usize },
     PayloadTooLarge { size: usize, max: usize },
+    Denied { subject: String },
+    ReplyDenied { reply: String },
     Closed,
 }
 
@@ -45,12 +46,12 @@ impl Connection {
         out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
-        // ORDERING: Relaxed; who closed the connection and then told us is seen by coherence.
-        if self.phase.load(Ordering::Relaxed) == Phase::Closed as u8 {
-            return Err(RouteError::Closed);
-        }
         let Outgoing { subject, answers, prepared, reply, head, payload, matched } = out;
         let (subject, reply) = (*subject, *reply);
+        let flags = self.gate.flags();
+        if flags != 0 {
+            self.pass_gate(flags, subject, reply, *answers)?;
+        }
         let limits = &self.shared.account.limits;
         let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
         if size > limits.max_payload {
@@ -68,6 +69,7 @@ impl Connection {
             match (hit.matches.plain(), hit.matches.groups()) {
                 ([], []) => 0,
                 // Made where it is put: moving a message costs as much as a look-up.
+                ([only], []) if !self.lets_in(only, subject, reply) => 0,
                 ([only], []) => self.offer(only, size, &mut later, make),
                 _ => {
                     spare = Some(make());
@@ -99,7 +101,7 @@ impl Connection {
     /// Whether the connection may publish there at all. Asked only where this thread does not remember the route of the subject,
     /// which may be published to by everybody then.
     #[inline]
-    fn check_address(&self, subject: &str, answers: bool) -> Result<(), RouteError> {
+    pub(super) fn check_address(&self, subject: &str, answers: bool) -> Result<(), RouteError> {
         if self.options.lenient {
             check_word(subject).map_err(RouteError::Subject)?;
         } else if !answers {
@@ -123,7 +125,13 @@ impl Connection {
         }
         let Some((last, others)) = matches.plain().split_last() else { return accepted };
         for subscription in others {
+            if !self.lets_in_message(subscription, message) {
+                continue;
+            }
             accepted += self.offer(subscription, size, later, || message.clone().expect("there until the last"));
+        }
+        if !self.lets_in_message(last, message) {
+            return accepted;
         }
         accepted + self.offer(last, size, later, || message.take().expect("there until the last"))
     }
@@ -209,7 +217,7 @@ impl Connection {
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
-        if self.is_own_echo(subscription) {
+        if self.is_own_echo(subscription) || !self.lets_in(subscription, message.subject().as_str(), message.reply()) {
             return Err(Refused::Gone);
         }
         let Some(mailbox) = subscription.outlet.queue() else {
@@ -229,7 +237,7 @@ impl Connection {
         size: usize,
         later: &mut Later,
     ) -> Result<(), (Message, Refused)> {
-        message.received_by(|| subscription.connection.upgrade());
+        message.received_by(|| subscription.owner.connection.upgrade());
         match subscription.outlet.offer(message, size) {
             Offered::Taken(after) => later.after(subscription, after),
             Offered::Run(message, after) => {
@@ -246,9 +254,24 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the permissions of the receiving connection let the message in. One that is withheld is not for that subscription.
+    #[inline]
+    fn lets_in(&self, subscription: &Subscription, subject: &str, reply: Option<&Subject>) -> bool {
+        subscription.is_unwatched()
+            || (!self.is_own_echo(subscription) && subscription.lets_in(subject, reply, || self.shared.timers.now()))
+    }
+
+    #[inline]
+    fn lets_in_message(&self, subscription: &Subscription, message: &Option<Message>) -> bool {
+        subscription.is_unwatched()
+            || message
+                .as_ref()
+                .is_some_and(|message| self.lets_in(subscription, message.subject().as_str(), message.reply()))
+    }
+
     #[inline]
     fn is_own_echo(&self, subscription: &Subscription) -> bool {
-        self.options.no_echo && subscription.client == self.id
+        self.options.no_echo && subscription.owner.id == self.id
     }
 
     /// Tells one plain subscription of this connection that nobody got the message (R2 to R6).
@@ -267,7 +290,7 @@ impl Connection {
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
             let own =
                 hit.matches.plain().iter().find(|subscription| {
-                    subscription.client == self.id && subscription.outlet.close_reason().is_none()
+                    subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
                 });
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);

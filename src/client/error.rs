@@ -25,6 +25,19 @@ pub enum PublishError {
         /// The limit.
         max: usize,
     },
+    /// The connection's permissions do not allow to publish there (P3), or it is lenient and the subject is reserved: below `$NRG.` or
+    /// `_GR_.` (S9).
+    #[error("permission to publish to {subject:?} denied")]
+    PermissionDenied {
+        /// Where to.
+        subject: String,
+    },
+    /// The connection is lenient, and the reply is reserved: below `_R_.`, `$JS.ACK.` or `_GR_.` (S10).
+    #[error("permission to publish with reply {reply:?} denied")]
+    ReplyDenied {
+        /// The reply.
+        reply: String,
+    },
     /// Payload and headers are larger than [`Limits::max_payload`](crate::Limits::max_payload) (L4).
     #[error("payload and headers of {size} bytes exceed the maximum of {max}")]
     MaxPayloadExceeded {
@@ -44,6 +57,8 @@ impl From<RouteError> for PublishError {
             RouteError::Subject(error) => PublishError::InvalidSubject(error),
             RouteError::SubjectTooLong { len, max } => PublishError::SubjectTooLong { len, max },
             RouteError::PayloadTooLarge { size, max } => PublishError::MaxPayloadExceeded { size, max },
+            RouteError::Denied { subject } => PublishError::PermissionDenied { subject },
+            RouteError::ReplyDenied { reply } => PublishError::ReplyDenied { reply },
             RouteError::Closed => PublishError::Closed,
         }
     }
@@ -78,6 +93,15 @@ pub enum SubscribeError {
         /// The name.
         name: String,
     },
+    /// The connection's permissions do not allow the subscription (P5, P6), or it is lenient and the queue group is `_sys_`, which is
+    /// reserved.
+    #[error("permission to subscribe to {pattern:?}{} denied", in_queue(queue.as_deref()))]
+    PermissionDenied {
+        /// To what; on a lenient connection any text, for there permissions are asked first.
+        pattern: String,
+        /// The queue group.
+        queue: Option<String>,
+    },
     /// The connection has [`Limits::max_subscriptions`](crate::Limits::max_subscriptions) already (L5).
     #[error("maximum of {max} subscriptions exceeded")]
     MaxSubscriptionsExceeded {
@@ -100,9 +124,14 @@ pub enum SubscribeError {
     Closed,
 }
 
+fn in_queue(queue: Option<&str>) -> String {
+    queue.map_or_else(String::new, |queue| format!(" in queue group {queue:?}"))
+}
+
 impl From<RegisterError> for SubscribeError {
     fn from(error: RegisterError) -> Self {
         match error {
+            RegisterError::Denied { pattern, queue } => SubscribeError::PermissionDenied { pattern, queue },
             RegisterError::Closed => SubscribeError::Closed,
             RegisterError::TooMany { max } => SubscribeError::MaxSubscriptionsExceeded { max },
         }
@@ -161,6 +190,12 @@ pub enum RequestError {
     /// The request was not published.
     #[error(transparent)]
     Publish(PublishError),
+    /// The connection's permissions do not allow it to subscribe to its inbox, so that no answer could come (P5). Nothing was published.
+    #[error("permission to subscribe to the inbox {pattern:?} denied")]
+    InboxDenied {
+        /// The inbox.
+        pattern: String,
+    },
     /// The connection has [`Limits::max_requests`](crate::Limits::max_requests) waiting already.
     #[error("{max} requests wait for an answer already")]
     TooManyRequests {
@@ -204,6 +239,7 @@ impl RequestError {
 impl From<RegisterError> for RequestError {
     fn from(error: RegisterError) -> Self {
         match error {
+            RegisterError::Denied { pattern, .. } => RequestError::InboxDenied { pattern },
             RegisterError::Closed => RequestError::Closed,
             RegisterError::TooMany { max } => RequestError::MaxSubscriptionsExceeded { max },
         }

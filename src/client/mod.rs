@@ -35,7 +35,7 @@ pub use request::RequestFuture;
 pub use request_many::{Answers, AnswersEnd, RequestMany};
 pub use subscriber::{IntoIter, Iter, Subscriber};
 
-use crate::account::Subscription;
+use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
 use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver};
 use crate::message::{HeaderMap, Message, Payload};
@@ -400,6 +400,53 @@ impl Client {
         Bus { shared: self.connection.shared.clone() }
     }
 
+    /// Replaces the connection's permissions; `None` allows everything (P2).
+    ///
+    /// From when this returns, what is published and subscribed to is held to the new ones. Subscriptions that they do not allow have
+    /// ended, with [`CloseReason::PermissionDenied`], and are given back, so that their owner can be told. The others go on, and get
+    /// what the new ones let through. Leave to answer that the old ones gave is void ([`AllowResponses`](crate::AllowResponses)).
+    ///
+    /// Prepared publishers stay, and are asked at each publish. A connection that may not have its inbox any more keeps it without
+    /// getting anything: its requests fail with [`RequestError::InboxDenied`], and those under way get no answer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, CloseReason, Permissions, PublishError};
+    ///
+    /// let client = Bus::new().connect();
+    /// let (eu, us) = (client.subscribe("eu.>")?, client.subscribe("us.>")?);
+    /// let rules = Permissions::new().allow_subscribe("eu.>".parse()?).deny_publish("us.>".parse()?);
+    /// let ended = client.set_permissions(Some(rules));
+    /// assert_eq!((ended.len(), ended[0].id), (1, us.id()));
+    /// assert_eq!((eu.close_reason(), us.close_reason()), (None, Some(CloseReason::PermissionDenied)));
+    /// assert!(matches!(client.publish("us.1", ""), Err(PublishError::PermissionDenied { .. })));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_permissions(&self, permissions: Option<Permissions>) -> Vec<SubscriptionInfo> {
+        self.connection.set_permissions(permissions)
+    }
+
+    /// Whether the connection may publish there now, by its permissions and by what is kept for the server (P3, P7, S9, S10). Leave to
+    /// answer is not used up. That the subject is one is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::PermissionDenied`], [`PublishError::ReplyDenied`] or [`PublishError::Closed`], as a publish would fail now.
+    pub fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
+        Ok(self.connection.check_publish(subject, reply)?)
+    }
+
+    /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). That it is a pattern is not checked. A refusal
+    /// is told as [`Event::PermissionDenied`](crate::Event::PermissionDenied).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError::PermissionDenied`].
+    pub fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), SubscribeError> {
+        Ok(self.connection.check_subscribe(pattern, queue)?)
+    }
+
     /// The connection's counters.
     pub fn stats(&self) -> ClientStats {
         self.connection.stats()
@@ -440,6 +487,11 @@ impl Client {
         options: &SubscribeOptions,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, SubscribeError> {
+        let queue = options.checked_queue()?;
+        if self.connection.options.lenient {
+            // As in nats-server, what is not allowed is not looked at any further.
+            self.connection.check_subscribe(pattern.text(), queue)?;
+        }
         let pattern: Pattern = pattern.into_pattern()?;
         let limits = &self.connection.shared.account.limits;
         let (len, max) = (pattern.len(), limits.max_subject_len);
@@ -450,7 +502,6 @@ impl Client {
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }
-        let queue = options.checked_queue()?;
         Ok(self.connection.register(pattern, queue, outlet)?)
     }
 

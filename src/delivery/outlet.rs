@@ -29,6 +29,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// The receiving end of the user's channel is gone.
     Disconnected,
+    /// The permissions of its client were changed and do not allow it any more (P5).
+    PermissionDenied,
 }
 
 const OPEN: u8 = 0;
@@ -39,7 +41,7 @@ const MADE: u8 = 0x80;
 impl CloseReason {
     fn from_code(code: u8) -> Option<Self> {
         use CloseReason::*;
-        [Unsubscribed, LimitReached, Drained, ClientClosed, BusClosed, SlowConsumer, Disconnected]
+        [Unsubscribed, LimitReached, Drained, ClientClosed, BusClosed, SlowConsumer, Disconnected, PermissionDenied]
             .into_iter()
             .find(|reason| *reason as u8 == code)
     }

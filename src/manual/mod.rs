@@ -9,7 +9,9 @@
 //! | [`slow_consumers`] | bounds, losses, events and the ledger |
 //! | [`choosing_a_policy`] | which overflow policy fits which subscriber |
 //! | [`lifecycle`] | how subscriptions, clients and buses end |
+//! | [`permissions`] | what a connection may do, and connections that are checked less |
 //! | [`testing`] | manual clock, seed, and tests that wait for nothing |
+//! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 
 #[doc = include_str!("semantics.md")]
@@ -33,8 +35,15 @@ pub mod choosing_a_policy {}
 #[doc = include_str!("lifecycle.md")]
 pub mod lifecycle {}
 
+#[doc = include_str!("permissions.md")]
+pub mod permissions {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[cfg(feature = "server")]
+#[doc = include_str!("test_double.md")]
+pub mod test_double {}
 
 #[doc = include_str!("differences.md")]
 pub mod differences {}

@@ -83,11 +83,9 @@ pub enum DecodeError {
         /// Bytes that were announced.
         size: usize,
     },
-    /// Told as soon as that many bytes are there.
-    #[error("arguments of {len} bytes, {max} are allowed")]
+    /// Told as soon as there are more bytes than that, whether or not the line has ended.
+    #[error("arguments of more than {max} bytes")]
     MaxControlLine {
-        /// Bytes so far.
-        len: usize,
         /// The limit.
         max: usize,
     },

@@ -223,7 +223,7 @@ impl<K: Copy> Frames<K> {
                         let end = seen + more;
                         let len = args_len(&rest[..end]);
                         if len > grammar.line_max() {
-                            State::Failed(too_long(grammar, len), None)
+                            State::Failed(too_long(grammar), None)
                         } else {
                             match grammar.line(kind, &rest[..len]) {
                                 Ok(Parsed::Line(parsed)) => {
@@ -238,7 +238,7 @@ impl<K: Copy> Frames<K> {
                         }
                     }
                     None if rest.len() > grammar.line_max() && args_len(rest) > grammar.line_max() => {
-                        State::Failed(too_long(grammar, args_len(rest)), None)
+                        State::Failed(too_long(grammar), None)
                     }
                     None => {
                         self.state = State::Line { kind, seen: rest.len() };
@@ -300,8 +300,8 @@ fn args_len(line: &[u8]) -> usize {
 }
 
 #[cold]
-fn too_long(grammar: &impl Grammar, len: usize) -> DecodeError {
-    DecodeError::MaxControlLine { len, max: grammar.line_max() }
+fn too_long(grammar: &impl Grammar) -> DecodeError {
+    DecodeError::MaxControlLine { max: grammar.line_max() }
 }
 
 fn is_blank(byte: u8) -> bool {

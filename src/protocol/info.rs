@@ -124,6 +124,10 @@ impl Info {
     ///
     /// It is no JSON, no object, has a known field of a wrong type, or something follows it.
     pub fn parse(json: &[u8]) -> Result<Self, InfoError> {
+        // A list in the order of the fields would be taken too.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(InfoError(serde::de::Error::custom("not an object")));
+        }
         serde_json::from_slice(json).map_err(InfoError)
     }
 }

@@ -88,6 +88,10 @@ pub enum Refusal {
     QueuePermission(Quoted, Quoted),
     #[error("Permissions Violation for Subscription to {0}, too many tokens")]
     TooManyTokens(Quoted),
+    #[error("Permissions Violation for Subscription to {subject} (sid {sid})")]
+    SubscriptionEnded { subject: Quoted, sid: Quoted },
+    #[error("Permissions Violation for Subscription to {subject} using queue {queue} (sid {sid})")]
+    QueueSubscriptionEnded { subject: Quoted, queue: Quoted, sid: Quoted },
 }
 
 impl Refusal {
@@ -121,7 +125,9 @@ impl Refusal {
             | Refusal::ReplyPermission(_)
             | Refusal::SubscribePermission(_)
             | Refusal::QueuePermission(..)
-            | Refusal::TooManyTokens(_) => None,
+            | Refusal::TooManyTokens(_)
+            | Refusal::SubscriptionEnded { .. }
+            | Refusal::QueueSubscriptionEnded { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::options::{Auth, Secret, Who};
 use crate::Permissions;
-use crate::protocol::{Connect, Refusal};
+use crate::protocol::{Connect, Quoted, Refusal};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -46,6 +46,30 @@ pub(super) fn recognise(auth: &Auth, connect: &Connect, nonce: Option<&str>) -> 
     }
     let permissions = user.permissions.clone().or_else(|| auth.default_permissions.clone());
     Ok(Recognised { user: Some(user.name().to_owned()), permissions })
+}
+
+/// Whom a connection said to be, for the log.
+pub(super) fn shown(connect: &Connect) -> String {
+    let filled = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    if let Some(key) = filled(&connect.nkey) {
+        format!("Nkey {}", Quoted(key))
+    } else if let Some(user) = filled(&connect.user) {
+        format!("User {}", Quoted(user))
+    } else if filled(&connect.auth_token).is_some() {
+        "Token \"[REDACTED]\"".to_owned()
+    } else {
+        "User \"N/A\"".to_owned()
+    }
+}
+
+/// Who a connection is, for its lines in the log: `user:ann`, `nkey:U…`, `token`; `None` where nobody has to be anyone.
+pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Option<String> {
+    let shows = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
+    match user {
+        Some(key) if shows(&connect.nkey) => Some(format!("nkey:{key}")),
+        Some(user) => Some(format!("user:{user}")),
+        None => auth.token.as_ref().map(|_| "token".to_owned()),
+    }
 }
 
 /// Whether the signature is that of the nonce's text with this key.

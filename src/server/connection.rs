@@ -1,12 +1,15 @@
 //! One connection of a client: its two tasks, and what others may know of it and do to it.
 
 use super::host::Desk;
+use super::log::{ConnectionLog, Log};
+use super::monitor::Subscription;
 use super::outbound::{Batch, End, Outbound, pressed};
 use super::registry::Registry;
+use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
 use crate::{Client, SubscriptionGuard};
 use bytes::BytesMut;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -35,6 +38,8 @@ pub(super) struct Connection {
     pub(super) out: Arc<Outbound>,
     pub(super) traffic: Traffic,
     pub(super) state: Mutex<State>,
+    /// LOCK ORDER: held for itself.
+    log: RwLock<ConnectionLog>,
     /// For the reader: it is to stop, or to look at the options again.
     attention: Notify,
 }
@@ -54,7 +59,8 @@ pub(super) struct State {
     sweep_at: usize,
     /// Why it ends, once it does.
     pub(super) closed: Option<Close>,
-    pub(super) ended: Option<SystemTime>,
+    /// What monitoring remembers of its subscriptions then: how many there were, and some of them.
+    pub(super) last: (usize, Vec<Subscription>),
 }
 
 /// A subscription of the client's, under its own name for it.
@@ -64,6 +70,8 @@ pub(super) struct Interest {
     pub(super) queue: Option<String>,
     /// Messages after which it ends, those included that it got before (D2).
     pub(super) max: Option<u64>,
+    /// Messages that it got before it was brought over to another client of the bus; its guard counts those since.
+    pub(super) before: u64,
 }
 
 impl State {
@@ -116,7 +124,10 @@ impl Connection {
         started: SystemTime,
         nonce: Option<String>,
         out: Arc<Outbound>,
+        log: Log,
     ) -> Arc<Self> {
+        let log = ConnectionLog::new(log, peer, cid);
+        log.debug(format_args!("Client connection created"));
         Arc::new(Connection {
             cid,
             peer,
@@ -126,6 +137,7 @@ impl Connection {
             out,
             traffic: Traffic::default(),
             state: Mutex::new(State::default()),
+            log: RwLock::new(log),
             attention: Notify::new(),
         })
     }
@@ -139,6 +151,7 @@ impl Connection {
             if state.closed.is_some() {
                 return false;
             }
+            state.last = snapshot::last(&state.subscriptions);
             state.closed = Some(reason);
             (client, subscriptions) = (state.client.take(), std::mem::take(&mut state.subscriptions));
         }
@@ -147,6 +160,7 @@ impl Connection {
             encode::error(&mut line, refusal);
             self.out.send(&line);
         }
+        self.log.read().closed(reason, self.out.max_pending());
         use Close::*;
         let discard = matches!(
             reason,
@@ -182,29 +196,30 @@ impl Connection {
         self.attention.notify_one();
     }
 
-    /// What is kept of it after its end.
-    pub(super) fn ended(&self, now: SystemTime) -> Ended {
+    pub(super) fn counts(&self) -> Counts {
         let out = self.out.counts();
-        Ended {
-            reason: self.close_reason().unwrap_or(Close::ClientClosed),
-            stopped: now,
-            counts: Counts {
-                in_msgs: self.traffic.in_msgs.load(Relaxed),
-                in_bytes: self.traffic.in_bytes.load(Relaxed),
-                out_msgs: out.messages,
-                out_bytes: out.bytes,
-                stalls: out.stalls,
-            },
+        Counts {
+            in_msgs: self.traffic.in_msgs.load(Relaxed),
+            in_bytes: self.traffic.in_bytes.load(Relaxed),
+            out_msgs: out.messages,
+            out_bytes: out.bytes,
+            stalls: out.stalls,
         }
     }
-}
 
-/// A connection that has ended, as monitoring remembers it.
-#[derive(Clone, Debug)]
-pub(super) struct Ended {
-    pub(super) reason: Close,
-    pub(super) stopped: SystemTime,
-    pub(super) counts: Counts,
+    pub(super) fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.get()
+    }
+
+    /// Its own lines of the server's log.
+    pub(super) fn log(&self) -> RwLockReadGuard<'_, ConnectionLog> {
+        self.log.read()
+    }
+
+    /// From now on its lines tell who it is.
+    pub(super) fn identify(&self, connect: &Connect, user: Option<&str>) {
+        self.log.write().identify(connect, user);
+    }
 }
 
 /// Messages and bytes of one connection, as seen from the server (M3).

@@ -1,5 +1,6 @@
 //! Why a server could not start, or not change.
 
+use super::config::ReloadError;
 use std::io;
 
 /// Why a server was not started.
@@ -14,6 +15,14 @@ pub enum ServerError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Monitoring can't be served there: the address is taken, not this machine's, or no address at all.
+    #[error("can't listen to the monitor port {address}: {source}")]
+    Monitor {
+        /// As it was given.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The operating system gave no thread for a runtime.
     #[error("can't start a runtime: {0}")]
     Runtime(io::Error),
@@ -23,6 +32,9 @@ pub enum ServerError {
     /// Options that contradict each other, or that the bus contradicts.
     #[error("{0}")]
     Options(String),
+    /// An option that can't change while the server runs.
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     /// The server has no listener that could be opened again.
     #[error("the server listens nowhere: it was made without an address")]
     NoListener,

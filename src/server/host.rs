@@ -2,8 +2,11 @@
 
 use super::auth;
 use super::connection::{Connection, Interest};
+use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Delivered, Frame};
 use super::registry::Registry;
+use super::reload;
+use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
 use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
@@ -31,12 +34,21 @@ impl Desk {
     /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
     fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
         let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
-        let out = self.connection.out.clone();
+        let (out, log) = (self.connection.out.clone(), self.registry.log.clone());
         let deliver = move |message: Message| {
-            if out.deliver(&frame, &message) == Delivered::TooSlow
+            let delivered = out.deliver(&frame, &message);
+            if delivered == Delivered::TooSlow
                 && let Some(connection) = connection.upgrade()
             {
                 connection.close(Close::SlowConsumerPendingBytes, None);
+            }
+            if log.enabled(LogLevel::Trace)
+                && delivered == Delivered::Yes
+                && let Some(connection) = connection.upgrade()
+            {
+                let mut written = Vec::new();
+                frame.write(&message, &mut written);
+                trace::delivery(&connection.log(), &written);
             }
         };
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
@@ -47,16 +59,23 @@ impl Desk {
     ///
     /// DIFFERENCE: what others publish in between may be missed.
     fn renew(&self, sid: &[u8], interest: Interest) {
-        let Interest { guard, queue, max } = interest;
-        let left = max.map(|max| max.saturating_sub(guard.stats().delivered));
+        let Interest { guard, queue, max, before } = interest;
+        let before = before + guard.stats().delivered;
         let pattern = guard.pattern().clone();
         drop(guard);
+        let left = max.map(|max| max.saturating_sub(before));
         if left == Some(0) {
             return;
         }
         let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
         left.into_iter().for_each(|left| guard.unsubscribe_after(left));
-        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max: left });
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max, before });
+    }
+
+    fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
+        if self.registry.log.enabled(LogLevel::Trace) {
+            write(&self.connection.log());
+        }
     }
 
     fn frame(&self, sid: &[u8]) -> Frame {
@@ -67,6 +86,7 @@ impl Desk {
 
 impl Host for Desk {
     fn send(&mut self, bytes: &[u8]) {
+        self.trace(|log| trace::sent(log, bytes));
         self.connection.out.send(bytes);
     }
 
@@ -76,10 +96,20 @@ impl Host for Desk {
 
     fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
         let options = self.registry.options();
-        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref())?;
+        self.trace(|log| trace::connect(log, connect));
+        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref()).inspect_err(|_| {
+            self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
+            // For whoever looks at closed connections.
+            self.connection.state.lock().connect = connect.clone();
+        })?;
+        if self.client.is_none() {
+            let user = auth::label(&options.auth, connect, who.user.as_deref());
+            self.connection.identify(connect, user.as_deref());
+        }
         let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
+        with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;
@@ -97,10 +127,15 @@ impl Host for Desk {
         for (sid, interest) in subscriptions {
             self.renew(&sid, interest);
         }
+        // A reload that looked at the connections just before this one had its client.
+        if !Arc::ptr_eq(&options, &self.registry.options()) {
+            reload::recognise_again(&self.registry, &self.connection);
+        }
         Ok(())
     }
 
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
@@ -110,17 +145,18 @@ impl Host for Desk {
     }
 
     fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
-        let _ = (subject, reply);
-        Ok(())
+        self.client().check_publish(subject, reply).or_else(refuse_publish)
     }
 
     fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+        self.trace(|log| trace::subscribe(log, &interest));
         let Subscribe { subject, queue, sid } = interest;
         let options = self.registry.options();
         let refused = || match queue {
             Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
             None => Refusal::SubscribePermission(Quoted(subject.into())),
         };
+        self.client().check_subscribe(subject, queue).map_err(|_| refused())?;
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
@@ -134,21 +170,27 @@ impl Host for Desk {
             return Ok(());
         }
         let guard = self.interest(subject, queue, sid).map_err(|error| match error {
-            SubscribeError::Closed => refused(),
+            SubscribeError::PermissionDenied { .. } => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state.subscriptions.insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None });
+        state
+            .subscriptions
+            .insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
+        self.trace(|log| trace::unsubscribe(log, sid, max));
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
             interest.max = Some(max);
-            interest.guard.unsubscribe_after(max);
-            if interest.guard.close_reason().is_none() {
+            let left = max.saturating_sub(interest.before);
+            if left > 0 {
+                interest.guard.unsubscribe_after(left);
+            }
+            if left > 0 && interest.guard.close_reason().is_none() {
                 state.limited.push(sid.into());
                 return;
             }
@@ -167,6 +209,8 @@ impl Host for Desk {
 /// The text for what the bus refuses.
 fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
     match error {
+        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject))),
+        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply))),
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),

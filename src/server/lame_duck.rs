@@ -17,6 +17,7 @@ pub(super) async fn fade(registry: Arc<Registry>) {
     if !pause(&registry, options.lame_duck_grace).await {
         return;
     }
+    registry.log.info(format_args!("Closing existing clients"));
     let left = options.lame_duck_duration.saturating_sub(options.lame_duck_grace);
     let left = if left.is_zero() { PAUSE_MAX } else { left };
     let open = registry.open();

@@ -44,7 +44,7 @@ impl Listener {
     }
 
     /// `None` once it is closed.
-    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    pub(super) async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
         let closed = self.closed.notified();
         let accept = std::future::poll_fn(|context| match &*self.socket.lock() {
             Some(socket) => socket.poll_accept(context).map(Some),
@@ -110,7 +110,8 @@ fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>
     let options = registry.options();
     let clock = registry.bus.clock();
     let out = Outbound::new(options.max_pending, options.no_fast_producer_stall);
-    let connection = Connection::new(registry.next_cid(), peer, clock.wall_time(), registry.nonce(), out);
+    let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());
+    let connection = Connection::new(cid, peer, started, registry.nonce(), out, log);
     let session = Session::new(registry.session_options(), clock.now());
     let desk = Desk::new(registry.clone(), connection.clone());
     (connection, session, desk)

@@ -1,6 +1,6 @@
 //! Where a server's log lines go, and what a connection's lines begin with.
 
-use crate::protocol::{Connect, Quoted};
+use crate::protocol::{Close, Connect, Quoted};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,20 +74,12 @@ impl Log {
         }
     }
 
-    pub(crate) fn error(&self, text: fmt::Arguments<'_>) {
-        self.write(LogLevel::Error, text);
-    }
-
     pub(crate) fn warn(&self, text: fmt::Arguments<'_>) {
         self.write(LogLevel::Warn, text);
     }
 
     pub(crate) fn info(&self, text: fmt::Arguments<'_>) {
         self.write(LogLevel::Info, text);
-    }
-
-    pub(crate) fn debug(&self, text: fmt::Arguments<'_>) {
-        self.write(LogLevel::Debug, text);
     }
 }
 
@@ -137,6 +129,24 @@ impl ConnectionLog {
         if let Some(user) = user {
             self.label += &format!(" - {}", Quoted(format!("$G/{user}")));
         }
+    }
+
+    /// The connection ends, and why.
+    pub(crate) fn closed(&self, reason: Close, max_pending: usize) {
+        match reason {
+            Close::SlowConsumerPendingBytes => {
+                let text = format_args!("Slow Consumer Detected: MaxPending of {max_pending} Exceeded");
+                self.write(LogLevel::Info, text);
+            }
+            Close::SlowConsumerWriteDeadline => {
+                self.write(LogLevel::Info, format_args!("Slow Consumer Detected: WriteDeadline exceeded"));
+            }
+            Close::MaxConnectionsExceeded => self.error(format_args!("maximum connections exceeded")),
+            Close::AuthenticationTimeout => self.debug(format_args!("Authorization timeout")),
+            Close::StaleConnection => self.debug(format_args!("Stale Client Connection - Closing")),
+            _ => {}
+        }
+        self.debug(format_args!("Client connection closed: {reason}"));
     }
 
     /// Whether protocol lines are wanted.
@@ -274,7 +284,7 @@ mod tests {
             Some(LogLevel::Info),
         );
         assert_eq!(found, ["Error 127.0.0.1:4000 - cid:5 - bad"]);
-        Log::default().error(format_args!("nowhere"));
+        Log::default().warn(format_args!("nowhere"));
         assert!(!Log::default().enabled(LogLevel::Fatal));
     }
 

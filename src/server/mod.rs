@@ -23,6 +23,9 @@
 //! | `error` | why it did not start |
 //! | `log` | where log lines go |
 //! | `monitor` | what a server tells of itself |
+//! | `monitoring` | how it is asked |
+//! | `snapshot` | what it knows of itself |
+//! | `trace` | the protocol as log lines |
 //! | `config` | nats-server's configuration language |
 
 mod auth;
@@ -35,11 +38,15 @@ mod lame_duck;
 mod listener;
 mod log;
 mod monitor;
+mod monitoring;
 mod options;
 mod outbound;
 mod pipe;
 mod registry;
+mod reload;
+mod snapshot;
 mod tls;
+mod trace;
 
 pub use config::Config;
 pub use error::ServerError;
@@ -52,8 +59,11 @@ pub use options::{ServerOptions, TlsOptions, User};
 pub use pipe::Pipe;
 
 use crate::Bus;
+use crate::protocol::Quoted;
+use config::Change;
 use home::Home;
 use listener::Listener;
+use monitoring::Http;
 use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
@@ -86,6 +96,7 @@ pub struct Server {
     registry: Arc<Registry>,
     home: Home,
     listener: Mutex<Option<Arc<Listener>>>,
+    http: Mutex<Option<Http>>,
 }
 
 impl Server {
@@ -105,11 +116,11 @@ impl Server {
     /// [`ServerError::Bind`] if the address can't be listened on, and what [`Server::new`] fails with.
     pub fn bind_with(bus: &Bus, address: &str, options: ServerOptions) -> Result<Self, ServerError> {
         let server = Server::new(bus, options)?;
-        server.listen(resolve(address)?, address)?;
+        server.listen(address)?;
         Ok(server)
     }
 
-    /// A server without a listener, for [`Server::serve`] and [`Server::open_pipe`].
+    /// A server without a listener, for [`Server::serve`], [`Server::open_pipe`] and [`Server::listen`].
     ///
     /// # Errors
     ///
@@ -118,7 +129,7 @@ impl Server {
     pub fn new(bus: &Bus, options: ServerOptions) -> Result<Self, ServerError> {
         let registry = Registry::new(bus.clone(), options)?;
         let home = Home::find().map_err(ServerError::Runtime)?;
-        Ok(Server { registry, home, listener: Mutex::new(None) })
+        Ok(Server { registry, home, listener: Mutex::new(None), http: Mutex::new(None) })
     }
 
     /// A server with the default options for one connection, over this stream. Dropping it ends the connection.
@@ -212,6 +223,7 @@ impl Server {
             listener.close();
         }
         self.registry.shut();
+        drop(self.http.lock().take());
         if self.home.may_block() {
             self.registry.wait_until_empty();
         }
@@ -222,12 +234,52 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] if the port was taken meanwhile.
+    /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] or [`ServerError::Monitor`] if a port was
+    /// taken meanwhile.
     pub fn restart(&self) -> Result<(), ServerError> {
         let address = self.address().ok_or(ServerError::NoListener)?;
+        let monitor = self.monitor_address();
         self.shutdown();
         self.registry.reopen();
-        self.listen(vec![address], &address.to_string())
+        if let Some(monitor) = monitor {
+            let failed = |source| ServerError::Monitor { address: monitor.to_string(), source };
+            self.open_monitor(&[monitor]).map_err(failed)?;
+        }
+        self.open(&[address], &address.to_string())
+    }
+
+    /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
+    /// others are closed. Of a client that stays, subscriptions that are no longer allowed end, and it is told so. Limits hold from
+    /// the next operation on; TLS and its certificates hold for new connections.
+    ///
+    /// # Errors
+    ///
+    /// Then everything stays as it was: [`ServerError::Reload`] for an option that can't change live (see
+    /// [`config::server_changes`]), [`ServerError::Options`] and [`ServerError::Tls`] as [`Server::new`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::server::config::Change;
+    /// use postroom::{Bus, Server, ServerOptions};
+    ///
+    /// let server = Server::bind(&Bus::new(), "127.0.0.1:0")?;
+    /// let changed = server.reload(ServerOptions::new().max_payload(100))?;
+    /// assert_eq!(changed, [Change::MaxPayload(100)]);
+    /// let refused = server.reload(ServerOptions::new().name("other")).unwrap_err();
+    /// assert_eq!(refused.to_string(), "config reload not supported for ServerName: old=, new=other");
+    /// # Ok::<_, postroom::ServerError>(())
+    /// ```
+    pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
+        let changes = config::server_changes(&self.registry.options(), &options)?;
+        self.registry.set_options(options)?;
+        reload::enforce(&self.registry);
+        Ok(changes)
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> ServerOptions {
+        (*self.registry.options()).clone()
     }
 
     /// Says farewell slowly (C19): no new connections from now on, and clients are told to go elsewhere; after the grace period
@@ -237,6 +289,7 @@ impl Server {
         if !self.registry.become_lame() {
             return;
         }
+        self.registry.log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
         if let Some(listener) = self.listener.lock().take() {
             listener.close();
         }
@@ -262,20 +315,46 @@ impl Server {
         self.registry.wait_until_empty();
     }
 
-    fn listen(&self, addresses: Vec<SocketAddr>, given: &str) -> Result<(), ServerError> {
+    /// Listens on `address`; port 0 takes a free one. Clients can dial it when this returns. It takes the place of the address
+    /// it listened on before.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Bind`] if the address can't be listened on.
+    pub fn listen(&self, address: &str) -> Result<(), ServerError> {
+        self.open(&resolve(address)?, address)
+    }
+
+    fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: given.to_owned(), source };
         // Here and not in a task: so that it is open, or has failed, when this returns.
-        let socket = TcpListener::bind(&addresses[..]).map_err(failed)?;
+        let socket = TcpListener::bind(addresses).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let listener = {
             let _within = self.home.handle().enter();
             Listener::new(socket).map_err(failed)?
         };
         self.registry.set_address(Some(address));
+        let log = &self.registry.log;
+        log.info(format_args!("Listening for client connections on {}:{}", host_of(given), address.port()));
+        if let Some(tls) = &self.registry.options().tls {
+            log.info(format_args!("TLS required for client connections"));
+            if tls.handshake_first {
+                let option = Quoted("TLS Handshake First".to_owned());
+                log.warn(format_args!("Clients that are not using {option} option will fail to connect"));
+            }
+        }
         self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
-        *self.listener.lock() = Some(listener);
+        if let Some(before) = self.listener.lock().replace(listener) {
+            before.close();
+        }
         Ok(())
     }
+}
+
+/// The part before the port, as it was given.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {

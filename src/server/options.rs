@@ -1,9 +1,11 @@
 //! What a server is built with.
 
 use super::error::ServerError;
+use super::log::{Log, Logger};
 use crate::Permissions;
 use crate::protocol::ServerVersion;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a [`Server`](super::Server) behaves. Everything has nats-server's default unless a method says otherwise.
@@ -40,6 +42,7 @@ pub struct ServerOptions {
     pub(crate) no_fast_producer_stall: bool,
     pub(crate) auth: Auth,
     pub(crate) tls: Option<TlsOptions>,
+    pub(crate) log: Log,
 }
 
 /// Who may connect.
@@ -215,6 +218,7 @@ impl ServerOptions {
             no_fast_producer_stall: false,
             auth: Auth::default(),
             tls: None,
+            log: Log::default(),
         }
     }
 
@@ -332,6 +336,18 @@ impl ServerOptions {
         self
     }
 
+    /// Where log lines go. Default: nowhere. What a reload brings is not looked at.
+    pub fn logger(mut self, logger: Arc<dyn Logger>) -> Self {
+        self.log = Log::new(logger);
+        self
+    }
+
+    /// Forgets the token and all users, so that others can take their place.
+    pub fn forget_credentials(mut self) -> Self {
+        self.auth = Auth { timeout: self.auth.timeout, ..Auth::default() };
+        self
+    }
+
     /// TLS on the listener.
     pub fn tls(mut self, tls: TlsOptions) -> Self {
         self.tls = Some(tls);
@@ -373,7 +389,8 @@ impl ServerOptions {
 
     /// How long a connection may take to show who it is.
     pub(crate) fn auth_timeout_in_force(&self) -> Duration {
-        let usual = self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout + Duration::from_secs(1));
+        let usual =
+            self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout.saturating_add(Duration::from_secs(1)));
         self.auth.timeout.unwrap_or(usual)
     }
 }

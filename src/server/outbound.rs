@@ -1,6 +1,6 @@
 //! What waits to be written to one connection: filled by whoever publishes, emptied by the connection's writer.
 
-use crate::protocol::Delivery;
+use crate::protocol::{Delivery, text};
 use crate::{Message, StatusCode};
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 
 /// The header block of a 503 as servers before 2.12 send it (R3).
 const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
+
+/// How the header block of a 503 of the bus begins (R3).
+const NAMED_503: &[u8] = b"NATS/1.0 503\r\nNats-Subject: ";
 
 /// A buffer that grew beyond this for a burst is not kept.
 const KEPT_MAX: usize = 64 << 10;
@@ -77,8 +80,9 @@ pub(super) struct Frame {
 }
 
 thread_local! {
-    /// The slowest connection that this thread delivered to since it last looked.
+    /// Connections whose writers are to be woken at the end of this thread's batch; `None` where there is no batch.
     static TO_WAKE: RefCell<Option<Vec<Arc<Outbound>>>> = const { RefCell::new(None) };
+    /// The slowest connection that this thread delivered to since it last looked.
     static PRESSED: RefCell<Weak<Outbound>> = const { RefCell::new(Weak::new()) };
 }
 
@@ -283,6 +287,11 @@ impl Outbound {
         self.state.lock().counts
     }
 
+    /// How much may wait.
+    pub(super) fn max_pending(&self) -> usize {
+        self.state.lock().max_pending
+    }
+
     /// Bytes that are not written yet.
     pub(super) fn pending(&self) -> usize {
         let state = self.state.lock();
@@ -292,7 +301,7 @@ impl Outbound {
 
 impl Frame {
     /// Appends the message as MSG or HMSG; gives back the size of its payload and headers.
-    fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
+    pub(super) fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
         let block = if self.headers { message.header_block() } else { None };
         let mut delivery = Delivery {
             subject: message.subject().as_str(),
@@ -303,6 +312,12 @@ impl Frame {
         };
         if !self.names_subject && delivery.payload.is_empty() && message.status() == Some(StatusCode::NO_RESPONDERS) {
             delivery.headers = BARE_503;
+        }
+        // The bus names the subject as the text that it has for it, which is not what a client sent if that was no UTF-8 (S1).
+        let named = delivery.payload.is_empty() && delivery.headers.starts_with(NAMED_503);
+        let named = named.then(|| std::str::from_utf8(delivery.headers).ok()).flatten().map(text::to_wire);
+        if let Some(bytes) = &named {
+            delivery.headers = bytes;
         }
         delivery.write(out, self.headers);
         delivery.headers.len() + delivery.payload.len()

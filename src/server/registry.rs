@@ -1,24 +1,23 @@
 //! What all connections of a server share: its identity, its options, and the list of them.
 
-use super::connection::{Connection, Ended};
+use super::connection::{Connection, Counts};
 use super::error::ServerError;
+use super::log::Log;
+use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
-use super::tls;
+use super::{snapshot, tls};
 use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::{Condvar, Mutex, RwLock};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
-
-/// Connections that are remembered after their end, for monitoring.
-const CLOSED_MAX: usize = 10_000;
 
 /// The first number of a client: nats-server gives the lower ones to itself (C2).
 const FIRST_CID: u64 = 5;
@@ -36,6 +35,10 @@ pub(super) struct Registry {
     lame: AtomicBool,
     next_cid: AtomicU64,
     all: Mutex<All>,
+    pub(super) closed: ClosedConnections,
+    pub(super) monitor: Monitor,
+    pub(super) config: Mutex<ConfigMark>,
+    pub(super) log: Log,
     /// For those who wait for the last connection's task to end.
     gone: Condvar,
     /// Closed for good, or about to open again.
@@ -45,7 +48,6 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct All {
     open: BTreeMap<u64, Arc<Connection>>,
-    closed: VecDeque<Ended>,
     /// Nobody is let in any more.
     shut: bool,
     counts: Totals,
@@ -62,6 +64,25 @@ pub(super) struct Totals {
     pub(super) slow_consumers: u64,
     pub(super) stale: u64,
     pub(super) stalls: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, counts: &Counts) {
+        self.in_msgs += counts.in_msgs;
+        self.in_bytes += counts.in_bytes;
+        self.out_msgs += counts.out_msgs;
+        self.out_bytes += counts.out_bytes;
+        self.stalls += counts.stalls;
+    }
+}
+
+/// Which configuration is in force, for monitoring.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigMark {
+    /// When it was read.
+    pub(super) time: SystemTime,
+    /// `sha256:…` of its text, or empty.
+    pub(super) digest: String,
 }
 
 #[derive(Clone, Debug)]
@@ -86,11 +107,16 @@ impl Registry {
     /// Those of [`Server::new`](super::Server::new) that lie in the options.
     pub(super) fn new(bus: Bus, options: ServerOptions) -> Result<Arc<Self>, ServerError> {
         options.check()?;
+        let started = bus.clock().wall_time();
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let identity = Identity::new(&bus, None);
         Ok(Arc::new(Registry {
             tls: RwLock::new(tls),
-            started: bus.clock().wall_time(),
+            started,
+            closed: ClosedConnections::default(),
+            monitor: Monitor::default(),
+            config: Mutex::new(ConfigMark { time: started, digest: String::new() }),
+            log: options.log.clone(),
             options: RwLock::new(Arc::new(options)),
             identity: RwLock::new(identity),
             lame: AtomicBool::new(false),
@@ -110,8 +136,15 @@ impl Registry {
         self.options.read().clone()
     }
 
-    pub(super) fn set_options(&self, options: ServerOptions) {
+    /// # Errors
+    ///
+    /// As [`Registry::new`]; then the old ones stay.
+    pub(super) fn set_options(&self, options: ServerOptions) -> Result<(), ServerError> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        *self.tls.write() = tls;
         *self.options.write() = Arc::new(options);
+        Ok(())
     }
 
     pub(super) fn id(&self) -> String {
@@ -219,35 +252,28 @@ impl Registry {
     pub(super) fn enter(&self, connection: &Arc<Connection>) -> Result<(), NotLetIn> {
         let max = self.options().max_connections;
         let mut all = self.all.lock();
+        all.counts.connections += 1;
         if all.shut {
             return Err(NotLetIn::Shut);
         }
         if max > 0 && all.open.len() >= max {
             return Err(NotLetIn::Full);
         }
-        all.counts.connections += 1;
         all.open.insert(connection.cid, connection.clone());
         Ok(())
     }
 
     /// Takes a connection that has ended out of the list, and keeps what monitoring tells of it.
     pub(super) fn leave(&self, connection: &Connection) {
-        let ended = connection.ended(self.bus.clock().wall_time());
+        let reason = connection.close_reason().unwrap_or(Close::ClientClosed);
+        self.closed.push(snapshot::picture(connection, self, true), self.bus.clock().wall_time(), reason);
         let mut all = self.all.lock();
         if all.open.remove(&connection.cid).is_some() {
             let counts = &mut all.counts;
-            counts.in_msgs += ended.counts.in_msgs;
-            counts.in_bytes += ended.counts.in_bytes;
-            counts.out_msgs += ended.counts.out_msgs;
-            counts.out_bytes += ended.counts.out_bytes;
-            counts.stalls += ended.counts.stalls;
+            counts.add(&connection.counts());
             counts.slow_consumers +=
-                u64::from(matches!(ended.reason, Close::SlowConsumerPendingBytes | Close::SlowConsumerWriteDeadline));
-            counts.stale += u64::from(ended.reason == Close::StaleConnection);
-            if all.closed.len() == CLOSED_MAX {
-                all.closed.pop_front();
-            }
-            all.closed.push_back(ended);
+                u64::from(matches!(reason, Close::SlowConsumerPendingBytes | Close::SlowConsumerWriteDeadline));
+            counts.stale += u64::from(reason == Close::StaleConnection);
         }
         if all.open.is_empty() {
             self.gone.notify_all();
@@ -258,11 +284,19 @@ impl Registry {
         self.all.lock().open.values().cloned().collect()
     }
 
+    /// What those that have ended left behind, and those that are open.
+    pub(super) fn totals(&self) -> (Totals, Vec<Arc<Connection>>) {
+        let all = self.all.lock();
+        (all.counts, all.open.values().cloned().collect())
+    }
+
     /// Lets nobody in until it is opened again, and closes all there are.
     pub(super) fn shut(&self) {
         let open: Vec<_> = {
             let mut all = self.all.lock();
-            all.shut = true;
+            if !std::mem::replace(&mut all.shut, true) {
+                self.log.info(format_args!("Initiating Shutdown..."));
+            }
             all.open.values().cloned().collect()
         };
         for connection in open {

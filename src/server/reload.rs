@@ -3,7 +3,7 @@
 use super::auth;
 use super::connection::Connection;
 use super::registry::Registry;
-use crate::protocol::{Close, Refusal, encode};
+use crate::protocol::{Close, Quoted, Refusal, encode, text};
 use std::sync::Arc;
 
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
@@ -25,7 +25,8 @@ pub(super) fn enforce(registry: &Arc<Registry>) {
     }
 }
 
-fn recognise_again(registry: &Registry, connection: &Connection) {
+/// Asks anew who a connection is, and holds it to what it may do now.
+pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     let options = registry.options();
     let (client, connect) = {
         let state = connection.state.lock();
@@ -52,7 +53,12 @@ fn recognise_again(registry: &Registry, connection: &Connection) {
         }
     }
     for (sid, subscription, _interest) in gone {
-        let refusal = Refusal::subscription_ended(subscription.pattern.as_str(), subscription.queue.as_deref(), &sid);
+        let quoted = |text: &str| Quoted(text.to_owned());
+        let (subject, sid) = (quoted(subscription.pattern.as_str()), quoted(&text::to_text(&sid)));
+        let refusal = match &subscription.queue {
+            Some(queue) => Refusal::QueueSubscriptionEnded { subject, queue: quoted(queue), sid },
+            None => Refusal::SubscriptionEnded { subject, sid },
+        };
         let mut line = Vec::new();
         encode::error(&mut line, &refusal);
         connection.out.send(&line);

@@ -8,6 +8,11 @@ mod sealed {
 
     pub trait Sealed {}
 
+    pub trait Wanted: Sealed {
+        /// The text, valid or not.
+        fn text(&self) -> &str;
+    }
+
     pub trait Address: Sealed + Sized {
         /// A subject that obeys the grammar, whatever the value was made from.
         fn into_strict(self) -> Result<Subject, SubjectError>;
@@ -65,7 +70,7 @@ pub trait ToSubject: sealed::Address {
 /// assert!(subscribe_to(">.orders").is_err());
 /// # Ok::<(), SubjectError>(())
 /// ```
-pub trait ToPattern: sealed::Sealed {
+pub trait ToPattern: sealed::Wanted {
     /// Turns the value into a pattern; checks a text and a subject, and only moves or clones a pattern.
     ///
     /// # Errors
@@ -79,6 +84,13 @@ pub trait ToPattern: sealed::Sealed {
 macro_rules! unchecked {
     ($($text:ty),*) => {$(
         impl sealed::Sealed for $text {}
+
+        impl sealed::Wanted for $text {
+            #[inline]
+            fn text(&self) -> &str {
+                self.as_ref()
+            }
+        }
 
         impl sealed::Address for $text {
             #[inline]
@@ -121,6 +133,20 @@ impl sealed::Sealed for Subject {}
 impl sealed::Sealed for &Subject {}
 impl sealed::Sealed for Pattern {}
 impl sealed::Sealed for &Pattern {}
+
+/// Implements the text of what has one.
+macro_rules! wanted {
+    ($($given:ty),*) => {$(
+        impl sealed::Wanted for $given {
+            #[inline]
+            fn text(&self) -> &str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+wanted!(Subject, &Subject, Pattern, &Pattern);
 
 impl sealed::Address for Subject {
     #[inline]

@@ -13,6 +13,7 @@
 
 mod callbacks;
 mod ends;
+mod permissions;
 mod policies;
 mod queues;
 mod requests;

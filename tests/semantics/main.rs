@@ -38,6 +38,7 @@ mod lifecycle;
 mod nats_server;
 #[cfg(feature = "server")]
 mod on_the_wire;
+mod permissions;
 mod queue_groups;
 mod requests;
 mod subjects;

@@ -1,9 +1,9 @@
 //! What differs between two configurations, and whether a running server can take it over.
 
-use super::duration::show;
 use super::{Config, ProcessOptions};
 use crate::Permissions;
 use crate::protocol::ServerVersion;
+use crate::server::monitor::go_duration;
 use crate::server::{Auth, ServerOptions, TlsOptions, User};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -108,9 +108,9 @@ impl fmt::Display for Change {
             Change::MaxConnections(connections) => write!(f, "max_connections = {connections}"),
             Change::MaxPayload(bytes) => write!(f, "max_payload = {bytes}"),
             Change::MaxControlLine(bytes) => write!(f, "max_control_line = {bytes}"),
-            Change::PingInterval(interval) => write!(f, "ping_interval = {}", show(*interval)),
+            Change::PingInterval(interval) => write!(f, "ping_interval = {}", go_duration(*interval)),
             Change::PingMax(pings) => write!(f, "ping_max = {pings}"),
-            Change::WriteDeadline(deadline) => write!(f, "write_deadline = {}", show(*deadline)),
+            Change::WriteDeadline(deadline) => write!(f, "write_deadline = {}", go_duration(*deadline)),
             Change::NoFastProducerStall(on) => {
                 write!(f, "fast producers will {}be stalled", if *on { "not " } else { "" })
             }
@@ -210,7 +210,7 @@ fn process_changes(old: &ProcessOptions, new: &ProcessOptions) -> Result<Vec<Cha
 /// As [`changes`].
 pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Change>, ReloadError> {
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    let time = |duration: &Duration| show(*duration);
+    let time = |duration: &Duration| go_duration(*duration);
     refuse("ServerName", &old.name, &new.name, name)?;
     refuse("Version", &old.version, &new.version, |version: &ServerVersion| format!("{version:?}"))?;
     refuse("NoHeaderSupport", &!old.headers, &!new.headers, bool::to_string)?;
@@ -236,7 +236,8 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     all.extend(user_changes(&old.auth, &new.auth));
     let mut add = |differs: bool, change: Change| all.extend(differs.then_some(change));
     add(old.auth.token != new.auth.token, Change::Token);
-    add(auth_timeout(old) != auth_timeout(new), Change::AuthTimeout(auth_timeout(new)));
+    let [before, after] = [old, new].map(ServerOptions::auth_timeout_in_force);
+    add(before != after, Change::AuthTimeout(after));
     add(old.ping_interval != new.ping_interval, Change::PingInterval(new.ping_interval));
     add(old.ping_max != new.ping_max, Change::PingMax(new.ping_max));
     add(old.max_control_line != new.max_control_line, Change::MaxControlLine(new.max_control_line));
@@ -245,12 +246,6 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     let stall = new.no_fast_producer_stall;
     add(old.no_fast_producer_stall != stall, Change::NoFastProducerStall(stall));
     Ok(all)
-}
-
-/// The one that is in force: without one given, 2 s, or 1 s more than a TLS handshake may take.
-fn auth_timeout(options: &ServerOptions) -> Duration {
-    let tls = options.tls.as_ref().map(|tls| tls.timeout.saturating_add(Duration::from_secs(1)));
-    options.auth.timeout.or(tls).unwrap_or(Duration::from_secs(2))
 }
 
 fn user_changes(old: &Auth, new: &Auth) -> Option<Change> {

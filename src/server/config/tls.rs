@@ -5,18 +5,15 @@ use super::problem::Fault;
 use super::table::{Reader, Row, Stance, Takes, row};
 use super::value::{Data, Entry, Value};
 use crate::server::TlsOptions;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use crate::server::tls::acceptor;
 use std::path::Path;
 use std::time::Duration;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::sign::CertifiedKey;
 
 /// What the map is read into.
 #[derive(Default)]
 pub(super) struct Tls {
-    certificates: Option<(String, Vec<u8>)>,
-    key: Option<(String, Vec<u8>)>,
+    certificates: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
     authorities: Option<Vec<u8>>,
     verify: bool,
     timeout: Option<Duration>,
@@ -79,42 +76,32 @@ impl Tls {
     /// DIFFERENCE: without a certificate, or to verify without `ca_file`, is a fault. nats-server starts, and the handshakes fail;
     /// or it takes the authorities of the system.
     fn options(self, entry: &Entry) -> Result<TlsOptions, Fault> {
-        let ((cert_file, certificates), (key_file, key)) = match (self.certificates, self.key) {
+        let (certificates, key) = match (self.certificates, self.key) {
             (Some(certificates), Some(key)) => (certificates, key),
             (Some(_), None) => return Err(entry.invalid("`key_file` is missing")),
             (None, Some(_)) => return Err(entry.invalid("`cert_file` is missing")),
             (None, None) => return Err(entry.invalid("`cert_file` and `key_file` are missing")),
         };
-        let chain = pem::<CertificateDer<'static>>(&certificates)
-            .map_err(|why| entry.invalid(format!("{cert_file}: {why}")))?;
-        let private = PrivateKeyDer::from_pem_slice(&key);
-        let private = private.map_err(|error| entry.invalid(format!("{key_file}: no private key: {error}")))?;
-        let pair = CertifiedKey::from_der(chain, private, &default_provider());
-        pair.map_err(|error| entry.invalid(format!("{cert_file} and {key_file}: {error}")))?;
         let mut options = TlsOptions::new(certificates, key).handshake_first(self.handshake_first);
         if let Some(timeout) = self.timeout {
             options = options.timeout(timeout);
         }
-        match self.authorities {
-            Some(authorities) if self.verify => Ok(options.verify_clients(authorities)),
-            None if self.verify => Err(entry.invalid("`verify` needs `ca_file`")),
-            _ => Ok(options),
-        }
+        let verifying = match self.authorities {
+            Some(authorities) => options.clone().verify_clients(authorities),
+            None if self.verify => return Err(entry.invalid("`verify` needs `ca_file`")),
+            None => options.clone(),
+        };
+        // What cannot be used is a fault here, though only the listener uses it.
+        acceptor(&verifying).map_err(|error| entry.invalid(error.to_string()))?;
+        Ok(if self.verify { verifying } else { options })
     }
 }
 
-/// All objects of a kind in a PEM text; at least one.
-fn pem<T: PemObject>(bytes: &[u8]) -> Result<Vec<T>, String> {
-    let found: Vec<T> = T::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    if found.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(found) }
-}
-
 /// The file that an option names. As the real one has it, its name is relative to where the process runs.
-fn file(reader: &Reader<'_>, entry: &Entry) -> Result<(String, Vec<u8>), Fault> {
-    let path = entry.string()?.to_owned();
-    let unreadable = |error: std::io::Error| Fault::File { path: path.clone(), why: error.to_string() };
-    let bytes = reader.source.read(Path::new(&path)).map_err(unreadable)?;
-    Ok((path, bytes))
+fn file(reader: &Reader<'_>, entry: &Entry) -> Result<Vec<u8>, Fault> {
+    let path = entry.string()?;
+    let unreadable = |error: std::io::Error| Fault::File { path: path.to_owned(), why: error.to_string() };
+    reader.source.read(Path::new(path)).map_err(unreadable)
 }
 
 fn certificates(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
@@ -128,9 +115,7 @@ fn key(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fau
 }
 
 fn authorities(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
-    let (path, bytes) = file(reader, entry)?;
-    pem::<CertificateDer<'static>>(&bytes).map_err(|why| entry.invalid(format!("{path}: {why}")))?;
-    into.authorities = Some(bytes);
+    into.authorities = Some(file(reader, entry)?);
     Ok(())
 }
 

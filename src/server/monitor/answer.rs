@@ -3,6 +3,7 @@
 use super::query::Query;
 use super::source::Source;
 use super::{ConnzOptions, HealthzOptions, Monitor, MonitorError, SubszOptions, absent, json};
+use crate::protocol::Quoted;
 use serde::Serialize;
 
 /// What is sent back for a request.
@@ -98,6 +99,11 @@ impl Monitor {
                 let options = HealthzOptions::new().details(query.boolean("details")?).account(query.text("account"));
                 let options = options.stream(query.text("stream")).consumer(query.text("consumer"));
                 let healthz = self.healthz(source, &options);
+                if let Some(error) = &healthz.error {
+                    source.warn(format_args!("Healthcheck failed: {}", Quoted(error.clone())));
+                } else if !healthz.errors.is_empty() {
+                    source.warn(format_args!("Healthcheck failed: {} errors", healthz.errors.len()));
+                }
                 Ok(Answer { status: healthz.status_code, body: json::compact(&healthz), ..Answer::json(&()) })
             }
             "/accountz" => {

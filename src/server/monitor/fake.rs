@@ -3,6 +3,7 @@
 use super::source::{ClosedConnection, Connection, Counters, Identity, Source, Sublist, Subscription};
 use crate::ServerOptions;
 use crate::protocol::Close;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ pub(crate) struct Fake {
     pub(crate) ready: bool,
     pub(crate) open: Vec<Connection>,
     pub(crate) closed: Vec<Arc<ClosedConnection>>,
+    pub(crate) warnings: Mutex<Vec<String>>,
 }
 
 /// Seconds after the server's start.
@@ -62,7 +64,13 @@ impl Fake {
         let second = Connection { subscriptions: 1, list: vec![subscription("foo.*", "1")], ..connection(6) };
         let gone = Connection { user: Some("ann".into()), list: vec![subscription("x", "7")], ..connection(4) };
         let closed = ClosedConnection { connection: gone, stop: at(30), reason: Close::StaleConnection };
-        Fake { options, ready: true, open: vec![second, first], closed: vec![Arc::new(closed)] }
+        Fake {
+            options,
+            ready: true,
+            open: vec![second, first],
+            closed: vec![Arc::new(closed)],
+            warnings: Mutex::default(),
+        }
     }
 }
 
@@ -119,5 +127,9 @@ impl Source for Fake {
 
     fn now(&self) -> SystemTime {
         at(63)
+    }
+
+    fn warn(&self, text: std::fmt::Arguments<'_>) {
+        self.warnings.lock().push(text.to_string());
     }
 }

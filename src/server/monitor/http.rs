@@ -1,51 +1,77 @@
 //! How the monitor is served: HTTP/1.1 on a listener.
 
 use super::answer::Answer;
+use crate::Bus;
+use crate::server::listener::Listener;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// What answers a request, by path and query.
+pub(crate) type Answers = Arc<dyn Fn(&str, &str) -> Answer + Send + Sync>;
 
-/// How many clients are served at one time; more wait to be accepted.
+/// A client that asks for nothing so long is not waited for.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How many clients are served at one time; more wait.
 const CLIENTS_MAX: usize = 256;
 
-/// Answers requests for ever; to be dropped when that is to end, which also ends the requests under way.
-pub(crate) async fn serve(listener: TcpListener, answer: Arc<dyn Fn(&str, &str) -> Answer + Send + Sync>) {
+/// How long to wait when the operating system has no more sockets for us.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// Answers requests until the listener is closed. Dropped or done, it ends the requests under way.
+pub(crate) async fn serve(listener: Arc<Listener>, bus: Bus, answers: Answers) {
+    let places = Arc::new(Semaphore::new(CLIENTS_MAX));
     let mut clients = JoinSet::new();
     loop {
-        let full = clients.len() >= CLIENTS_MAX;
-        tokio::select! {
-            Some(_) = clients.join_next(), if !clients.is_empty() => {}
-            accepted = listener.accept(), if !full => match accepted {
-                Ok((stream, _)) => drop(clients.spawn(serve_one(stream, answer.clone()))),
-                // Too many open files, or a client that left again: others may have closed theirs by the next turn.
-                Err(_) => tokio::task::yield_now().await,
-            },
+        // Never closed.
+        let place = places.clone().acquire_owned().await;
+        match listener.accept().await {
+            None => return,
+            Some(Ok((stream, _))) => {
+                let (bus, answers) = (bus.clone(), answers.clone());
+                clients.spawn(async move {
+                    serve_one(stream, &bus, &answers).await;
+                    drop(place);
+                });
+            }
+            Some(Err(_)) => bus.sleep(BREATH).await,
         }
+        while clients.try_join_next().is_some() {}
     }
 }
 
-async fn serve_one(stream: TcpStream, answer: Arc<dyn Fn(&str, &str) -> Answer + Send + Sync>) {
+async fn serve_one(stream: TcpStream, bus: &Bus, answers: &Answers) {
+    // ORDERING: Relaxed; the client's task alone uses it.
+    let requests = AtomicU64::new(0);
     let service = service_fn(|request: Request<Incoming>| {
+        requests.fetch_add(1, Relaxed);
         let uri = request.uri();
-        let response = respond(answer(uri.path(), uri.query().unwrap_or_default()));
+        let response = respond(answers(uri.path(), uri.query().unwrap_or_default()));
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut server = hyper::server::conn::http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    // A client that breaks off is no concern of the server's.
-    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    let mut served = pin!(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut seen = u64::MAX;
+    while requests.load(Relaxed) != seen {
+        seen = requests.load(Relaxed);
+        tokio::select! {
+            // A client that breaks off is no concern of the server's.
+            _ = served.as_mut() => return,
+            () = bus.sleep(IDLE_MAX) => {}
+        }
+    }
 }
 
 fn respond(answer: Answer) -> Response<Full<Bytes>> {
@@ -66,6 +92,7 @@ fn respond(answer: Answer) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Clock;
     use crate::ServerOptions;
     use crate::server::monitor::Monitor;
     use crate::server::monitor::fake::Fake;
@@ -78,13 +105,14 @@ mod tests {
         answer
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn speaks_http() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let clock = Clock::manual();
+        let (listener, address) = listen();
         let monitor = Monitor::default();
         let answer = move |path: &str, query: &str| monitor.answer(&Fake::new(ServerOptions::new()), path, query);
-        let server = tokio::spawn(serve(listener, Arc::new(answer)));
+        let bus = Bus::builder().clock(&clock).build();
+        let server = tokio::spawn(serve(listener.clone(), bus, Arc::new(answer)));
 
         for method in ["GET", "POST", "PUT"] {
             let mut client = TcpStream::connect(address).await.unwrap();
@@ -107,15 +135,34 @@ mod tests {
             "{text}"
         );
 
-        // An idle client ends with the server.
+        // An idle client is not waited for, and another ends with the server.
+        let mut client = open(address).await;
+        clock.wait_for_timers(1);
+        clock.advance(IDLE_MAX);
+        let mut rest = Vec::new();
+        // The first look finds the request it has had; the second one none.
+        clock.wait_for_timers(1);
+        clock.advance(IDLE_MAX);
+        client.read_to_end(&mut rest).await.unwrap();
+        let mut client = open(address).await;
+        listener.close();
+        server.await.unwrap();
+        client.read_to_end(&mut rest).await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    /// A client that has had an answer.
+    async fn open(address: std::net::SocketAddr) -> TcpStream {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut some = [0; 12];
         client.read_exact(&mut some).await.unwrap();
-        server.abort();
-        assert!(server.await.unwrap_err().is_cancelled());
-        let mut rest = Vec::new();
-        client.read_to_end(&mut rest).await.unwrap();
-        assert!(TcpStream::connect(address).await.is_err());
+        client
+    }
+
+    fn listen() -> (Arc<Listener>, std::net::SocketAddr) {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        (Listener::new(socket).unwrap(), address)
     }
 }

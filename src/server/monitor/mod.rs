@@ -42,7 +42,9 @@ pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions};
 pub use varz::{SlowConsumerStats, StaleConnectionStats, Varz};
 
 pub(crate) use http::serve;
-pub(crate) use source::{ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls};
+pub(crate) use source::{
+    ClosedConnection, ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls,
+};
 pub(crate) use text::go_duration;
 
 use parking_lot::Mutex;

@@ -27,6 +27,9 @@ pub(crate) trait Source: Send + Sync {
 
     /// The time of day.
     fn now(&self) -> SystemTime;
+
+    /// Takes a line for the log.
+    fn warn(&self, text: std::fmt::Arguments<'_>);
 }
 
 /// Who the server is, and how it was configured.

@@ -2,7 +2,6 @@
 
 use super::source::{Counters, Identity, Source};
 use super::{Monitor, SYSTEM_ACCOUNT, process, text};
-use crate::ServerOptions;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -203,11 +202,6 @@ const FEATURES: [&str; 4] = ["js_ack_fc_v2", "js_api_reply_v2", "js_raft_delete_
 /// Without TLS, what nats-server shows.
 const TLS_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn auth_timeout(options: &ServerOptions) -> Duration {
-    let usual = || options.tls.as_ref().map_or(TLS_TIMEOUT, |tls| tls.timeout + Duration::from_secs(1));
-    options.auth.timeout.unwrap_or_else(usual)
-}
-
 impl Monitor {
     pub(crate) fn varz(&self, source: &dyn Source) -> Varz {
         let now = source.now();
@@ -247,7 +241,7 @@ impl Monitor {
             http_port: place.port,
             http_base_path: place.base_path,
             https_port: 0,
-            auth_timeout: auth_timeout(&options),
+            auth_timeout: options.auth_timeout_in_force(),
             max_control_line: options.max_control_line,
             max_payload: options.max_payload,
             max_pending: options.max_pending,
@@ -300,7 +294,7 @@ mod tests {
     use super::*;
     use crate::server::monitor::fake::Fake;
     use crate::server::monitor::{HttpPlace, json};
-    use crate::{TlsOptions, User};
+    use crate::{ServerOptions, TlsOptions, User};
 
     #[test]
     fn says_what_a_plain_server_says_and_in_that_order() {

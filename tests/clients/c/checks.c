@@ -14,6 +14,10 @@
 #include <string.h>
 #include <time.h>
 
+#if NATS_VERSION_NUMBER < 0x030401
+#error "the C client must be at least version 3.4.1"
+#endif
+
 static const char *OPEN_URL, *USERS_URL;
 
 // ---- Failing, and tidying up after each check.

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What to run.
@@ -98,17 +98,17 @@ impl fmt::Display for Failure {
 }
 
 /// After so many it stops.
-const FAILURES_MAX: usize = 5;
+const FAILURES_MAX: u64 = 3;
 
 /// Runs the sequences on both servers.
 pub(crate) fn campaign(settings: &Settings, make: MakePair<'_>) -> Report {
     let began = Instant::now();
     let next = AtomicU64::new(settings.sequences.start);
-    let enough = AtomicBool::new(false);
+    let failures = AtomicU64::new(0);
     let mut report = Report::default();
     std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..settings.workers).map(|_| scope.spawn(|| work(settings, make, &next, &enough))).collect();
+            (0..settings.workers).map(|_| scope.spawn(|| work(settings, make, &next, &failures))).collect();
         for worker in workers {
             let part = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             report.sequences += part.sequences;
@@ -122,12 +122,12 @@ pub(crate) fn campaign(settings: &Settings, make: MakePair<'_>) -> Report {
     report
 }
 
-fn work(settings: &Settings, make: MakePair<'_>, next: &AtomicU64, enough: &AtomicBool) -> Report {
+fn work(settings: &Settings, make: MakePair<'_>, next: &AtomicU64, failures: &AtomicU64) -> Report {
     let mut report = Report::default();
     let mut pairs = BTreeMap::<&str, [Target; 2]>::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= settings.sequences.end || enough.load(Ordering::Relaxed) {
+        if number >= settings.sequences.end || failures.load(Ordering::Relaxed) >= FAILURES_MAX {
             return report;
         }
         let profile = MIX[usize::try_from(number).expect("a small number") % MIX.len()];
@@ -147,7 +147,7 @@ fn work(settings: &Settings, make: MakePair<'_>, next: &AtomicU64, enough: &Atom
             Err(first) => {
                 let text = shrink(tree.as_mut(), profile, targets, first);
                 report.failures.push(Failure { profile: profile.name, seed: settings.seed, number, text });
-                enough.store(report.failures.len() >= FAILURES_MAX, Ordering::Relaxed);
+                failures.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -223,9 +223,9 @@ fn shrink(
         };
     }
     let Differing { difference, greetings, writes, transcripts } = *last;
-    let conversation = |transcript| Conversation { greetings: &greetings, writes: &writes, transcript }.to_string();
-    let [one, two] = transcripts.each_ref().map(conversation);
-    format!("after {attempts} attempts to make it smaller they differ in {difference}\nfirst:\n{one}\nsecond:\n{two}")
+    let [_, second] = &transcripts;
+    let second = Conversation { greetings: &greetings, writes: &writes, transcript: second };
+    format!("after {attempts} attempts to make it smaller they differ in {difference}  all of the second:\n{second}")
 }
 
 fn count_frames(transcript: &Transcript, frames: &mut BTreeMap<String, u64>) {

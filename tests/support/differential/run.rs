@@ -231,7 +231,10 @@ pub(crate) struct Conversation<'a> {
 impl fmt::Display for Conversation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |connection: usize| char::from(b'A' + u8::try_from(connection).unwrap_or(25));
-        for (at, greeting) in self.greetings.iter().enumerate().filter(|(_, greeting)| !greeting.is_empty()) {
+        for (at, greeting) in self.greetings.iter().enumerate() {
+            if greeting.is_empty() || self.writes.iter().all(|write| write.connection != at) {
+                continue;
+            }
             writeln!(f, "{} begins with {}", name(at), show(greeting))?;
         }
         for (number, step) in self.transcript.steps.iter().enumerate() {

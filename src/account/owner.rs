@@ -1,0 +1,172 @@
+//! What all subscriptions of one connection have in common: whose they are, and what that one may do.
+
+use super::permissions::AllowResponses;
+use super::rules::Rules;
+use crate::limits::Limits;
+use crate::subject::Pattern;
+use crate::sync::{Mutex, RwLock};
+use ahash::RandomState;
+use smol_str::SmolStr;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Weak;
+use std::time::Duration;
+
+/// Leaves that are no good any more are looked for when this many were given since the last search, or after this time.
+const SEARCH_AFTER: (usize, Duration) = (4_096, Duration::from_secs(1));
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Owner {
+    /// The connection's number.
+    pub(crate) id: u64,
+    /// The connection itself, for those who answer.
+    pub(crate) connection: Weak<dyn Any + Send + Sync>,
+    /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
+    /// under it.
+    rules: RwLock<Option<Rules>>,
+    /// Leaves to answer (P7). LOCK ORDER: after `rules`.
+    leaves: Mutex<Leaves>,
+}
+
+#[derive(Debug)]
+struct Leaves {
+    by_reply: HashMap<SmolStr, Leave, RandomState>,
+    given: usize,
+    searched: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leave {
+    at: Duration,
+    used: u64,
+}
+
+impl Owner {
+    pub(crate) fn new(id: u64, connection: Weak<dyn Any + Send + Sync>, rules: Option<Rules>, seed: u64) -> Self {
+        // Replies are chosen by others: that they all fall together must take luck.
+        let hasher = RandomState::with_seeds(seed, id, seed.rotate_left(32), 4);
+        Owner { id, connection, rules: RwLock::new(rules), leaves: Mutex::new(Leaves::new(hasher)) }
+    }
+
+    /// Replaces the rules; leaves to answer are forgotten. What subscriptions are to do about it is for the caller to say.
+    pub(crate) fn set_rules(&self, rules: Option<Rules>) {
+        let mut current = self.rules.write();
+        self.leaves.lock().by_reply.clear();
+        *current = rules;
+    }
+
+    /// Whether a message may be published there; one that is only allowed as an answer is counted (P3, P7).
+    pub(crate) fn may_publish(&self, subject: &str, now: impl FnOnce() -> Duration) -> bool {
+        let rules = self.rules.read();
+        let Some(rules) = &*rules else { return true };
+        rules.may_publish(subject)
+            || rules.responses.is_some_and(|bounds| self.leaves.lock().use_one(subject, &bounds, now))
+    }
+
+    /// The same, asked beforehand: nothing is counted.
+    pub(crate) fn could_publish(&self, subject: &str, now: impl FnOnce() -> Duration) -> bool {
+        let rules = self.rules.read();
+        let Some(rules) = &*rules else { return true };
+        rules.may_publish(subject)
+            || rules.responses.is_some_and(|bounds| self.leaves.lock().has_one(subject, &bounds, now))
+    }
+
+    /// Whether a subscription may be made; `pattern` need not be valid (P5, P6).
+    pub(crate) fn may_subscribe(&self, pattern: &str, queue: Option<&str>) -> bool {
+        self.rules.read().as_ref().is_none_or(|rules| rules.may_subscribe(pattern, queue))
+    }
+
+    /// Whether each message for a subscription is to be looked at: some may be withheld, or give leave to answer.
+    pub(crate) fn watches(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
+        let rules = self.rules.read();
+        rules.as_ref().is_some_and(|rules| rules.responses.is_some() || rules.may_withhold(pattern, queue))
+    }
+
+    /// Whether a message that is about to be delivered is withheld; if it is not, its reply may be answered (P5, P7).
+    pub(crate) fn lets_in(
+        &self,
+        subject: &str,
+        reply: Option<&SmolStr>,
+        queue: Option<&str>,
+        now: impl FnOnce() -> Duration,
+    ) -> bool {
+        let rules = self.rules.read();
+        let Some(rules) = &*rules else { return true };
+        if rules.withholds(subject, queue) {
+            return false;
+        }
+        if let (Some(reply), Some(bounds)) = (reply, &rules.responses)
+            && !rules.may_publish(reply)
+        {
+            self.leaves.lock().give(reply, bounds, now());
+        }
+        true
+    }
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+impl Owner {
+    pub(super) fn leaves(&self) -> usize {
+        self.leaves.lock().by_reply.len()
+    }
+}
+
+impl Leaves {
+    fn new(hasher: RandomState) -> Self {
+        Leaves { by_reply: HashMap::with_hasher(hasher), given: 0, searched: Duration::ZERO }
+    }
+
+    fn use_one(&mut self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
+        let Some(leave) = self.by_reply.get_mut(reply) else { return false };
+        leave.used += 1;
+        let good = bounds.max.is_none_or(|max| leave.used <= max) && !has_expired(leave, bounds, now());
+        if !good {
+            self.by_reply.remove(reply);
+        }
+        good
+    }
+
+    fn has_one(&self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
+        let unused = |leave: &Leave| bounds.max.is_none_or(|max| leave.used < max);
+        self.by_reply.get(reply).is_some_and(|leave| unused(leave) && !has_expired(leave, bounds, now()))
+    }
+
+    fn give(&mut self, reply: &SmolStr, bounds: &AllowResponses, now: Duration) {
+        // As nats-server does: whoever could answer already has used up one answer by this, and is not given a new leave.
+        if self.use_one(reply, bounds, || now) {
+            return;
+        }
+        self.by_reply.insert(reply.clone(), Leave { at: now, used: 0 });
+        self.given += 1;
+        let (given, time) = SEARCH_AFTER;
+        if self.given > given || now.saturating_sub(self.searched) > time {
+            (self.given, self.searched) = (0, now);
+            let used_up = |leave: &Leave| bounds.max.is_some_and(|max| leave.used >= max);
+            self.by_reply.retain(|_, leave| !used_up(leave) && !has_expired(leave, bounds, now));
+        }
+        if self.by_reply.len() > Limits::RESPONSES_MAX {
+            self.forget_the_older_half();
+        }
+    }
+
+    // DIFFERENCE: nats-server keeps leaves without number and end for ever.
+    #[cold]
+    fn forget_the_older_half(&mut self) {
+        let mut times: Vec<Duration> = self.by_reply.values().map(|leave| leave.at).collect();
+        let half = times.len() / 2;
+        let (older, middle, _) = times.select_nth_unstable(half);
+        let middle = *middle;
+        // Of those that are as old as the one in the middle, as many as it takes.
+        let mut of_these = older.iter().filter(|at| **at == middle).count();
+        self.by_reply.retain(|_, leave| {
+            let goes = leave.at < middle || (leave.at == middle && of_these > 0);
+            of_these -= usize::from(goes && leave.at == middle);
+            !goes
+        });
+    }
+}
+
+fn has_expired(leave: &Leave, bounds: &AllowResponses, now: Duration) -> bool {
+    !bounds.expires.is_zero() && now.saturating_sub(leave.at) > bounds.expires
+}

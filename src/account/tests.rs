@@ -1,0 +1,213 @@
+//! What permissions say, against a plain reading of the rules P2 to P7 and S12.
+
+use super::{AllowResponses, Owner, Permissions, Rules};
+use crate::limits::Limits;
+use crate::subject::{Pattern, relation};
+use proptest::prelude::*;
+use smol_str::SmolStr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).unwrap()
+}
+
+/// One line of a list, as it is written in a configuration: `foo.*`, or `foo.* v1`.
+type Line = (String, Option<String>);
+
+/// The lists, and the rules read out of them one sentence at a time.
+#[derive(Clone, Debug, Default)]
+struct Oracle {
+    publish: [Vec<String>; 2],
+    subscribe: [Vec<Line>; 2],
+    responses: bool,
+    strict: bool,
+}
+
+impl Oracle {
+    fn permissions(&self) -> Permissions {
+        let mut permissions = Permissions::new();
+        let [allow, deny] = &self.publish;
+        permissions = allow.iter().fold(permissions, |all, text| all.allow_publish(pattern(text)));
+        permissions = deny.iter().fold(permissions, |all, text| all.deny_publish(pattern(text)));
+        let [allow, deny] = &self.subscribe;
+        permissions = allow.iter().fold(permissions, |all, (text, queue)| match queue {
+            None => all.allow_subscribe(pattern(text)),
+            Some(queue) => all.allow_queue_subscribe(pattern(text), queue),
+        });
+        permissions = deny.iter().fold(permissions, |all, (text, queue)| match queue {
+            None => all.deny_subscribe(pattern(text)),
+            Some(queue) => all.deny_queue_subscribe(pattern(text), queue),
+        });
+        if self.responses {
+            permissions = permissions.allow_responses(AllowResponses::default());
+        }
+        if self.strict { permissions.strict_subscribe() } else { permissions }
+    }
+
+    fn may_publish(&self, subject: &str) -> bool {
+        let [allow, deny] = &self.publish;
+        let covered = |list: &[String]| list.iter().any(|entry| relation::matches(entry, subject));
+        let unrestricted = allow.is_empty() && !self.responses;
+        (unrestricted || covered(allow)) && !covered(deny)
+    }
+
+    fn covers(&self, entry: &str, text: &str) -> bool {
+        if self.strict { relation::includes(entry, text) } else { relation::matches(entry, text) }
+    }
+
+    fn may_subscribe(&self, text: &str, queue: Option<&str>) -> bool {
+        let [allow, deny] = &self.subscribe;
+        let covering = |list: &[Line]| -> Vec<Line> {
+            list.iter().filter(|(entry, _)| self.covers(entry, text)).cloned().collect()
+        };
+        let named = |lines: &[Line]| lines.iter().any(|(_, named)| names(named.as_deref(), queue));
+        let (allow_here, deny_here) = (covering(allow), covering(deny));
+        let speaks_of_queues = allow_here.iter().any(|(_, queue)| queue.is_some());
+        let plain = |lines: &[Line]| lines.iter().any(|(_, queue)| queue.is_none());
+        let allowed = match queue {
+            _ if allow.is_empty() => true,
+            Some(_) if speaks_of_queues => named(&allow_here),
+            _ => plain(&allow_here),
+        };
+        allowed && !plain(&deny_here) && !named(&deny_here)
+    }
+
+    fn withholds(&self, subject: &str, queue: Option<&str>) -> bool {
+        let [_, deny] = &self.subscribe;
+        deny.iter().any(|(entry, named)| {
+            relation::matches(entry, subject) && (named.is_none() || names(named.as_deref(), queue))
+        })
+    }
+}
+
+/// Whether an entry that names a queue group means this one.
+fn names(named: Option<&str>, queue: Option<&str>) -> bool {
+    let (Some(named), Some(queue)) = (named, queue) else { return false };
+    let has_wildcard = named.split('.').any(|token| matches!(token, "*" | ">"));
+    named == queue || (has_wildcard && Pattern::new(queue).is_ok() && relation::includes(named, queue))
+}
+
+fn token() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => Just("a"), 3 => Just("b"), 2 => Just("*"), 1 => Just("*a")]
+}
+
+fn pattern_text() -> impl Strategy<Value = String> {
+    (proptest::collection::vec(token(), 1..4), any::<bool>()).prop_map(|(mut tokens, tail)| {
+        if tail {
+            tokens.push(">");
+        }
+        tokens.join(".")
+    })
+}
+
+fn queue_name() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(pattern_text())
+}
+
+fn oracle() -> impl Strategy<Value = Oracle> {
+    let publish = || proptest::collection::vec(pattern_text(), 0..4);
+    let subscribe = || proptest::collection::vec((pattern_text(), queue_name()), 0..4);
+    ([publish(), publish()], [subscribe(), subscribe()], any::<bool>(), any::<bool>())
+        .prop_map(|(publish, subscribe, responses, strict)| Oracle { publish, subscribe, responses, strict })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rules_say_what_a_plain_reading_says(
+        lists in oracle(),
+        texts in proptest::collection::vec((pattern_text(), queue_name()), 8),
+        subjects in proptest::collection::vec(pattern_text(), 8),
+    ) {
+        let rules = Rules::new(&lists.permissions());
+        for (text, queue) in &texts {
+            let queue = queue.as_deref();
+            let allowed = lists.may_subscribe(text, queue);
+            prop_assert_eq!(rules.may_subscribe(text, queue), allowed, "{} {:?}", text, queue);
+            for subject in &subjects {
+                prop_assert_eq!(rules.withholds(subject, queue), lists.withholds(subject, queue));
+                let gets = allowed && relation::matches(text, subject);
+                if gets && lists.withholds(subject, queue) {
+                    prop_assert!(rules.may_withhold(&pattern(text), queue), "{} gets {} unseen", text, subject);
+                }
+                // What strict matching is for: nothing comes through that the allow list does not cover.
+                if gets && lists.strict && !lists.subscribe[0].is_empty() {
+                    let covered = lists.subscribe[0].iter().any(|(entry, _)| relation::matches(entry, subject));
+                    prop_assert!(covered, "{} gets {}", text, subject);
+                }
+            }
+        }
+        for subject in &subjects {
+            prop_assert_eq!(rules.may_publish(subject), lists.may_publish(subject), "{}", subject);
+        }
+    }
+}
+
+/// Names that no client may give a pattern, but a queue group: as nats-server 2.15.1 answers.
+#[test]
+fn p6_queue_names_are_any_text() {
+    let rules = |queue: &str| Rules::new(&Permissions::new().allow_queue_subscribe(pattern("qq"), queue));
+    let table = [
+        ("v1.*", "v1.a", true),
+        ("v1.*", "v1.*", true),
+        ("v1.*", "v1.a.b", false),
+        ("v1.*", "v1.>", false),
+        ("v1.*", "v1", false),
+        ("v1.*", "v1.", false),
+        ("v1.*", ".", false),
+        ("v1.>", "v1.", true),
+        ("v1.>", "v1", false),
+        (">", "..", true),
+        ("v1.", "v1.", true),
+        ("v1", "v2", false),
+    ];
+    for (named, queue, allowed) in table {
+        assert_eq!(rules(named).may_subscribe("qq", Some(queue)), allowed, "{named} {queue}");
+        assert!(!rules(named).may_subscribe("qq", None));
+    }
+}
+
+fn answering(bounds: AllowResponses) -> Owner {
+    let nobody: Weak<()> = Weak::new();
+    Owner::new(1, nobody, Some(Rules::new(&Permissions::new().allow_responses(bounds))), 1)
+}
+
+/// G6: leaves without number and end are kept up to a bound, the youngest longest.
+#[test]
+fn leaves_to_answer_are_bounded() {
+    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    let reply = |n: usize| SmolStr::new(format!("r.{n}"));
+    let given = Limits::RESPONSES_MAX + 1;
+    for n in 0..given {
+        assert!(owner.lets_in("svc", Some(&reply(n)), None, || Duration::from_nanos(n as u64)));
+    }
+    let good = |n: usize| owner.may_publish(&reply(n), || Duration::from_secs(1));
+    let kept = (0..given).filter(|&n| good(n)).count();
+    assert_eq!(kept, given - given / 2);
+    assert!(good(given - 1) && good(given / 2) && !good(given / 2 - 1) && !good(0));
+    // All of one moment: then any of them.
+    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    for n in 0..given {
+        owner.lets_in("svc", Some(&reply(n)), None, || Duration::ZERO);
+    }
+    let kept = (0..given).filter(|&n| owner.may_publish(&reply(n), || Duration::ZERO)).count();
+    assert_eq!(kept, given - given / 2);
+}
+
+/// What is over goes without being asked for.
+#[test]
+fn leaves_that_are_over_are_forgotten() {
+    let owner = Arc::new(answering(AllowResponses::default()));
+    let at = Duration::from_secs;
+    for n in 0..100u64 {
+        owner.lets_in("svc", Some(&SmolStr::new(format!("r.{n}"))), None, || at(0));
+    }
+    assert_eq!(owner.leaves(), 100);
+    owner.lets_in("svc", Some(&SmolStr::new("late")), None, || at(121));
+    assert_eq!(owner.leaves(), 1);
+    assert!(owner.may_publish("late", || at(241)));
+    owner.lets_in("svc", Some(&SmolStr::new("later")), None, || at(243));
+    assert_eq!(owner.leaves(), 1, "one that is used up is over as well");
+}

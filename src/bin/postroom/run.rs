@@ -1,0 +1,166 @@
+//! From start to end: the steps and log lines of nats-server, in its order.
+
+use crate::files::{PortsFile, write_pid};
+use crate::flags::Flags;
+use crate::log::Log;
+use crate::reload::Reloader;
+use crate::settings::Settings;
+use postroom::protocol::ServerVersion;
+use postroom::{Bus, Limits, Server};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs until a signal or the end of lame duck mode.
+///
+/// # Errors
+///
+/// What to say at the end, if it could not start; empty if the log says it.
+pub(crate) fn run(settings: Settings, flags: &Flags, program: &str) -> Result<(), String> {
+    let log = match Log::open(settings.log()) {
+        Ok(log) => Arc::new(log),
+        Err(error) => {
+            let path = settings.log().file.unwrap_or_default();
+            return Err(format!("error opening file: open {}: {}", path.display(), reason(&error)));
+        }
+    };
+    start(settings, flags, program, &log).map_err(|text| {
+        log.fatal(format_args!("{text}"));
+        String::new()
+    })
+}
+
+/// # Errors
+///
+/// The log's last line.
+fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Result<(), String> {
+    // Before anybody knows of the process: a signal that comes early must not end it unheard.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(|error| error.to_string())?;
+    let signals = Signals::new(&runtime).map_err(|error| format!("Can't listen for signals: {error}"))?;
+    log.info(format_args!("Starting postroom"));
+    let (own, theirs) = (env!("CARGO_PKG_VERSION"), ServerVersion::default());
+    log.info(format_args!("  Version:  {own}, speaks as nats-server {theirs}"));
+    let options = settings.config.server_options().logger(log.clone());
+    let server = Server::new(&bus(), options).map_err(|error| error.to_string())?;
+    log.info(format_args!("  Name:     {}", server.name()));
+    log.info(format_args!("  ID:       {}", server.id()));
+    if let Some(path) = &flags.config {
+        log.info(format_args!("Using configuration file: {path} ({})", settings.digest));
+        server.note_configuration(&settings.digest);
+    }
+    for warning in &settings.warnings {
+        log.warn(format_args!("{warning}"));
+    }
+    let process = settings.config.process().clone();
+    if let Some(path) = &process.pid_file {
+        let failed = |error| format!("Could not write pidfile: open {}: {}", path.display(), reason(&error));
+        write_pid(path).map_err(failed)?;
+    }
+    if let Some(address) = settings.monitor_address() {
+        let failed = |error| format!("Can't start monitoring: {error}");
+        server.monitor(&address, &process.http_base_path).map_err(failed)?;
+    }
+    let address = settings.address();
+    server.listen(&address).map_err(|error| format!("Error listening on port: {address}, \"{error}\""))?;
+    let mut reloader = Reloader::new(settings, flags, program, &server, log);
+    reloader.write_ports(&server, process.ports_file_dir.as_deref());
+    log.info(format_args!("Server is ready"));
+
+    runtime.block_on(attend(signals, &server, &mut reloader, log));
+    // Not within the runtime: here it may wait for connections to take what is for them.
+    server.shutdown();
+    reloader.remove_ports();
+    log.info(format_args!("Server Exiting.."));
+    Ok(())
+}
+
+/// With bounds that are those of the server alone.
+fn bus() -> Bus {
+    let mut limits = Limits::default();
+    limits.max_payload = i32::MAX as usize;
+    limits.max_subject_len = 65_535;
+    Bus::builder().limits(limits).build()
+}
+
+/// What the operating system said, in the words that nats-server has for the most frequent.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    reopen: Signal,
+    lame_duck: Signal,
+}
+
+impl Signals {
+    fn new(runtime: &Runtime) -> io::Result<Self> {
+        let _within = runtime.enter();
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            lame_duck: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
+/// Does what signals ask for until the server is to end, or has ended.
+async fn attend(mut signals: Signals, server: &Server, reloader: &mut Reloader<'_>, log: &Log) {
+    let mut lame = false;
+    let trapped = |name: &str| log.info(format_args!("Trapped \"{name}\" signal"));
+    loop {
+        tokio::select! {
+            () = server.stopped() => return,
+            _ = signals.interrupt.recv() => {
+                trapped("interrupt");
+                return;
+            }
+            _ = signals.terminate.recv() => {
+                trapped("terminated");
+                // A farewell under way goes on.
+                if !lame {
+                    return;
+                }
+            }
+            _ = signals.hangup.recv() => {
+                trapped("hangup");
+                reloader.reload(server);
+            }
+            _ = signals.reopen.recv() => {
+                trapped("user defined signal 1");
+                match log.reopen() {
+                    Ok(true) => log.info(format_args!("File log re-opened")),
+                    Ok(false) => log.info(format_args!("File log re-open ignored, not a file logger")),
+                    Err(error) => log.error(format_args!("File log can't be re-opened: {}", reason(&error))),
+                }
+            }
+            _ = signals.lame_duck.recv() => {
+                trapped("user defined signal 2");
+                lame = true;
+                server.lame_duck();
+            }
+        }
+    }
+}
+
+/// Writes the file with the ports, if there is to be one. A server without it still serves.
+pub(crate) fn write_ports(server: &Server, folder: &Path, program: &str, log: &Log) -> Option<PortsFile> {
+    let path = PortsFile::path(folder, program);
+    match PortsFile::write(path.clone(), &server.url(), server.monitor_address()) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            log.error(format_args!("Error writing ports file ({}): {}", path.display(), reason(&error)));
+            None
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a connection is kept from, and what changes when its permissions do.
+
+use super::connection::{Connection, RegisterError};
+use super::event::{Denied, Event};
+use super::route::RouteError;
+use crate::account::{Permissions, Rules, Subscription, SubscriptionInfo, Watch};
+use crate::delivery::CloseReason;
+use crate::subject::Subject;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+
+/// Why a publish can't just go its way. One word, so that nearly all publishes ask one question.
+//
+// ORDERING: Relaxed; who changes it and then tells others is seen by coherence.
+#[derive(Debug, Default)]
+pub(super) struct Gate(AtomicU8);
+
+impl Gate {
+    pub(super) const CLOSED: u8 = 1;
+    /// There are permissions.
+    const RULED: u8 = 2;
+    const LENIENT: u8 = 4;
+
+    pub(super) fn new(closed: bool, ruled: bool, lenient: bool) -> Self {
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        let flags = flag(closed, Self::CLOSED) | flag(ruled, Self::RULED) | flag(lenient, Self::LENIENT);
+        Gate(AtomicU8::new(flags))
+    }
+
+    #[inline]
+    pub(super) fn flags(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.0.fetch_or(Self::CLOSED, Ordering::Relaxed);
+    }
+
+    fn set_ruled(&self, ruled: bool) {
+        if ruled {
+            self.0.fetch_or(Self::RULED, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!Self::RULED, Ordering::Relaxed);
+        }
+    }
+}
+
+/// S9: what lenient connections may not publish to.
+fn is_reserved_subject(subject: &str) -> bool {
+    subject.starts_with("$NRG.") || is_below(subject, "_GR_.")
+}
+
+/// S10: what they may not ask an answer to.
+fn is_reserved_reply(reply: &str) -> bool {
+    reply.starts_with("_R_.") || is_below(reply, "$JS.ACK.") || is_below(reply, "_GR_.")
+}
+
+/// A queue group that nats-server keeps for itself.
+const RESERVED_QUEUE: &str = "_sys_";
+
+fn is_below(text: &str, prefix: &str) -> bool {
+    text.len() > prefix.len() && text.starts_with(prefix)
+}
+
+impl Connection {
+    /// For a publish that met a flag at the gate.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pass_gate(
+        &self,
+        flags: u8,
+        subject: &str,
+        reply: Option<&Subject>,
+        answers: bool,
+    ) -> Result<(), RouteError> {
+        if flags & Gate::CLOSED != 0 {
+            return Err(RouteError::Closed);
+        }
+        let lenient = flags & Gate::LENIENT != 0;
+        if flags & Gate::RULED != 0 {
+            // What is no subject is told as that.
+            self.check_address(subject, answers)?;
+            if !self.owner.may_publish(subject, || self.shared.timers.now()) {
+                return Err(self.publish_denied(subject));
+            }
+        }
+        if lenient && is_reserved_subject(subject) {
+            return Err(self.publish_denied(subject));
+        }
+        if let Some(reply) = reply.filter(|reply| lenient && is_reserved_reply(reply.as_str())) {
+            let reply = reply.to_string();
+            self.tell_denied(|| Denied::Reply { reply: reply.clone() });
+            return Err(RouteError::ReplyDenied { reply });
+        }
+        Ok(())
+    }
+
+    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is counted or told.
+    pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
+        let flags = self.gate.flags();
+        if flags & Gate::CLOSED != 0 {
+            return Err(RouteError::Closed);
+        }
+        let lenient = flags & Gate::LENIENT != 0;
+        let ruled = flags & Gate::RULED != 0;
+        let allowed = !ruled || self.owner.could_publish(subject, || self.shared.timers.now());
+        if !allowed || (lenient && is_reserved_subject(subject)) {
+            return Err(RouteError::Denied { subject: subject.to_owned() });
+        }
+        match reply.filter(|reply| lenient && is_reserved_reply(reply)) {
+            Some(reply) => Err(RouteError::ReplyDenied { reply: reply.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    fn publish_denied(&self, subject: &str) -> RouteError {
+        let subject = subject.to_owned();
+        self.tell_denied(|| Denied::Publish { subject: subject.clone() });
+        RouteError::Denied { subject }
+    }
+
+    /// As [`Connection::may_subscribe`]; not to be called under a lock, for a refusal is told.
+    pub(crate) fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), RegisterError> {
+        if self.may_subscribe(pattern, queue) { Ok(()) } else { Err(self.subscribe_denied(pattern, queue)) }
+    }
+
+    /// Whether a subscription may be made; `pattern` need not be valid.
+    pub(super) fn may_subscribe(&self, pattern: &str, queue: Option<&str>) -> bool {
+        let flags = self.gate.flags();
+        let reserved = flags & Gate::LENIENT != 0 && queue == Some(RESERVED_QUEUE);
+        !reserved && (flags & Gate::RULED == 0 || self.owner.may_subscribe(pattern, queue))
+    }
+
+    #[cold]
+    pub(super) fn subscribe_denied(&self, pattern: &str, queue: Option<&str>) -> RegisterError {
+        let (pattern, queue) = (pattern.to_owned(), queue.map(str::to_owned));
+        self.tell_denied(|| Denied::Subscribe { pattern: pattern.clone(), queue: queue.clone() });
+        RegisterError::Denied { pattern, queue }
+    }
+
+    fn tell_denied(&self, denied: impl FnOnce() -> Denied) {
+        let told = || Event::PermissionDenied { client: self.id, name: self.options.name.clone(), denied: denied() };
+        self.shared.hub.tell(told);
+    }
+
+    /// What the permissions mean for a subscription that they allow.
+    pub(super) fn watch_of(&self, subscription: &Subscription) -> Watch {
+        let queue = subscription.queue.as_ref().map(|name| name.as_str());
+        if self.owner.watches(&subscription.pattern, queue) { Watch::Each } else { Watch::No }
+    }
+
+    /// From when this returns, publishes and subscriptions are held to the new permissions. Ends what is no longer allowed, and says
+    /// what that was.
+    pub(crate) fn set_permissions(&self, permissions: Option<Permissions>) -> Vec<SubscriptionInfo> {
+        let rules = permissions.map(|permissions| Rules::new(&permissions));
+        let mut denied: Vec<Arc<Subscription>> = Vec::new();
+        // Subscriptions seen here are dropped with no lock held: one of them may be the last of its kind.
+        let mut seen = Vec::new();
+        self.with_registered(&mut seen, |subscriptions| {
+            let ruled = rules.is_some();
+            // A publish that meets the flag before the rules is let through, and was before them.
+            self.owner.set_rules(rules);
+            self.gate.set_ruled(ruled);
+            for subscription in subscriptions {
+                let queue = subscription.queue.as_ref().map(|name| name.as_str());
+                let allowed = self.owner.may_subscribe(subscription.pattern.as_str(), queue);
+                subscription.set_watch(match (allowed, subscription.outlet.is_direct()) {
+                    (true, _) => self.watch_of(subscription),
+                    (false, true) => Watch::Suspended,
+                    (false, false) => {
+                        denied.push(subscription.clone());
+                        Watch::Suspended
+                    }
+                });
+            }
+        });
+        denied.retain(|subscription| self.end(subscription, CloseReason::PermissionDenied));
+        denied.iter().map(|subscription| subscription.info()).collect()
+    }
+}

@@ -1,0 +1,124 @@
+//! Asking a server about itself: in process, and over HTTP.
+
+use super::listener::Listener;
+use super::monitor::{
+    Connz, ConnzOptions, Healthz, HealthzOptions, HttpPlace, MonitorError, Source, Subsz, SubszOptions, Varz, serve,
+};
+use super::{Server, ServerError, host_of, resolve};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+/// A monitor that is served.
+#[derive(Debug)]
+pub(super) struct Http {
+    listener: Arc<Listener>,
+    pub(super) address: SocketAddr,
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        self.listener.close();
+    }
+}
+
+impl Server {
+    /// Who the server is, what it may do and what it has done so far (M2).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, Server};
+    ///
+    /// let server = Server::bind(&Bus::new(), "127.0.0.1:0")?;
+    /// let varz = server.varz();
+    /// assert_eq!((varz.connections, varz.in_msgs), (0, 0));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn varz(&self) -> Varz {
+        self.registry.monitor.varz(&*self.registry)
+    }
+
+    /// A list of its connections (M3).
+    ///
+    /// # Errors
+    ///
+    /// [`MonitorError`] if open connections are to be sorted by their end or its reason, or a filter by subject names no account.
+    pub fn connz(&self, options: &ConnzOptions) -> Result<Connz, MonitorError> {
+        self.registry.monitor.connz(&*self.registry, options)
+    }
+
+    /// The subscriptions of the bus, and a list of those of connections (M5).
+    ///
+    /// # Errors
+    ///
+    /// [`MonitorError::TestSubject`] if the subject to test with has wildcards or empty tokens.
+    pub fn subsz(&self, options: &SubszOptions) -> Result<Subsz, MonitorError> {
+        self.registry.monitor.subsz(&*self.registry, options)
+    }
+
+    /// Whether it is well (M6).
+    pub fn healthz(&self, options: &HealthzOptions) -> Healthz {
+        self.registry.monitor.healthz(&*self.registry, options)
+    }
+
+    /// Serves the same over HTTP, as nats-server's monitoring port does (M1): `/varz`, `/connz`, `/subsz`, `/healthz` and the rest,
+    /// below `base_path`, which may be empty. Port 0 takes a free one; the address it got is given back. It ends with the server, and
+    /// comes back with [`Server::restart`]. A second call ends the first monitor.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Monitor`] if the address can't be listened on.
+    pub fn monitor(&self, address: &str, base_path: &str) -> Result<SocketAddr, ServerError> {
+        let failed = |source| ServerError::Monitor { address: address.to_owned(), source };
+        let addresses = resolve(address).map_err(|error| match error {
+            ServerError::Bind { address, source } => ServerError::Monitor { address, source },
+            other => other,
+        })?;
+        let configured = addresses.first().map_or(0, |address| i32::from(address.port()));
+        let got = self.open_monitor(&addresses).map_err(failed)?;
+        self.registry.monitor.set_place(HttpPlace {
+            host: host_of(address).to_owned(),
+            port: if configured == 0 { -1 } else { configured },
+            base_path: base_path.to_owned(),
+        });
+        self.registry.log.info(format_args!("Starting http monitor on {}:{}", host_of(address), got.port()));
+        Ok(got)
+    }
+
+    /// Where the monitor is served, if it is.
+    pub fn monitor_address(&self) -> Option<SocketAddr> {
+        self.http.lock().as_ref().map(|http| http.address)
+    }
+
+    pub(super) fn open_monitor(&self, addresses: &[SocketAddr]) -> std::io::Result<SocketAddr> {
+        let mut http = self.http.lock();
+        drop(http.take());
+        let socket = TcpListener::bind(addresses)?;
+        let address = socket.local_addr()?;
+        let listener = {
+            let _within = self.home.handle().enter();
+            Listener::new(socket)?
+        };
+        let registry = self.registry.clone();
+        let answers = {
+            let registry = registry.clone();
+            Arc::new(move |path: &str, query: &str| registry.monitor.answer(&*registry, path, query))
+        };
+        let serving = serve(listener.clone(), registry.bus.clone(), answers);
+        self.home.spawn(async move {
+            tokio::select! {
+                () = serving => {}
+                () = registry.stopped() => {}
+            }
+        });
+        *http = Some(Http { listener, address });
+        Ok(address)
+    }
+
+    /// Notes when the options in force were read, and from which text: shown in `/varz`.
+    pub fn note_configuration(&self, digest: &str) {
+        let mut config = self.registry.config.lock();
+        config.time = self.registry.now();
+        digest.clone_into(&mut config.digest);
+    }
+}

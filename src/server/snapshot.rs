@@ -1,0 +1,154 @@
+//! What a server knows of itself, as the monitor wants it.
+
+use super::connection::{Connection, Interest};
+use super::log::LogLevel;
+use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
+use super::registry::Registry;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+/// How many subscriptions of a closed connection are remembered.
+//
+// DIFFERENCE: nats-server keeps all of them, of 10,000 connections.
+const CLOSED_LIST_MAX: usize = 1_024;
+
+impl Source for Registry {
+    fn identity(&self) -> Identity {
+        let options = self.options();
+        let address = self.address();
+        let config = self.config.lock().clone();
+        Identity {
+            id: self.id(),
+            name: self.name(),
+            version: options.version.as_str().to_owned(),
+            git_commit: None,
+            // As in INFO.
+            go: String::new(),
+            host: address.map(|address| address.ip().to_string()).unwrap_or_default(),
+            port: address.map_or(0, |address| address.port()),
+            start: self.started,
+            config_time: config.time,
+            config_digest: config.digest,
+            options: (*options).clone(),
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let (mut totals, open) = self.totals();
+        for connection in &open {
+            totals.add(&connection.counts());
+        }
+        Counters {
+            connections: open.len(),
+            total_connections: totals.connections,
+            in_msgs: totals.in_msgs,
+            in_bytes: totals.in_bytes,
+            out_msgs: totals.out_msgs,
+            out_bytes: totals.out_bytes,
+            slow_consumers: totals.slow_consumers,
+            stale_connections: totals.stale,
+            stalled_clients: totals.stalls,
+        }
+    }
+
+    fn connections(&self, subscriptions: bool) -> Vec<monitor::Connection> {
+        self.open().iter().map(|connection| picture(connection, self, subscriptions)).collect()
+    }
+
+    fn closed(&self) -> Vec<Arc<ClosedConnection>> {
+        self.closed.list()
+    }
+
+    fn sublist(&self) -> Sublist {
+        let stats = self.bus.stats();
+        let (changes, entries) = (stats.matcher.changes, stats.matcher.entries as u64);
+        Sublist {
+            subscriptions: stats.subscriptions,
+            cache: stats.matcher.cached_routes,
+            // Each entry that is there was added, and each that is not was added and removed.
+            inserts: (changes + entries) / 2,
+            removes: changes.saturating_sub(entries) / 2,
+            matches: stats.matcher.cache_hits + stats.matcher.cache_misses,
+            cache_hits: stats.matcher.cache_hits,
+            average_fanout: if stats.published == 0 { 0.0 } else { stats.routed as f64 / stats.published as f64 },
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_lame() && !self.is_shut()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.bus.clock().wall_time()
+    }
+
+    fn warn(&self, text: std::fmt::Arguments<'_>) {
+        self.log.write(LogLevel::Warn, text);
+    }
+}
+
+/// A connection as it is now, or was when it was closed (M3).
+pub(super) fn picture(connection: &Connection, registry: &Registry, subscriptions: bool) -> monitor::Connection {
+    let state = connection.state.lock();
+    let connect = &state.connect;
+    let redacted = || connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]".to_owned());
+    let shown = [&connect.nkey, &connect.user, &state.user].into_iter().flatten().find(|name| !name.is_empty());
+    let list = match (state.closed, subscriptions) {
+        (Some(_), _) => state.last.1.clone(),
+        (None, true) => list(&state.subscriptions, usize::MAX),
+        (None, false) => Vec::new(),
+    };
+    let counts = connection.counts();
+    let clock = registry.bus.clock();
+    let last_activity = match connection.traffic.last_activity.load(Relaxed) {
+        0 => connection.started,
+        last => clock.wall_time() - clock.now().saturating_sub(Duration::from_millis(last)),
+    };
+    monitor::Connection {
+        cid: connection.cid,
+        address: connection.peer,
+        start: connection.started,
+        last_activity: last_activity.max(connection.started),
+        rtt: Duration::from_nanos(connection.traffic.rtt.load(Relaxed)),
+        pending_bytes: connection.out.pending(),
+        in_msgs: counts.in_msgs,
+        in_bytes: counts.in_bytes,
+        out_msgs: counts.out_msgs,
+        out_bytes: counts.out_bytes,
+        stalls: counts.stalls,
+        subscriptions: if state.closed.is_some() { state.last.0 } else { live(&state.subscriptions).count() },
+        name: connect.name.clone(),
+        lang: connect.lang.clone(),
+        version: connect.version.clone(),
+        user: shown.cloned().or_else(redacted),
+        tls: connection.tls().map(|agreed| Tls {
+            version: agreed.version.clone(),
+            cipher_suite: agreed.cipher.clone(),
+            first: registry.options().tls.as_ref().is_some_and(|tls| tls.handshake_first),
+        }),
+        list,
+    }
+}
+
+/// What is remembered of the subscriptions of a connection that is being closed: how many there were, and some of them.
+pub(super) fn last(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> (usize, Vec<Subscription>) {
+    (live(subscriptions).count(), list(subscriptions, CLOSED_LIST_MAX))
+}
+
+fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {
+    let all = subscriptions.iter().map(|(sid, interest)| (&**sid, interest));
+    all.filter(|(_, interest)| interest.guard.close_reason().is_none())
+}
+
+fn list(subscriptions: &BTreeMap<Box<[u8]>, Interest>, max: usize) -> Vec<Subscription> {
+    let entries = live(subscriptions).map(|(sid, interest)| Subscription {
+        subject: interest.guard.pattern().as_str().to_owned(),
+        queue: interest.queue.clone(),
+        sid: String::from_utf8_lossy(sid).into_owned(),
+        msgs: interest.guard.stats().delivered,
+        max: interest.max,
+    });
+    entries.take(max).collect()
+}

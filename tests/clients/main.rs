@@ -1,0 +1,42 @@
+//! Clients of other languages and of this one, used as applications use them: on Postroom's server and on a real nats-server.
+//!
+//! Goal: an application's tests see no difference. Method: for each client one list of checks, which runs on both servers; every
+//! check is a test of its own on each.
+//!
+//! | client | where | its checks |
+//! |---|---|---|
+//! | nats-py | Python package `nats-py`, in a virtual environment | `python/checks.py` |
+//! | nats.js | Node package `@nats-io/transport-node` | `node/checks.js` |
+//! | the C client | Debian package `libnats-dev` | `c/checks.c` |
+//! | async-nats | a development dependency | `rust/` |
+//!
+//! The first three are fetched by the tests themselves, pinned, into the target directory (the C client by `apt-get`, if the
+//! tests run as root). Where that fails, all their checks fail and say what to do; none is ever skipped.
+
+/// Tests of each check on each server: what `super::report` says of it.
+macro_rules! checks {
+    ($($check:ident),+ $(,)?) => {
+        checks! { @on postroom crate::servers::Postroom: $($check),+ }
+        checks! { @on nats_server crate::servers::RealServer: $($check),+ }
+    };
+    (@on $module:ident $server:ty: $($check:ident),+) => {
+        mod $module {
+            static REPORT: std::sync::LazyLock<crate::script::Report> =
+                std::sync::LazyLock::new(|| super::report::<$server>());
+
+            $(#[test] fn $check() { REPORT.assert_passed(stringify!($check)); })+
+
+            #[test]
+            fn every_check_is_listed() { REPORT.assert_names(&[$(stringify!($check)),+]); }
+        }
+    };
+}
+
+mod c;
+mod node;
+mod python;
+mod rust;
+mod script;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;

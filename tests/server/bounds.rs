@@ -1,0 +1,90 @@
+//! Limits on how much one peer may have: connections, subscriptions, tokens (L5, L6, S11, C24).
+
+use crate::fixture::*;
+use postroom::ServerOptions;
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn l6_one_connection_too_many_is_told_so_and_sent_away() {
+    Fixture::each(ServerOptions::new().max_connections(3), |fixture| {
+        let mut wires: Vec<_> = (0..3).map(|_| fixture.wire()).collect();
+        for _ in 0..10 {
+            assert_eq!(fixture.dial().rest(), ["INFO", "-ERR 'maximum connections exceeded'"]);
+        }
+        for wire in &mut wires {
+            assert_eq!(wire.flush(), NONE);
+        }
+        // One that goes makes room for another.
+        drop(wires.pop());
+        fixture.wait_for_connections(2);
+        wires.push(fixture.wire());
+        assert_eq!(fixture.dial().rest().len(), 2);
+    });
+}
+
+#[test]
+fn l6_without_a_bound_there_is_none() {
+    Fixture::each(ServerOptions::new().max_connections(0), |fixture| {
+        let wires: Vec<_> = (0..50).map(|_| fixture.wire()).collect();
+        assert_eq!(fixture.connections(), wires.len());
+    });
+}
+
+#[test]
+fn l5_c24_at_the_bound_every_sub_is_refused_until_one_ends() {
+    Fixture::each(ServerOptions::new().max_subscriptions(2), |fixture| {
+        let full = ["-ERR 'maximum subscriptions exceeded'"];
+        let mut wire = fixture.wire();
+        assert_eq!(wire.ask("SUB a 1\r\nSUB b 2\r\n"), NONE);
+        assert_eq!(wire.ask("SUB c 3\r\n"), full);
+        assert_eq!(wire.ask("SUB a 1\r\n"), full, "even one that is there already");
+        assert_eq!(wire.ask("UNSUB 1\r\nSUB c 3\r\n"), NONE);
+        assert_eq!(wire.ask("SUB d 4\r\n"), full);
+        // One that has had all it wanted makes room as well.
+        assert_eq!(wire.ask("UNSUB 2 1\r\n"), NONE);
+        assert_eq!(wire.ask("SUB d 4\r\n"), full);
+        fixture.client().publish("b", "").unwrap();
+        assert_eq!(wire.ask("SUB d 4\r\n"), ["MSG b 2 0|"]);
+        // Others have a bound of their own.
+        assert_eq!(fixture.wire().ask("SUB a 1\r\nSUB b 2\r\n"), NONE);
+    });
+}
+
+#[test]
+fn s11_a_subject_with_too_many_tokens_is_refused() {
+    Fixture::each(ServerOptions::new().max_subscription_tokens(3), |fixture| {
+        let mut wire = fixture.wire();
+        assert_eq!(wire.ask("SUB a.b.c 1\r\n"), NONE);
+        let text = r#"-ERR 'Permissions Violation for Subscription to "a.b.c.d", too many tokens'"#;
+        assert_eq!(wire.ask("SUB a.b.c.d 2\r\n"), [text]);
+        // It does not hold for publishing.
+        assert_eq!(wire.ask("PUB a.b.c.d.e 0\r\n\r\n"), NONE);
+    });
+}
+
+#[test]
+fn l4_each_size_up_to_the_bound_is_taken() {
+    Fixture::each(ServerOptions::new().max_payload(10), |fixture| {
+        let mut wire = fixture.wire();
+        assert_eq!(wire.info["max_payload"], 10);
+        assert_eq!(wire.ask("SUB foo 1\r\nPUB foo 10\r\n0123456789\r\n"), ["MSG foo 1 10|0123456789"]);
+        // In process the bus's own bound holds, not the server's.
+        fixture.client().publish("foo", "0123456789A").unwrap();
+        assert_eq!(wire.flush(), ["MSG foo 1 11|0123456789A"]);
+        wire.send("PUB foo 11\r\n");
+        assert_eq!(wire.rest(), ["-ERR 'Maximum Payload Violation'"]);
+    });
+}
+
+#[test]
+fn h4_a_server_without_headers_says_so() {
+    Fixture::each(ServerOptions::new().headers(false), |fixture| {
+        let mut wire = fixture.dial();
+        wire.expect("INFO");
+        assert_eq!(wire.info["headers"], false);
+        // C10: no_responders needs them.
+        wire.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nHPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\n");
+        assert_eq!(wire.rest(), NONE);
+    });
+}

@@ -1,0 +1,24 @@
+//! The server, seen from the wire and from the bus behind it.
+//!
+//! Goal: what the parts of the server do together: lifecycles, clients of both kinds side by side, time, credentials,
+//! permissions, TLS, peers that mean no good, changes while it runs. The protocol itself is tested beside it, and against the
+//! real server elsewhere. Method: raw clients over sockets and pipes, a clock that is moved by hand, and counts that must
+//! balance.
+
+mod auth;
+mod bounds;
+mod ending;
+mod fixture;
+mod garbage;
+mod keep_alive;
+mod lame_duck;
+mod ledger;
+mod lifecycle;
+// mod permissions;
+mod runtimes;
+mod slow;
+mod storms;
+mod stress;
+mod tls;
+mod together;
+mod wire;
