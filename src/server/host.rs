@@ -185,13 +185,15 @@ impl Host for Desk {
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            interest.max = Some(max);
+            let had_one = interest.max.replace(max).is_some();
             let left = max.saturating_sub(interest.before);
             if left > 0 {
                 interest.guard.unsubscribe_after(left);
             }
             if left > 0 && interest.guard.close_reason().is_none() {
-                state.limited.push(sid.into());
+                if !had_one {
+                    state.limited.push(sid.into());
+                }
                 return;
             }
         }

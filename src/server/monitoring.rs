@@ -100,6 +100,7 @@ impl Server {
             Listener::new(socket)?
         };
         let registry = self.registry.clone();
+        let stops = registry.stops();
         let answers = {
             let registry = registry.clone();
             Arc::new(move |path: &str, query: &str| registry.monitor.answer(&*registry, path, query))
@@ -108,7 +109,7 @@ impl Server {
         self.home.spawn(async move {
             tokio::select! {
                 () = serving => {}
-                () = registry.stopped() => {}
+                () = registry.stopped_since(stops) => {}
             }
         });
         *http = Some(Http { listener, address });

@@ -81,7 +81,7 @@ pub(crate) fn connections(server: &Server) -> usize {
 
 /// Waits for a state that others bring about.
 #[track_caller]
-pub(crate) fn wait_until(state: impl Fn() -> bool) {
+pub(crate) fn wait_until(mut state: impl FnMut() -> bool) {
     let start = Instant::now();
     while !state() {
         assert!(start.elapsed() < FOREVER, "it did not come");

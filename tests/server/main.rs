@@ -14,7 +14,7 @@ mod keep_alive;
 mod lame_duck;
 mod ledger;
 mod lifecycle;
-// mod permissions;
+mod permissions;
 mod runtimes;
 mod slow;
 mod storms;
