@@ -99,7 +99,8 @@ struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, ConnectOptions, Denied, Event, Events, Sleep, SlowConsumer,
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Sleep,
+    SlowConsumer,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

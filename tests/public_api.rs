@@ -50,6 +50,7 @@ fn what_is_awaited_goes_to_any_executor() {
     future::<PublishFuture>();
     future::<DrainFuture>();
     future::<Sleep>();
+    future::<Closed>();
     stream::<Subscriber>();
     stream::<Answers>();
     stream::<Events>();

@@ -4,7 +4,7 @@ use super::event::Hub;
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Totals};
 use crate::clock::{Clock, Timers};
-use crate::delivery::{Overflow, Policy};
+use crate::delivery::{Overflow, Policy, WakeList};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng::{self, Rng};
@@ -120,6 +120,7 @@ impl BusBuilder {
             usual: Arc::new(usual),
             boundless: Arc::new(boundless),
             phase: AtomicU8::new(Phase::Open as u8),
+            ended: WakeList::default(),
             connections: Mutex::new(BTreeMap::new()),
             next_connection: AtomicU64::new(1),
             open: AtomicUsize::new(0),

@@ -3,6 +3,7 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `builder` | what a bus can be built with |
+//! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
 //! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
@@ -13,6 +14,7 @@
 //! | `stats` | counters and the snapshot of them |
 
 mod builder;
+mod closed;
 mod connection;
 mod event;
 mod inbox;
@@ -23,6 +25,7 @@ mod sleep;
 mod stats;
 
 pub use builder::{BuildError, BusBuilder};
+pub use closed::Closed;
 pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
@@ -35,7 +38,7 @@ pub use stats::{BusStats, ClientStats};
 use crate::account::{Account, Subscription, Totals};
 use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
-use crate::delivery::{CloseReason, Policy};
+use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
 use crate::rng::Rng;
 use crate::subject::check_subject;
@@ -84,6 +87,8 @@ pub(crate) struct Shared {
     /// The bounds of what queues nothing itself: as large as can be counted.
     pub(crate) boundless: Arc<Policy>,
     phase: AtomicU8,
+    /// Who waits for the end.
+    ended: WakeList,
     /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
     next_connection: AtomicU64,
@@ -192,6 +197,29 @@ impl Bus {
         self.shared.close();
     }
 
+    /// Waits until the bus is closed without blocking a thread: for parts of a program that end with it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let bus = Bus::new();
+    /// let mut closed = std::pin::pin!(bus.closed());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(closed.as_mut().poll(&mut cx), Poll::Pending);
+    /// bus.close();
+    /// assert_eq!(closed.as_mut().poll(&mut cx), Poll::Ready(()));
+    /// ```
+    pub fn closed(&self) -> Closed {
+        Closed::new(self.shared.clone())
+    }
+
     /// Whether the bus was closed.
     pub fn is_closed(&self) -> bool {
         self.shared.phase() == Phase::Closed
@@ -224,6 +252,7 @@ impl Shared {
             connection.close(CloseReason::BusClosed);
         }
         self.hub.close();
+        self.ended.wake_all();
     }
 
     /// A connection was closed.

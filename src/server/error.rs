@@ -35,6 +35,9 @@ pub enum ServerError {
     /// An option that can't change while the server runs.
     #[error(transparent)]
     Reload(#[from] ReloadError),
+    /// The bus is closed: there is nothing left to serve.
+    #[error("the bus is closed")]
+    BusClosed,
     /// The server has no listener that could be opened again.
     #[error("the server listens nowhere: it was made without an address")]
     NoListener,

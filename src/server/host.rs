@@ -128,7 +128,7 @@ impl Host for Desk {
             self.renew(&sid, interest);
         }
         // A reload that looked at the connections just before this one had its client.
-        if !Arc::ptr_eq(&options, &self.registry.options()) {
+        if options.auth != self.registry.options().auth {
             reload::recognise_again(&self.registry, &self.connection);
         }
         Ok(())
@@ -185,13 +185,15 @@ impl Host for Desk {
         let mut state = self.connection.state.lock();
         let Some(interest) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            interest.max = Some(max);
+            let had_one = interest.max.replace(max).is_some();
             let left = max.saturating_sub(interest.before);
             if left > 0 {
                 interest.guard.unsubscribe_after(left);
             }
             if left > 0 && interest.guard.close_reason().is_none() {
-                state.limited.push(sid.into());
+                if !had_one {
+                    state.limited.push(sid.into());
+                }
                 return;
             }
         }

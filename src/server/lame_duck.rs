@@ -8,13 +8,17 @@ use std::time::Duration;
 /// The longest time between the ends of two connections.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Tells the clients, waits, and closes their connections one by one; then the server is shut.
-pub(super) async fn fade(registry: Arc<Registry>) {
+/// Tells the clients, waits, and closes their connections one by one; then the server is shut. Stops at once if the server was
+/// shut since there were so many [`Registry::stops`]: it may have been opened again.
+pub(super) async fn fade(registry: Arc<Registry>, stops: u64) {
     let options = registry.options();
+    if registry.stops() != stops {
+        return;
+    }
     for connection in registry.open() {
         connection.tell(&registry);
     }
-    if !pause(&registry, options.lame_duck_grace).await {
+    if !pause(&registry, stops, options.lame_duck_grace).await {
         return;
     }
     registry.log.info(format_args!("Closing existing clients"));
@@ -27,17 +31,18 @@ pub(super) async fn fade(registry: Arc<Registry>) {
         connection.close(Close::ServerShutdown, None);
         // Half of its share at least, so that they don't all come back at once.
         let pieces = 512 + (registry.bus.random() % 512) as u32;
-        if at < last && !pause(&registry, share / 1_024 * pieces).await {
+        if at < last && !pause(&registry, stops, share / 1_024 * pieces).await {
             return;
         }
     }
-    registry.shut();
+    registry.shut_first_since(stops);
 }
 
 /// False if the server was shut meanwhile.
-async fn pause(registry: &Registry, time: Duration) -> bool {
+async fn pause(registry: &Registry, stops: u64, time: Duration) -> bool {
     tokio::select! {
+        biased;
+        () = registry.stopped_since(stops) => false,
         () = registry.bus.sleep(time) => true,
-        () = registry.stopped() => false,
     }
 }

@@ -64,6 +64,8 @@ pub(super) async fn listen(listener: Arc<Listener>, registry: Arc<Registry>) {
             Ok((stream, peer)) => {
                 tokio::spawn(welcome(stream, peer, registry.clone()));
             }
+            // The peer was quicker to go than we to let it in.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => registry.bus.sleep(BREATH).await,
         }
     }
@@ -119,10 +121,10 @@ fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>
 
 /// INFO; and if there is no place for the connection, its end (L6).
 fn greet(session: &mut Session, desk: &mut Desk, connection: &Connection, admitted: Result<(), NotLetIn>) {
-    session.greet(desk);
     match admitted {
-        Ok(()) => {}
+        Ok(()) => session.greet(desk),
         Err(NotLetIn::Full) => {
+            session.greet(desk);
             connection.close(Close::MaxConnectionsExceeded, Some(&Refusal::MaxConnections));
         }
         Err(NotLetIn::Shut) => {
@@ -170,9 +172,14 @@ async fn secure(
     };
     let mut handshake = pin!(handshake);
     let stream = tokio::select! {
+        // First, so that one who is not let in is told why.
+        biased;
         done = &mut handshake => done?,
+        () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
         () = registry.bus.sleep(timeout) => return Err(io::ErrorKind::TimedOut.into()),
     };
+    // It may have been nudged meanwhile.
+    connection.nudge();
     connection.note_tls(tls::agreed(stream.get_ref().1));
     if first {
         greet(session, desk, connection, admitted);

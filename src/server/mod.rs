@@ -71,6 +71,7 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
 
 /// A server that real NATS clients attach to; dropping it stops it.
 ///
@@ -95,8 +96,35 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct Server {
     registry: Arc<Registry>,
     home: Home,
-    listener: Mutex<Option<Arc<Listener>>>,
-    http: Mutex<Option<Http>>,
+    doors: Arc<Doors>,
+    /// Held while it is shut down, restarted or sent into lame duck mode: one after the other.
+    control: Mutex<()>,
+    /// Ends the server when the bus ends.
+    watch: JoinHandle<()>,
+}
+
+/// Where others come in, while they may.
+#[derive(Debug, Default)]
+struct Doors {
+    clients: Mutex<Option<Arc<Listener>>>,
+    monitor: Mutex<Option<Http>>,
+}
+
+impl Doors {
+    /// No client can dial any more when it returns.
+    fn close_to_clients(&self) {
+        let listener = self.clients.lock().take();
+        if let Some(listener) = listener {
+            listener.close();
+        }
+    }
+
+    /// Nobody can.
+    fn close(&self) {
+        self.close_to_clients();
+        let monitor = self.monitor.lock().take();
+        drop(monitor);
+    }
 }
 
 impl Server {
@@ -125,11 +153,19 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::Options`] if options contradict each other, [`ServerError::Tls`] if certificates or keys can't be used,
-    /// [`ServerError::Runtime`] if there is no runtime and none can be started.
+    /// [`ServerError::Runtime`] if there is no runtime and none can be started, [`ServerError::BusClosed`].
     pub fn new(bus: &Bus, options: ServerOptions) -> Result<Self, ServerError> {
         let registry = Registry::new(bus.clone(), options)?;
         let home = Home::find().map_err(ServerError::Runtime)?;
-        Ok(Server { registry, home, listener: Mutex::new(None), http: Mutex::new(None) })
+        let doors = Arc::<Doors>::default();
+        let watch = home.spawn(end_with_bus(registry.clone(), doors.clone()));
+        let server = Server { registry, home, doors, control: Mutex::new(()), watch };
+        server.unless_bus_closed()
+    }
+
+    /// The server, if there is still something to serve.
+    fn unless_bus_closed(self) -> Result<Self, ServerError> {
+        if self.bus().is_closed() { Err(ServerError::BusClosed) } else { Ok(self) }
     }
 
     /// A server with the default options for one connection, over this stream. Dropping it ends the connection.
@@ -219,11 +255,13 @@ impl Server {
     /// Blocking: on a runtime of its own it waits until the connections are closed, up to one second for those that don't take
     /// what waits for them. Within a runtime it does not wait.
     pub fn shutdown(&self) {
-        if let Some(listener) = self.listener.lock().take() {
-            listener.close();
-        }
+        let _control = self.control.lock();
+        self.shut();
+    }
+
+    fn shut(&self) {
+        self.doors.close();
         self.registry.shut();
-        drop(self.http.lock().take());
         if self.home.may_block() {
             self.registry.wait_until_empty();
         }
@@ -235,17 +273,23 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] or [`ServerError::Monitor`] if a port was
-    /// taken meanwhile.
+    /// taken meanwhile, [`ServerError::BusClosed`]. Then it is shut down.
     pub fn restart(&self) -> Result<(), ServerError> {
         let address = self.address().ok_or(ServerError::NoListener)?;
+        let _control = self.control.lock();
         let monitor = self.monitor_address();
-        self.shutdown();
+        self.shut();
         self.registry.reopen();
-        if let Some(monitor) = monitor {
-            let failed = |source| ServerError::Monitor { address: monitor.to_string(), source };
-            self.open_monitor(&[monitor]).map_err(failed)?;
-        }
-        self.open(&[address], &address.to_string())
+        let open = || {
+            if let Some(monitor) = monitor {
+                let failed = |source| ServerError::Monitor { address: monitor.to_string(), source };
+                self.open_monitor(&[monitor]).map_err(failed)?;
+            }
+            self.open(&[address], &address.to_string())?;
+            // Once the bus is closed, nobody comes to end the server but those who restart it.
+            if self.bus().is_closed() { Err(ServerError::BusClosed) } else { Ok(()) }
+        };
+        open().inspect_err(|_| self.shut())
     }
 
     /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
@@ -271,9 +315,11 @@ impl Server {
     /// # Ok::<_, postroom::ServerError>(())
     /// ```
     pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
-        let changes = config::server_changes(&self.registry.options(), &options)?;
+        let _control = self.control.lock();
+        let before = self.registry.options();
+        let changes = config::server_changes(&before, &options)?;
         self.registry.set_options(options)?;
-        reload::enforce(&self.registry);
+        reload::enforce(&self.registry, &before);
         Ok(changes)
     }
 
@@ -286,23 +332,23 @@ impl Server {
     /// connections are closed one by one; then the server is shut down. Returns at once; see [`Server::wait`]. Without connections it
     /// shuts down at once. Does nothing if it was called before.
     pub fn lame_duck(&self) {
+        let _control = self.control.lock();
+        let stops = self.registry.stops();
         if !self.registry.become_lame() {
             return;
         }
         self.registry.log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
-        if let Some(listener) = self.listener.lock().take() {
-            listener.close();
-        }
+        self.doors.close_to_clients();
         if self.registry.open().is_empty() {
-            self.shutdown();
+            self.shut();
         } else {
-            self.home.spawn(lame_duck::fade(self.registry.clone()));
+            self.home.spawn(lame_duck::fade(self.registry.clone(), stops));
         }
     }
 
     /// Completes once the server is shut down, be it at the end of lame duck mode. Cancel-safe.
     pub async fn stopped(&self) {
-        self.registry.stopped().await;
+        self.registry.stopped_since(self.registry.stops()).await;
     }
 
     /// Blocks until the server is shut down.
@@ -311,7 +357,7 @@ impl Server {
     ///
     /// Within a runtime, where [`Server::stopped`] is to be used.
     pub fn wait(&self) {
-        self.home.handle().block_on(self.registry.stopped());
+        self.home.handle().block_on(self.stopped());
         self.registry.wait_until_empty();
     }
 
@@ -345,7 +391,7 @@ impl Server {
             }
         }
         self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
-        if let Some(before) = self.listener.lock().replace(listener) {
+        if let Some(before) = self.doors.clients.lock().replace(listener) {
             before.close();
         }
         Ok(())
@@ -362,8 +408,16 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {
     address.to_socket_addrs().map(Iterator::collect).map_err(failed)
 }
 
+/// Ends the server when the bus ends: its clients would wait for messages that can no longer come.
+async fn end_with_bus(registry: Arc<Registry>, doors: Arc<Doors>) {
+    registry.bus.closed().await;
+    doors.close();
+    registry.shut();
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        self.watch.abort();
         self.shutdown();
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Registry {
     tls: RwLock<Option<TlsAcceptor>>,
     identity: RwLock<Identity>,
     pub(super) started: SystemTime,
-    /// In lame duck mode (C19). ORDERING: Relaxed; who must know is told through the list of connections' lock.
+    /// In lame duck mode (C19). ORDERING: Relaxed; who lets in connections, and who tells them, both take the lock of the list after.
     lame: AtomicBool,
     next_cid: AtomicU64,
     all: Mutex<All>,
@@ -50,6 +50,8 @@ struct All {
     open: BTreeMap<u64, Arc<Connection>>,
     /// Nobody is let in any more.
     shut: bool,
+    /// How often it was shut: tells those who began before a restart that they are too late.
+    stops: u64,
     counts: Totals,
 }
 
@@ -253,7 +255,7 @@ impl Registry {
         let max = self.options().max_connections;
         let mut all = self.all.lock();
         all.counts.connections += 1;
-        if all.shut {
+        if all.shut || self.is_lame() {
             return Err(NotLetIn::Shut);
         }
         if max > 0 && all.open.len() >= max {
@@ -292,11 +294,24 @@ impl Registry {
 
     /// Lets nobody in until it is opened again, and closes all there are.
     pub(super) fn shut(&self) {
+        self.shut_unless(|_| false);
+    }
+
+    /// As [`Registry::shut`], unless it was shut since there were so many [`Registry::stops`].
+    pub(super) fn shut_first_since(&self, stops: u64) {
+        self.shut_unless(|all| all.stops != stops);
+    }
+
+    fn shut_unless(&self, late: impl FnOnce(&All) -> bool) {
         let open: Vec<_> = {
             let mut all = self.all.lock();
+            if late(&all) {
+                return;
+            }
             if !std::mem::replace(&mut all.shut, true) {
                 self.log.info(format_args!("Initiating Shutdown..."));
             }
+            all.stops += 1;
             all.open.values().cloned().collect()
         };
         for connection in open {
@@ -309,10 +324,19 @@ impl Registry {
         self.all.lock().shut
     }
 
-    /// Waits until it is shut.
-    pub(super) async fn stopped(&self) {
+    /// How often it was shut so far.
+    pub(super) fn stops(&self) -> u64 {
+        self.all.lock().stops
+    }
+
+    /// Waits until it is shut, or was since there were so many [`Registry::stops`]. Cancel-safe.
+    pub(super) async fn stopped_since(&self, stops: u64) {
         let stopped = self.stopped.notified();
-        if !self.is_shut() {
+        let over = {
+            let all = self.all.lock();
+            all.shut || all.stops != stops
+        };
+        if !over {
             stopped.await;
         }
     }

@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod cancel;
+mod closed;
 mod executor;
 mod many;
 mod publish_async;

@@ -51,9 +51,9 @@ mod lenient;
 mod lifecycle;
 #[cfg(feature = "server")]
 mod on_the_wire;
+mod permissions;
 #[cfg(feature = "server")]
 mod places;
-mod permissions;
 mod queue_groups;
 mod requests;
 mod subjects;

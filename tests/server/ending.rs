@@ -1,7 +1,7 @@
 //! The bus ends while clients are connected through a server.
 
 use crate::fixture::*;
-use postroom::{Bus, Server, ServerOptions};
+use postroom::{Bus, Server, ServerError, ServerOptions};
 
 #[test]
 fn closing_the_bus_ends_all_connections_and_the_server() {
@@ -46,14 +46,15 @@ fn draining_the_bus_ends_with_the_end_of_all_connections() {
 }
 
 #[test]
-fn a_server_on_a_closed_bus_lets_nobody_stay() {
+fn on_a_closed_bus_no_server_starts_or_restarts() {
     let bus = Bus::new();
+    let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
     bus.close();
-    let server = Server::new(&bus, ServerOptions::new()).unwrap();
-    let mut wire = crate::wire::Wire::pipe(server.open_pipe());
-    // Whether it was greeted before that was noticed is open.
-    assert!(wire.rest().iter().all(|op| op == "INFO"));
-    server.wait();
+    assert!(matches!(server.restart(), Err(ServerError::BusClosed)));
+    let refused = std::net::TcpStream::connect(server.address().unwrap()).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(matches!(Server::bind(&bus, "127.0.0.1:0"), Err(ServerError::BusClosed)));
+    assert!(matches!(Server::pipe(&bus), Err(ServerError::BusClosed)));
 }
 
 #[test]

@@ -74,14 +74,12 @@ impl Fixture {
 }
 
 pub(crate) fn connections(server: &Server) -> usize {
-    let text = format!("{server:?}");
-    let (_, after) = text.split_once("connections: ").expect("Debug tells");
-    after.split([',', ' ']).next().and_then(|count| count.parse().ok()).expect("a number")
+    usize::try_from(server.varz().connections).expect("a number")
 }
 
 /// Waits for a state that others bring about.
 #[track_caller]
-pub(crate) fn wait_until(state: impl Fn() -> bool) {
+pub(crate) fn wait_until(mut state: impl FnMut() -> bool) {
     let start = Instant::now();
     while !state() {
         assert!(start.elapsed() < FOREVER, "it did not come");

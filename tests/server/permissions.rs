@@ -2,7 +2,9 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{AllowResponses, ConnectOptions, Permissions, PublishError, ServerOptions, SubscribeError, SubscribeOptions, User};
+use postroom::{
+    AllowResponses, ConnectOptions, Permissions, PublishError, ServerOptions, SubscribeError, SubscribeOptions, User,
+};
 use std::time::Duration;
 
 const NONE: [&str; 0] = [];
@@ -233,8 +235,12 @@ fn p4_texts_are_quoted_as_go_does_and_the_connection_stays() {
     let nothing = Permissions::new().deny_publish(pattern(">")).deny_subscribe(pattern(">"));
     Fixture::each(with_ann(nothing), |fixture| {
         let mut ann = fixture.wire_with(ANN);
-        for (subject, quoted) in [("a\"b", "a\\\"b"), ("a\\b", "a\\\\b"), ("a'b", "a'b"), ("ä", "ä"), ("a\u{1}b", "a\\x01b")] {
-            for (op, what) in [(format!("PUB {subject} 0\r\n\r\n"), "Publish"), (format!("SUB {subject} 1\r\n"), "Subscription")] {
+        for (subject, quoted) in
+            [("a\"b", "a\\\"b"), ("a\\b", "a\\\\b"), ("a'b", "a'b"), ("ä", "ä"), ("a\u{1}b", "a\\x01b")]
+        {
+            for (op, what) in
+                [(format!("PUB {subject} 0\r\n\r\n"), "Publish"), (format!("SUB {subject} 1\r\n"), "Subscription")]
+            {
                 assert_eq!(ann.ask(op), [format!("-ERR 'Permissions Violation for {what} to \"{quoted}\"'")]);
             }
         }

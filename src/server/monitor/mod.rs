@@ -45,6 +45,7 @@ pub(crate) use http::serve;
 pub(crate) use source::{
     ClosedConnection, ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls,
 };
+pub(crate) use text::go_duration;
 
 use parking_lot::Mutex;
 use process::Usage;
