@@ -134,7 +134,10 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
 
 /// What is remembered of the subscriptions of a connection that is being closed: how many there were, and some of them.
 pub(super) fn last(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> (usize, Vec<Subscription>) {
-    (live(subscriptions).count(), list(subscriptions, CLOSED_LIST_MAX))
+    let mut list = list(subscriptions, CLOSED_LIST_MAX);
+    // As nats-server, which lifts the bounds before it lets subscriptions go.
+    list.iter_mut().for_each(|subscription| subscription.max = None);
+    (live(subscriptions).count(), list)
 }
 
 fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {

@@ -3,36 +3,15 @@
 //! Needs nats-server 2.15.1: see `NatsServer::get`. `POSTROOM_SEQUENCES` sets how many random sequences are run.
 #![allow(missing_docs)]
 
+mod harness;
 #[path = "../support/mod.rs"]
 mod support;
 
-use postroom::{Bus, Server};
-use support::differential::campaign::{Settings, campaign};
-use support::differential::profile::Profile;
-use support::differential::run::Target;
-use support::nats_server::NatsServer;
-use support::wire::dial;
-
-/// The real server, configured so.
-fn real(profile: &Profile) -> Target {
-    let server = NatsServer::start(profile.config);
-    let open = move || {
-        let stream = dial(&server.addr());
-        stream.unwrap_or_else(|error| panic!("nats-server has gone: {error}; its last words:\n{}", server.log()))
-    };
-    Target::new(open, &profile.connect())
-}
-
-/// Ours, configured alike.
-fn ours(profile: &Profile) -> Target {
-    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", (profile.options)()).expect("a free port");
-    let addr = server.address().expect("it listens").to_string();
-    let open = move || {
-        let _keep = &server;
-        dial(&addr).expect("it listens")
-    };
-    Target::new(open, &profile.connect())
-}
+use harness::cases;
+use harness::campaign::{Settings, campaign};
+use harness::profile::MIX;
+use harness::servers::{ours, real};
+use postroom::server::Config;
 
 #[test]
 fn ours_and_the_real_server_are_equal() {
@@ -41,9 +20,24 @@ fn ours_and_the_real_server_are_equal() {
     println!("{report}");
 }
 
+/// What the others rest on: the sequences leave nothing to luck that the tolerances do not allow for.
 #[test]
 fn two_real_servers_are_equal() {
-    let report = campaign(&Settings::from_environment(200), &|profile| [real(profile), real(profile)]);
+    let report = campaign(&Settings::from_environment(300), &|profile| [real(profile), real(profile)]);
     assert!(report.failures.is_empty(), "{report}");
+}
+
+#[test]
+fn directed_cases_are_as_written_down() {
+    let report = cases::run_all();
+    assert!(report.wrong.is_empty(), "{report}");
     println!("{report}");
+}
+
+#[test]
+fn both_languages_configure_alike() {
+    for profile in MIX {
+        let parsed = Config::parse(profile.config, None).unwrap_or_else(|error| panic!("{}: {error}", profile.name));
+        assert_eq!(parsed.server_options(), (profile.options)(), "{}", profile.name);
+    }
 }

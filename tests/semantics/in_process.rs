@@ -10,26 +10,33 @@ pub struct InProcess(Bus);
 
 impl System for InProcess {
     fn start(setup: Setup) -> Self {
-        let mut limits = Limits::default();
-        limits.max_payload = setup.max_payload.unwrap_or(limits.max_payload);
-        limits.max_subscriptions = setup.max_subscriptions.unwrap_or(limits.max_subscriptions);
-        InProcess(Bus::builder().limits(limits).seed(1).build())
+        InProcess(bus(setup))
     }
 
+    /// A publish has arrived when it returns.
     fn connect_with(&self, with: With) -> Box<dyn Connection> {
-        connect(&self.0, with)
+        connect(&self.0, with, || {})
     }
 }
 
-pub fn connect(bus: &Bus, with: With) -> Box<dyn Connection> {
+pub fn bus(setup: Setup) -> Bus {
+    let mut limits = Limits::default();
+    limits.max_payload = setup.max_payload.unwrap_or(limits.max_payload);
+    limits.max_subscriptions = setup.max_subscriptions.unwrap_or(limits.max_subscriptions);
+    Bus::builder().limits(limits).seed(1).build()
+}
+
+/// A client of `bus`; `flush` is to return when what the bus has taken in has arrived wherever it goes.
+pub fn connect(bus: &Bus, with: With, flush: impl Fn() + Send + Sync + 'static) -> Box<dyn Connection> {
     let options = ConnectOptions::new().no_responders(!with.without_no_responders);
     let client = bus.connect_with(if with.no_echo { options.no_echo() } else { options });
-    Box::new(Conn { client, capacity: with.capacity })
+    Box::new(Conn { client, capacity: with.capacity, flush: Box::new(flush) })
 }
 
 struct Conn {
     client: Client,
     capacity: Option<usize>,
+    flush: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Connection for Conn {
@@ -81,8 +88,9 @@ impl Connection for Conn {
         self.client.new_inbox().to_string()
     }
 
-    /// A publish has arrived when it returns.
-    fn flush(&self) {}
+    fn flush(&self) {
+        (self.flush)();
+    }
 
     fn drain(&self) -> Box<dyn FnOnce() + '_> {
         let drain = self.client.drain();

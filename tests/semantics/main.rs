@@ -4,7 +4,9 @@
 //! numbered as in the list of rules; `on_every_system!` makes a test of it for each system there is:
 //!
 //! - `in_process`: the clients of a bus;
-//! - `nats_server`: async-nats connected to a real nats-server.
+//! - `nats_server`: async-nats connected to a real nats-server;
+//! - `our_server`: async-nats connected to a server on a bus;
+//! - `in_process_beside_wire` and `wire_beside_in_process`: both kinds on one bus, by turns, beginning with the one or the other.
 #![allow(missing_docs, unreachable_pub)]
 
 /// Turns functions over a [`system::System`] into tests, one for each system.
@@ -15,8 +17,21 @@ macro_rules! on_every_system {
         }
         #[cfg(feature = "server")]
         mod nats_server {
-            use crate::{nats_server::NatsServer, on_the_wire::OnTheWire};
+            use crate::{on_the_wire::OnTheWire, support::nats_server::NatsServer};
             $(#[test] fn $rule() { super::$rule::<OnTheWire<NatsServer>>(); })+
+        }
+        #[cfg(feature = "server")]
+        mod our_server {
+            use crate::{on_the_wire::OnTheWire, places::Postroom};
+            $(#[test] fn $rule() { super::$rule::<OnTheWire<Postroom>>(); })+
+        }
+        #[cfg(feature = "server")]
+        mod in_process_beside_wire {
+            $(#[test] fn $rule() { super::$rule::<crate::places::Mixed<false>>(); })+
+        }
+        #[cfg(feature = "server")]
+        mod wire_beside_in_process {
+            $(#[test] fn $rule() { super::$rule::<crate::places::Mixed<true>>(); })+
         }
     };
 }
@@ -35,11 +50,14 @@ mod in_process;
 mod lenient;
 mod lifecycle;
 #[cfg(feature = "server")]
-mod nats_server;
-#[cfg(feature = "server")]
 mod on_the_wire;
 mod permissions;
+#[cfg(feature = "server")]
+mod places;
 mod queue_groups;
 mod requests;
 mod subjects;
+#[cfg(feature = "server")]
+#[path = "../support/mod.rs"]
+mod support;
 mod system;

@@ -4,9 +4,7 @@
 //! |---|---|
 //! | `nats_server` | finds the real nats-server, starts it on a free port, ends it |
 //! | `wire` | a connection of raw bytes, and what comes back, taken apart |
-//! | `differential` | the same bytes on two servers, and whether anybody could see a difference |
 #![allow(dead_code, reason = "each target uses a part")]
 
-pub(crate) mod differential;
 pub(crate) mod nats_server;
 pub(crate) mod wire;

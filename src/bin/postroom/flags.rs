@@ -115,7 +115,9 @@ impl Flags {
     pub(crate) fn parse(arguments: &[String]) -> Result<(Flags, Vec<String>), String> {
         let mut flags = Flags::default();
         let mut rest = arguments.iter();
-        while let Some(argument) = rest.clone().next().filter(|argument| argument.len() > 1 && argument.starts_with('-')) {
+        while let Some(argument) =
+            rest.clone().next().filter(|argument| argument.len() > 1 && argument.starts_with('-'))
+        {
             rest.next();
             let name = argument.strip_prefix("--").unwrap_or(&argument[1..]);
             if name.is_empty() {
@@ -124,7 +126,8 @@ impl Flags {
             if name.starts_with(['-', '=']) {
                 return Err(format!("bad flag syntax: {argument}"));
             }
-            let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
+            let (name, value) =
+                name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
             let place = flags.place(name).ok_or_else(|| format!("flag provided but not defined: -{name}"))?;
             let mut needed = || {
                 let next = || rest.next().cloned().ok_or_else(|| format!("flag needs an argument: -{name}"));
@@ -239,7 +242,10 @@ mod tests {
 
     #[test]
     fn a_switch_takes_a_value_only_after_an_equals_sign() {
-        assert_eq!(parse("-D false").unwrap(), (Flags { debug: Some(true), ..Flags::default() }, vec!["false".to_owned()]));
+        assert_eq!(
+            parse("-D false").unwrap(),
+            (Flags { debug: Some(true), ..Flags::default() }, vec!["false".to_owned()])
+        );
         assert_eq!(flags("-D=false -DV -T=0").debug, Some(false));
         assert_eq!(flags("-DVV").debug_and_verbose_trace, Some(true));
         assert_eq!(flags("-js").jetstream, Some(true));
@@ -248,7 +254,9 @@ mod tests {
     #[test]
     fn all_names_of_the_usage_are_taken() {
         let mut names = 0;
-        for word in USAGE.split([' ', ',', '\n']).filter(|word| word.starts_with('-') && word.len() > 1 && *word != "-1") {
+        for word in
+            USAGE.split([' ', ',', '\n']).filter(|word| word.starts_with('-') && word.len() > 1 && *word != "-1")
+        {
             names += 1;
             let name = word.trim_start_matches('-');
             assert!(Flags::default().place(name).is_some(), "{word}");

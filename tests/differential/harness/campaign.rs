@@ -1,6 +1,6 @@
 //! Many sequences on two servers; a failure, shrunk.
 
-use super::super::wire::{Frame, show};
+use crate::support::wire::{Frame, show};
 use super::compare::{Difference, Needed, TOLERANCES, compare};
 use super::generate;
 use super::operation::Sequence;

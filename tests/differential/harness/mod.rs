@@ -12,8 +12,10 @@
 //! | `run` | a sequence on a server: its transcript |
 //! | `compare` | whether two transcripts are equal, and the tolerances |
 //! | `campaign` | many sequences on two servers; a failure, shrunk |
-//! | `script` | fixed sequences, written down as text |
-//! | `cases` | the directed cases: a script for each row of the rules |
+//! | `script` | a sequence and what comes back, written down as text |
+//! | `cases` | the directed cases: scripts for each row of the rules |
+//! | `servers` | the two servers |
+#![allow(dead_code, reason = "the test and the example each use a part")]
 
 pub(crate) mod campaign;
 pub(crate) mod cases;
@@ -23,3 +25,4 @@ pub(crate) mod operation;
 pub(crate) mod profile;
 pub(crate) mod run;
 pub(crate) mod script;
+pub(crate) mod servers;

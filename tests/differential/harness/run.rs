@@ -1,6 +1,6 @@
 //! A sequence on a server: its transcript.
 
-use super::super::wire::{Frame, Stalled, Stream, Wire, show};
+use crate::support::wire::{Frame, Stalled, Stream, Wire, show};
 use super::operation::{Op, Place, Sequence};
 use super::profile::Profile;
 use std::collections::VecDeque;
@@ -58,6 +58,15 @@ pub(crate) struct Write {
     pub(crate) end: bool,
     /// No barrier on this connection: it is within an operation.
     pub(crate) partial: bool,
+    /// Reads so many frames that come by themselves. No barrier at all.
+    pub(crate) waits: usize,
+}
+
+impl Write {
+    /// Bytes that are sent as they are.
+    pub(crate) fn of(connection: usize, chunks: Vec<Vec<u8>>) -> Self {
+        Write { connection, chunks, pongs: 0, end: false, partial: false, waits: 0 }
+    }
 }
 
 /// What a connection received in a step.
@@ -102,7 +111,7 @@ pub(crate) fn writes(sequence: &Sequence, profile: &Profile) -> Vec<Write> {
             }
         }
         let end = step.end || step.ops.iter().any(Op::is_last);
-        writes.push(Write { connection: step.connection, chunks, pongs, end, partial: false });
+        writes.push(Write { pongs, end, ..Write::of(step.connection, chunks) });
     }
     writes
 }
@@ -156,6 +165,15 @@ impl Run<'_> {
                 self.target.give_time(self.patience);
             }
             self.with(at, |wire| wire.send(chunk));
+        }
+        if write.waits > 0 {
+            let mut left = write.waits;
+            return self.take(at, |wire| {
+                wire.until(|_| {
+                    left -= 1;
+                    left == 0
+                })
+            });
         }
         if write.partial {
             return self.barrier(|other| other != at);

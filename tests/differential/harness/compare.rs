@@ -1,6 +1,6 @@
 //! Whether two transcripts are equal, and the tolerances: each is a function that takes away one thing that NATS leaves open.
 
-use super::super::wire::{Delivery, Frame};
+use crate::support::wire::{Delivery, Frame};
 use super::operation::SHARED;
 use super::run::{Received, StepTranscript, Transcript};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use std::fmt;
 
 /// A step of a transcript, as far as it is to be equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct View {
+pub(crate) struct View {
     connections: BTreeMap<usize, Vec<Frame>>,
     /// What shared queue groups got, whoever of them it was.
     groups: Vec<(&'static str, Delivery)>,
@@ -121,12 +121,47 @@ impl fmt::Display for View {
     }
 }
 
-fn view(step: &StepTranscript) -> View {
+/// A step as it came.
+pub(crate) fn view(step: &StepTranscript) -> View {
     let mut connections = BTreeMap::<usize, Vec<Frame>>::new();
     for Received { connection, frames } in step {
         connections.entry(*connection).or_default().extend(frames.iter().cloned());
     }
     View { connections, groups: Vec::new() }
+}
+
+/// A step as scripts write it down: what each connection got, and what shared groups got. The PONG of the barrier is left out, and
+/// INFO unless it is asked for; with `any_sid`, so is the sid of a 503.
+pub(crate) fn expectation(
+    mut view: View,
+    info: bool,
+    any_sid: bool,
+    has_barrier: impl Fn(usize) -> bool,
+) -> Vec<String> {
+    for (connection, frames) in &mut view.connections {
+        if has_barrier(*connection) {
+            let at = frames.len() - usize::from(frames.last() == Some(&Frame::Closed));
+            if at > 0 && frames[at - 1].is_pong() {
+                frames.remove(at - 1);
+            }
+        }
+        if !info {
+            frames.retain(|frame| frame.info().is_none());
+        }
+    }
+    if any_sid {
+        status_subscription(&mut view);
+    }
+    for tolerance in [identity, order_across_subscriptions, queue_member] {
+        tolerance(&mut view);
+    }
+    let name = |connection: usize| char::from(b'A' + u8::try_from(connection).unwrap_or(25));
+    let mut lines = Vec::new();
+    for (connection, frames) in &view.connections {
+        lines.extend(frames.iter().map(|frame| format!("{}< {frame}", name(*connection)).trim_end().to_owned()));
+    }
+    lines.extend(view.groups.iter().map(|(group, delivery)| format!("{group}< {delivery:?}")));
+    lines
 }
 
 impl View {
