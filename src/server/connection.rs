@@ -3,7 +3,7 @@
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
-use super::outbound::{End, Outbound, pressed};
+use super::outbound::{Batch, End, Outbound, pressed};
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
@@ -278,6 +278,7 @@ pub(super) async fn read(
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
                     }
+                    let _batch = Batch::begin();
                     // Of what this thread delivered before for others, nothing counts here.
                     let _ = pressed();
                     session.receive(&mut input, bus.clock().now(), &mut desk)
