@@ -3,7 +3,6 @@
 use super::*;
 use crate::servers::{AnyServer, Setup};
 use async_nats::connection::State;
-use async_nats::{Request, RequestErrorKind};
 
 on_both_servers!(
     reconnects_and_subscribes_again,
@@ -148,15 +147,7 @@ async fn draining_a_client_ends_it<S: AnyServer>() {
     let all: Vec<_> = in_time(subscriber.map(|message| text(&message).to_owned()).collect()).await;
     assert_eq!(all, ["mine"]);
     assert_eq!(text(&next(&mut heard).await), "before");
-    // The server notices in its own time; then nobody is there to answer any more.
-    let question = || Request::new().timeout(Some(Duration::from_millis(100)));
-    while let Err(refusal) = other.send_request("a", question()).await {
-        match refusal.kind() {
-            RequestErrorKind::NoResponders => return,
-            kind => assert_eq!(kind, RequestErrorKind::TimedOut),
-        }
-    }
-    panic!("somebody answered");
+    until_nobody_answers(&other, "a").await;
 }
 
 /// C2.
