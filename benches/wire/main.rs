@@ -12,7 +12,6 @@
 //! which an embedded nats-server written in Go was said to reach with its in-process connections. It was not measured here.
 #![forbid(unsafe_code)]
 
-mod child;
 mod client;
 #[path = "../common/machine.rs"]
 mod machine;
@@ -67,7 +66,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    child::serve_if_asked();
     let options = Options::from_process("WIRE_ROUNDS", &mut |_, _| Ok(false))?;
     if options.help {
         println!("{HELP}");

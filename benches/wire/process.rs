@@ -25,8 +25,7 @@ impl Place {
 
 /// The program `postroom`, with these flags.
 pub(crate) fn postroom(flags: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg("serve");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postroom"));
     command.args(flags);
     command
 }

@@ -10,9 +10,13 @@ use crate::delivery::{
 use crate::message::Message;
 use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
+use std::cell::RefCell;
+use std::iter::Chain;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use std::{option, vec};
 
 /// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, and on a manual clock.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
@@ -26,7 +30,12 @@ pub(super) struct Later {
     /// Apart, so that one step, the common case, needs no allocation.
     first: Option<Step>,
     more: Vec<Step>,
+    /// Something else than callbacks.
+    is_mixed: bool,
 }
+
+/// Steps beyond the first that are made room for at once.
+const MORE: usize = 8;
 
 enum Step {
     After(Arc<Subscription>, After),
@@ -67,10 +76,15 @@ impl Later {
 
     #[inline]
     fn push(&mut self, step: Step) {
-        match self.first {
-            None => self.first = Some(step),
-            Some(_) => self.more.push(step),
+        self.is_mixed |= !matches!(step, Step::Run(..));
+        if self.first.is_none() {
+            self.first = Some(step);
+            return;
         }
+        if self.more.capacity() == 0 {
+            self.more.reserve(MORE);
+        }
+        self.more.push(step);
     }
 
     #[cold]
@@ -112,12 +126,16 @@ impl Connection {
             }
             return Finished::default();
         }
-        let (mut tasks, mut full) = (Vec::new(), Vec::new());
+        if !later.is_mixed {
+            self.call_all(later.first, later.more);
+            return Finished::default();
+        }
+        let (mut calls, mut full) = (Vec::new(), Vec::new());
         let (mut accepted, mut routed) = (0, 0);
         for step in later.first.into_iter().chain(later.more) {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
-                Step::Run(subscription, message) => tasks.push((subscription, message)),
+                Step::Run(..) => calls.push(step),
                 Step::Full(subscription, message) => full.push((subscription, message)),
                 Step::Disconnected(subscription, message) => {
                     routed += (self.shared.disconnected(&subscription, message) != Outcome::Gone) as u64;
@@ -133,14 +151,16 @@ impl Connection {
         }
         let waits = waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
         self.desk().count_more_routed(routed, had == 0 && (routed > 0 || waits));
-        if !tasks.is_empty() {
-            let me = self.me();
-            runner::run_all(tasks.into_iter().map(|(subscription, message)| {
-                let me = me.clone();
-                move || me.call(&subscription, message)
-            }));
+        if !calls.is_empty() {
+            self.call_all(None, calls);
         }
         Finished { accepted, lost: routed > accepted as u64, waits }
+    }
+
+    /// Runs callbacks one after the other.
+    fn call_all(&self, first: Option<Step>, more: Vec<Step>) {
+        let steps = RefCell::new(first.into_iter().chain(more));
+        runner::run_all(Rc::new(Calls { me: self.me(), steps }));
     }
 
     /// The common case: one callback, and nothing else to do.
@@ -200,6 +220,26 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The callbacks of one publish.
+struct Calls {
+    me: Arc<Connection>,
+    steps: RefCell<Chain<option::IntoIter<Step>, vec::IntoIter<Step>>>,
+}
+
+impl runner::Tasks for Calls {
+    fn left(&self) -> usize {
+        // Exact: it is that of two lists.
+        self.steps.borrow().size_hint().0
+    }
+
+    fn run_next(&self) {
+        let step = self.steps.borrow_mut().next();
+        if let Some(Step::Run(subscription, message)) = step {
+            self.me.call(&subscription, message);
         }
     }
 }

@@ -7,8 +7,22 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-type Task = Box<dyn FnOnce()>;
+/// The callbacks of one publish: one allocation for all of them.
+pub(crate) trait Tasks {
+    /// How many have not been begun.
+    fn left(&self) -> usize;
+
+    /// Begins the next one, if there is one. It may lead here again before it returns.
+    fn run_next(&self);
+}
+
+enum Task {
+    One(Box<dyn FnOnce()>),
+    /// In the queue as long as some have not been begun.
+    Several(Rc<dyn Tasks>),
+}
 
 #[derive(Default)]
 struct Runner {
@@ -47,7 +61,7 @@ impl Drop for Active {
 pub(crate) fn run_one<T: FnOnce() + 'static>(now: impl FnOnce(), later: impl FnOnce() -> T) {
     match with(|runner| std::mem::replace(&mut runner.active, true)) {
         Some(true) => {
-            let task: Task = Box::new(later());
+            let task = Task::One(Box::new(later()));
             with(|runner| runner.waiting.push_back(task));
         }
         Some(false) => {
@@ -60,28 +74,37 @@ pub(crate) fn run_one<T: FnOnce() + 'static>(now: impl FnOnce(), later: impl FnO
 }
 
 /// Runs the tasks one after the other, likewise.
-pub(crate) fn run_all<T: FnOnce() + 'static>(tasks: impl Iterator<Item = T>) {
-    let tasks: Vec<Task> = tasks.map(|task| Box::new(task) as Task).collect();
+pub(crate) fn run_all(tasks: Rc<dyn Tasks>) {
     match with(|runner| std::mem::replace(&mut runner.active, true)) {
         Some(was_active) => {
-            with(|runner| runner.waiting.extend(tasks));
+            with(|runner| runner.waiting.push_back(Task::Several(tasks)));
             if !was_active {
                 let _active = Active;
                 run_waiting();
             }
         }
-        None => tasks.into_iter().for_each(|task| task()),
+        None => (0..tasks.left()).for_each(|_| tasks.run_next()),
     }
 }
 
 /// Runs what waits for its turn on this thread; true if there was something. To be called before a thread sleeps.
 pub(crate) fn run_waiting() -> bool {
     let mut any = false;
-    while let Some(task) = with(|runner| runner.waiting.pop_front()).flatten() {
-        task();
+    while let Some(task) = with(next).flatten() {
+        match task {
+            Task::One(task) => task(),
+            Task::Several(tasks) => tasks.run_next(),
+        }
         any = true;
     }
     any
+}
+
+fn next(runner: &mut Runner) -> Option<Task> {
+    match runner.waiting.front()? {
+        Task::Several(tasks) if tasks.left() > 1 => Some(Task::Several(tasks.clone())),
+        _ => runner.waiting.pop_front(),
+    }
 }
 
 #[cfg(all(test, not(postroom_shuttle)))]
@@ -97,14 +120,56 @@ mod tests {
             move || log.borrow_mut().push(n)
         };
         let (first, nested, second) = (note(1), note(3), note(2));
-        let tasks: Vec<Task> = vec![
+        run_all(Listed::new([
             Box::new(move || {
                 first();
                 run_one(|| unreachable!("a task is running"), || nested);
             }),
             Box::new(second),
-        ];
-        run_all(tasks.into_iter());
+        ]));
         assert_eq!(*log.borrow(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn tasks_of_the_same_publish_run_while_one_of_them_waits() {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let note = |n: u32| {
+            let log = log.clone();
+            move || log.borrow_mut().push(n)
+        };
+        let (begins, ends, second, third) = (note(1), note(4), note(2), note(3));
+        run_all(Listed::new([
+            Box::new(move || {
+                begins();
+                assert!(run_waiting());
+                assert!(!run_waiting());
+                ends();
+            }),
+            Box::new(second),
+            Box::new(third),
+        ]));
+        assert_eq!(*log.borrow(), [1, 2, 3, 4]);
+        assert!(!run_waiting());
+    }
+
+    struct Listed(RefCell<VecDeque<Box<dyn FnOnce()>>>);
+
+    impl Listed {
+        fn new<const N: usize>(tasks: [Box<dyn FnOnce()>; N]) -> Rc<Self> {
+            Rc::new(Listed(RefCell::new(tasks.into())))
+        }
+    }
+
+    impl Tasks for Listed {
+        fn left(&self) -> usize {
+            self.0.borrow().len()
+        }
+
+        fn run_next(&self) {
+            let task = self.0.borrow_mut().pop_front();
+            if let Some(task) = task {
+                task();
+            }
+        }
     }
 }

@@ -89,6 +89,17 @@ pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Optio
     }
 }
 
+/// Whether a connection showed the name of a user who is not known, or not any more.
+pub(super) fn names_a_stranger(auth: &Auth, connect: &Connect) -> bool {
+    let shown = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    let is_known = |wanted: &dyn Fn(&Who) -> bool| auth.users.iter().any(|user| wanted(&user.who));
+    match (shown(&connect.nkey), shown(&connect.user)) {
+        (Some(nkey), _) => !is_known(&|who| matches!(who, Who::Nkey(key) if *key == nkey)),
+        (None, Some(user)) => !is_known(&|who| matches!(who, Who::Password { name, .. } if *name == user)),
+        (None, None) => false,
+    }
+}
+
 /// Whether the signature is that of the nonce's text with this key.
 fn has_signed(key: &str, nonce: Option<&str>, signature: Option<&str>) -> bool {
     let (Some(nonce), Some(signature)) = (nonce, signature) else { return false };

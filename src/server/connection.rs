@@ -3,7 +3,7 @@
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
-use super::outbound::{End, Outbound, pressed};
+use super::outbound::{Batch, End, Outbound, pressed};
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
@@ -106,13 +106,15 @@ pub(super) struct TlsInfo {
 
 /// What the session counts, published for others after each read.
 //
-// ORDERING: Relaxed throughout; written by the connection's reader alone, and the values publish nothing else.
+// ORDERING: Relaxed throughout; written by the connection's own tasks alone, and the values publish nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) in_msgs: AtomicU64,
     pub(super) in_bytes: AtomicU64,
     /// Milliseconds of the bus's clock.
     pub(super) last_activity: AtomicU64,
+    /// The same, of messages to the client; written by the connection's writer.
+    pub(super) last_delivery: AtomicU64,
     /// Nanoseconds; 0 while unknown.
     pub(super) rtt: AtomicU64,
 }
@@ -279,6 +281,7 @@ pub(super) async fn read(
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
                     }
+                    let _batch = Batch::begin();
                     // Of what this thread delivered before for others, nothing counts here.
                     let _ = pressed();
                     session.receive(&mut input, bus.clock().now(), &mut desk)
@@ -304,7 +307,13 @@ pub(super) async fn read(
 /// Writes what waits for the connection until its end.
 pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Registry>, connection: Arc<Connection>) {
     let mut buffer = Vec::new();
+    let mut messages = 0;
     while let Some(bytes) = connection.out.take(buffer).await {
+        let so_far = connection.out.counts().messages;
+        if so_far != std::mem::replace(&mut messages, so_far) {
+            let now = registry.bus.clock().now().as_millis() as u64;
+            connection.traffic.last_delivery.store(now, Relaxed);
+        }
         if let Err(reason) = write_one(&mut writer, &bytes, &registry, &connection).await {
             connection.close(reason, None);
             // Had it ended before, what still waits is for nobody now.

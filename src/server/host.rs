@@ -133,7 +133,7 @@ impl Host for Desk {
             self.renew(&sid, interest);
         }
         // A reload that looked at the connections just before this one had its client.
-        if !Arc::ptr_eq(&options, &self.registry.options()) {
+        if options.auth != self.registry.options().auth {
             reload::recognise_again(&self.registry, &self.connection);
         }
         Ok(())

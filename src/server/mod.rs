@@ -96,16 +96,36 @@ use tokio::task::JoinHandle;
 pub struct Server {
     registry: Arc<Registry>,
     home: Home,
-    listener: Door,
+    doors: Arc<Doors>,
     /// Held while it is shut down, restarted or sent into lame duck mode: one after the other.
     control: Mutex<()>,
     /// Ends the server when the bus ends.
     watch: JoinHandle<()>,
-    http: Mutex<Option<Http>>,
 }
 
-/// The listener, while there is one.
-type Door = Arc<Mutex<Option<Arc<Listener>>>>;
+/// Where others come in, while they may.
+#[derive(Debug, Default)]
+struct Doors {
+    clients: Mutex<Option<Arc<Listener>>>,
+    monitor: Mutex<Option<Http>>,
+}
+
+impl Doors {
+    /// No client can dial any more when it returns.
+    fn close_to_clients(&self) {
+        let listener = self.clients.lock().take();
+        if let Some(listener) = listener {
+            listener.close();
+        }
+    }
+
+    /// Nobody can.
+    fn close(&self) {
+        self.close_to_clients();
+        let monitor = self.monitor.lock().take();
+        drop(monitor);
+    }
+}
 
 impl Server {
     /// A server that listens on `address` with the default options; port 0 takes a free one.
@@ -137,9 +157,9 @@ impl Server {
     pub fn new(bus: &Bus, options: ServerOptions) -> Result<Self, ServerError> {
         let registry = Registry::new(bus.clone(), options)?;
         let home = Home::find().map_err(ServerError::Runtime)?;
-        let listener = Door::default();
-        let watch = home.spawn(end_with_bus(registry.clone(), listener.clone()));
-        let server = Server { registry, home, listener, control: Mutex::new(()), watch, http: Mutex::new(None) };
+        let doors = Arc::<Doors>::default();
+        let watch = home.spawn(end_with_bus(registry.clone(), doors.clone()));
+        let server = Server { registry, home, doors, control: Mutex::new(()), watch };
         server.unless_bus_closed()
     }
 
@@ -240,9 +260,8 @@ impl Server {
     }
 
     fn shut(&self) {
-        close_door(&self.listener);
+        self.doors.close();
         self.registry.shut();
-        drop(self.http.lock().take());
         if self.home.may_block() {
             self.registry.wait_until_empty();
         }
@@ -296,9 +315,11 @@ impl Server {
     /// # Ok::<_, postroom::ServerError>(())
     /// ```
     pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
-        let changes = config::server_changes(&self.registry.options(), &options)?;
+        let _control = self.control.lock();
+        let before = self.registry.options();
+        let changes = config::server_changes(&before, &options)?;
         self.registry.set_options(options)?;
-        reload::enforce(&self.registry);
+        reload::enforce(&self.registry, &before);
         Ok(changes)
     }
 
@@ -317,7 +338,7 @@ impl Server {
             return;
         }
         self.registry.log.info(format_args!("Entering lame duck mode, stop accepting new clients"));
-        close_door(&self.listener);
+        self.doors.close_to_clients();
         if self.registry.open().is_empty() {
             self.shut();
         } else {
@@ -370,7 +391,7 @@ impl Server {
             }
         }
         self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
-        if let Some(before) = self.listener.lock().replace(listener) {
+        if let Some(before) = self.doors.clients.lock().replace(listener) {
             before.close();
         }
         Ok(())
@@ -387,18 +408,10 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {
     address.to_socket_addrs().map(Iterator::collect).map_err(failed)
 }
 
-/// Nobody can dial any more when it returns.
-fn close_door(door: &Door) {
-    let listener = door.lock().take();
-    if let Some(listener) = listener {
-        listener.close();
-    }
-}
-
 /// Ends the server when the bus ends: its clients would wait for messages that can no longer come.
-async fn end_with_bus(registry: Arc<Registry>, door: Door) {
+async fn end_with_bus(registry: Arc<Registry>, doors: Arc<Doors>) {
     registry.bus.closed().await;
-    close_door(&door);
+    doors.close();
     registry.shut();
 }
 

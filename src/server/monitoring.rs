@@ -87,11 +87,11 @@ impl Server {
 
     /// Where the monitor is served, if it is.
     pub fn monitor_address(&self) -> Option<SocketAddr> {
-        self.http.lock().as_ref().map(|http| http.address)
+        self.doors.monitor.lock().as_ref().map(|http| http.address)
     }
 
     pub(super) fn open_monitor(&self, addresses: &[SocketAddr]) -> std::io::Result<SocketAddr> {
-        let mut http = self.http.lock();
+        let mut http = self.doors.monitor.lock();
         drop(http.take());
         let socket = TcpListener::bind(addresses)?;
         let address = socket.local_addr()?;
@@ -100,12 +100,12 @@ impl Server {
             Listener::new(socket)?
         };
         let registry = self.registry.clone();
-        let stops = registry.stops();
         let answers = {
             let registry = registry.clone();
             Arc::new(move |path: &str, query: &str| registry.monitor.answer(&*registry, path, query))
         };
         let serving = serve(listener.clone(), registry.bus.clone(), answers);
+        let stops = registry.stops();
         self.home.spawn(async move {
             tokio::select! {
                 () = serving => {}

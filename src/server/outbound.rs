@@ -80,6 +80,8 @@ pub(super) struct Frame {
 }
 
 thread_local! {
+    /// Connections whose writers are to be woken at the end of this thread's batch; `None` where there is no batch.
+    static TO_WAKE: RefCell<Option<Vec<Arc<Outbound>>>> = const { RefCell::new(None) };
     /// The slowest connection that this thread delivered to since it last looked.
     static PRESSED: RefCell<Weak<Outbound>> = const { RefCell::new(Weak::new()) };
 }
@@ -87,6 +89,35 @@ thread_local! {
 /// The connection under pressure that this thread delivered to since the last call, if there was one.
 pub(super) fn pressed() -> Option<Arc<Outbound>> {
     PRESSED.take().upgrade()
+}
+
+/// While it lives, connections that this thread delivers to are not woken at once but when it is dropped: one wake-up for all that a
+/// read brought them, and one write.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// False within another one.
+    outer: bool,
+}
+
+impl Batch {
+    pub(super) fn begin() -> Self {
+        let outer = TO_WAKE.with_borrow_mut(|to_wake| {
+            let outer = to_wake.is_none();
+            to_wake.get_or_insert_default();
+            outer
+        });
+        Batch { outer }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if self.outer {
+            for out in TO_WAKE.take().into_iter().flatten() {
+                out.filled.notify_one();
+            }
+        }
+    }
 }
 
 impl Outbound {
@@ -106,15 +137,29 @@ impl Outbound {
     }
 
     /// Puts a part of the protocol that is no message behind what waits.
-    pub(super) fn send(&self, bytes: &[u8]) {
+    pub(super) fn send(self: &Arc<Self>, bytes: &[u8]) {
         let mut state = self.state.lock();
         if state.end.is_none() {
             let was_idle = state.buffer.is_empty();
             state.buffer.extend_from_slice(bytes);
             drop(state);
             if was_idle {
-                self.filled.notify_one();
+                self.wake();
             }
+        }
+    }
+
+    /// Now, or at the end of this thread's batch.
+    fn wake(self: &Arc<Self>) {
+        let now = TO_WAKE.with_borrow_mut(|to_wake| match to_wake {
+            Some(to_wake) => {
+                to_wake.push(self.clone());
+                false
+            }
+            None => true,
+        });
+        if now {
+            self.filled.notify_one();
         }
     }
 
@@ -144,7 +189,7 @@ impl Outbound {
         }
         drop(state);
         if was_idle {
-            self.filled.notify_one();
+            self.wake();
         }
         if under_pressure {
             PRESSED.set(Arc::downgrade(self));

@@ -2,18 +2,21 @@
 
 use super::auth;
 use super::connection::Connection;
+use super::options::ServerOptions;
 use super::registry::Registry;
 use crate::protocol::{Close, Quoted, Refusal, encode, text};
 use std::sync::Arc;
 
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
 /// are no longer allowed end, and each session takes the new limits.
-pub(super) fn enforce(registry: &Arc<Registry>) {
+pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     let options = registry.options();
     let mut open = registry.open();
     for connection in &open {
         connection.out.reconfigure(options.max_pending, options.no_fast_producer_stall);
-        recognise_again(registry, connection);
+        if options.auth != before.auth {
+            recognise_again(registry, connection);
+        }
         connection.nudge();
     }
     open.retain(|connection| connection.close_reason().is_none());
@@ -34,6 +37,11 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
         let Some(client) = &state.client else { return };
         (client.clone(), state.connect.clone())
     };
+    if auth::names_a_stranger(&options.auth, &connect) {
+        // Without a word, as nats-server: to it, such a client belongs to another account now.
+        connection.close(Close::ClientClosed, None);
+        return;
+    }
     let recognised = match auth::recognise(&options.auth, &connect, connection.nonce.as_deref()) {
         Ok(recognised) => recognised,
         Err(refusal) => {

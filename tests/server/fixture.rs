@@ -74,9 +74,7 @@ impl Fixture {
 }
 
 pub(crate) fn connections(server: &Server) -> usize {
-    let text = format!("{server:?}");
-    let (_, after) = text.split_once("connections: ").expect("Debug tells");
-    after.split([',', ' ']).next().and_then(|count| count.parse().ok()).expect("a number")
+    server.varz().connections
 }
 
 /// Waits for a state that others bring about.

@@ -15,6 +15,7 @@ mod lame_duck;
 mod ledger;
 mod lifecycle;
 mod permissions;
+mod reload;
 mod runtimes;
 mod slow;
 mod storms;

@@ -85,5 +85,5 @@ fn check(flags: &Flags) -> Result<(), String> {
 
 /// With nats-server's own line in it, for those who look which one they have.
 fn version() -> String {
-    format!("postroom: v{} (nats-server: v{})", env!("CARGO_PKG_VERSION"), ServerVersion::default())
+    format!("postroom: v{} (nats-server: v{})", env!("CARGO_PKG_VERSION"), ServerVersion::default().as_str())
 }

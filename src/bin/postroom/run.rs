@@ -41,7 +41,7 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
         tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(|error| error.to_string())?;
     let signals = Signals::new(&runtime).map_err(|error| format!("Can't listen for signals: {error}"))?;
     log.info(format_args!("Starting postroom"));
-    let (own, theirs) = (env!("CARGO_PKG_VERSION"), ServerVersion::default());
+    let (own, theirs) = (env!("CARGO_PKG_VERSION"), ServerVersion::default().as_str());
     log.info(format_args!("  Version:  {own}, speaks as nats-server {theirs}"));
     let options = settings.config.server_options().logger(log.clone());
     let server = Server::new(&bus(), options).map_err(|error| error.to_string())?;

@@ -14,7 +14,7 @@ pub struct Position {
     pub file: Option<Arc<Path>>,
     /// The line, from 1.
     pub line: u32,
-    /// The column in bytes, from 1.
+    /// The column in bytes, from 1. DIFFERENCE: nats-server counts from 0 on the first line.
     pub column: u32,
 }
 

@@ -25,7 +25,7 @@ pub(super) fn single_quoted(cursor: &mut Cursor<'_>) -> Scan<Word> {
     Ok(string(text))
 }
 
-/// `"…"`, with escapes.
+/// `"…"`, with escapes. DIFFERENCE: it must end. nats-server drops a quote that is the last sign of a text.
 pub(super) fn double_quoted(cursor: &mut Cursor<'_>) -> Scan<Word> {
     cursor.bump();
     let mut text = Bytes::default();

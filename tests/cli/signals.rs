@@ -1,0 +1,152 @@
+//! What signals do to a running process.
+
+use crate::process::{Folder, Postroom, get};
+
+#[test]
+fn quit_and_term_end_it_well() {
+    for (signal, name) in [("quit", "interrupt"), ("term", "terminated")] {
+        let mut started = Postroom::start(&[]);
+        let mut wire = started.connect();
+        started.signal(signal);
+        assert_eq!(started.wait().code(), Some(0));
+        let texts = started.texts();
+        let trapped = format!("[INF] Trapped \"{name}\" signal");
+        let at = texts.iter().position(|line| *line == trapped).unwrap_or_else(|| panic!("{texts:?}"));
+        assert_eq!(texts[at + 1..at + 3], ["[INF] Initiating Shutdown...", "[INF] Server Exiting.."]);
+        assert_eq!(wire.rest(), "");
+    }
+}
+
+#[test]
+fn stop_ends_it_at_once() {
+    let mut started = Postroom::start(&[]);
+    started.signal("stop");
+    assert_eq!(started.wait().code(), None, "killed");
+}
+
+#[test]
+fn a_lame_duck_without_clients_ends() {
+    let folder = Folder::new();
+    let pid = folder.path("pid");
+    let mut started = Postroom::start(&["-P", &pid]);
+    // By the file that has the process's id.
+    assert_eq!(crate::process::run(&["-sl", &format!("ldm={pid}")]).0, Some(0));
+    assert_eq!(started.wait().code(), Some(0));
+    let texts = started.texts();
+    let at = texts.iter().position(|line| line.contains("Trapped \"user defined signal 2\" signal")).unwrap();
+    let expected = [
+        "[INF] Entering lame duck mode, stop accepting new clients",
+        "[INF] Initiating Shutdown...",
+        "[INF] Server Exiting..",
+    ];
+    assert_eq!(texts[at + 1..at + 4], expected);
+}
+
+#[test]
+fn a_lame_duck_says_farewell_to_its_clients() {
+    let folder = Folder::new();
+    let file = folder
+        .write("c.conf", "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"200ms\"\nhttp: \"127.0.0.1:-1\"\n");
+    let mut started = Postroom::start(&["-c", &file]);
+    let mut wire = started.connect();
+    wire.send("CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+    wire.until("PONG");
+    started.signal("ldm");
+    wire.until(r#""ldm":true"#);
+    let (status, text) = get(started.port("Starting http monitor on"), "/healthz");
+    assert!(status.contains("500") && text.contains("failed to be ready for connections"), "{status} {text}");
+    started.wait_for("[WRN] Healthcheck failed: \"failed to be ready");
+    // Not hurried by a second signal.
+    started.signal("term");
+    started.wait_for("Trapped \"terminated\" signal");
+    started.wait_for("Closing existing clients");
+    wire.rest();
+    assert_eq!(started.wait().code(), Some(0));
+    assert!(
+        started.texts().ends_with(&["[INF] Initiating Shutdown...", "[INF] Server Exiting..", ""]),
+        "{:?}",
+        started.lines
+    );
+}
+
+#[test]
+fn reload_takes_over_what_can_change_and_refuses_the_rest() {
+    let folder = Folder::new();
+    let base = "authorization { users: [ { user: ann, password: x }, { user: bob, password: y } ] }\n";
+    let file = folder.write("c.conf", base);
+    let mut started = Postroom::start(&["-c", &file]);
+    let login = |user: &str, pass: &str| {
+        let mut wire = started.connect();
+        wire.send(&format!("CONNECT {{\"verbose\":false,\"user\":\"{user}\",\"pass\":\"{pass}\"}}\r\nPING\r\n"));
+        wire.until("PONG");
+        wire
+    };
+    let (mut ann, mut bob) = (login("ann", "x"), login("bob", "y"));
+
+    folder.write(
+        "c.conf",
+        &base.replace(", { user: bob, password: y }", "").replace('\n', "\nmax_payload: 2000\ndebug: true\n"),
+    );
+    started.signal("reload");
+    started.wait_for("Trapped \"hangup\" signal");
+    let done = started.wait_for("Reloaded server configuration");
+    assert!(done.contains(" [INF] Reloaded server configuration (sha256:"), "{done}");
+    let lines = started.lines.join("\n");
+    for text in ["Reloaded: authorization users", "Reloaded: max_payload = 2000", "Reloaded: debug = true"] {
+        assert!(lines.contains(text), "no {text:?} in\n{lines}");
+    }
+    assert!(bob.rest().contains("-ERR 'Authorization Violation'"), "bob has to go");
+    ann.send("PING\r\n");
+    assert!(ann.until("PONG").len() < 3, "ann stays");
+    assert!(started.connect().info.contains(r#""max_payload":2000"#));
+    started.wait_for("[DBG]");
+
+    // An error says where; the old configuration stays.
+    folder.write("c.conf", "max_payload: 3000\nnope: 1\n");
+    started.signal("reload");
+    let refused = started.wait_for("[ERR] Failed to reload server configuration: ");
+    assert!(refused.contains("c.conf:2:1"), "{refused}");
+    folder.write("c.conf", &format!("{base}server_name: other\nmax_payload: 3000\n"));
+    started.signal("reload");
+    let refused = started.wait_for("[ERR] Failed to reload server configuration: ");
+    assert!(refused.contains("config reload not supported for ServerName: old="), "{refused}");
+    assert!(started.connect().info.contains(r#""max_payload":2000"#));
+}
+
+#[test]
+fn reload_needs_a_file() {
+    let mut started = Postroom::start(&[]);
+    started.signal("reload");
+    let refused = started.wait_for("[ERR]");
+    let text =
+        "Failed to reload server configuration: can only reload config when a file is provided using -c or --config";
+    assert!(refused.ends_with(text), "{refused}");
+}
+
+#[test]
+fn a_log_file_can_be_moved_away() {
+    let folder = Folder::new();
+    let (log, moved) = (folder.path("log"), folder.path("moved"));
+    let mut started = Postroom::spawn(&["-a", "127.0.0.1", "-p", "-1", "-l", &log]);
+    await_text(&log, "Server is ready");
+    std::fs::rename(&log, &moved).unwrap();
+    started.signal("reopen");
+    await_text(&log, "[INF] File log re-opened");
+    let before = std::fs::read_to_string(&moved).unwrap();
+    assert!(before.contains("Trapped \"user defined signal 1\" signal"), "{before}");
+    started.signal("quit");
+    assert!(started.wait().success());
+    assert!(std::fs::read_to_string(&log).unwrap().contains("Server Exiting.."));
+    assert_eq!(started.lines, [""], "nothing goes to standard error");
+
+    let mut started = Postroom::start(&[]);
+    started.signal("reopen");
+    started.wait_for("File log re-open ignored, not a file logger");
+}
+
+/// There is nothing to wait on but the file's state.
+fn await_text(path: &str, text: &str) {
+    while !std::fs::read_to_string(path).is_ok_and(|found| found.contains(text)) {
+        std::thread::yield_now();
+    }
+}

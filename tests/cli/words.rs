@@ -1,0 +1,84 @@
+//! What it says when it does not start, and with which code it exits.
+
+use crate::process::{Folder, Postroom, run};
+
+#[test]
+fn version_and_usage_are_shown() {
+    for flag in ["-v", "--version", "version"] {
+        let (code, out, err) = run(&[flag]);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        // Those who look for the version of nats-server find it.
+        assert!(out.starts_with("postroom: v") && out.ends_with("(nats-server: v2.15.1)\n"), "{out}");
+    }
+    for flag in ["-h", "--help", "help"] {
+        let (code, out, _) = run(&[flag]);
+        assert!(code == Some(0) && out.contains("Usage: postroom [options]"), "{out}");
+    }
+    assert!(run(&["--help_tls"]).1.contains("--tlscert"));
+}
+
+/// As nats-server: the complaint on standard error, the usage on standard output, and an exit that counts as success.
+#[test]
+fn a_wrong_flag_shows_the_usage() {
+    for (flags, text) in [
+        (&["--nope"][..], "flag provided but not defined: -nope\n"),
+        (&["-p"], "flag needs an argument: -p\n"),
+        (&["-p", "x"], "invalid value \"x\" for flag -p: parse error\n"),
+        (&["-D=maybe"], "invalid boolean value \"maybe\" for -D: parse error\n"),
+    ] {
+        let (code, out, err) = run(flags);
+        assert_eq!((code, err.as_str()), (Some(0), text));
+        assert!(out.contains("Usage: postroom"), "{out}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_fails() {
+    for (flags, text) in [
+        (&["-js"][..], "postroom: --jetstream is not supported: JetStream is not supported yet\n"),
+        (&["--routes", "nats://x"], "postroom: --routes is not supported: there are no clusters\n"),
+        (&["bogus"], "postroom: unrecognized command: \"bogus\"\n"),
+        (&["-t"], "postroom: must specify [-c, --config] option to check configuration file syntax\n"),
+        (&["--signal", "foo=1"], "postroom: unknown signal \"foo\"\n"),
+        (&["--signal", "ldm=99999999"], "postroom: \nsignal \"ldm\" 99999999: no such process\n"),
+        (&["-l", "/nonexistent/log"], "error opening file: open /nonexistent/log: no such file or directory\n"),
+    ] {
+        assert_eq!(run(flags), (Some(1), String::new(), text.to_owned()), "{flags:?}");
+    }
+    let (code, _, err) = run(&["-c", "/nonexistent.conf"]);
+    assert!(code == Some(1) && err.starts_with("postroom: ") && err.contains("/nonexistent.conf"), "{err}");
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_start() {
+    let folder = Folder::new();
+    let good = folder.write("good.conf", "port: 4333\nmax_payload: 64kb\n");
+    let (code, out, err) = run(&["-t", "-c", &good]);
+    assert_eq!((code, out.as_str()), (Some(0), ""));
+    assert!(err.starts_with(&format!("postroom: configuration file {good} is valid (sha256:")), "{err}");
+    let bad = folder.write("bad.conf", "port: 4333\nmax_payload: lots\nnope: 1\n");
+    let (code, _, err) = run(&["-t", "-c", &bad]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("bad.conf:2:") && err.contains("bad.conf:3:1"), "all faults, with line and column: {err}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_fatal() {
+    let first = Postroom::start(&["-m", "-1"]);
+    let (port, monitor) = (first.port("Listening for client connections on"), first.port("Starting http monitor on"));
+    let mut second = Postroom::spawn(&["-a", "127.0.0.1", "-p", &port.to_string()]);
+    assert_eq!(second.wait().code(), Some(1));
+    let expected = format!("[FTL] Error listening on port: 127.0.0.1:{port}, \"");
+    assert!(second.lines.iter().any(|line| line.contains(&expected)), "{:?}", second.lines);
+    let mut second = Postroom::spawn(&["-a", "127.0.0.1", "-p", "-1", "-m", &monitor.to_string()]);
+    assert_eq!(second.wait().code(), Some(1));
+    assert!(
+        second.lines.iter().any(|line| line.contains("[FTL] Can't start monitoring: can't listen")),
+        "{:?}",
+        second.lines
+    );
+    let mut second = Postroom::spawn(&["-p", "-1", "-P", "/nonexistent/pid"]);
+    assert_eq!(second.wait().code(), Some(1));
+    let text = "[FTL] Could not write pidfile: open /nonexistent/pid: no such file or directory";
+    assert!(second.lines.iter().any(|line| line.ends_with(text)), "{:?}", second.lines);
+}
