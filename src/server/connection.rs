@@ -157,6 +157,11 @@ impl Connection {
             state.closed = Some(reason);
             (client, subscriptions) = (state.client.take(), std::mem::take(&mut state.subscriptions));
         }
+        // Before its end can be seen: who has seen it must not find an interest of it any more.
+        drop(subscriptions);
+        if let Some(client) = client {
+            client.close();
+        }
         if let Some(refusal) = refusal {
             let mut line = Vec::new();
             encode::error(&mut line, refusal);
@@ -169,10 +174,6 @@ impl Connection {
             ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure
         );
         self.out.end(if discard { End::Discard } else { End::Flush });
-        drop(subscriptions);
-        if let Some(client) = client {
-            client.close();
-        }
         self.attention.notify_one();
         true
     }
