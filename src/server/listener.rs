@@ -111,7 +111,7 @@ pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(s
 fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
     let options = registry.options();
     let clock = registry.bus.clock();
-    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall);
+    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall, registry.pool.clone());
     let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());
     let connection = Connection::new(cid, peer, started, registry.nonce(), out, log);
     let session = Session::new(registry.session_options(), clock.now());
@@ -164,7 +164,7 @@ async fn secure(
         greet(session, desk, connection, admitted);
     }
     let handshake = async {
-        stream.write_all(&connection.out.take_now()).await?;
+        stream.write_all_buf(&mut connection.out.take_now()).await?;
         if connection.close_reason().is_some() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }

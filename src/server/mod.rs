@@ -13,6 +13,7 @@
 //! | `connection` | the two tasks of a connection, and its end |
 //! | `host` | what a client's operations do on the bus |
 //! | `outbound` | what waits to be written, and what happens to the slow |
+//! | `pieces` | how bytes wait |
 //! | `registry` | identity, options, the list of connections |
 //! | `auth` | credentials |
 //! | `tls` | certificates and handshakes |
@@ -41,6 +42,7 @@ mod monitor;
 mod monitoring;
 mod options;
 mod outbound;
+mod pieces;
 mod pipe;
 mod registry;
 mod reload;
