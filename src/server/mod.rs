@@ -70,7 +70,7 @@ use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
 use std::fmt;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -376,11 +376,9 @@ impl Server {
     fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: given.to_owned(), source };
         // Here and not in a task: so that it is open, or has failed, when this returns.
-        let socket = TcpListener::bind(addresses).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        let listener = {
+        let (listener, address) = {
             let _within = self.home.handle().enter();
-            Listener::new(socket).map_err(failed)?
+            Listener::bind(addresses).map_err(failed)?
         };
         self.registry.set_address(Some(address));
         let log = &self.registry.log;
