@@ -88,14 +88,13 @@ impl Connection {
             return Err(self.publish_denied(subject));
         }
         if let Some(reply) = reply.filter(|reply| lenient && is_reserved_reply(reply.as_str())) {
-            let reply = reply.to_string();
-            self.tell_denied(|| Denied::Reply { reply: reply.clone() });
-            return Err(RouteError::ReplyDenied { reply });
+            return Err(self.reply_denied(reply.as_str()));
         }
         Ok(())
     }
 
-    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is counted or told.
+    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is used up. A refusal is told, for who
+    /// asks and is refused does not publish.
     pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
         let flags = self.gate.flags();
         if flags & Gate::CLOSED != 0 {
@@ -105,12 +104,18 @@ impl Connection {
         let ruled = flags & Gate::RULED != 0;
         let allowed = !ruled || self.owner.could_publish(subject, || self.shared.timers.now());
         if !allowed || (lenient && is_reserved_subject(subject)) {
-            return Err(RouteError::Denied { subject: subject.to_owned() });
+            return Err(self.publish_denied(subject));
         }
         match reply.filter(|reply| lenient && is_reserved_reply(reply)) {
-            Some(reply) => Err(RouteError::ReplyDenied { reply: reply.to_owned() }),
+            Some(reply) => Err(self.reply_denied(reply)),
             None => Ok(()),
         }
+    }
+
+    fn reply_denied(&self, reply: &str) -> RouteError {
+        let reply = reply.to_owned();
+        self.tell_denied(|| Denied::Reply { reply: reply.clone() });
+        RouteError::ReplyDenied { reply }
     }
 
     fn publish_denied(&self, subject: &str) -> RouteError {

@@ -428,7 +428,8 @@ impl Client {
     }
 
     /// Whether the connection may publish there now, by its permissions and by what is kept for the server (P3, P7, S9, S10). Leave to
-    /// answer is not used up. That the subject is one is not checked.
+    /// answer is not used up. That the subject is one is not checked. A refusal is told as
+    /// [`Event::PermissionDenied`](crate::Event::PermissionDenied).
     ///
     /// # Errors
     ///

@@ -206,7 +206,6 @@ impl Decoder {
     /// # Errors
     ///
     /// The first thing in the input that cannot be taken.
-    #[expect(clippy::should_implement_trait, reason = "it lends, and takes input")]
     #[inline]
     pub fn next<'a>(&'a mut self, input: &'a mut BytesMut) -> Result<Option<Operation<'a>>, DecodeError> {
         let frame = self.frames.next(&self.grammar, input)?;
@@ -303,7 +302,7 @@ impl Grammar for Client {
         self.0.max_control_line
     }
 
-    #[inline]
+    #[inline(always)]
     fn line(&self, kind: Kind, line: &[u8]) -> Result<Parsed<Line>, DecodeError> {
         Ok(Parsed::Line(match kind {
             Kind::Publish => return self.publish(line).map(Parsed::Message),
@@ -378,6 +377,7 @@ impl Client {
 }
 
 impl Line {
+    #[inline]
     fn operation(self, line: &[u8]) -> Operation<'_> {
         match self {
             Line::Connect => Operation::Connect(line),

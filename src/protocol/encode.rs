@@ -53,7 +53,9 @@ impl Delivery<'_> {
         out.put_slice(LINE_END);
     }
 
-    /// Appends the line alone. Header block, payload and CR LF are to follow, for whoever writes them from where they are.
+    /// Appends the line alone. DIFFERENCE: sizes are written anew, not as the publisher wrote them (H6).
+    ///
+    /// Header block, payload and CR LF are to follow, for whoever writes them from where they are.
     #[inline]
     pub fn write_head(&self, out: &mut impl BufMut, with_headers: bool) {
         let headers = if with_headers { self.headers.len() } else { 0 };

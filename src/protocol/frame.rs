@@ -18,6 +18,7 @@ pub(super) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(super) fn of(self, line: &[u8]) -> &[u8] {
         &line[self.start as usize..self.end as usize]
     }
@@ -143,7 +144,7 @@ impl<K: Copy> Frames<K> {
     }
 
     /// The next operation that is whole; `None` when there is no further one. See [`Decoder::next`](super::Decoder::next).
-    #[inline]
+    #[inline(always)]
     pub(super) fn next<'a, G: Grammar<Kind = K>>(
         &'a mut self,
         grammar: &G,
@@ -189,98 +190,153 @@ impl<K: Copy> Frames<K> {
         }
     }
 
+    /// Goes on where it was left. The state is written only to be left again.
+    #[inline(always)]
     fn find<G: Grammar<Kind = K>>(&mut self, grammar: &G, input: &[u8]) -> Result<Option<Found<G::Line>>, DecodeError> {
-        loop {
-            let rest = input.get(self.at..).unwrap_or_default();
-            let state = match self.state {
-                State::Name => match grammar.name(rest) {
+        let (kind, seen) = match self.state {
+            State::Name => {
+                let rest = input.get(self.at..).unwrap_or_default();
+                match grammar.name(rest) {
                     Name::Known { kind, len, then } => {
                         self.at += len;
-                        match then {
-                            Then::Blank => State::Blank(kind),
-                            Then::Blanks => State::Blanks(kind),
-                            Then::Junk => State::Junk(kind),
+                        match (then, rest.get(len)) {
+                            (Then::Junk, _) => return self.junk(grammar, kind, input),
+                            (Then::Blank, Some(b' ' | b'\t')) | (Then::Blanks, _) => {}
+                            (Then::Blank, Some(_)) => return self.fail(DecodeError::UnknownOperation),
+                            (Then::Blank, None) => return self.leave(State::Blank(kind)),
                         }
+                        (kind, 0)
                     }
                     Name::Part => return Ok(None),
-                    Name::Unknown => State::Failed(DecodeError::UnknownOperation, None),
-                },
-                State::Blank(kind) => match rest.first() {
-                    Some(b' ' | b'\t') => State::Blanks(kind),
-                    Some(_) => State::Failed(DecodeError::UnknownOperation, None),
-                    None => return Ok(None),
-                },
-                State::Blanks(kind) => {
-                    let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
-                    self.at += blanks;
-                    if blanks == rest.len() {
-                        return Ok(None);
-                    }
-                    State::Line { kind, seen: 1 }
+                    Name::Unknown => return self.fail(DecodeError::UnknownOperation),
                 }
-                State::Line { kind, seen } => match memchr(b'\n', rest.get(seen..).unwrap_or_default()) {
-                    Some(more) => {
-                        let end = seen + more;
-                        let len = args_len(&rest[..end]);
-                        if len > grammar.line_max() {
-                            State::Failed(too_long(grammar), None)
-                        } else {
-                            match grammar.line(kind, &rest[..len]) {
-                                Ok(Parsed::Line(parsed)) => {
-                                    let start = self.at;
-                                    self.at += end + 1;
-                                    self.state = State::Name;
-                                    return Ok(Some(Found::Line { parsed, start, end: start + len }));
-                                }
-                                Ok(Parsed::Message(announced)) => State::Payload { announced, payload: end + 1 },
-                                Err(error) => State::Failed(error, None),
-                            }
-                        }
-                    }
-                    None if rest.len() > grammar.line_max() && args_len(rest) > grammar.line_max() => {
-                        State::Failed(too_long(grammar), None)
-                    }
-                    None => {
-                        self.state = State::Line { kind, seen: rest.len() };
-                        return Ok(None);
-                    }
-                },
-                State::Junk(kind) => match memchr(b'\n', rest) {
-                    Some(junk) => match grammar.line(kind, &[]) {
-                        Ok(Parsed::Line(parsed)) => {
-                            self.at += junk + 1;
-                            self.state = State::Name;
-                            return Ok(Some(Found::Line { parsed, start: 0, end: 0 }));
-                        }
-                        Ok(Parsed::Message(_)) => State::Failed(DecodeError::UnknownOperation, None),
-                        Err(error) => State::Failed(error, None),
-                    },
-                    None => {
-                        self.at += rest.len();
-                        return Ok(None);
-                    }
-                },
-                State::Payload { announced, payload } => {
-                    let end = payload + announced.size;
-                    match (rest.get(end), rest.get(end + 1)) {
-                        (Some(b'\r'), Some(b'\n')) => {
-                            let start = self.at;
-                            self.at += end + 2;
-                            self.state = State::Name;
-                            return Ok(Some(Found::Message { announced, start, payload }));
-                        }
-                        (Some(b'\r') | None, None) => return Ok(None),
-                        _ => State::Failed(DecodeError::PayloadEnd { size: announced.size }, Some(announced)),
-                    }
-                }
-                State::Failed(error, _) => return Err(error),
-            };
-            self.state = state;
+            }
+            State::Blank(kind) => match input.get(self.at) {
+                Some(b' ' | b'\t') => (kind, 0),
+                Some(_) => return self.fail(DecodeError::UnknownOperation),
+                None => return Ok(None),
+            },
+            State::Blanks(kind) => (kind, 0),
+            State::Line { kind, seen } => (kind, seen),
+            State::Junk(kind) => return self.junk(grammar, kind, input),
+            State::Payload { announced, payload } => return self.payload(announced, payload, input),
+            State::Failed(error, _) => return Err(error),
+        };
+        self.line(grammar, kind, seen, input)
+    }
+
+    /// The line of arguments, of which `seen` bytes were seen before; 0 if blanks may still come.
+    #[inline(always)]
+    fn line<G: Grammar<Kind = K>>(
+        &mut self,
+        grammar: &G,
+        kind: K,
+        mut seen: usize,
+        input: &[u8],
+    ) -> Result<Option<Found<G::Line>>, DecodeError> {
+        let mut rest = input.get(self.at..).unwrap_or_default();
+        if seen == 0 {
+            let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+            self.at += blanks;
+            rest = &rest[blanks..];
+            if rest.is_empty() {
+                return self.leave(State::Blanks(kind));
+            }
+            seen = 1;
         }
+        let Some(more) = memchr(b'\n', rest.get(seen..).unwrap_or_default()) else {
+            if rest.len() > grammar.line_max() && args_len(rest) > grammar.line_max() {
+                return self.fail(DecodeError::MaxControlLine { max: grammar.line_max() });
+            }
+            return self.leave(State::Line { kind, seen: rest.len() });
+        };
+        let end = seen + more;
+        let len = args_len(&rest[..end]);
+        if len > grammar.line_max() {
+            return self.fail(DecodeError::MaxControlLine { max: grammar.line_max() });
+        }
+        match grammar.line(kind, &rest[..len]) {
+            Ok(Parsed::Message(announced)) => self.payload(announced, end + 1, input),
+            Ok(Parsed::Line(parsed)) => {
+                let start = self.at;
+                self.at += end + 1;
+                self.state = State::Name;
+                Ok(Some(Found::Line { parsed, start, end: start + len }))
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    #[inline(always)]
+    fn payload<L>(
+        &mut self,
+        announced: Announced,
+        payload: usize,
+        input: &[u8],
+    ) -> Result<Option<Found<L>>, DecodeError> {
+        let start = self.at;
+        let end = start + payload + announced.size;
+        match (input.get(end), input.get(end + 1)) {
+            (Some(b'\r'), Some(b'\n')) => {
+                self.at = end + 2;
+                self.state = State::Name;
+                Ok(Some(Found::Message { announced, start, payload }))
+            }
+            (Some(b'\r') | None, None) => self.leave(State::Payload { announced, payload }),
+            _ => {
+                let error = DecodeError::PayloadEnd { size: announced.size };
+                self.state = State::Failed(error, Some(announced));
+                Err(error)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn junk<G: Grammar<Kind = K>>(
+        &mut self,
+        grammar: &G,
+        kind: K,
+        input: &[u8],
+    ) -> Result<Option<Found<G::Line>>, DecodeError> {
+        let rest = input.get(self.at..).unwrap_or_default();
+        let junk = match rest {
+            // Nearly always.
+            [b'\r', b'\n', ..] => 1,
+            _ => match memchr(b'\n', rest) {
+                Some(junk) => junk,
+                None => {
+                    self.at += rest.len();
+                    return self.leave(State::Junk(kind));
+                }
+            },
+        };
+        match grammar.line(kind, &[]) {
+            Ok(Parsed::Line(parsed)) => {
+                self.at += junk + 1;
+                self.state = State::Name;
+                Ok(Some(Found::Line { parsed, start: 0, end: 0 }))
+            }
+            Ok(Parsed::Message(_)) => self.fail(DecodeError::UnknownOperation),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// More input is needed.
+    #[inline(always)]
+    fn leave<L>(&mut self, state: State<K>) -> Result<Option<Found<L>>, DecodeError> {
+        self.state = state;
+        Ok(None)
+    }
+
+    #[cold]
+    fn fail<L>(&mut self, error: DecodeError) -> Result<Option<Found<L>>, DecodeError> {
+        self.state = State::Failed(error, None);
+        Err(error)
     }
 }
 
 impl Announced {
+    #[inline]
     fn body<'a>(&self, line: &'a [u8], headers: Option<Payload<'a>>, payload: Payload<'a>) -> Body<'a> {
         Body {
             subject: self.subject.of(line),
@@ -294,16 +350,13 @@ impl Announced {
 
 /// A CR before LF is no argument (C5). As in nats-server, a CR anywhere but at the start takes the last byte away, even if that
 /// is another one.
+#[inline]
 fn args_len(line: &[u8]) -> usize {
     let drop = line.len() > 1 && (line.ends_with(b"\r") || memchr(b'\r', &line[1..]).is_some());
     line.len() - usize::from(drop)
 }
 
-#[cold]
-fn too_long(grammar: &impl Grammar) -> DecodeError {
-    DecodeError::MaxControlLine { max: grammar.line_max() }
-}
-
+#[inline(always)]
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -326,29 +379,20 @@ pub(super) fn spelled<K>(input: &[u8], name: &[u8], kind: K, then: Then) -> Name
 pub(super) fn split<const N: usize>(line: &[u8], is_separator: impl Fn(u8) -> bool) -> ([Span; N], usize) {
     let mut args = [Span::default(); N];
     let mut count = 0;
-    let mut start = None;
-    for (at, byte) in line.iter().enumerate() {
-        match start {
-            Some(from) if is_separator(*byte) => {
-                put(&mut args, &mut count, from, at);
-                start = None;
-            }
-            None if !is_separator(*byte) => start = Some(at),
-            _ => {}
+    let mut at = 0;
+    loop {
+        let blanks = line[at..].iter().take_while(|byte| is_separator(**byte)).count();
+        let start = at + blanks;
+        let len = line[start..].iter().take_while(|byte| !is_separator(**byte)).count();
+        if len == 0 {
+            return (args, count);
         }
+        at = start + len;
+        if let Some(arg) = args.get_mut(count) {
+            *arg = Span { start: start as u32, end: at as u32 };
+        }
+        count += 1;
     }
-    if let Some(from) = start {
-        put(&mut args, &mut count, from, line.len());
-    }
-    (args, count)
-}
-
-#[inline]
-fn put(args: &mut [Span], count: &mut usize, start: usize, end: usize) {
-    if let Some(arg) = args.get_mut(*count) {
-        *arg = Span { start: start as u32, end: end as u32 };
-    }
-    *count += 1;
 }
 
 /// Between the arguments of a message.

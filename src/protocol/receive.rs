@@ -70,7 +70,6 @@ impl ServerDecoder {
     /// # Errors
     ///
     /// The first thing in the input that cannot be taken.
-    #[expect(clippy::should_implement_trait, reason = "it lends, and takes input")]
     pub fn next<'a>(&'a mut self, input: &'a mut BytesMut) -> Result<Option<ServerOperation<'a>>, DecodeError> {
         Ok(match self.frames.next(&self.grammar, input)? {
             None => None,

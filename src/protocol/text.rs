@@ -31,9 +31,10 @@ const LEN: usize = 4;
 ///
 /// Source: S1.
 #[must_use]
+#[inline]
 pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if memchr::memchr(LEAD, bytes).is_none() => Cow::Borrowed(text),
+        Ok(text) if text.is_ascii() || memchr::memchr(LEAD, bytes).is_none() => Cow::Borrowed(text),
         _ => escape(bytes),
     }
 }
@@ -50,7 +51,11 @@ pub fn to_text(bytes: &[u8]) -> Cow<'_, str> {
 ///
 /// Source: S1.
 #[must_use]
+#[inline]
 pub fn to_wire(text: &str) -> Cow<'_, [u8]> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text.as_bytes());
+    }
     match memchr::memchr(LEAD, text.as_bytes()) {
         None => Cow::Borrowed(text.as_bytes()),
         Some(at) => unescape(text, at),

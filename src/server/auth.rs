@@ -14,7 +14,28 @@ pub(super) struct Recognised {
     pub(super) permissions: Option<Permissions>,
 }
 
-/// Who shows these credentials.
+fn shows(field: &Option<String>) -> bool {
+    field.as_ref().is_some_and(|text| !text.is_empty())
+}
+
+/// What a connection shows, with the credentials of the user who is meant by those that show none (P1). To one that came in as that
+/// user `before`, they are added also at a further CONNECT, where it does not show others. `None` if nothing is added.
+pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Connect> {
+    let user = auth.users.iter().find(|user| auth.no_auth_user.as_deref() == Some(user.name()))?;
+    let anonymous = ![&connect.user, &connect.pass, &connect.auth_token].into_iter().any(shows);
+    let mut filled = connect.clone();
+    match &user.who {
+        Who::Password { name, password } if anonymous || before => {
+            filled.user = filled.user.filter(|user| !user.is_empty()).or_else(|| Some(name.clone()));
+            filled.pass = filled.pass.filter(|pass| !pass.is_empty()).or_else(|| Some(password.0.clone()));
+        }
+        Who::Nkey(key) if (anonymous || before) && !shows(&connect.nkey) => filled.nkey = Some(key.clone()),
+        _ => return None,
+    }
+    Some(filled)
+}
+
+/// Who shows these credentials, as [`fill_in`] completed them.
 ///
 /// # Errors
 ///
@@ -27,20 +48,17 @@ pub(super) fn recognise(auth: &Auth, connect: &Connect, nonce: Option<&str>) -> 
         let shown = connect.auth_token.as_deref().unwrap_or_default();
         return if token.is(shown) { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
     }
-    let shows = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
-    let anonymous =
-        ![&connect.user, &connect.pass, &connect.auth_token, &connect.nkey, &connect.jwt].into_iter().any(shows);
+    // Where nobody has an nkey, one that is shown does not count; and where somebody has, it alone does.
+    let by_nkey = shows(&connect.nkey) && auth.users.iter().any(|user| matches!(user.who, Who::Nkey(_)));
     let found = auth.users.iter().find(|user| match &user.who {
-        _ if anonymous => auth.no_auth_user.as_deref() == Some(user.name()),
-        Who::Password { name, .. } => connect.user.as_deref() == Some(name) && !shows(&connect.nkey),
-        Who::Nkey(key) => connect.nkey.as_deref() == Some(key),
+        Who::Password { name, .. } => !by_nkey && connect.user.as_deref() == Some(name),
+        Who::Nkey(key) => by_nkey && connect.nkey.as_deref() == Some(key),
     });
     let user = found.ok_or(Refusal::Authorization)?;
-    let proven = anonymous
-        || match &user.who {
-            Who::Password { password, .. } => password.is(connect.pass.as_deref().unwrap_or_default()),
-            Who::Nkey(key) => has_signed(key, nonce, connect.sig.as_deref()),
-        };
+    let proven = match &user.who {
+        Who::Password { password, .. } => password.is(connect.pass.as_deref().unwrap_or_default()),
+        Who::Nkey(key) => auth.no_auth_user.as_ref() == Some(key) || has_signed(key, nonce, connect.sig.as_deref()),
+    };
     if !proven {
         return Err(Refusal::Authorization);
     }
@@ -64,7 +82,6 @@ pub(super) fn shown(connect: &Connect) -> String {
 
 /// Who a connection is, for its lines in the log: `user:ann`, `nkey:U…`, `token`; `None` where nobody has to be anyone.
 pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Option<String> {
-    let shows = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
     match user {
         Some(key) if shows(&connect.nkey) => Some(format!("nkey:{key}")),
         Some(user) => Some(format!("user:{user}")),
@@ -128,7 +145,8 @@ mod tests {
     }
 
     fn outcome(options: &ServerOptions, connect: &Connect) -> Option<Option<String>> {
-        recognise(&options.auth, connect, None).ok().map(|who| who.user)
+        let filled = fill_in(&options.auth, connect, false).unwrap_or_else(|| connect.clone());
+        recognise(&options.auth, &filled, None).ok().map(|who| who.user)
     }
 
     #[test]

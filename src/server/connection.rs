@@ -112,13 +112,15 @@ pub(super) struct TlsInfo {
 
 /// What the session counts, published for others after each read.
 //
-// ORDERING: Relaxed throughout; written by the connection's reader alone, and the values publish nothing else.
+// ORDERING: Relaxed throughout; written by the connection's own tasks alone, and the values publish nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) in_msgs: AtomicU64,
     pub(super) in_bytes: AtomicU64,
     /// Milliseconds of the bus's clock.
     pub(super) last_activity: AtomicU64,
+    /// The same, of messages to the client; written by the connection's writer.
+    pub(super) last_delivery: AtomicU64,
     /// Nanoseconds; 0 while unknown.
     pub(super) rtt: AtomicU64,
 }
@@ -161,6 +163,11 @@ impl Connection {
             state.closed = Some(reason);
             (client, subscriptions) = (state.client.take(), std::mem::take(&mut state.subscriptions));
         }
+        // Before its end can be seen: who has seen it must not find an interest of it any more.
+        drop(subscriptions);
+        if let Some(client) = client {
+            client.close();
+        }
         if let Some(refusal) = refusal {
             let mut line = Vec::new();
             encode::error(&mut line, refusal);
@@ -173,10 +180,6 @@ impl Connection {
             ReadError | WriteError | SlowConsumerPendingBytes | SlowConsumerWriteDeadline | TlsHandshakeFailure
         );
         self.out.end(if discard { End::Discard } else { End::Flush });
-        drop(subscriptions);
-        if let Some(client) = client {
-            client.close();
-        }
         self.attention.notify_one();
         true
     }
@@ -317,7 +320,13 @@ pub(super) async fn read(
 pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Registry>, connection: Arc<Connection>) {
     let out = &connection.out;
     let mut taken = out.nothing();
+    let mut messages = 0;
     while out.take(&mut taken).await {
+        let so_far = out.counts().messages;
+        if so_far != std::mem::replace(&mut messages, so_far) {
+            let now = registry.bus.clock().now().as_millis() as u64;
+            connection.traffic.last_delivery.store(now, Relaxed);
+        }
         if let Err(reason) = write_one(&mut writer, &mut taken, &registry, out).await {
             connection.close(reason, None);
             // Had it ended before, what still waits is for nobody now.

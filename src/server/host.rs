@@ -20,11 +20,13 @@ pub(super) struct Desk {
     client: Option<Client>,
     headers: bool,
     protocol: i64,
+    /// It came in without credentials, and so as the user who is meant then.
+    nobody_in_particular: bool,
 }
 
 impl Desk {
     pub(super) fn new(registry: Arc<Registry>, connection: Arc<Connection>) -> Self {
-        Desk { registry, connection, client: None, headers: false, protocol: 0 }
+        Desk { registry, connection, client: None, headers: false, protocol: 0, nobody_in_particular: false }
     }
 
     fn client(&self) -> &Client {
@@ -95,6 +97,9 @@ impl Host for Desk {
     fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
         let options = self.registry.options();
         self.trace(|log| trace::connect(log, connect));
+        let filled = auth::fill_in(&options.auth, connect, self.nobody_in_particular);
+        self.nobody_in_particular = filled.is_some();
+        let connect = filled.as_ref().unwrap_or(connect);
         let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref()).inspect_err(|_| {
             self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
             // For whoever looks at closed connections.

@@ -100,7 +100,6 @@ impl Server {
             Listener::new(socket)?
         };
         let registry = self.registry.clone();
-        let stops = registry.stops();
         let answers = {
             let registry = registry.clone();
             Arc::new(move |path: &str, query: &str| registry.monitor.answer(&*registry, path, query))

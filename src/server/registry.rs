@@ -197,7 +197,9 @@ impl Registry {
         info.max_payload = self.max_payload(&options) as i64;
         info.client_id = connection.cid;
         info.client_ip = connection.peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
-        info.auth_required = options.auth.is_required() && options.auth.no_auth_user.is_none();
+        // Where nobody needs credentials, the greeting alone hides that some have them (C3).
+        let is_greeting = !connect_info && !self.is_lame();
+        info.auth_required = options.auth.is_required() && !(is_greeting && options.auth.no_auth_user.is_some());
         info.tls_required = options.tls.is_some() && through_listener;
         info.tls_verify = through_listener && options.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
         info.tls_available = options.tls.is_some();

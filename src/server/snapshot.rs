@@ -102,7 +102,8 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     };
     let counts = connection.counts();
     let clock = registry.bus.clock();
-    let last_activity = match connection.traffic.last_activity.load(Relaxed) {
+    let traffic = &connection.traffic;
+    let last_activity = match traffic.last_activity.load(Relaxed).max(traffic.last_delivery.load(Relaxed)) {
         0 => connection.started,
         last => clock.wall_time() - clock.now().saturating_sub(Duration::from_millis(last)),
     };
@@ -111,7 +112,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
         address: connection.peer,
         start: connection.started,
         last_activity: last_activity.max(connection.started),
-        rtt: Duration::from_nanos(connection.traffic.rtt.load(Relaxed)),
+        rtt: Duration::from_nanos(traffic.rtt.load(Relaxed)),
         pending_bytes: connection.out.pending(),
         in_msgs: counts.in_msgs,
         in_bytes: counts.in_bytes,

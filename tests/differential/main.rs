@@ -7,8 +7,8 @@ mod harness;
 #[path = "../support/mod.rs"]
 mod support;
 
-use harness::cases;
 use harness::campaign::{Settings, campaign};
+use harness::cases;
 use harness::profile::MIX;
 use harness::servers::{ours, real};
 use postroom::server::Config;

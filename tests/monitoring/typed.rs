@@ -49,6 +49,21 @@ fn snapshots_have_the_values_of_the_connections() {
 }
 
 #[test]
+fn who_only_listens_is_active_when_it_gets_something() {
+    let clock = postroom::Clock::manual();
+    let bus = Bus::builder().clock(&clock).build();
+    let server = postroom::Server::bind(&bus, "127.0.0.1:0").unwrap();
+    let port = server.address().unwrap().port();
+    let mut wire = Wire::open(port, "CONNECT {\"verbose\":false}\r\nSUB foo 1\r\n");
+    clock.advance(Duration::from_secs(5));
+    bus.connect().publish("foo", "x").unwrap();
+    wire.send("");
+    clock.advance(Duration::from_secs(2));
+    let info = server.connz(&ConnzOptions::new()).unwrap().connections.remove(0);
+    assert_eq!((info.uptime.as_secs(), info.idle.as_secs()), (7, 2));
+}
+
+#[test]
 fn a_pipe_is_a_connection_without_an_address() {
     let bus = Bus::new();
     let server = postroom::Server::new(&bus, ServerOptions::new()).unwrap();

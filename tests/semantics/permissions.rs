@@ -273,6 +273,31 @@ fn p7_a_second_delivery_of_the_same_reply() {
     (0..10).for_each(|_| assert_eq!(client.publish("inb.1", ""), Ok(1)));
 }
 
+/// What a publish would be told, without one.
+#[test]
+fn p7_asking_before_uses_nothing_up() {
+    let (bus, clock) = bus();
+    let (asker, events) = (bus.connect(), bus.events());
+    let client = responder(&bus, Some(1), Duration::from_secs(1));
+    let _service = client.subscribe("svc").unwrap();
+    let ask = || _ = asker.publish_with_reply("svc", "inb.1", "").unwrap();
+    ask();
+    (0..3).for_each(|_| assert_eq!(client.check_publish("inb.1", None), Ok(())));
+    assert_eq!((client.publish("inb.1", ""), events.try_next()), (Ok(0), None));
+    assert_eq!(client.check_publish("inb.1", None), Err(denied("inb.1")));
+    assert!(matches!(events.try_next(), Some(Event::PermissionDenied { .. })));
+    ask();
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(client.check_publish("inb.1", None), Err(denied("inb.1")));
+    let (wire, strict) = (bus.connect_with(ConnectOptions::new().lenient()), bus.connect());
+    assert_eq!(wire.check_publish("a.*", Some("_R_.x")), Err(PublishError::ReplyDenied { reply: "_R_.x".into() }));
+    assert_eq!(wire.check_publish("$NRG.x", None), Err(denied("$NRG.x")));
+    assert_eq!((wire.check_publish("a.*", Some("b..c")), strict.check_publish("a", Some("b"))), (Ok(()), Ok(())));
+    assert_eq!(std::iter::from_fn(|| events.try_next()).count(), 3);
+    strict.close();
+    assert_eq!(strict.check_publish("a", None), Err(PublishError::Closed));
+}
+
 /// A reply that is allowed anyway uses nothing up; one that was withheld, or never delivered, gives no leave.
 #[test]
 fn p7_leave_is_given_where_it_is_needed() {

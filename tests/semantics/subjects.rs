@@ -124,8 +124,8 @@ fn c25_no_echo_keeps_own_messages_away_from_own_subscriptions_only<S: System>() 
     let own = [silent.subscribe("foo"), silent.subscribe("*"), silent.queue_subscribe("foo", "q")];
     let foreign = other.subscribe("foo");
     silent.send("foo", "from the silent one");
-    other.send("foo", "from the other");
     silent.flush();
+    other.send("foo", "from the other");
     other.flush();
     for subscription in &own {
         assert_eq!(subscription.payloads(), ["from the other"]);

@@ -154,7 +154,7 @@ fn stalling(no_stall: bool) -> (Fixture, Wire, Wire) {
     let publisher = fixture.wire();
     // Past the first PINGs.
     wait_until(|| fixture.clock.timers() == 2);
-    fixture.clock.advance(SECOND * 2_000_000);
+    fixture.clock.advance(SECOND * 3);
     (fixture, slow, publisher)
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const PUBLISHERS: usize = 3;
 const LISTENERS: usize = 6;
-const MESSAGES: u64 = 60_000;
+const MESSAGES: u64 = 300_000;
 
 /// Reads messages with `publisher:number` as payload, and checks the order of each publisher's.
 #[derive(Default)]

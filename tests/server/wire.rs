@@ -49,7 +49,7 @@ impl Wire {
     /// Takes the greeting, says who it is, and waits until the server has taken note.
     pub(crate) fn connect(mut self, with: &str) -> Self {
         assert_eq!(self.next().as_deref(), Some("INFO"), "C1");
-        self.send(&connect_line(with));
+        self.send(connect_line(with));
         assert_eq!(self.flush(), Vec::<String>::new());
         self
     }

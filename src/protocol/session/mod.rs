@@ -356,14 +356,15 @@ impl State {
     }
 
     fn ping(&mut self, now: Duration, host: &mut impl Host) {
-        host.send(encode::PONG);
         self.keep_alive.heard(now);
-        if self.connected && !self.ponged {
-            self.ponged = true;
-            if self.connect.protocol >= 1 && self.options.version >= ServerVersion::V2_12 {
-                let line = host.info(true);
-                host.send(&line);
-            }
+        let first = self.connected && !self.ponged;
+        self.ponged |= first;
+        if first && self.connect.protocol >= 1 && self.options.version >= ServerVersion::V2_12 {
+            // At once: whoever has seen the PONG may have others send something, and that must not come in between.
+            let info = host.info(true);
+            host.send(&[encode::PONG, &info].concat());
+        } else {
+            host.send(encode::PONG);
         }
     }
 

@@ -1,11 +1,11 @@
 //! Many sequences on two servers; a failure, shrunk.
 
-use crate::support::wire::{Frame, show};
 use super::compare::{Difference, Needed, TOLERANCES, compare};
 use super::generate;
 use super::operation::Sequence;
 use super::profile::{MIX, Profile};
 use super::run::{Conversation, Target, Transcript, Write, greetings, run, writes};
+use crate::support::wire::{Frame, show};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;

@@ -53,8 +53,7 @@ pub(crate) fn run_all() -> Report {
         let mut answered = Vec::new();
         for case in script::parse(&name, &text) {
             let pair = servers.entry(case.config.clone());
-            let [ours, real] =
-                pair.or_insert_with_key(|config| [ours_with_text(config), real_with_text(config)]);
+            let [ours, real] = pair.or_insert_with_key(|config| [ours_with_text(config), real_with_text(config)]);
             let real = answers(&case, real);
             if !write {
                 let ours = answers(&case, ours);
@@ -68,7 +67,8 @@ pub(crate) fn run_all() -> Report {
             answered.push((case, real));
         }
         if write {
-            let head: String = text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+            let head: String =
+                text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
             std::fs::write(&file, script::print(&head, &answered)).expect("the file can be written");
         }
     }

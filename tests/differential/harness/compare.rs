@@ -1,8 +1,8 @@
 //! Whether two transcripts are equal, and the tolerances: each is a function that takes away one thing that NATS leaves open.
 
-use crate::support::wire::{Delivery, Frame};
 use super::operation::SHARED;
 use super::run::{Received, StepTranscript, Transcript};
+use crate::support::wire::{Delivery, Frame};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;

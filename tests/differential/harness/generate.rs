@@ -101,7 +101,6 @@ const LINES: &[&str] = &[
     "+ok",
     "INFO {}",
     "INFO {\"server_id\":\"x\"}",
-    "CONNECT{\"verbose\":false}",
     "PONG",
     "PONGjunk",
     "pong",

@@ -202,13 +202,7 @@ authorization { users: [
             .user(User::new("guest", "g").permissions(guest.deny_subscribe(pattern("a.c"))))
             .user(User::new("ann", "a"))
     },
-    logins: &[
-        r#""user":"ann","pass":"a""#,
-        r#""lang":"x""#,
-        r#""user":"guest","pass":"g""#,
-        r#""user":"","pass":"""#,
-        r#""user":null"#,
-    ],
+    logins: &[r#""user":"ann","pass":"a""#, r#""lang":"x""#, r#""user":"guest","pass":"g""#, r#""user":null"#],
     wrong_logins: &[r#""user":"guest""#, r#""user":"ann","pass":"g""#, r#""pass":"g""#, r#""auth_token":"g""#],
     max_payload: 1 << 20,
     max_control_line: 4_096,

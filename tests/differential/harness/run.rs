@@ -1,8 +1,8 @@
 //! A sequence on a server: its transcript.
 
-use crate::support::wire::{Frame, Stalled, Stream, Wire, show};
 use super::operation::{Op, Place, Sequence};
 use super::profile::Profile;
+use crate::support::wire::{Frame, Stalled, Stream, Wire, show};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;

@@ -144,7 +144,8 @@ fn write(line: &str) -> Option<Write> {
     }
     let whole = chunks.concat();
     // In a script, an answered PING stands at the start of a line.
-    let pings = whole.split(|&byte| byte == b'\n').filter(|line| line.to_ascii_uppercase().starts_with(b"PING")).count();
+    let pings =
+        whole.split(|&byte| byte == b'\n').filter(|line| line.to_ascii_uppercase().starts_with(b"PING")).count();
     Some(Write { pongs: if end { 0 } else { pings }, end, partial, ..Write::of(connection, chunks) })
 }
 
