@@ -268,6 +268,7 @@ pub(super) async fn read(
             timer.set(bus.sleep(timer_is_for.map_or(Duration::ZERO, |at| at.saturating_sub(now))));
         }
         input.reserve(at_once);
+        let mut more = false;
         let result = tokio::select! {
             biased;
             () = connection.attention.notified() => {
@@ -282,7 +283,8 @@ pub(super) async fn read(
                 Ok(0) => Err(Close::ClientClosed),
                 Err(_) => Err(Close::ReadError),
                 Ok(count) => {
-                    if count >= at_once {
+                    more = count >= at_once;
+                    if more {
                         at_once = (at_once * 2).min(READ_MAX);
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
@@ -305,6 +307,10 @@ pub(super) async fn read(
                 () = bus.sleep(STALL) => {}
                 () = connection.attention.notified() => connection.nudge(),
             }
+        }
+        if more {
+            // The writers that were woken wait for this thread, and can't be taken over by another.
+            tokio::task::yield_now().await;
         }
     };
     connection.close(reason, None);
