@@ -8,6 +8,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use nkeys::KeyPair;
 use std::time::Duration;
 
+/// What is shown; whether it is accepted, `None` if that is luck; and how it is made from the nonce.
+type Case<'a> = (&'static str, Option<bool>, &'a dyn Fn(&str) -> String);
+
 /// What comes back to a CONNECT that is made from the nonce of the greeting.
 fn answer(target: &Target, connect: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut wire = Wire::new(target.open(), Duration::from_secs(10));
@@ -31,7 +34,7 @@ fn who_signs_the_nonce_comes_in() {
     let signed = |by: &KeyPair, what: &str| by.sign(what.as_bytes()).expect("it has a seed");
     let shows = |key: &KeyPair, sig: &str| format!("\"nkey\":\"{}\",\"sig\":\"{sig}\"", key.public_key());
     let no_pad = |sig: Vec<u8>| URL_SAFE_NO_PAD.encode(sig);
-    let cases: [(&str, Option<bool>, &dyn Fn(&str) -> String); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("a signature", Some(true), &|nonce| shows(&ann, &no_pad(signed(&ann, nonce)))),
         // Only if it happens to have no letter that is not in the other alphabet.
         ("one with padding", None, &|nonce| shows(&ann, &URL_SAFE.encode(signed(&ann, nonce)))),
