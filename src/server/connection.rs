@@ -4,18 +4,21 @@ use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
 use super::outbound::{Batch, End, Outbound, pressed};
+use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
 use crate::{Client, SubscriptionGuard};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -23,6 +26,9 @@ use tokio::sync::Notify;
 /// What a connection reads at once: little at first, more while reads fill it.
 const READ_MIN: usize = 512;
 const READ_MAX: usize = 64 << 10;
+
+/// Pieces that are written at once, at most.
+const SLICES: usize = 64;
 
 /// How long a publisher waits for a slow connection: longer once that is over its bound (L3).
 const STALL: Duration = Duration::from_millis(5);
@@ -262,6 +268,7 @@ pub(super) async fn read(
             timer.set(bus.sleep(timer_is_for.map_or(Duration::ZERO, |at| at.saturating_sub(now))));
         }
         input.reserve(at_once);
+        let mut more = false;
         let result = tokio::select! {
             biased;
             () = connection.attention.notified() => {
@@ -276,7 +283,8 @@ pub(super) async fn read(
                 Ok(0) => Err(Close::ClientClosed),
                 Err(_) => Err(Close::ReadError),
                 Ok(count) => {
-                    if count >= at_once {
+                    more = count >= at_once;
+                    if more {
                         at_once = (at_once * 2).min(READ_MAX);
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
@@ -300,27 +308,31 @@ pub(super) async fn read(
                 () = connection.attention.notified() => connection.nudge(),
             }
         }
+        if more {
+            // The writers that were woken wait for this thread, and can't be taken over by another.
+            tokio::task::yield_now().await;
+        }
     };
     connection.close(reason, None);
 }
 
 /// Writes what waits for the connection until its end.
 pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Registry>, connection: Arc<Connection>) {
-    let mut buffer = Vec::new();
+    let out = &connection.out;
+    let mut taken = out.nothing();
     let mut messages = 0;
-    while let Some(bytes) = connection.out.take(buffer).await {
-        let so_far = connection.out.counts().messages;
+    while out.take(&mut taken).await {
+        let so_far = out.counts().messages;
         if so_far != std::mem::replace(&mut messages, so_far) {
             let now = registry.bus.clock().now().as_millis() as u64;
             connection.traffic.last_delivery.store(now, Relaxed);
         }
-        if let Err(reason) = write_one(&mut writer, &bytes, &registry, &connection).await {
+        if let Err(reason) = write_one(&mut writer, &mut taken, &registry, out).await {
             connection.close(reason, None);
             // Had it ended before, what still waits is for nobody now.
-            connection.out.end(End::Discard);
+            out.end(End::Discard);
             break;
         }
-        buffer = bytes;
     }
     // The peer may be gone already.
     let _ = writer.shutdown().await;
@@ -328,25 +340,45 @@ pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Reg
 
 async fn write_one<W: AsyncWrite + Unpin>(
     writer: &mut W,
-    bytes: &[u8],
+    taken: &mut Pieces,
     registry: &Registry,
-    connection: &Connection,
+    out: &Outbound,
 ) -> Result<(), Close> {
     let mut writing = pin!(async {
-        writer.write_all(bytes).await?;
+        while !taken.is_empty() {
+            let count = poll_fn(|context| poll_write(writer, taken, context)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            taken.advance(count);
+            out.written(count);
+        }
         writer.flush().await
     });
     // No timer for a write that is done at once, as nearly all are.
-    let first = std::future::poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
+    let first = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await;
     let result = match first {
         Poll::Ready(result) => result,
         Poll::Pending => tokio::select! {
             result = &mut writing => result,
-            () = connection.out.discarded() => return Err(Close::SlowConsumerPendingBytes),
+            () = out.discarded() => return Err(Close::SlowConsumerPendingBytes),
             () = registry.bus.sleep(registry.options().write_deadline) => return Err(Close::SlowConsumerWriteDeadline),
         },
     };
     result.map_err(|_| Close::WriteError)
+}
+
+fn poll_write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    pieces: &Pieces,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if !writer.is_write_vectored() {
+        return Pin::new(writer).poll_write(context, pieces.chunk());
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = pieces.chunks_vectored(&mut slices);
+    Pin::new(writer).poll_write_vectored(context, &slices[..filled])
 }
 
 impl Traffic {

@@ -48,9 +48,7 @@ impl Desk {
                 && delivered == Delivered::Yes
                 && let Some(connection) = connection.upgrade()
             {
-                let mut written = Vec::new();
-                frame.write(&message, &mut written);
-                trace::delivery(&connection.log(), &written);
+                trace::delivery(&connection.log(), &frame.to_bytes(&message));
             }
         };
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));

@@ -14,12 +14,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 /// How long to wait when the operating system has no more sockets for us.
 const BREATH: Duration = Duration::from_millis(10);
+
+/// Dials that the operating system keeps until we let them in, as many as it takes at most. The standard library's 128 are soon full
+/// when many dial at once, and whoever finds it full waits for a second before it tries again.
+const BACKLOG: u32 = 4_096;
 
 /// A listening socket that whoever holds it can close at once.
 #[derive(Debug)]
@@ -29,11 +33,18 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Must be called within a runtime.
-    pub(super) fn new(socket: std::net::TcpListener) -> io::Result<Arc<Self>> {
-        socket.set_nonblocking(true)?;
-        let socket = Mutex::new(Some(TcpListener::from_std(socket)?));
-        Ok(Arc::new(Listener { socket, closed: Notify::new() }))
+    /// Listens on the first of these that can be listened on, and says where. Must be called within a runtime.
+    pub(super) fn bind(addresses: &[SocketAddr]) -> io::Result<(Arc<Self>, SocketAddr)> {
+        let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "no address"));
+        for address in addresses {
+            outcome = bind_one(*address);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let socket = outcome?;
+        let address = socket.local_addr()?;
+        Ok((Arc::new(Listener { socket: Mutex::new(Some(socket)), closed: Notify::new() }), address))
     }
 
     /// New connections are refused by the operating system when this returns.
@@ -55,6 +66,16 @@ impl Listener {
             () = closed => None,
         }
     }
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that a server can be restarted on its port. Elsewhere than on Unix this would let others take a port that is in use.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Lets connections in until the listener is closed.
@@ -111,7 +132,7 @@ pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(s
 fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
     let options = registry.options();
     let clock = registry.bus.clock();
-    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall);
+    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall, registry.pool.clone());
     let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());
     let connection = Connection::new(cid, peer, started, registry.nonce(), out, log);
     let session = Session::new(registry.session_options(), clock.now());
@@ -164,7 +185,7 @@ async fn secure(
         greet(session, desk, connection, admitted);
     }
     let handshake = async {
-        stream.write_all(&connection.out.take_now()).await?;
+        stream.write_all_buf(&mut connection.out.take_now()).await?;
         if connection.close_reason().is_some() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }

@@ -13,6 +13,7 @@
 //! | `connection` | the two tasks of a connection, and its end |
 //! | `host` | what a client's operations do on the bus |
 //! | `outbound` | what waits to be written, and what happens to the slow |
+//! | `pieces` | how bytes wait |
 //! | `registry` | identity, options, the list of connections |
 //! | `auth` | credentials |
 //! | `tls` | certificates and handshakes |
@@ -41,6 +42,7 @@ mod monitor;
 mod monitoring;
 mod options;
 mod outbound;
+mod pieces;
 mod pipe;
 mod registry;
 mod reload;
@@ -68,7 +70,7 @@ use options::{Auth, Secret};
 use parking_lot::Mutex;
 use registry::Registry;
 use std::fmt;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -374,11 +376,9 @@ impl Server {
     fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: given.to_owned(), source };
         // Here and not in a task: so that it is open, or has failed, when this returns.
-        let socket = TcpListener::bind(addresses).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        let listener = {
+        let (listener, address) = {
             let _within = self.home.handle().enter();
-            Listener::new(socket).map_err(failed)?
+            Listener::bind(addresses).map_err(failed)?
         };
         self.registry.set_address(Some(address));
         let log = &self.registry.log;

@@ -5,7 +5,7 @@ use super::monitor::{
     Connz, ConnzOptions, Healthz, HealthzOptions, HttpPlace, MonitorError, Source, Subsz, SubszOptions, Varz, serve,
 };
 use super::{Server, ServerError, host_of, resolve};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A monitor that is served.
@@ -93,11 +93,9 @@ impl Server {
     pub(super) fn open_monitor(&self, addresses: &[SocketAddr]) -> std::io::Result<SocketAddr> {
         let mut http = self.doors.monitor.lock();
         drop(http.take());
-        let socket = TcpListener::bind(addresses)?;
-        let address = socket.local_addr()?;
-        let listener = {
+        let (listener, address) = {
             let _within = self.home.handle().enter();
-            Listener::new(socket)?
+            Listener::bind(addresses)?
         };
         let registry = self.registry.clone();
         let answers = {

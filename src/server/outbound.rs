@@ -1,5 +1,6 @@
 //! What waits to be written to one connection: filled by whoever publishes, emptied by the connection's writer.
 
+use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
 use crate::{Message, StatusCode};
 use parking_lot::Mutex;
@@ -10,11 +11,11 @@ use tokio::sync::Notify;
 /// The header block of a 503 as servers before 2.12 send it (R3).
 const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
 
+/// Bytes of the line of MSG and HMSG beside the names in it, at most: the operation, the blanks, two numbers, the line end.
+const LINE_MAX: usize = 54;
+
 /// How the header block of a 503 of the bus begins (R3).
 const NAMED_503: &[u8] = b"NATS/1.0 503\r\nNats-Subject: ";
-
-/// A buffer that grew beyond this for a burst is not kept.
-const KEPT_MAX: usize = 64 << 10;
 
 /// The bytes for one connection, in the order in which they are to leave (C15): answers of its session and deliveries of any
 /// thread go in through one lock.
@@ -29,7 +30,7 @@ pub(super) struct Outbound {
 
 #[derive(Debug)]
 struct State {
-    buffer: Vec<u8>,
+    waiting: Pieces,
     /// Bytes that the writer has taken and not yet written.
     in_flight: usize,
     end: Option<End>,
@@ -121,10 +122,10 @@ impl Drop for Batch {
 }
 
 impl Outbound {
-    pub(super) fn new(max_pending: usize, drop_under_pressure: bool) -> Arc<Self> {
+    pub(super) fn new(max_pending: usize, drop_under_pressure: bool, pool: Arc<Pool>) -> Arc<Self> {
         Arc::new(Outbound {
             state: Mutex::new(State {
-                buffer: Vec::new(),
+                waiting: Pieces::new(pool),
                 in_flight: 0,
                 end: None,
                 max_pending,
@@ -140,8 +141,8 @@ impl Outbound {
     pub(super) fn send(self: &Arc<Self>, bytes: &[u8]) {
         let mut state = self.state.lock();
         if state.end.is_none() {
-            let was_idle = state.buffer.is_empty();
-            state.buffer.extend_from_slice(bytes);
+            let was_idle = state.waiting.is_empty();
+            state.waiting.copy(bytes.len(), |out| out.extend_from_slice(bytes));
             drop(state);
             if was_idle {
                 self.wake();
@@ -169,19 +170,18 @@ impl Outbound {
         if state.end.is_some() {
             return Delivered::No;
         }
-        let was_idle = state.buffer.is_empty();
-        let pending = state.buffer.len() + state.in_flight;
-        let under_pressure = pending > state.max_pending / 4 * 3;
+        let was_idle = state.waiting.is_empty();
+        let under_pressure = state.is_under_pressure();
         if under_pressure && state.dropped_under_pressure {
             state.counts.dropped += 1;
             return Delivered::No;
         }
-        let size = frame.write(message, &mut state.buffer);
+        let size = frame.write(message, &mut state.waiting);
         state.counts.messages += 1;
         state.counts.bytes += size as u64;
-        if state.buffer.len() + state.in_flight > state.max_pending {
+        if state.pending() > state.max_pending {
             state.end = Some(End::Discard);
-            state.buffer = Vec::new();
+            state.waiting.clear();
             drop(state);
             self.filled.notify_one();
             self.eased.notify_waiters();
@@ -204,48 +204,49 @@ impl Outbound {
             state.end = Some(end);
         }
         if end == End::Discard {
-            state.buffer = Vec::new();
+            state.waiting.clear();
         }
         drop(state);
         self.filled.notify_one();
         self.eased.notify_waiters();
     }
 
-    /// For the writer, which gives back the buffer it has written: all that waits now. `None` is the end.
-    pub(super) async fn take(&self, mut written: Vec<u8>) -> Option<Vec<u8>> {
-        written.clear();
-        if written.capacity() > KEPT_MAX {
-            written = Vec::new();
-        }
+    /// For the writer: what it is to write, with nothing in it.
+    pub(super) fn nothing(&self) -> Pieces {
+        self.state.lock().waiting.empty_one()
+    }
+
+    /// For the writer, which has written everything that `taken` held: puts all that waits now there. False is the end.
+    pub(super) async fn take(&self, taken: &mut Pieces) -> bool {
         loop {
             let filled = self.filled.notified();
             {
                 let mut state = self.state.lock();
-                let was_pressed =
-                    state.in_flight > 0 && state.in_flight + state.buffer.len() > state.max_pending / 4 * 3;
-                state.in_flight = 0;
                 if state.end == Some(End::Discard) {
-                    return None;
+                    return false;
                 }
-                let eased = was_pressed && state.buffer.len() <= state.max_pending / 4 * 3;
-                let taken = if state.buffer.is_empty() {
-                    None
-                } else {
-                    state.in_flight = state.buffer.len();
-                    Some(std::mem::replace(&mut state.buffer, std::mem::take(&mut written)))
-                };
-                let ended = state.end.is_some();
-                drop(state);
-                if eased {
-                    self.eased.notify_waiters();
+                if !state.waiting.is_empty() {
+                    std::mem::swap(&mut state.waiting, taken);
+                    state.in_flight = taken.len();
+                    return true;
                 }
-                match taken {
-                    Some(bytes) => return Some(bytes),
-                    None if ended => return None,
-                    None => {}
+                if state.end.is_some() {
+                    return false;
                 }
             }
             filled.await;
+        }
+    }
+
+    /// For the writer: so many bytes are written.
+    pub(super) fn written(&self, count: usize) {
+        let mut state = self.state.lock();
+        let was_pressed = state.is_under_pressure();
+        state.in_flight = state.in_flight.saturating_sub(count);
+        let eased = was_pressed && !state.is_under_pressure();
+        drop(state);
+        if eased {
+            self.eased.notify_waiters();
         }
     }
 
@@ -254,7 +255,7 @@ impl Outbound {
         let eased = self.eased.notified();
         {
             let mut state = self.state.lock();
-            if state.end.is_some() || state.buffer.len() + state.in_flight <= state.max_pending / 4 * 3 {
+            if state.end.is_some() || !state.is_under_pressure() {
                 return;
             }
             state.counts.stalls += 1;
@@ -274,8 +275,10 @@ impl Outbound {
     }
 
     /// For the start of a connection: all that waits, for whoever writes it in the writer's place.
-    pub(super) fn take_now(&self) -> Vec<u8> {
-        std::mem::take(&mut self.state.lock().buffer)
+    pub(super) fn take_now(&self) -> Pieces {
+        let mut state = self.state.lock();
+        let nothing = state.waiting.empty_one();
+        std::mem::replace(&mut state.waiting, nothing)
     }
 
     pub(super) fn reconfigure(&self, max_pending: usize, drop_under_pressure: bool) {
@@ -294,14 +297,52 @@ impl Outbound {
 
     /// Bytes that are not written yet.
     pub(super) fn pending(&self) -> usize {
-        let state = self.state.lock();
-        state.buffer.len() + state.in_flight
+        self.state.lock().pending()
+    }
+}
+
+impl State {
+    fn pending(&self) -> usize {
+        self.waiting.len() + self.in_flight
+    }
+
+    /// Publishers are to wait a little (L3).
+    fn is_under_pressure(&self) -> bool {
+        self.pending() > self.max_pending / 4 * 3
     }
 }
 
 impl Frame {
     /// Appends the message as MSG or HMSG; gives back the size of its payload and headers.
-    pub(super) fn write(&self, message: &Message, out: &mut Vec<u8>) -> usize {
+    #[inline]
+    fn write(&self, message: &Message, out: &mut Pieces) -> usize {
+        self.encode(message, |delivery, with_headers| {
+            let Delivery { subject, sid, reply, headers, payload } = delivery;
+            let line = LINE_MAX + subject.len() + sid.len() + reply.map_or(0, str::len);
+            if Pieces::shares(payload.len()) {
+                let headers = if with_headers { headers } else { &[] };
+                out.copy(line + headers.len(), |out| {
+                    delivery.write_head(out, with_headers);
+                    out.extend_from_slice(headers);
+                });
+                out.share(message.payload_bytes());
+                out.copy(2, |out| out.extend_from_slice(b"\r\n"));
+            } else {
+                out.copy(line + headers.len() + payload.len(), |out| delivery.write(out, with_headers));
+            }
+        })
+    }
+
+    /// The message as MSG or HMSG, in one piece.
+    pub(super) fn to_bytes(&self, message: &Message) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(message, |delivery, with_headers| delivery.write(&mut out, with_headers));
+        out
+    }
+
+    /// What is to be written, and whether with headers; gives back the size of its payload and headers.
+    #[inline]
+    fn encode(&self, message: &Message, write: impl FnOnce(Delivery<'_>, bool)) -> usize {
         let block = if self.headers { message.header_block() } else { None };
         let mut delivery = Delivery {
             subject: message.subject().as_str(),
@@ -319,7 +360,7 @@ impl Frame {
         if let Some(bytes) = &named {
             delivery.headers = bytes;
         }
-        delivery.write(out, self.headers);
+        write(delivery, self.headers);
         delivery.headers.len() + delivery.payload.len()
     }
 }

@@ -5,6 +5,7 @@ use super::error::ServerError;
 use super::log::Log;
 use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
+use super::pieces::Pool;
 use super::{snapshot, tls};
 use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
@@ -27,6 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) struct Registry {
     pub(super) bus: Bus,
+    /// For what waits to be written.
+    pub(super) pool: Arc<Pool>,
     options: RwLock<Arc<ServerOptions>>,
     tls: RwLock<Option<TlsAcceptor>>,
     identity: RwLock<Identity>,
@@ -113,6 +116,7 @@ impl Registry {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let identity = Identity::new(&bus, None);
         Ok(Arc::new(Registry {
+            pool: Arc::default(),
             tls: RwLock::new(tls),
             started,
             closed: ClosedConnections::default(),

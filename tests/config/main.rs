@@ -8,7 +8,9 @@ mod texts;
 #[path = "../support/mod.rs"]
 mod support;
 
-use postroom::server::config::{Config, ConfigError};
+use postroom::server::config::{
+    Change, Config, ConfigError, ConfigWarning, Fault, ProcessOptions, ReloadError, WarningKind,
+};
 use std::path::Path;
 use std::process::Command;
 use support::nats_server::NatsServer;
@@ -74,6 +76,20 @@ fn nats_server_judges_as_listed() {
         .collect();
     std::fs::remove_dir_all(&folder).expect("the folder");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_types_go_anywhere() {
+    fn error<T: std::error::Error + Clone + PartialEq + Send + Sync + Unpin + 'static>() {}
+    fn value<T: Clone + PartialEq + std::fmt::Debug + Send + Sync + Unpin + 'static>() {}
+    error::<ConfigError>();
+    error::<Fault>();
+    error::<WarningKind>();
+    error::<ReloadError>();
+    value::<Config>();
+    value::<ProcessOptions>();
+    value::<ConfigWarning>();
+    value::<Change>();
 }
 
 /// The real server's opinion, and its words.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::servers::{AnyServer, Setup};
-use async_nats::{ConnectErrorKind, Request, RequestErrorKind, ServerError};
+use async_nats::{ConnectErrorKind, ServerError};
 
 on_both_servers!(
     by_user_and_password,

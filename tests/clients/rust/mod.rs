@@ -18,7 +18,7 @@ mod requests;
 mod tls;
 
 use crate::servers::AnyServer;
-use async_nats::{Client, ConnectOptions, Event, Message, Subscriber};
+use async_nats::{Client, ConnectOptions, Event, Message, Request, RequestErrorKind, Subscriber};
 use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -75,6 +75,21 @@ async fn round_trip(client: &Client) {
     let mut answers = client.subscribe(inbox.clone()).await.expect("an open connection");
     client.publish(inbox, "".into()).await.expect("an open connection");
     answers.next().await.expect("it comes back");
+}
+
+/// Waits until there is no subscription on a subject: what ends it may reach the server later than this connection's requests.
+async fn until_nobody_answers(client: &Client, subject: &'static str) {
+    let question = || Request::new().timeout(Some(Duration::from_millis(100)));
+    in_time(async {
+        loop {
+            match client.send_request(subject, question()).await.map_err(|refusal| refusal.kind()) {
+                Err(RequestErrorKind::NoResponders) => return,
+                Ok(_) | Err(RequestErrorKind::TimedOut) => {}
+                Err(kind) => panic!("{kind}"),
+            }
+        }
+    })
+    .await;
 }
 
 async fn next(subscriber: &mut Subscriber) -> Message {

@@ -1,0 +1,219 @@
+//! Bytes that wait to be written, in pieces: small things are copied together, large payloads shared.
+
+use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+/// The first piece of a connection that has little to say, and what it may keep while it says nothing.
+const SMALL: usize = 512;
+
+/// A piece is not filled beyond this: one that grew without end would be copied again and again.
+const FULL: usize = 64 << 10;
+
+/// Payloads from here on are not copied. Below, a copy costs less than a piece of its own.
+const SHARED_MIN: usize = 16 << 10;
+
+/// Empty pieces that a server keeps for whoever needs one next: 2 MiB.
+const POOLED_MAX: usize = 32;
+
+/// Where full pieces go when they are written, and come from when one is needed.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
+
+impl Pool {
+    fn get(&self) -> Vec<u8> {
+        self.0.lock().pop().unwrap_or_else(|| Vec::with_capacity(FULL))
+    }
+
+    /// Keeps it, unless it is of another size or there are enough.
+    fn put(&self, mut piece: Vec<u8>) {
+        if piece.capacity() == FULL {
+            piece.clear();
+            let mut pool = self.0.lock();
+            if pool.len() < POOLED_MAX {
+                pool.push(piece);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Piece {
+    Copied(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Piece {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Piece::Copied(bytes) => bytes,
+            Piece::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// A queue of bytes.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    closed: VecDeque<Piece>,
+    /// The last piece, which is still filled.
+    tail: Vec<u8>,
+    /// Bytes of the first piece that are written.
+    written: usize,
+    /// Bytes that are not.
+    len: usize,
+    pool: Arc<Pool>,
+}
+
+impl Pieces {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        Pieces { closed: VecDeque::new(), tail: Vec::new(), written: 0, len: 0, pool }
+    }
+
+    /// Another queue with nothing in it.
+    pub(super) fn empty_one(&self) -> Self {
+        Pieces::new(self.pool.clone())
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        *self = self.empty_one();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends what `write` writes: `size` bytes, or a few more or less.
+    #[inline]
+    pub(super) fn copy(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.tail.capacity() - self.tail.len() < size {
+            self.grow(size);
+        }
+        let before = self.tail.len();
+        write(&mut self.tail);
+        self.len += self.tail.len() - before;
+    }
+
+    #[cold]
+    fn grow(&mut self, size: usize) {
+        if self.tail.capacity() >= FULL {
+            let full = std::mem::replace(&mut self.tail, self.pool.get());
+            self.closed.push_back(Piece::Copied(full));
+        } else if self.tail.capacity() == 0 && size <= SMALL {
+            self.tail = Vec::with_capacity(SMALL);
+        } else {
+            let small = std::mem::replace(&mut self.tail, self.pool.get());
+            self.tail.extend_from_slice(&small);
+        }
+    }
+
+    /// Whether a payload of this size is to be shared.
+    pub(super) fn shares(size: usize) -> bool {
+        size >= SHARED_MIN
+    }
+
+    /// Appends bytes without copying them.
+    pub(super) fn share(&mut self, bytes: Bytes) {
+        if !self.tail.is_empty() {
+            self.closed.push_back(Piece::Copied(std::mem::take(&mut self.tail)));
+        }
+        self.len += bytes.len();
+        self.closed.push_back(Piece::Shared(bytes));
+    }
+}
+
+impl Buf for Pieces {
+    fn remaining(&self) -> usize {
+        self.len
+    }
+
+    fn chunk(&self) -> &[u8] {
+        let first = self.closed.front().map_or(&self.tail[..], Piece::as_slice);
+        &first[self.written..]
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pieces = self.closed.iter().map(Piece::as_slice).chain([&self.tail[..]]).enumerate();
+        let unwritten = pieces.map(|(at, piece)| if at == 0 { &piece[self.written..] } else { piece });
+        let filled = unwritten.filter(|piece| !piece.is_empty()).zip(slices);
+        filled.map(|(piece, slice)| *slice = IoSlice::new(piece)).count()
+    }
+
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.len, "{count} of {} bytes", self.len);
+        self.len -= count;
+        self.written += count;
+        while let Some(first) = self.closed.front() {
+            let size = first.as_slice().len();
+            if self.written < size {
+                return;
+            }
+            self.written -= size;
+            if let Some(Piece::Copied(piece)) = self.closed.pop_front() {
+                self.pool.put(piece);
+            }
+        }
+        if self.written == self.tail.len() {
+            self.written = 0;
+            // A small one stays for the next time.
+            if self.tail.capacity() > SMALL { self.pool.put(std::mem::take(&mut self.tail)) } else { self.tail.clear() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+
+    #[test]
+    fn what_goes_in_comes_out_whatever_the_pieces() {
+        let pool = Arc::new(Pool::default());
+        for step in [1, 7, 511, 4_096, FULL - 1, FULL, FULL + 1, usize::MAX] {
+            let (mut pieces, mut expected) = (Pieces::new(pool.clone()), Vec::new());
+            for round in 0..3_usize {
+                for (number, size) in
+                    [0, 2, 500, 100, 20_000, 50_000, 3, 70_000, 1].into_iter().cycle().take(40).enumerate()
+                {
+                    let bytes = vec![(round * 40 + number) as u8; size];
+                    expected.extend_from_slice(&bytes);
+                    if Pieces::shares(size) && number % 2 == 0 {
+                        pieces.share(bytes.into());
+                    } else {
+                        pieces.copy(size, |out| out.put_slice(&bytes));
+                    }
+                }
+                assert_eq!(pieces.len(), expected.len());
+                let mut got = Vec::new();
+                while !pieces.is_empty() {
+                    let (mut all, at) = (Vec::new(), got.len());
+                    let mut slices = [IoSlice::new(&[]); 256];
+                    let filled = pieces.chunks_vectored(&mut slices);
+                    slices[..filled].iter().for_each(|slice| all.extend_from_slice(slice));
+                    assert!(slices[..filled].iter().all(|slice| !slice.is_empty()));
+                    assert!(all.starts_with(pieces.chunk()) && !pieces.chunk().is_empty());
+                    assert_eq!(all, expected[at..]);
+                    let count = step.min(all.len());
+                    got.extend_from_slice(&all[..count]);
+                    // A step of one is long enough for some.
+                    let rest = if step < 511 && got.len() > 5_000 { all.len() - count } else { 0 };
+                    got.extend_from_slice(&all[count..count + rest]);
+                    pieces.advance(count);
+                    pieces.advance(rest);
+                }
+                assert_eq!(got, expected);
+                assert!(pieces.tail.capacity() <= SMALL && pieces.closed.is_empty());
+                expected.clear();
+            }
+        }
+        let pooled = pool.0.lock();
+        assert!((1..=POOLED_MAX).contains(&pooled.len()) && pooled.iter().all(|piece| piece.is_empty()));
+    }
+}
