@@ -4,7 +4,7 @@ use super::options::{Auth, Secret, Who};
 use crate::Permissions;
 use crate::protocol::{Connect, Quoted, Refusal};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// A connection that may come in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +103,8 @@ pub(super) fn names_a_stranger(auth: &Auth, connect: &Connect) -> bool {
 /// Whether the signature is that of the nonce's text with this key.
 fn has_signed(key: &str, nonce: Option<&str>, signature: Option<&str>) -> bool {
     let (Some(nonce), Some(signature)) = (nonce, signature) else { return false };
-    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('=')) else { return false };
+    // The server takes both alphabets: one without padding, the other with.
+    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature).or_else(|_| STANDARD.decode(signature)) else { return false };
     nkeys::KeyPair::from_public_key(key).is_ok_and(|key| key.verify(nonce.as_bytes(), &signature).is_ok())
 }
 

@@ -168,7 +168,12 @@ fn write_config(text: &str) -> PathBuf {
     file
 }
 
-fn find() -> Result<PathBuf, String> {
+/// The path of the binary; fetched if there is none.
+///
+/// # Errors
+///
+/// Why there is none, and how to get one.
+pub(crate) fn find() -> Result<PathBuf, String> {
     if let Some(path) = env::var_os("NATS_SERVER").map(PathBuf::from) {
         return match version(&path) {
             Some(version) if version == VERSION => Ok(path),
