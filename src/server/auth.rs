@@ -182,8 +182,7 @@ mod tests {
     #[test]
     fn a_token_is_no_user_name() {
         let options = ServerOptions::new().token("t0k");
-        let mut right = Connect::default();
-        right.auth_token = Some("t0k".into());
+        let right = Connect { auth_token: Some("t0k".into()), ..Connect::default() };
         assert_eq!(outcome(&options, &right), Some(None));
         assert_eq!(outcome(&options, &shows("t0k", "")), None);
     }
@@ -192,9 +191,11 @@ mod tests {
     fn an_nkey_signs_the_nonce() {
         let pair = nkeys::KeyPair::new_user();
         let options = ServerOptions::new().user(User::nkey(pair.public_key()));
-        let mut connect = Connect::default();
-        connect.nkey = Some(pair.public_key());
-        connect.sig = Some(URL_SAFE_NO_PAD.encode(pair.sign(b"nonce").unwrap()));
+        let connect = Connect {
+            nkey: Some(pair.public_key()),
+            sig: Some(URL_SAFE_NO_PAD.encode(pair.sign(b"nonce").unwrap())),
+            ..Connect::default()
+        };
         let outcome = |nonce| recognise(&options.auth, &connect, nonce).ok().map(|who| who.user);
         assert_eq!(outcome(Some("nonce")), Some(Some(pair.public_key())));
         assert_eq!(outcome(Some("other")), None);

@@ -30,7 +30,7 @@ impl Room {
     fn new(options: ServerOptions) -> Self {
         let alone = ALONE.lock();
         // The clock stands still: no PINGs.
-        let bus = Bus::builder().clock(&Clock::manual()).build();
+        let bus = Bus::builder().clock(Clock::manual()).build();
         let server = Server::new(&bus, options).unwrap();
         // What a first connection needs once and for all does not count.
         Wire::pipe(server.open_pipe()).connect("");
