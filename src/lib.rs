@@ -4,7 +4,7 @@
 //! elsewhere leaves the house. This crate is that for one process: parts of a program send messages to *subjects* such as
 //! `orders.eu.new` and subscribe to *patterns* such as `orders.*.new` or `orders.>`, and know nothing else of each other. The
 //! rules are those of [NATS](https://nats.io), so that a program can start in one process and move to a server later. There
-//! is no server, no socket, no runtime.
+//! is no server, no socket, no runtime; unless real NATS clients are to attach, for which there is a feature.
 //!
 //! ```
 //! use postroom::Bus;
@@ -60,8 +60,12 @@
 //!
 //! # Features
 //!
-//! None yet. The default build is the bus alone; what comes later (a wire protocol for real NATS clients, a bridge to a real
-//! server, a test kit, services, typed topics) comes as features that only add items.
+//! The default build is the bus alone: no runtime, no sockets. Features only add items.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
+//! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
 
 // WORDS: import nothing of ours above them.
@@ -92,8 +96,8 @@ pub mod server;
 
 pub mod manual;
 
-// The README's example runs as a test.
-#[cfg(doctest)]
+// The README's examples run as tests.
+#[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -4,7 +4,7 @@ use super::options::{Auth, Secret, Who};
 use crate::Permissions;
 use crate::protocol::{Connect, Quoted, Refusal};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// A connection that may come in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +103,8 @@ pub(super) fn names_a_stranger(auth: &Auth, connect: &Connect) -> bool {
 /// Whether the signature is that of the nonce's text with this key.
 fn has_signed(key: &str, nonce: Option<&str>, signature: Option<&str>) -> bool {
     let (Some(nonce), Some(signature)) = (nonce, signature) else { return false };
-    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('=')) else { return false };
+    // The server takes both alphabets: one without padding, the other with.
+    let Ok(signature) = URL_SAFE_NO_PAD.decode(signature).or_else(|_| STANDARD.decode(signature)) else { return false };
     nkeys::KeyPair::from_public_key(key).is_ok_and(|key| key.verify(nonce.as_bytes(), &signature).is_ok())
 }
 
@@ -181,8 +182,7 @@ mod tests {
     #[test]
     fn a_token_is_no_user_name() {
         let options = ServerOptions::new().token("t0k");
-        let mut right = Connect::default();
-        right.auth_token = Some("t0k".into());
+        let right = Connect { auth_token: Some("t0k".into()), ..Connect::default() };
         assert_eq!(outcome(&options, &right), Some(None));
         assert_eq!(outcome(&options, &shows("t0k", "")), None);
     }
@@ -191,9 +191,11 @@ mod tests {
     fn an_nkey_signs_the_nonce() {
         let pair = nkeys::KeyPair::new_user();
         let options = ServerOptions::new().user(User::nkey(pair.public_key()));
-        let mut connect = Connect::default();
-        connect.nkey = Some(pair.public_key());
-        connect.sig = Some(URL_SAFE_NO_PAD.encode(pair.sign(b"nonce").unwrap()));
+        let connect = Connect {
+            nkey: Some(pair.public_key()),
+            sig: Some(URL_SAFE_NO_PAD.encode(pair.sign(b"nonce").unwrap())),
+            ..Connect::default()
+        };
         let outcome = |nonce| recognise(&options.auth, &connect, nonce).ok().map(|who| who.user);
         assert_eq!(outcome(Some("nonce")), Some(Some(pair.public_key())));
         assert_eq!(outcome(Some("other")), None);

@@ -184,27 +184,29 @@ impl Registry {
         let identity = self.identity.read().clone();
         let address = identity.address;
         let through_listener = connection.peer.is_some();
-        let mut info = Info::default();
-        info.version = options.version.as_str().to_owned();
-        info.proto = 1;
-        info.api_lvl = options.version.api_level();
-        info.xkey = identity.exchange_key;
-        info.server_name = options.name.clone().unwrap_or_else(|| identity.id.clone());
-        info.server_id = identity.id;
-        info.host = address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string());
-        info.port = address.map_or(0, |address| i64::from(address.port()));
-        info.headers = options.headers;
-        info.max_payload = self.max_payload(&options) as i64;
-        info.client_id = connection.cid;
-        info.client_ip = connection.peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
         // Where nobody needs credentials, the greeting alone hides that some have them (C3).
         let is_greeting = !connect_info && !self.is_lame();
-        info.auth_required = options.auth.is_required() && !(is_greeting && options.auth.no_auth_user.is_some());
-        info.tls_required = options.tls.is_some() && through_listener;
-        info.tls_verify = through_listener && options.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
-        info.tls_available = options.tls.is_some();
-        info.nonce = connection.nonce.clone().unwrap_or_default();
-        info.ldm = self.is_lame();
+        let mut info = Info {
+            version: options.version.as_str().to_owned(),
+            proto: 1,
+            api_lvl: options.version.api_level(),
+            xkey: identity.exchange_key,
+            server_name: options.name.clone().unwrap_or_else(|| identity.id.clone()),
+            server_id: identity.id,
+            host: address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.ip().to_string()),
+            port: address.map_or(0, |address| i64::from(address.port())),
+            headers: options.headers,
+            max_payload: self.max_payload(&options) as i64,
+            client_id: connection.cid,
+            client_ip: connection.peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
+            auth_required: options.auth.is_required() && !(is_greeting && options.auth.no_auth_user.is_some()),
+            tls_required: options.tls.is_some() && through_listener,
+            tls_verify: through_listener && options.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some()),
+            tls_available: options.tls.is_some(),
+            nonce: connection.nonce.clone().unwrap_or_default(),
+            ldm: self.is_lame(),
+            ..Info::default()
+        };
         if connect_info {
             info.connect_info = true;
             info.remote_account = "$G".to_owned();
@@ -219,25 +221,25 @@ impl Registry {
 
     pub(super) fn session_options(&self) -> SessionOptions {
         let options = self.options();
-        let mut session = SessionOptions::default();
-        session.version = options.version;
-        session.headers = options.headers;
-        session.auth_required = options.auth.is_required();
-        session.no_auth_user = options.auth.no_auth_user.is_some();
-        session.auth_timeout = options.auth_timeout_in_force();
-        session.jitter = (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2;
-        session.limits = self.session_limits();
-        session
+        SessionOptions {
+            version: options.version,
+            headers: options.headers,
+            auth_required: options.auth.is_required(),
+            no_auth_user: options.auth.no_auth_user.is_some(),
+            auth_timeout: options.auth_timeout_in_force(),
+            jitter: (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2,
+            limits: self.session_limits(),
+        }
     }
 
     pub(super) fn session_limits(&self) -> SessionLimits {
         let options = self.options();
-        let mut limits = SessionLimits::default();
-        limits.max_payload = self.max_payload(&options);
-        limits.max_control_line = options.max_control_line;
-        limits.ping_interval = options.ping_interval;
-        limits.ping_max = options.ping_max;
-        limits
+        SessionLimits {
+            max_payload: self.max_payload(&options),
+            max_control_line: options.max_control_line,
+            ping_interval: options.ping_interval,
+            ping_max: options.ping_max,
+        }
     }
 
     /// A number for a connection that comes in.

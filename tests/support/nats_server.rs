@@ -168,7 +168,12 @@ fn write_config(text: &str) -> PathBuf {
     file
 }
 
-fn find() -> Result<PathBuf, String> {
+/// The path of the binary; fetched if there is none.
+///
+/// # Errors
+///
+/// Why there is none, and how to get one.
+pub(crate) fn find() -> Result<PathBuf, String> {
     if let Some(path) = env::var_os("NATS_SERVER").map(PathBuf::from) {
         return match version(&path) {
             Some(version) if version == VERSION => Ok(path),
@@ -201,12 +206,13 @@ fn version(binary: &Path) -> Option<String> {
 fn fetch(folder: &Path) -> Result<PathBuf, String> {
     let binary = folder.join("bin").join("nats-server");
     fs::create_dir_all(target()).map_err(|error| format!("{}: {error}", target().display()))?;
-    let lock = folder.with_extension("lock");
+    let beside = |kind: &str| target().join(format!("{PACKAGE}-{VERSION}.{kind}"));
+    let lock = beside("lock");
     let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| format!("the lock beside {}: {error}", folder.display()))?;
     if !binary.exists() {
         // Under another name until it is whole: a pip that is cut short leaves nothing that looks complete.
-        let half = folder.with_extension("half");
+        let half = beside("half");
         drop(fs::remove_dir_all(&half));
         let pip = Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--timeout", "30"])

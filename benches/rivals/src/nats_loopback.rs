@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::harness::{Setup, Watch, per_message};
 use crate::letter::{SUBJECT, Source, Tally, stamp};
 use crate::memory;
-use crate::nats_server::NatsServer;
+use crate::nats_server::{self, NatsServer, VERSION};
 use crate::rival::{Rival, Workload};
 use crate::window::Window;
 
@@ -24,7 +24,8 @@ struct Nats {
 
 /// Starts the server.
 pub(crate) fn connect() -> Result<Box<dyn Rival>, String> {
-    Ok(Box::new(Nats { server: NatsServer::start()? }))
+    nats_server::find()?;
+    Ok(Box::new(Nats { server: NatsServer::start("") }))
 }
 
 /// Everything of one thread: a runtime whose only thread is the one that calls it, so that it is pinned with it.
@@ -36,7 +37,7 @@ impl Nats {
     async fn client(&self) -> Client {
         // The client drops what a subscription has no room for, silently; this is more than a window lets happen.
         let options = ConnectOptions::new().subscription_capacity(1 << 17);
-        options.connect(&self.server.url).await.expect("a connection")
+        options.connect(self.server.url()).await.expect("a connection")
     }
 
     /// The time of one delivery.
@@ -149,7 +150,7 @@ impl Rival for Nats {
     }
 
     fn about(&self) -> String {
-        format!("{} over loopback, async-nats; the server is a process of its own, unpinned", self.server.version)
+        format!("nats-server: v{VERSION} over loopback, async-nats; the server is a process of its own, unpinned")
     }
 
     fn run(&self, workload: Workload, setup: &Setup, iterations: u64) -> Option<f64> {
@@ -165,7 +166,7 @@ impl Rival for Nats {
 
     /// Client and server together: a subscription lives on both sides.
     fn memory(&self, count: usize) -> Option<f64> {
-        let server = self.server.id();
+        let server = self.server.pid().to_string();
         runtime().block_on(async {
             let client = self.client().await;
             drop(subscribe(&client, "dev.first.temp").await);

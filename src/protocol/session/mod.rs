@@ -346,6 +346,7 @@ impl State {
             }
             Operation::Info(json) if !info::is_tolerated(json) => Err(Close::ProtocolViolation),
             Operation::Info(_) | Operation::Ok => Ok(()),
+            // DIFFERENCE: nats-server still does what it has read together with it.
             Operation::Error(_) => Err(Close::ParseError),
         }
     }

@@ -161,8 +161,6 @@ mod tests {
     }
 
     fn listen() -> (Arc<Listener>, std::net::SocketAddr) {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        (Listener::new(socket).unwrap(), address)
+        Listener::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap()
     }
 }

@@ -95,16 +95,7 @@ const MAXES: &[&str] = &[
     "1234567890",
 ];
 /// Lines that are legal, though a client would not send most of them (C6).
-const LINES: &[&str] = &[
-    "+OK",
-    "+OKdokey",
-    "+ok",
-    "INFO {}",
-    "INFO {\"server_id\":\"x\"}",
-    "PONG",
-    "PONGjunk",
-    "pong",
-];
+const LINES: &[&str] = &["+OK", "+OKdokey", "+ok", "INFO {}", "INFO {\"server_id\":\"x\"}", "PONG", "PONGjunk", "pong"];
 /// Lines that end a connection, each in its way (C7, H3, H4).
 const BAD_LINES: &[&str] = &[
     "XYZ",

@@ -99,7 +99,7 @@ pub(crate) fn writes(sequence: &Sequence, profile: &Profile) -> Vec<Write> {
             bytes.extend(op.bytes(Place { number, connection: step.connection, profile }));
         }
         let pongs = step.ops.iter().map(Op::pongs).sum();
-        let mut cuts: Vec<usize> = step.cuts.iter().map(|&cut| usize::from(cut) * bytes.len() >> 16).collect();
+        let mut cuts: Vec<usize> = step.cuts.iter().map(|&cut| (usize::from(cut) * bytes.len()) >> 16).collect();
         cuts.push(bytes.len());
         cuts.sort_unstable();
         let mut chunks = Vec::new();

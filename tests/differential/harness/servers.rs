@@ -1,11 +1,16 @@
-//! The two servers.
+//! The two servers; ours over TCP and over a pipe.
 
 use super::profile::Profile;
 use super::run::Target;
 use crate::support::nats_server::NatsServer;
-use crate::support::wire::dial;
+use crate::support::wire::{Stream, dial};
 use postroom::server::Config;
-use postroom::{Bus, Server, ServerOptions};
+use postroom::{Bus, Pipe, Server, ServerOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{Builder, Runtime};
 
 /// A CONNECT without credentials.
 const CONNECT: &str = "CONNECT {\"verbose\":false}\r\n";
@@ -48,4 +53,51 @@ fn ours_with(options: ServerOptions, connect: &str) -> Target {
         dial(&addr).expect("it listens")
     };
     Target::new(open, connect)
+}
+
+/// Ours, with a configuration of the profiles, over streams without sockets.
+pub(crate) fn ours_by_pipe(profile: &Profile) -> Target {
+    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", (profile.options)()).expect("a free port");
+    // Only drives the near end of the pipes; the server has brought threads of its own.
+    let runtime = Arc::new(Builder::new_current_thread().enable_time().build().expect("a runtime"));
+    let open = move || -> Box<dyn Stream> {
+        Box::new(Blocking { runtime: runtime.clone(), pipe: server.open_pipe(), patience: Duration::ZERO })
+    };
+    Target::new(open, &profile.connect())
+}
+
+/// A pipe for those who block.
+struct Blocking {
+    runtime: Arc<Runtime>,
+    pipe: Pipe,
+    patience: Duration,
+}
+
+impl Read for Blocking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Blocking { runtime, pipe, patience } = self;
+        let read = async { tokio::time::timeout(*patience, pipe.read(buffer)).await };
+        runtime.block_on(read).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Write for Blocking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.runtime.block_on(self.pipe.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.runtime.block_on(self.pipe.flush())
+    }
+}
+
+impl Stream for Blocking {
+    fn end(&mut self) -> io::Result<()> {
+        self.runtime.block_on(self.pipe.shutdown())
+    }
+
+    fn patience(&mut self, limit: Duration) -> io::Result<()> {
+        self.patience = limit;
+        Ok(())
+    }
 }
