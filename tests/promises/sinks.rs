@@ -5,7 +5,9 @@
 
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
-use postroom::{Bus, CloseReason, ConnectOptions, Event, Message, Permissions, StatusCode, SubscribeOptions, SubscriptionGuard};
+use postroom::{
+    Bus, CloseReason, ConnectOptions, Event, Message, Permissions, StatusCode, SubscribeOptions, SubscriptionGuard,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -192,8 +194,11 @@ fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
         assert_eq!(client.publish("a", "").unwrap(), 2);
         assert_eq!(others.map(|other| other.len()), [1, 1]);
         let told = events.try_next();
-        assert!(matches!(&told, Some(Event::CallbackPanicked { subscription, message })
-            if subscription.id == bad.id() && message == "on purpose"), "{told:?}");
+        assert!(
+            matches!(&told, Some(Event::CallbackPanicked { subscription, message })
+            if subscription.id == bad.id() && message == "on purpose"),
+            "{told:?}"
+        );
         assert_eq!((bus.stats().panics, bad.close_reason()), (1, None), "it goes on");
         assert_balanced(&bus);
     }
