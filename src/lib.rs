@@ -34,7 +34,7 @@
 //! | G1 | **Matching** is that of NATS, and equals a linear search through all patterns ([`LinearMatcher`]) for every input |
 //! | G2 | **Effective on return**: a publish that starts after `subscribe` returned reaches it; after `unsubscribe`, it does not |
 //! | G3 | **Order**: what one thread publishes reaches each subscriber in that order |
-//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads may use the bus as they like |
+//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads may use the bus as they like; only sinks, which say so, may not |
 //! | G5 | **The ledger balances**: matched = delivered + dropped, by reason, + queued; for every subscriber, and in sum |
 //! | G6 | **Bounded**: every queue in messages and bytes, every cache in size; memory returns when subscribers go |
 //! | G7 | **Deterministic on demand**: with a seed and a manual clock, a run on one thread repeats exactly |
@@ -47,7 +47,7 @@
 //! |---|---|
 //! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] |
 //! | publish, subscribe, ask | [`Client`]; many messages to one subject: [`Publisher`] |
-//! | receive, in threads and tasks | [`Subscriber`]; into a channel or a callback: [`SubscriptionGuard`] |
+//! | receive, in threads and tasks | [`Subscriber`]; into a channel, a callback or a sink: [`SubscriptionGuard`] |
 //! | bound a queue, choose what is lost | [`SubscribeOptions`], [`Overflow`] |
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
 //! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |

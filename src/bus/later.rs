@@ -5,7 +5,7 @@ use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
 use crate::delivery::{
-    After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner, thread_waker,
+    After, CloseReason, DropReason, Lost, Offered, Overflow, Panic, Place, Refused, Sealed, runner, thread_waker,
 };
 use crate::message::Message;
 use crate::sync::yield_now;
@@ -44,6 +44,8 @@ enum Step {
     /// The receiving end of its channel is gone, and the message, if there is one, lost with it.
     Disconnected(Arc<Subscription>, Option<Message>),
     Drop(Message),
+    /// A sink panicked.
+    Panicked(Arc<Subscription>, Panic),
 }
 
 /// A copy of a message that waits for room.
@@ -106,6 +108,11 @@ impl Later {
         self.push(Step::Disconnected(subscription.clone(), message));
     }
 
+    #[cold]
+    pub(super) fn panicked(&mut self, subscription: &Arc<Subscription>, panic: Panic) {
+        self.push(Step::Panicked(subscription.clone(), panic));
+    }
+
     /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
         self.push(Step::Drop(message));
@@ -141,6 +148,7 @@ impl Connection {
                     routed += (self.shared.disconnected(&subscription, message) != Outcome::Gone) as u64;
                 }
                 Step::Drop(message) => drop(message),
+                Step::Panicked(subscription, panic) => self.report(&subscription, panic),
             }
         }
         let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
@@ -182,16 +190,22 @@ impl Connection {
     /// Runs a callback, and sees to what follows from it.
     fn call(&self, subscription: &Arc<Subscription>, message: Message) {
         if let Err(panic) = subscription.outlet.run(message) {
-            self.desk().count_panic();
-            let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-            let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            self.shared.hub.tell(|| Event::CallbackPanicked { subscription: subscription.info(), message });
-            // Dropping what a panic carries may panic again; that, too, is the callback's fault and nobody else's.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(panic)));
+            self.report(subscription, panic);
         }
         if subscription.outlet.close_reason().is_some() {
             self.shared.after_the_end(subscription);
         }
+    }
+
+    /// Counts and tells that code of a subscription's owner panicked (G9).
+    #[cold]
+    fn report(&self, subscription: &Subscription, panic: Panic) {
+        self.desk().count_panic();
+        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+        let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        self.shared.hub.tell(|| Event::CallbackPanicked { subscription: subscription.info(), message });
+        // Dropping what a panic carries may panic again; that, too, is the callback's fault and nobody else's.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(panic)));
     }
 
     /// What the policy of a subscription without room says.

@@ -3,7 +3,7 @@
 use super::later::{Finished, Later};
 use super::{Connection, Waiting};
 use crate::account::Subscription;
-use crate::delivery::{After, DropReason, Mailbox, Offered, Refused};
+use crate::delivery::{After, DropReason, Mailbox, Offered, Refused, Sink};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, Message, Payload};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
@@ -70,7 +70,13 @@ impl Connection {
                 ([], []) => 0,
                 // Made where it is put: moving a message costs as much as a look-up.
                 ([only], []) if !self.lets_in(only, subject, reply) => 0,
-                ([only], []) => self.offer(only, size, &mut later, make),
+                ([only], []) => match only.outlet.sink() {
+                    None => self.offer(only, size, &mut later, make),
+                    Some(sink) => {
+                        spare = Some(make());
+                        self.pour(only, sink, size, &mut later, &spare)
+                    }
+                },
                 _ => {
                     spare = Some(make());
                     self.fan_out(hit.matches, &mut spare, size, &mut later)
@@ -128,12 +134,61 @@ impl Connection {
             if !self.lets_in_message(subscription, message) {
                 continue;
             }
+            if let Some(sink) = subscription.outlet.sink() {
+                accepted += self.pour(subscription, sink, size, later, message);
+                continue;
+            }
             accepted += self.offer(subscription, size, later, || message.clone().expect("there until the last"));
         }
         if !self.lets_in_message(last, message) {
             return accepted;
         }
+        if let Some(sink) = last.outlet.sink() {
+            return accepted + self.pour(last, sink, size, later, message);
+        }
         accepted + self.offer(last, size, later, || message.take().expect("there until the last"))
+    }
+
+    /// To a sink, which leaves the message where it is.
+    #[inline]
+    fn pour(
+        &self,
+        subscription: &Arc<Subscription>,
+        sink: &Sink,
+        size: usize,
+        later: &mut Later,
+        message: &Option<Message>,
+    ) -> usize {
+        let Some(message) = message.as_ref().filter(|_| !self.is_own_echo(subscription)) else { return 0 };
+        usize::from(self.try_pour(subscription, sink, size, later, message).is_ok())
+    }
+
+    #[inline]
+    fn try_pour(
+        &self,
+        subscription: &Arc<Subscription>,
+        sink: &Sink,
+        size: usize,
+        later: &mut Later,
+        message: &Message,
+    ) -> Result<(), Refused> {
+        let mut panic = None;
+        let poured = subscription.outlet.pour(sink, message, size, &mut panic);
+        if let Some(panic) = panic {
+            later.panicked(subscription, panic);
+        }
+        match poured {
+            Ok(after) => {
+                if after.is_something() {
+                    later.after(subscription, after);
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                later.after(subscription, After { wake_room: subscription.outlet.is_awaited(), ..After::default() });
+                Err(refused)
+            }
+        }
     }
 
     #[inline]
@@ -220,6 +275,9 @@ impl Connection {
         if self.is_own_echo(subscription) || !self.lets_in(subscription, message.subject().as_str(), message.reply()) {
             return Err(Refused::Gone);
         }
+        if let Some(sink) = subscription.outlet.sink() {
+            return self.try_pour(subscription, sink, size, later, message);
+        }
         let Some(mailbox) = subscription.outlet.queue() else {
             return self.offer_other(subscription, message.clone(), size, later).map_err(|(message, refused)| {
                 later.drop(message);
@@ -294,6 +352,13 @@ impl Connection {
                 });
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
+            if let Some(sink) = own.outlet.sink() {
+                let poured = self.try_pour(own, sink, size, &mut later, &message).is_ok();
+                if !poured {
+                    own.outlet.exempt(-1);
+                }
+                return u64::from(poured);
+            }
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
             match own.outlet.offer(message, size) {
                 Offered::Taken(after) => later.after(own, after),

@@ -287,6 +287,52 @@ impl Client {
         self.guarded(pattern, options, Other::Callback(Box::new(call)))
     }
 
+    /// Shows `sink` each message while it is routed, on the publisher's thread: for parts of a program that queue messages in a way of
+    /// their own, such as a server that writes them to a socket.
+    ///
+    /// What it says counts at once. With `true` it has taken the message. With `false` it is as if the message had not matched: in a queue
+    /// group the next member is tried (Q4), and if nobody else takes it there were no responders (R2).
+    ///
+    /// It must be quick, must not block, and **must not use the bus**, its clients or their subscriptions in any way: that may deadlock. It
+    /// must not drop the last copy of a payload whose destructor does. For all else there is [`Client::subscribe_fn_with`], which is run
+    /// when no lock is held (G4). A message that a sink was shown can't be answered with [`Message::respond`]. Several threads that publish
+    /// call it at once. A panic counts as `false` and is told like one of a callback (G9).
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::queue_subscribe`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, SubscribeOptions};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let client = Bus::new().connect();
+    /// let log = Arc::new(Mutex::new(String::new()));
+    /// let copy = log.clone();
+    /// let _all = client.subscribe_sink_with("log.>", SubscribeOptions::new(), move |message| {
+    ///     let mut log = copy.lock().unwrap();
+    ///     let has_room = log.len() < 8;
+    ///     if has_room {
+    ///         log.push_str(message.payload_str().unwrap_or_default());
+    ///     }
+    ///     has_room
+    /// })?;
+    /// assert_eq!(client.publish("log.a", "12345678")?, 1);
+    /// assert_eq!(client.publish("log.a", "9")?, 0);
+    /// assert_eq!(*log.lock().unwrap(), "12345678");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subscribe_sink_with(
+        &self,
+        pattern: impl ToPattern,
+        options: SubscribeOptions,
+        sink: impl Fn(&Message) -> bool + Send + Sync + 'static,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        self.guarded(pattern, options, Other::Sink(Box::new(sink)))
+    }
+
     /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).
     ///
     /// # Errors

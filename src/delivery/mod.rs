@@ -18,7 +18,7 @@ pub use episode::Lost;
 pub(crate) use episode::{Episode, Losses};
 pub(crate) use mailbox::{Counts, Mailbox, Refused, Sealed};
 pub use outlet::CloseReason;
-pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver};
+pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Panic, Receiver, Sink};
 pub(crate) use overflow::Policy;
 pub use overflow::{DropReason, Drops, Overflow};
 pub(crate) use wake::{Place, WakeList, thread_waker};

@@ -60,9 +60,17 @@ pub(crate) enum Other {
     Channel(Sender<Message>),
     /// A function of the user's: runs on the publisher's thread, once no lock is held.
     Callback(Box<dyn Fn(Message) + Send + Sync>),
+    /// A function of the user's that takes in what it needs of the message while it is routed.
+    Sink(Box<Sink>),
     /// A part of the bus that takes the message itself, keeps its own count, and runs nothing of a user's.
     Direct(Box<dyn Direct>),
 }
+
+/// Gives back whether it took the message.
+pub(crate) type Sink = dyn Fn(&Message) -> bool + Send + Sync;
+
+/// What code of the user's panicked with.
+pub(crate) type Panic = Box<dyn std::any::Any + Send>;
 
 pub(crate) trait Direct: Send + Sync {
     /// Takes the message in, or gives it back to be dropped. `wake` is left with who waits for it.
@@ -144,6 +152,42 @@ impl Outlet {
         matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Direct(_)))
     }
 
+    /// The user's sink, if that is what stands behind it.
+    #[inline]
+    pub(crate) fn sink(&self) -> Option<&Sink> {
+        match &self.receiver {
+            Receiver::Queue => None,
+            Receiver::Other(other) => match &**other {
+                Other::Sink(sink) => Some(sink),
+                _ => None,
+            },
+        }
+    }
+
+    /// Shows the sink a message of `size` bytes. A refused one is as if it had not matched. If the sink panics, that is a refusal,
+    /// and what it panicked with is left in `panic`.
+    pub(crate) fn pour(
+        &self,
+        sink: &Sink,
+        message: &Message,
+        size: usize,
+        panic: &mut Option<Panic>,
+    ) -> Result<After, Refused> {
+        let mailbox = self.mailbox();
+        let admitted = mailbox.admit(&self.policy, size)?;
+        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message)));
+        if taken.unwrap_or_else(|payload| {
+            *panic = Some(payload);
+            false
+        }) {
+            let wake_room = mailbox.settle_quietly(size);
+            let (last, recovered) = (admitted.last, admitted.recovered);
+            return Ok(After { wake_room, last, recovered, ..After::default() });
+        }
+        mailbox.turn_away(size);
+        Err(Refused::Gone)
+    }
+
     /// Whether what is let in may stay pending for as long as code of the user's runs.
     pub(crate) fn is_callback(&self) -> bool {
         matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
@@ -176,8 +220,9 @@ impl Outlet {
             Ok(admitted) => (after.last, after.recovered) = (admitted.last, admitted.recovered),
             Err(refused) => return Offered::Refused(message, refused),
         }
-        let Other::Channel(channel) = other else {
-            return Offered::Run(message, after);
+        let channel = match other {
+            Other::Channel(channel) => channel,
+            Other::Callback(_) | Other::Sink(_) | Other::Direct(_) => return Offered::Run(message, after),
         };
         step();
         let (message, refused) = match channel.try_send(message) {
@@ -195,14 +240,14 @@ impl Outlet {
     }
 
     /// Runs the callback with a message that was [`Offered::Run`], and counts it. The payload of a panic is given back.
-    pub(crate) fn run(&self, message: Message) -> Result<(), Box<dyn std::any::Any + Send>> {
+    pub(crate) fn run(&self, message: Message) -> Result<(), Panic> {
         let size = message.size();
         let result = match &self.receiver {
             Receiver::Other(other) => match &**other {
                 // The message is the callback's own, and what else it touches it brought with it: what it left half done
                 // is for its owner to know (G9).
                 Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
-                Other::Channel(_) | Other::Direct(_) => Ok(()),
+                Other::Channel(_) | Other::Sink(_) | Other::Direct(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),
         };
@@ -298,7 +343,7 @@ impl Outlet {
         match &self.receiver {
             Receiver::Other(other) => match &**other {
                 Other::Channel(channel) => Some(channel),
-                Other::Callback(_) | Other::Direct(_) => None,
+                Other::Callback(_) | Other::Sink(_) | Other::Direct(_) => None,
             },
             Receiver::Queue => None,
         }

@@ -3,7 +3,7 @@
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
-use super::outbound::{Batch, End, Outbound, pressed};
+use super::outbound::{Batch, End, Outbound, Ticket, pressed};
 use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
@@ -72,12 +72,26 @@ pub(super) struct State {
 /// A subscription of the client's, under its own name for it.
 #[derive(Debug)]
 pub(super) struct Interest {
-    pub(super) guard: SubscriptionGuard,
+    pub(super) listening: Listening,
     pub(super) queue: Option<String>,
     /// Messages after which it ends, those included that it got before (D2).
     pub(super) max: Option<u64>,
     /// Messages that it got before it was brought over to another client of the bus; its guard counts those since.
     pub(super) before: u64,
+}
+
+/// What brings a subscription's messages to its connection. When this is dropped, nothing more comes: not even what others are just
+/// publishing.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) guard: SubscriptionGuard,
+    pub(super) ticket: Arc<Ticket>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.ticket.void();
+    }
 }
 
 impl State {
@@ -87,7 +101,7 @@ impl State {
         let State { subscriptions, limited, sweep_at, .. } = self;
         let mut ended = Vec::new();
         let mut take = |sid: &[u8]| match subscriptions.get(sid) {
-            Some(interest) if interest.guard.close_reason().is_none() => false,
+            Some(interest) if interest.listening.guard.close_reason().is_none() => false,
             _ => {
                 ended.extend(subscriptions.remove(sid));
                 true
@@ -333,6 +347,10 @@ pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Reg
             out.end(End::Discard);
             break;
         }
+    }
+    if out.is_discarded() {
+        // Whoever brought it more than may wait was in no position to say so.
+        connection.close(Close::SlowConsumerPendingBytes, None);
     }
     // The peer may be gone already.
     let _ = writer.shutdown().await;

@@ -1,15 +1,15 @@
 //! What a session's operations do on the bus.
 
 use super::auth;
-use super::connection::{Connection, Interest};
+use super::connection::{Connection, Interest, Listening};
 use super::log::{ConnectionLog, LogLevel};
-use super::outbound::{Delivered, Frame};
+use super::outbound::{Frame, Ticket};
 use super::registry::Registry;
 use super::reload;
 use super::trace;
 use crate::message::Payload;
-use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
-use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions, SubscriptionGuard};
+use crate::protocol::{Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 
 /// The desk at which one connection is served. Used by its reader alone.
@@ -34,42 +34,41 @@ impl Desk {
     }
 
     /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
-    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<SubscriptionGuard, SubscribeError> {
-        let (frame, connection) = (self.frame(sid), Arc::downgrade(&self.connection));
-        let (out, log) = (self.connection.out.clone(), self.registry.log.clone());
-        let deliver = move |message: Message| {
-            let delivered = out.deliver(&frame, &message);
-            if delivered == Delivered::TooSlow
-                && let Some(connection) = connection.upgrade()
-            {
-                connection.close(Close::SlowConsumerPendingBytes, None);
-            }
-            if log.enabled(LogLevel::Trace)
-                && delivered == Delivered::Yes
-                && let Some(connection) = connection.upgrade()
-            {
-                trace::delivery(&connection.log(), &frame.to_bytes(&message));
-            }
-        };
+    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<Listening, SubscribeError> {
+        let ticket = Arc::new(self.ticket(sid));
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
-        self.client().subscribe_fn_with(subject, with, deliver)
+        let theirs = ticket.clone();
+        let guard = if self.registry.log.enabled(LogLevel::Trace) {
+            // A logger is a user's code, which is run where nothing is locked. The price: a message that is on its way at the moment of
+            // an UNSUB may be lost.
+            let connection = Arc::downgrade(&self.connection);
+            self.client().subscribe_fn_with(subject, with, move |message: Message| {
+                let delivered = theirs.deliver(&message);
+                if let (true, Some(connection)) = (delivered, connection.upgrade()) {
+                    trace::delivery(&connection.log(), &theirs.to_bytes(&message));
+                }
+            })
+        } else {
+            self.client().subscribe_sink_with(subject, with, move |message| theirs.deliver(message))
+        };
+        guard.map(|guard| Listening { guard, ticket })
     }
 
     /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
     ///
     /// DIFFERENCE: what others publish in between may be missed.
     fn renew(&self, sid: &[u8], interest: Interest) {
-        let Interest { guard, queue, max, before } = interest;
-        let before = before + guard.stats().delivered;
-        let pattern = guard.pattern().clone();
-        drop(guard);
+        let Interest { listening, queue, max, before } = interest;
+        let before = before + listening.guard.stats().delivered;
+        let pattern = listening.guard.pattern().clone();
+        drop(listening);
         let left = max.map(|max| max.saturating_sub(before));
         if left == Some(0) {
             return;
         }
-        let Ok(guard) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
-        left.into_iter().for_each(|left| guard.unsubscribe_after(left));
-        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { guard, queue, max, before });
+        let Ok(listening) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
+        left.into_iter().for_each(|left| listening.guard.unsubscribe_after(left));
+        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { listening, queue, max, before });
     }
 
     fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
@@ -78,9 +77,10 @@ impl Desk {
         }
     }
 
-    fn frame(&self, sid: &[u8]) -> Frame {
+    fn ticket(&self, sid: &[u8]) -> Ticket {
         let names_subject = self.registry.options().version >= ServerVersion::V2_12;
-        Frame { sid: sid.into(), headers: self.headers, names_subject }
+        let frame = Frame { sid: sid.into(), headers: self.headers, names_subject };
+        Ticket::new(self.connection.out.clone(), frame)
     }
 }
 
@@ -172,14 +172,14 @@ impl Host for Desk {
         if state.closed.is_some() || state.subscriptions.contains_key(sid) {
             return Ok(());
         }
-        let guard = self.interest(subject, queue, sid).map_err(|error| match error {
+        let listening = self.interest(subject, queue, sid).map_err(|error| match error {
             SubscribeError::PermissionDenied { .. } => refused(),
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
         state
             .subscriptions
-            .insert(sid.into(), Interest { guard, queue: queue.map(str::to_owned), max: None, before: 0 });
+            .insert(sid.into(), Interest { listening, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
@@ -191,9 +191,9 @@ impl Host for Desk {
             let had_one = interest.max.replace(max).is_some();
             let left = max.saturating_sub(interest.before);
             if left > 0 {
-                interest.guard.unsubscribe_after(left);
+                interest.listening.guard.unsubscribe_after(left);
             }
-            if left > 0 && interest.guard.close_reason().is_none() {
+            if left > 0 && interest.listening.guard.close_reason().is_none() {
                 if !had_one {
                     state.limited.push(sid.into());
                 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Server`] speaks the NATS client protocol for a [`Bus`], so that an unmodified NATS client of any language is one more client of
 //! it: wire clients and in-process clients share subjects, queue groups, requests and no-responders. It can do nothing that an
-//! in-process client could not: each connection is a [`Client`](crate::Client), each SUB a callback subscription.
+//! in-process client could not: each connection is a [`Client`](crate::Client), each SUB a [sink](crate::Client::subscribe_sink_with).
 //!
 //! It is a test double and a way to grow, not a production server: there is no cluster and nothing is stored.
 //!

@@ -5,6 +5,7 @@ use crate::protocol::{Delivery, text};
 use crate::{Message, StatusCode};
 use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
 
@@ -60,14 +61,37 @@ pub(super) struct Counts {
     pub(super) dropped: u64,
 }
 
-/// What became of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivered {
-    Yes,
-    /// More waits than may wait: the connection is to be closed (L1).
-    TooSlow,
-    /// It was closed before, or the message was given up.
-    No,
+/// A subscription's leave to put messages behind what waits. It ends under the same lock under which messages go in, so that none comes
+/// behind the answer to what ended it (C15, D7).
+#[derive(Debug)]
+pub(super) struct Ticket {
+    out: Arc<Outbound>,
+    frame: Frame,
+    // ORDERING: Relaxed; read and written under the lock of `out`.
+    void: AtomicBool,
+}
+
+impl Ticket {
+    pub(super) fn new(out: Arc<Outbound>, frame: Frame) -> Self {
+        Ticket { out, frame, void: AtomicBool::new(false) }
+    }
+
+    /// Puts a message behind what waits; false if it is not for the connection any more. Never blocks for long and runs nothing of a
+    /// user's: it is called while messages are routed.
+    pub(super) fn deliver(&self, message: &Message) -> bool {
+        self.out.deliver(&self.frame, &self.void, message)
+    }
+
+    /// Nothing is let in with it any more when this returns.
+    pub(super) fn void(&self) {
+        let _state = self.out.state.lock();
+        self.void.store(true, Relaxed);
+    }
+
+    /// The message as it is delivered.
+    pub(super) fn to_bytes(&self, message: &Message) -> Vec<u8> {
+        self.frame.to_bytes(message)
+    }
 }
 
 /// How a subscription's messages are written.
@@ -164,28 +188,28 @@ impl Outbound {
         }
     }
 
-    /// Puts a message behind what waits.
-    pub(super) fn deliver(self: &Arc<Self>, frame: &Frame, message: &Message) -> Delivered {
+    /// Puts a message behind what waits. False if it was given up.
+    fn deliver(self: &Arc<Self>, frame: &Frame, void: &AtomicBool, message: &Message) -> bool {
         let mut state = self.state.lock();
-        if state.end.is_some() {
-            return Delivered::No;
+        if state.end.is_some() || void.load(Relaxed) {
+            return false;
         }
         let was_idle = state.waiting.is_empty();
         let under_pressure = state.is_under_pressure();
         if under_pressure && state.dropped_under_pressure {
             state.counts.dropped += 1;
-            return Delivered::No;
+            return false;
         }
         let size = frame.write(message, &mut state.waiting);
         state.counts.messages += 1;
         state.counts.bytes += size as u64;
         if state.pending() > state.max_pending {
+            // More than may wait (L1). It is for the writer to drop it and to close the connection: here messages are routed.
             state.end = Some(End::Discard);
-            state.waiting.clear();
             drop(state);
             self.filled.notify_one();
             self.eased.notify_waiters();
-            return Delivered::TooSlow;
+            return true;
         }
         drop(state);
         if was_idle {
@@ -194,7 +218,7 @@ impl Outbound {
         if under_pressure {
             PRESSED.set(Arc::downgrade(self));
         }
-        Delivered::Yes
+        true
     }
 
     /// Lets nothing in any more. The first call decides how it ends, but for `Discard`, which may come later.
@@ -203,10 +227,11 @@ impl Outbound {
         if state.end.is_none() || end == End::Discard {
             state.end = Some(end);
         }
-        if end == End::Discard {
-            state.waiting.clear();
-        }
+        let nothing = state.waiting.empty_one();
+        let discarded = (end == End::Discard).then(|| std::mem::replace(&mut state.waiting, nothing));
         drop(state);
+        // A payload may have a destructor of a user's.
+        drop(discarded);
         self.filled.notify_one();
         self.eased.notify_waiters();
     }
@@ -261,6 +286,11 @@ impl Outbound {
             state.counts.stalls += 1;
         }
         eased.await;
+    }
+
+    /// Whether what waited is for nobody any more.
+    pub(super) fn is_discarded(&self) -> bool {
+        self.state.lock().end == Some(End::Discard)
     }
 
     /// Waits until the writer must stop in the middle of a write. Cancel-safe.

@@ -77,11 +77,6 @@ impl Pieces {
         Pieces::new(self.pool.clone())
     }
 
-    /// Drops everything.
-    pub(super) fn clear(&mut self) {
-        *self = self.empty_one();
-    }
-
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -55,7 +55,8 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
         let mut state = connection.state.lock();
         state.user = recognised.user;
         for subscription in &ended {
-            let of_it = state.subscriptions.iter().find(|(_, interest)| interest.guard.id() == subscription.id);
+            let of_it =
+                state.subscriptions.iter().find(|(_, interest)| interest.listening.guard.id() == subscription.id);
             let Some(sid) = of_it.map(|(sid, _)| sid.clone()) else { continue };
             gone.extend(state.subscriptions.remove(&sid).map(|interest| (sid, subscription, interest)));
         }

@@ -143,15 +143,15 @@ pub(super) fn last(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> (usize, Vec
 
 fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {
     let all = subscriptions.iter().map(|(sid, interest)| (&**sid, interest));
-    all.filter(|(_, interest)| interest.guard.close_reason().is_none())
+    all.filter(|(_, interest)| interest.listening.guard.close_reason().is_none())
 }
 
 fn list(subscriptions: &BTreeMap<Box<[u8]>, Interest>, max: usize) -> Vec<Subscription> {
     let entries = live(subscriptions).map(|(sid, interest)| Subscription {
-        subject: interest.guard.pattern().as_str().to_owned(),
+        subject: interest.listening.guard.pattern().as_str().to_owned(),
         queue: interest.queue.clone(),
         sid: String::from_utf8_lossy(sid).into_owned(),
-        msgs: interest.guard.stats().delivered,
+        msgs: interest.listening.guard.stats().delivered,
         max: interest.max,
     });
     entries.take(max).collect()

@@ -17,3 +17,4 @@ mod g6_bounds;
 mod g6_memory;
 mod g7_determinism;
 mod g9_panics;
+mod sinks;

@@ -239,6 +239,34 @@ fn l3_without_stalls_what_is_too_much_is_dropped_and_the_reader_stays() {
 }
 
 #[test]
+fn l3_q4_r2_what_is_given_up_goes_to_another_member_or_has_no_responder() {
+    let (fixture, mut slow, mut publisher) = stalling(true);
+    publisher.expect("PING");
+    for _ in 0..100 {
+        publisher.send(large());
+    }
+    assert_eq!(publisher.flush(), NONE);
+    // It is behind by now: nothing more is let in for it.
+    let client = fixture.client();
+    assert_eq!(client.publish("foo", "x").unwrap(), 0);
+    assert!(client.request("foo", "").unwrap_err().is_no_responders());
+    let asked = publisher.ask("SUB inb 1\r\nPUB foo inb 0\r\n\r\n");
+    assert_eq!(asked, [r"HMSG inb 1 35 35|NATS/1.0 503\r\nNats-Subject: foo\r\n\r\n"]);
+    let got = slow.ask("SUB work g 2\r\n");
+    assert!(got.len() > 20);
+    let member = client.queue_subscribe("work", "g").unwrap();
+    for _ in 0..100 {
+        publisher.send(large());
+    }
+    assert_eq!(publisher.flush(), NONE);
+    for n in 0..20 {
+        assert_eq!(client.publish("work", n.to_string()).unwrap(), 1);
+    }
+    assert_eq!(member.len(), 20);
+    assert!(fixture.bus.stats().ledger.balances());
+}
+
+#[test]
 fn shutdown_does_not_wait_long_for_who_never_reads() {
     Fixture::each(options(), |fixture| {
         let mut slow = idle_reader(&fixture);

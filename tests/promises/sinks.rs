@@ -1,0 +1,230 @@
+//! Sinks: what is routed into a function of the user's at once.
+//!
+//! Goal: what a sink says is what counts, for publishers, queue groups, requests and the ledger; nothing is shown to it after its end.
+//! Method: sinks that take or refuse, beside other subscribers, on buses that take different ways inside.
+
+use crate::common::{Count, buses, number, payload_that, watched_payload};
+use parking_lot::Mutex;
+use postroom::{Bus, CloseReason, ConnectOptions, Event, Message, Permissions, StatusCode, SubscribeOptions, SubscriptionGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A sink that keeps numbers, and whether it takes them.
+struct Numbers {
+    got: Arc<Mutex<Vec<u64>>>,
+    takes: Arc<AtomicBool>,
+    guard: SubscriptionGuard,
+}
+
+impl Numbers {
+    fn new(client: &postroom::Client, pattern: &str, options: SubscribeOptions) -> Self {
+        let (got, takes) = (Arc::<Mutex<Vec<u64>>>::default(), Arc::new(AtomicBool::new(true)));
+        let (into, if_so) = (got.clone(), takes.clone());
+        let sink = move |message: &Message| {
+            into.lock().push(number(message));
+            if_so.load(Ordering::Relaxed)
+        };
+        Numbers { got, takes, guard: client.subscribe_sink_with(pattern, options, sink).unwrap() }
+    }
+
+    fn refuse(&self) {
+        self.takes.store(false, Ordering::Relaxed);
+    }
+
+    fn taken(&self) -> Vec<u64> {
+        std::mem::take(&mut self.got.lock())
+    }
+}
+
+fn assert_balanced(bus: &Bus) {
+    let stats = bus.stats();
+    assert!(stats.ledger.balances(), "{stats:?}");
+    assert_eq!(stats.routed, stats.ledger.matched);
+}
+
+#[test]
+fn g3_g5_it_has_each_message_when_publish_returns_in_order_and_counted() {
+    for bus in buses() {
+        let client = bus.connect();
+        let alone = Numbers::new(&client, "alone", SubscribeOptions::new());
+        let (first, queue) = (Numbers::new(&client, "a.*", SubscribeOptions::new()), client.subscribe("a.b").unwrap());
+        let last = Numbers::new(&client, "a.>", SubscribeOptions::new());
+        for n in 0..10 {
+            assert_eq!(client.publish("alone", n.to_string()).unwrap(), 1);
+            assert_eq!(alone.taken(), [n]);
+            assert_eq!(client.publish("a.b", n.to_string()).unwrap(), 3);
+            assert_eq!((first.taken(), last.taken(), queue.len()), (vec![n], vec![n], n as usize + 1));
+        }
+        assert_eq!((alone.guard.stats().delivered, first.guard.stats().matched), (10, 10));
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn g3_what_a_callback_publishes_comes_after_what_called_it() {
+    for bus in buses() {
+        let client = bus.connect();
+        let again = client.clone();
+        let _echo = client.subscribe_fn("a", move |message| {
+            if number(&message) < 5 {
+                again.publish("a", (number(&message) + 1).to_string()).unwrap();
+            }
+        });
+        let sink = Numbers::new(&client, "*", SubscribeOptions::new());
+        client.publish("a", "0").unwrap();
+        assert_eq!(sink.taken(), [0, 1, 2, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn q4_r2_what_it_refuses_goes_to_the_next_member_or_to_nobody() {
+    for bus in buses() {
+        let client = bus.connect();
+        let member = Numbers::new(&client, "work", SubscribeOptions::new().queue("g"));
+        member.refuse();
+        let inbox = client.subscribe("inbox").unwrap();
+        assert_eq!(client.publish_with_reply("work", "inbox", "1").unwrap(), 0);
+        assert_eq!(inbox.try_recv().unwrap().status(), Some(StatusCode::NO_RESPONDERS));
+        assert!(client.request("work", "2").unwrap_err().is_no_responders());
+        let other = client.queue_subscribe("work", "g").unwrap();
+        for n in 3..20 {
+            assert_eq!(client.publish("work", n.to_string()).unwrap(), 1);
+        }
+        assert_eq!(other.len(), 17);
+        // As if it had not matched.
+        assert_eq!(member.guard.stats().matched, 0);
+        let plain = Numbers::new(&client, "plain", SubscribeOptions::new());
+        plain.refuse();
+        assert_eq!(client.publish("plain", "0").unwrap(), 0);
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn d2_r5_it_counts_what_it_took_and_nothing_else() {
+    for bus in buses() {
+        let client = bus.connect();
+        let sink = Numbers::new(&client, "a", SubscribeOptions::new());
+        sink.guard.unsubscribe_after(3);
+        sink.refuse();
+        (0..5).for_each(|n| assert_eq!(client.publish("a", n.to_string()).unwrap(), 0));
+        sink.takes.store(true, Ordering::Relaxed);
+        let accepted: usize = (5..10).map(|n| client.publish("a", n.to_string()).unwrap()).sum();
+        assert_eq!((accepted, sink.taken()), (3, vec![0, 1, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(sink.guard.close_reason(), Some(CloseReason::LimitReached));
+        assert!(!bus.has_interest("a"));
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn g2_nothing_is_shown_to_it_after_its_end() {
+    for bus in buses() {
+        let (client, publisher) = (bus.connect(), bus.connect());
+        for end in 0..4 {
+            let sink = Numbers::new(&client, "a", SubscribeOptions::new());
+            assert_eq!(publisher.publish("a", "1").unwrap(), 1);
+            let Numbers { got, guard, .. } = sink;
+            match end {
+                0 => drop(guard),
+                1 => guard.unsubscribe(),
+                2 => guard.drain().wait(),
+                _ => client.close(),
+            }
+            assert_eq!(publisher.publish("a", "2").unwrap(), 0);
+            assert_eq!(*got.lock(), [1]);
+        }
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn c25_p5_echo_and_permissions_hold_for_it_too() {
+    for bus in buses() {
+        let quiet = bus.connect_with(ConnectOptions::new().no_echo());
+        let own = Numbers::new(&quiet, "a", SubscribeOptions::new());
+        assert_eq!(quiet.publish("a", "1").unwrap(), 0);
+        assert_eq!(bus.connect().publish("a", "2").unwrap(), 1);
+        assert_eq!(own.taken(), [2]);
+        let deny = Permissions::new().deny_subscribe("in.secret".parse().unwrap());
+        let ruled = bus.connect_with(ConnectOptions::new().permissions(deny));
+        let sink = Numbers::new(&ruled, "in.*", SubscribeOptions::new());
+        assert_eq!(bus.connect().publish("in.secret", "1").unwrap(), 0);
+        assert_eq!(bus.connect().publish("in.open", "2").unwrap(), 1);
+        assert_eq!(sink.taken(), [2]);
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn g4_a_payload_goes_when_nothing_is_locked() {
+    for bus in buses() {
+        let client = bus.connect();
+        let _sinks = ["a", "*"].map(|pattern| {
+            let keeps = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| true).unwrap();
+            let refuses = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| false).unwrap();
+            (keeps, refuses)
+        });
+        let (again, count) = (client.clone(), Count::default());
+        let calls = count.clone();
+        let payload = payload_that(move || {
+            // Would wait for itself if it ran where messages are routed.
+            let fresh = again.subscribe("fresh").unwrap();
+            assert_eq!(again.publish("fresh", "x").unwrap(), 2, "to the sink of all, too");
+            assert_eq!(fresh.len(), calls.add());
+        });
+        assert_eq!(client.publish("a", payload).unwrap(), 2);
+        assert_eq!(count.get(), 1);
+        let (payload, watch) = watched_payload();
+        assert_eq!(client.publish("a", payload).unwrap(), 2);
+        assert_eq!(watch.strong_count(), 0, "it is gone when publish returns");
+    }
+}
+
+#[test]
+fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
+    for bus in buses() {
+        let (client, events) = (bus.connect(), bus.events());
+        let bad = client
+            .subscribe_sink_with("a", SubscribeOptions::new(), |_| std::panic::panic_any("on purpose".to_owned()))
+            .unwrap();
+        let others = [client.subscribe("a").unwrap(), client.subscribe("*").unwrap()];
+        assert_eq!(client.publish("a", "").unwrap(), 2);
+        assert_eq!(others.map(|other| other.len()), [1, 1]);
+        let told = events.try_next();
+        assert!(matches!(&told, Some(Event::CallbackPanicked { subscription, message })
+            if subscription.id == bad.id() && message == "on purpose"), "{told:?}");
+        assert_eq!((bus.stats().panics, bad.close_reason()), (1, None), "it goes on");
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn g5_threads_that_publish_at_once_lose_nothing_to_a_member_that_goes() {
+    let bus = Bus::new();
+    let stays = Numbers::new(&bus.connect(), "work", SubscribeOptions::new().queue("g"));
+    let (done, leavers) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let client = bus.connect();
+            while !done.load(Ordering::Relaxed) {
+                // Closed under the lock that the sink takes: then none comes afterwards.
+                let got = Arc::new(Mutex::new(Some(Vec::new())));
+                let into = got.clone();
+                let sink = move |message: &Message| into.lock().as_mut().map(|got| got.push(number(message))).is_some();
+                let guard = client.subscribe_sink_with("work", SubscribeOptions::new().queue("g"), sink).unwrap();
+                std::thread::yield_now();
+                leavers.lock().extend(got.lock().take().expect("taken once"));
+                drop(guard);
+            }
+        });
+        let client = bus.connect();
+        (0..50_000u64).for_each(|n| assert_eq!(client.publish("work", n.to_string()).unwrap(), 1));
+        done.store(true, Ordering::Relaxed);
+    });
+    let mut all = stays.taken();
+    all.extend(&*leavers.lock());
+    all.sort_unstable();
+    assert!(all.iter().copied().eq(0..50_000), "{} of 50,000", all.len());
+    assert_balanced(&bus);
+}
