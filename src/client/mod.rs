@@ -572,6 +572,7 @@ fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'
         reply: None,
         head: None,
         payload,
+        trace: None,
         matched: false,
     }
 }
