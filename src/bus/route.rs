@@ -160,7 +160,7 @@ impl Connection {
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message.as_ref().filter(|_| !self.is_own_echo(subscription)) else { return 0 };
-        usize::from(self.try_pour(subscription, sink, size, later, message).is_ok())
+        usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
     }
 
     #[inline]
@@ -168,12 +168,13 @@ impl Connection {
         &self,
         subscription: &Arc<Subscription>,
         sink: &Sink,
+        from: Option<u64>,
         size: usize,
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
         let mut panic = None;
-        let poured = subscription.outlet.pour(sink, message, size, &mut panic);
+        let poured = subscription.outlet.pour(sink, message, from, size, &mut panic);
         if let Some(panic) = panic {
             later.panicked(subscription, panic);
         }
@@ -276,7 +277,7 @@ impl Connection {
             return Err(Refused::Gone);
         }
         if let Some(sink) = subscription.outlet.sink() {
-            return self.try_pour(subscription, sink, size, later, message);
+            return self.try_pour(subscription, sink, Some(self.id), size, later, message);
         }
         let Some(mailbox) = subscription.outlet.queue() else {
             return self.offer_other(subscription, message.clone(), size, later).map_err(|(message, refused)| {
@@ -353,7 +354,7 @@ impl Connection {
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
-                let poured = self.try_pour(own, sink, size, &mut later, &message).is_ok();
+                let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
                 if !poured {
                     own.outlet.exempt(-1);
                 }
