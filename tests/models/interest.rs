@@ -51,7 +51,7 @@ fn each_thread_finds_its_own() {
                 assert!(!has(&bus.interest("a.b").unwrap()));
             })
         });
-        threads.map(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_settled(&bus);
     });
 }
@@ -112,7 +112,7 @@ fn who_waits_is_told() {
             thread::spawn(move || while waits(&interest, as_task) {})
         });
         bus.close();
-        waiting.map(|thread| thread.join().unwrap());
+        waiting.into_iter().for_each(|thread| thread.join().unwrap());
         drop(kept);
         assert_settled(&bus);
     });
