@@ -291,6 +291,7 @@ impl Connection {
         &self,
         pattern: Pattern,
         queue: Option<&str>,
+        fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
         let mut registry = self.registry.lock();
@@ -320,6 +321,7 @@ impl Connection {
                 entry,
                 owner: self.owner.clone(),
                 slot,
+                fallback,
                 watch: AtomicU8::new(Watch::No as u8),
                 fate: Default::default(),
             });
@@ -380,7 +382,7 @@ impl Connection {
         }
         let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
-        let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
+        let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());
         let kept = self.inbox.get_or_init(|| {
             lost = None;
