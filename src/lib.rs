@@ -52,6 +52,7 @@
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
 //! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
+//! | know what is wanted | [`Bus::interest`], [`Bus::has_interest`] |
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
@@ -110,7 +111,7 @@ pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use activity::{Activity, Held, Hold};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Delivery, Denied, Event, Events,
-    HeldMessage, Observer, Publish, Sleep, SlowConsumer, Verdict,
+    HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

@@ -1,6 +1,7 @@
 //! What a bus can be built with.
 
 use super::event::Hub;
+use super::interest::Watches;
 use super::observe::{Observed, Observer};
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Totals};
@@ -126,6 +127,7 @@ impl BusBuilder {
             timers: Arc::new(Timers::new(clock.clone(), observed.as_ref().map(|observed| observed.activity.clone()))),
             hub: Hub::default(),
             observed,
+            watches: Watches::default(),
             clock,
             seed,
             luck: Mutex::new(Rng::new(seed, u64::MAX)),

@@ -300,6 +300,7 @@ impl Connection {
         &self,
         pattern: Pattern,
         queue: Option<&str>,
+        fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
         let mut registry = self.registry.lock();
@@ -329,6 +330,7 @@ impl Connection {
                 entry,
                 owner: self.owner.clone(),
                 slot,
+                fallback,
                 watch: AtomicU8::new(Watch::No as u8),
                 fate: Default::default(),
             });
@@ -342,6 +344,7 @@ impl Connection {
         if let Some(observed) = &self.shared.observed {
             observed.observer.subscribed(&made.info());
         }
+        self.shared.watches.begun(&made);
         Ok(made)
     }
 
@@ -393,7 +396,7 @@ impl Connection {
         }
         let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
-        let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
+        let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());
         let kept = self.inbox.get_or_init(|| {
             lost = None;

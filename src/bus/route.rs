@@ -202,7 +202,7 @@ impl Connection {
             Delivery::Pass => {}
         }
         let accepted = if let Some(sink) = subscription.outlet.sink() {
-            usize::from(self.try_pour(subscription, sink, size, later, message).is_ok())
+            usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
         } else {
             self.offer(subscription, size, later, || copy_for(subscription, message))
         };
@@ -223,7 +223,7 @@ impl Connection {
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message.as_ref().filter(|_| !self.is_own_echo(subscription)) else { return 0 };
-        usize::from(self.try_pour(subscription, sink, size, later, message).is_ok())
+        usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
     }
 
     #[inline]
@@ -231,12 +231,13 @@ impl Connection {
         &self,
         subscription: &Arc<Subscription>,
         sink: &Sink,
+        from: Option<u64>,
         size: usize,
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
         let mut panic = None;
-        let poured = subscription.outlet.pour(sink, message, size, &mut panic);
+        let poured = subscription.outlet.pour(sink, message, from, size, &mut panic);
         if let Some(panic) = panic {
             later.panicked(subscription, panic);
         }
@@ -290,7 +291,8 @@ impl Connection {
         }
     }
 
-    /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4).
+    /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4). Fallback members when no other is
+    /// there (Q6).
     fn offer_to_one(
         &self,
         members: &[Arc<Subscription>],
@@ -299,18 +301,24 @@ impl Connection {
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message else { return 0 };
-        let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
         let (mut first_full, mut disconnected) = (None, SmallVec::<[usize; 4]>::new());
         let mut taken = false;
-        for at in (start..members.len()).chain(0..start) {
-            match self.try_offer(&members[at], size, later, message) {
-                Ok(()) => {
-                    taken = true;
-                    break;
+        for fallback in [false, true] {
+            let Some(start) = self.choose(members, fallback) else { continue };
+            for at in (start..members.len()).chain(0..start).filter(|at| members[*at].fallback == fallback) {
+                match self.try_offer(&members[at], size, later, message) {
+                    Ok(()) => {
+                        taken = true;
+                        break;
+                    }
+                    Err(Refused::Full) => first_full = first_full.or(Some(at)),
+                    Err(Refused::Disconnected) => disconnected.push(at),
+                    Err(Refused::Gone) => {}
                 }
-                Err(Refused::Full) => first_full = first_full.or(Some(at)),
-                Err(Refused::Disconnected) => disconnected.push(at),
-                Err(Refused::Gone) => {}
+            }
+            // Who is full is there: a leaf node, too, leaves it to a local member that is slow.
+            if taken || first_full.is_some() {
+                break;
             }
         }
         // Nobody took it: lost with the first one whose channel turned out to be dead, unless one that is full decides.
@@ -326,6 +334,27 @@ impl Connection {
             later.drop(lost);
         }
         taken as usize
+    }
+
+    /// A random one of the members that are fallback members, or are not.
+    #[inline]
+    fn choose(&self, members: &[Arc<Subscription>], fallback: bool) -> Option<usize> {
+        if !fallback {
+            let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
+            // Mostly there is no other kind, and this asks nobody but who is tried first anyway.
+            if !members[start].fallback {
+                return Some(start);
+            }
+        }
+        self.choose_again(members, fallback)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn choose_again(&self, members: &[Arc<Subscription>], fallback: bool) -> Option<usize> {
+        let mut of_kind = (0..members.len()).filter(|at| members[*at].fallback == fallback);
+        let count = of_kind.clone().count();
+        of_kind.nth(if count > 1 { self.desk().rng.below(count) } else { 0 })
     }
 
     fn try_offer(
@@ -373,7 +402,7 @@ impl Connection {
         message: &Message,
     ) -> Result<(), Refused> {
         if let Some(sink) = subscription.outlet.sink() {
-            return self.try_pour(subscription, sink, size, later, message);
+            return self.try_pour(subscription, sink, Some(self.id), size, later, message);
         }
         let Some(mailbox) = subscription.outlet.queue() else {
             return self.offer_other(subscription, copy(), size, later).map_err(|(message, refused)| {
@@ -448,7 +477,7 @@ impl Connection {
             let Some(own) = own else { return 0 };
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
-                let poured = self.try_pour(own, sink, size, &mut later, &message).is_ok();
+                let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
                 if !poured {
                     own.outlet.exempt(-1);
                 }
