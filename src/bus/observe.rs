@@ -56,6 +56,12 @@ pub trait Observer: Send + Sync + 'static {
         Delivery::Pass
     }
 
+    /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. What a sink or a user's channel has
+    /// counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of the same copy.
+    fn received(&self, id: u64, by: u64) {
+        let _ = (id, by);
+    }
+
     /// A copy that a subscription had, or was about to have, was lost.
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         let _ = (id, by, reason);
@@ -103,7 +109,10 @@ pub enum Verdict {
         times: usize,
     },
     /// It goes to [`Observer::hold`]; to whoever published it, it looks as if it had been routed.
-    Hold,
+    Hold {
+        /// The number that it is known by from now on.
+        id: u64,
+    },
     /// Nobody gets it; to whoever published it, it looks as if it had been routed.
     Swallow,
     /// It reaches nobody, as if there were no subscription: a request fails with no responders (R2).
@@ -133,11 +142,17 @@ pub enum Delivery {
 
 /// A message whose publish was held up.
 pub struct HeldMessage {
+    id: u64,
     connection: Arc<Connection>,
     message: Message,
 }
 
 impl HeldMessage {
+    /// The number that the verdict gave it.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The message.
     pub fn message(&self) -> &Message {
         &self.message
@@ -148,12 +163,12 @@ impl HeldMessage {
         self.connection.id
     }
 
-    /// Routes it now, as message `id`, without asking the observer again. Gives back how many subscribers accepted it; none if the
+    /// Routes it now, as message `id` (mostly [its own](HeldMessage::id)), without asking the observer again. Gives back how many subscribers accepted it; none if the
     /// connection was closed meanwhile.
     ///
     /// Blocks as a publish does.
     pub fn release(self, id: u64) -> usize {
-        let HeldMessage { connection, message } = self;
+        let HeldMessage { connection, message, .. } = self;
         // A reply that a bus let through once is not looked at again.
         let mut out = Outgoing {
             subject: message.subject().as_str(),
@@ -172,7 +187,11 @@ impl HeldMessage {
 
 impl fmt::Debug for HeldMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldMessage").field("client", &self.client()).field("message", &self.message).finish()
+        f.debug_struct("HeldMessage")
+            .field("id", &self.id)
+            .field("client", &self.client())
+            .field("message", &self.message)
+            .finish()
     }
 }
 
@@ -223,9 +242,9 @@ impl Connection {
         });
         let (id, times) = match verdict {
             Verdict::Route { id, times } => (id, times),
-            Verdict::Hold => {
+            Verdict::Hold { id } => {
                 let reached = self.count_reached(out);
-                observed.observer.hold(HeldMessage { connection: self.me(), message });
+                observed.observer.hold(HeldMessage { id, connection: self.me(), message });
                 return Ok(reached);
             }
             Verdict::Swallow => return Ok(self.count_reached(out)),
@@ -290,6 +309,26 @@ impl super::Shared {
     pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
         if let Some(observed) = &self.observed {
             observed.observer.routed(id, accepted);
+        }
+    }
+
+    /// A subscription that was told apart has a copy now.
+    pub(super) fn tell_accepted(&self, id: u64, subscription: &Subscription) {
+        self.tell_routed(id, &[subscription.entry.number()]);
+        self.tell_handed_over(id, subscription);
+    }
+
+    /// Where there is no queue of ours and no callback, who has a copy has taken it.
+    pub(super) fn tell_handed_over(&self, id: u64, subscription: &Subscription) {
+        if !subscription.outlet.is_queue() && !subscription.outlet.is_callback() {
+            self.tell_received(id, subscription);
+        }
+    }
+
+    /// Tells the observer, if there is one, that a copy was taken.
+    pub(crate) fn tell_received(&self, id: u64, subscription: &Subscription) {
+        if let Some(observed) = &self.observed {
+            observed.observer.received(id, subscription.entry.number());
         }
     }
 

@@ -85,7 +85,7 @@ fn verdicts_are_carried_out() {
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
     book.on("twice", Verdict::Route { id: 0, times: 2 });
-    book.on("held", Verdict::Hold);
+    book.on("held", Verdict::Hold { id: 76 });
     book.on("lost", Verdict::Swallow);
     book.on("nobody", Verdict::Unmatched);
     book.on("denied", Verdict::Deny);
@@ -106,6 +106,7 @@ fn verdicts_are_carried_out() {
     assert_eq!(got, ["plain", "twice", "twice"]);
     let held = book.held.lock().unwrap().pop().unwrap();
     assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
+    assert_eq!(held.id(), 76);
     assert_eq!(held.release(77), 1);
     assert_eq!(all.try_recv().unwrap().subject(), "held");
     assert!(book.log().contains(&format!("77 to [{}]", all.id())));
