@@ -199,6 +199,10 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return 0,
             Delivery::Lose => return 1,
+            Delivery::Full => {
+                later.full(subscription, message.clone());
+                return 0;
+            }
             Delivery::Pass => {}
         }
         let accepted = if let Some(sink) = subscription.outlet.sink() {
@@ -384,6 +388,7 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return Err(Refused::Gone),
             Delivery::Lose => return Ok(()),
+            Delivery::Full => return Err(Refused::Full),
             Delivery::Pass => {}
         }
         self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
@@ -470,9 +475,18 @@ impl Connection {
     #[cold]
     pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
         let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
-        if self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply)) {
-            return;
+        if !self.owns_inbox(reply) {
+            self.tell_no_responders(subject, reply);
         }
+    }
+
+    /// Whether answers there go to requests of this connection.
+    pub(super) fn owns_inbox(&self, reply: &Subject) -> bool {
+        self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply))
+    }
+
+    #[cold]
+    pub(super) fn tell_no_responders(&self, subject: &str, reply: &Subject) {
         // As bytes: a header map would cut off white space at the ends of a subject.
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));

@@ -2,7 +2,7 @@
 
 use super::chaos::Chaos;
 use super::journal::Journal;
-use crate::{CloseReason, Delivery, DropReason, HeldMessage, Observer, Publish, SubscriptionInfo, Verdict};
+use crate::{CloseReason, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Book {
@@ -33,8 +33,8 @@ impl Observer for Book {
         self.journal.routed(id, accepted);
     }
 
-    fn deliver(&self, id: u64, to: &SubscriptionInfo) -> Delivery {
-        let delivery = self.chaos.deliver(id, to);
+    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        let delivery = self.chaos.deliver(id, publish, to);
         if delivery == Delivery::Lose {
             self.journal.lost(id, to, DropReason::Fault);
         }
@@ -43,10 +43,6 @@ impl Observer for Book {
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
-    }
-
-    fn hold(&self, held: HeldMessage) {
-        self.chaos.hold(held);
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

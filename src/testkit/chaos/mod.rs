@@ -1,6 +1,6 @@
 //! Faults.
 
-use crate::{Delivery, HeldMessage, Publish, SubscriptionInfo, Verdict};
+use crate::{Delivery, Publish, SubscriptionInfo, Verdict};
 
 pub(super) struct Chaos {
     _seed: u64,
@@ -15,12 +15,8 @@ impl Chaos {
         Verdict::Route { id: number(), times: 1 }
     }
 
-    pub(super) fn deliver(&self, _: u64, _: &SubscriptionInfo) -> Delivery {
+    pub(super) fn deliver(&self, _: u64, _: &Publish<'_>, _: &SubscriptionInfo) -> Delivery {
         Delivery::Pass
-    }
-
-    pub(super) fn hold(&self, held: HeldMessage) {
-        drop(held);
     }
 
     pub(super) fn subscribed(&self, _: &SubscriptionInfo) {}
