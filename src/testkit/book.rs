@@ -2,6 +2,7 @@
 
 use super::chaos::Chaos;
 use super::journal::Journal;
+use super::time::Agenda;
 use crate::{CloseReason, Delivery, DropReason, HeldMessage, Observer, Publish, SubscriptionInfo, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,11 +10,13 @@ pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
     pub(super) chaos: Chaos,
+    /// What is put off; ends with the kit.
+    pub(super) agenda: Agenda,
 }
 
 impl Book {
     pub(super) fn new(seed: u64) -> Self {
-        Book { next: AtomicU64::new(1), journal: Journal, chaos: Chaos::new(seed) }
+        Book { next: AtomicU64::new(1), journal: Journal, chaos: Chaos::new(seed), agenda: Agenda::default() }
     }
 
     /// The number of a message. ORDERING: Relaxed; only has to be unique, the journal has an order of its own.
