@@ -1,7 +1,8 @@
 //! The observer: numbers the messages, asks chaos what is to become of them, and has the journal write it all down.
 
 use super::chaos::Chaos;
-use super::journal::Journal;
+use super::journal::{Bounds, Journal};
+use super::time::Agenda;
 use crate::{CloseReason, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,14 +10,32 @@ pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
     pub(super) chaos: Chaos,
+    /// What is put off; ends with the kit.
+    pub(super) agenda: Agenda,
 }
 
 impl Book {
-    pub(super) fn new(seed: u64) -> Self {
-        Book { next: AtomicU64::new(1), journal: Journal, chaos: Chaos::new(seed) }
+    pub(super) fn new(seed: u64, bounds: Bounds, is_tapped: bool) -> Self {
+        Book {
+            next: AtomicU64::new(1),
+            journal: Journal::new(bounds, is_tapped),
+            chaos: Chaos::new(seed),
+            agenda: Agenda::default(),
+        }
     }
 
-    /// The number of a message. ORDERING: Relaxed; only has to be unique, the journal has an order of its own.
+    /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
+    pub(super) fn begin(&self) -> u64 {
+        self.journal.turn_on();
+        self.last()
+    }
+
+    /// The last number that was given out.
+    pub(super) fn last(&self) -> u64 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
+    /// The number of a message. ORDERING: Relaxed; only has to be unique; what happens before is lower, by coherence.
     pub(super) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -24,8 +43,10 @@ impl Book {
 
 impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
-        let verdict = self.chaos.publish(publish, || self.number());
-        self.journal.published(publish, &verdict);
+        // Drawn here, so that a message that is refused or comes later has one too.
+        let number = self.number();
+        let verdict = self.chaos.publish(publish, || number);
+        self.journal.published(number, publish, &verdict);
         verdict
     }
 
@@ -39,6 +60,10 @@ impl Observer for Book {
             self.journal.lost(id, to, DropReason::Fault);
         }
         delivery
+    }
+
+    fn received(&self, id: u64, by: u64) {
+        self.journal.received(id, by);
     }
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {

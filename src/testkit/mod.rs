@@ -5,15 +5,19 @@
 //! | `book` | the observer: asks chaos, tells the journal |
 //! | `journal` | what is written down of every message |
 //! | `chaos` | faults |
+//! | `time` | what is done later, by the bus's clock |
 
 mod book;
 mod chaos;
 mod journal;
+#[allow(dead_code, reason = "chaos and stubs put things off")]
+mod time;
 
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
 use book::Book;
 use std::fmt;
 use std::sync::Arc;
+use time::Agenda;
 
 /// A bus for one test, and what the test knows of it. Cheap to clone; clones are the same kit.
 ///
@@ -35,7 +39,8 @@ pub struct TestKit(Arc<Kit>);
 
 struct Kit {
     bus: Bus,
-    clock: ManualClock,
+    /// `None` if it goes by the system's.
+    clock: Option<ManualClock>,
     book: Arc<Book>,
 }
 
@@ -45,7 +50,7 @@ struct Kit {
 pub struct TestKitBuilder {
     bus: BusBuilder,
     seed: u64,
-    clock: ManualClock,
+    clock: Option<ManualClock>,
 }
 
 impl TestKit {
@@ -56,7 +61,7 @@ impl TestKit {
 
     /// To build one with another seed, limits or clock.
     pub fn builder() -> TestKitBuilder {
-        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Clock::manual() }
+        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Some(Clock::manual()) }
     }
 
     /// The bus, for what is to be tested.
@@ -70,8 +75,13 @@ impl TestKit {
     }
 
     /// The clock of the bus.
+    ///
+    /// # Panics
+    ///
+    /// If the kit goes by the [system's clock](TestKitBuilder::system_clock); [`Bus::clock`] is that one too.
+    #[track_caller]
     pub fn clock(&self) -> &ManualClock {
-        &self.0.clock
+        self.0.clock.as_ref().expect("this kit goes by the system's clock, which nobody moves")
     }
 
     /// What goes on.
@@ -82,6 +92,18 @@ impl TestKit {
     #[expect(dead_code)]
     fn book(&self) -> &Arc<Book> {
         &self.0.book
+    }
+
+    #[allow(dead_code, reason = "chaos and stubs put things off")]
+    fn agenda(&self) -> &Agenda {
+        &self.0.book.agenda
+    }
+}
+
+impl Drop for Kit {
+    fn drop(&mut self) {
+        // What is put off may hold on to the bus, which holds on to the book.
+        self.book.agenda.close();
     }
 }
 
@@ -106,7 +128,14 @@ impl TestKitBuilder {
 
     /// A clock that several buses share.
     pub fn clock(mut self, clock: &ManualClock) -> Self {
-        self.clock = clock.clone();
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// The system's clock, for a test that talks to something that has a time of its own. Default: a manual one that stands still until
+    /// the test moves it.
+    pub fn system_clock(mut self) -> Self {
+        self.clock = None;
         self
     }
 
@@ -118,13 +147,15 @@ impl TestKitBuilder {
     #[track_caller]
     pub fn build(self) -> TestKit {
         let book = Arc::new(Book::new(self.seed));
-        let bus = self.bus.seed(self.seed).clock(&self.clock).observer(book.clone()).build();
+        let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
+        let bus = self.bus.seed(self.seed).clock(clock).observer(book.clone()).build();
+        book.agenda.start(&bus);
         TestKit(Arc::new(Kit { bus, clock: self.clock, book }))
     }
 }
 
 impl fmt::Debug for TestKit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestKit").field("now", &self.0.clock.now()).field("activity", self.activity()).finish()
+        f.debug_struct("TestKit").field("now", &self.0.bus.clock().now()).field("activity", self.activity()).finish()
     }
 }
