@@ -39,6 +39,8 @@ pub enum Outcome {
         /// 1 without a fault.
         times: usize,
     },
+    /// A fault gave it another payload; the entry shows what was published.
+    Replaced,
     /// A fault held it back.
     Held {
         /// Whether it was let go since.
@@ -63,7 +65,8 @@ impl Outcome {
     pub(super) fn of(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Route { times, .. } => Outcome::Routed { times: (*times).max(1) },
-            Verdict::Hold { .. } => Outcome::Held { released: false },
+            Verdict::Replace { .. } => Outcome::Replaced,
+            Verdict::Hold => Outcome::Held { released: false },
             Verdict::Swallow => Outcome::Swallowed,
             Verdict::Unmatched => Outcome::Unmatched,
             Verdict::Deny => Outcome::Denied,
@@ -83,6 +86,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Routed { times: 1 } => f.write_str("routed"),
             Outcome::Routed { times } => write!(f, "fault: routed {times} times"),
+            Outcome::Replaced => f.write_str("fault: routed with another payload"),
             Outcome::Held { released: false } => f.write_str("fault: held back"),
             Outcome::Held { released: true } => f.write_str("fault: held back, and released"),
             Outcome::Swallowed => f.write_str("fault: lost"),

@@ -240,11 +240,8 @@ impl Pages {
 fn find(rows: &mut VecDeque<Row>, number: u64) -> Option<&mut Row> {
     let first = rows.front()?.number;
     let guess = usize::try_from(number.checked_sub(first)?).ok()?.min(rows.len() - 1);
-    let at = if rows[guess].number == number {
-        guess
-    } else {
-        rows.binary_search_by(|row| row.number.cmp(&number)).ok()?
-    };
+    let at =
+        if rows[guess].number == number { guess } else { rows.binary_search_by(|row| row.number.cmp(&number)).ok()? };
     rows.get_mut(at)
 }
 

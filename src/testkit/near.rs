@@ -160,7 +160,11 @@ pub(super) fn nearest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> O
 }
 
 /// The subjects that are nearest to a pattern, the nearest first, each once.
-pub(super) fn nearest_subjects<'a>(pattern: &Pattern, subjects: impl Iterator<Item = &'a str>, max: usize) -> Vec<Near> {
+pub(super) fn nearest_subjects<'a>(
+    pattern: &Pattern,
+    subjects: impl Iterator<Item = &'a str>,
+    max: usize,
+) -> Vec<Near> {
     let mut all: Vec<Near> = subjects.filter_map(|subject| near(pattern, subject)).collect();
     all.sort_by(|a, b| (a.cost, &a.subject).cmp(&(b.cost, &b.subject)));
     all.dedup();

@@ -24,7 +24,9 @@ pub(super) fn pattern(pattern: impl ToPattern) -> Pattern {
 pub(super) fn snippet(payload: &[u8]) -> String {
     let text = match std::str::from_utf8(payload) {
         Ok(text) => text.chars().flat_map(char::escape_debug_or_quote).collect(),
-        Err(_) => payload.iter().take(SNIPPET * 4).copied().flat_map(std::ascii::escape_default).map(char::from).collect(),
+        Err(_) => {
+            payload.iter().take(SNIPPET * 4).copied().flat_map(std::ascii::escape_default).map(char::from).collect()
+        }
     };
     shortened(text, payload.len())
 }
