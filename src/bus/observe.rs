@@ -57,6 +57,12 @@ pub trait Observer: Send + Sync + 'static {
         Delivery::Pass
     }
 
+    /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. What a sink or a user's channel has
+    /// counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of the same copy.
+    fn received(&self, id: u64, by: u64) {
+        let _ = (id, by);
+    }
+
     /// A copy that a subscription had, or was about to have, was lost.
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         let _ = (id, by, reason);
@@ -143,7 +149,10 @@ pub enum Verdict {
         payload: Bytes,
     },
     /// It comes later: whoever says so has kept it with [`Publish::hold`]. To whoever published it, it looks as if it had been routed.
-    Hold,
+    Hold {
+        /// The number that it is known by from now on.
+        id: u64,
+    },
     /// Nobody gets it; to whoever published it, it looks as if it had been routed.
     Swallow,
     /// It reaches nobody, as if there were no subscription: a request fails with no responders (R2).
@@ -284,7 +293,7 @@ impl Connection {
                 );
                 (id, 1)
             }
-            Verdict::Hold => {
+            Verdict::Hold { .. } => {
                 // That there are no responders is told when it is released.
                 out.matched = true;
                 return Ok(self.reach(out.subject));
@@ -378,6 +387,26 @@ impl super::Shared {
     pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
         if let Some(observed) = &self.observed {
             observed.observer.routed(id, accepted);
+        }
+    }
+
+    /// A subscription that was told apart has a copy now.
+    pub(super) fn tell_accepted(&self, id: u64, subscription: &Subscription) {
+        self.tell_routed(id, &[subscription.entry.number()]);
+        self.tell_handed_over(id, subscription);
+    }
+
+    /// Where there is no queue of ours and no callback, who has a copy has taken it.
+    pub(super) fn tell_handed_over(&self, id: u64, subscription: &Subscription) {
+        if !subscription.outlet.is_queue() && !subscription.outlet.is_callback() {
+            self.tell_received(id, subscription);
+        }
+    }
+
+    /// Tells the observer, if there is one, that a copy was taken.
+    pub(crate) fn tell_received(&self, id: u64, subscription: &Subscription) {
+        if let Some(observed) = &self.observed {
+            observed.observer.received(id, subscription.entry.number());
         }
     }
 

@@ -211,7 +211,7 @@ impl Connection {
             self.offer(subscription, size, later, || copy_for(subscription, message))
         };
         if accepted > 0 {
-            later.accepted(subscription, message);
+            self.note_accepted(subscription, message, later);
         }
         accepted
     }
@@ -392,7 +392,7 @@ impl Connection {
             Delivery::Pass => {}
         }
         self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
-        later.accepted(subscription, message);
+        self.note_accepted(subscription, message, later);
         Ok(())
     }
 
@@ -443,6 +443,14 @@ impl Connection {
         Ok(())
     }
 
+    /// A watched subscription has the message.
+    fn note_accepted(&self, subscription: &Subscription, message: &Message, later: &mut Later) {
+        if let Some(trace) = message.trace() {
+            later.accepted(subscription);
+            self.shared.tell_handed_over(trace.id(), subscription);
+        }
+    }
+
     /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
     /// subscription.
     fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
@@ -483,6 +491,7 @@ impl Connection {
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
         let (size, mut later) = (message.size(), Later::default());
+        let (id, mut told) = (message.trace().map(Trace::id), None);
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
             let own =
                 hit.matches.plain().iter().find(|subscription| {
@@ -492,15 +501,21 @@ impl Connection {
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
                 let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
-                if !poured {
+                if poured {
+                    told = Some(own.clone());
+                } else {
                     own.outlet.exempt(-1);
                 }
                 return u64::from(poured);
             }
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
             match own.outlet.offer(message, size) {
-                Offered::Taken(after) => later.after(own, after),
+                Offered::Taken(after) => {
+                    told = Some(own.clone());
+                    later.after(own, after);
+                }
                 Offered::Run(message, after) => {
+                    told = Some(own.clone());
                     later.after(own, after);
                     later.run(own, message);
                 }
@@ -521,6 +536,9 @@ impl Connection {
             1
         });
         self.desk().count_more_routed(routed, false);
+        if let (Some(id), Some(own)) = (id, told) {
+            self.shared.tell_accepted(id, &own);
+        }
         if !later.is_empty() {
             self.finish(later, 1, None);
         }
