@@ -70,6 +70,11 @@ impl Clock {
             Kind::Manual(clock) => SystemTime::UNIX_EPOCH + MANUAL_EPOCH + clock.now(),
         }
     }
+
+    /// Whether it is a [`ManualClock`].
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0, Kind::Manual(_))
+    }
 }
 
 impl Default for Clock {

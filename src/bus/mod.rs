@@ -202,7 +202,12 @@ impl Bus {
     /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Ready(()));
     /// ```
     pub fn sleep(&self, time: Duration) -> Sleep {
-        Sleep::new(self.shared.timers.clone(), time)
+        Sleep::new(self.shared.timers.clone(), self.shared.timers.deadline(time))
+    }
+
+    /// Waits until the bus's clock shows `at` without blocking a thread; else as [`Bus::sleep`].
+    pub fn sleep_until(&self, at: Duration) -> Sleep {
+        Sleep::new(self.shared.timers.clone(), Some(at))
     }
 
     /// What goes on, if the bus has an [observer](BusBuilder::observer).

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Ready when the bus's clock shows a time; made by [`Bus::sleep`](crate::Bus::sleep).
+/// Ready when the bus's clock shows a time; made by [`Bus::sleep`](crate::Bus::sleep) and [`Bus::sleep_until`](crate::Bus::sleep_until).
 ///
 /// It can be polled from any task, and again after it was ready. It keeps the bus's timer thread alive, and nothing else of the bus.
 ///
@@ -24,8 +24,8 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    pub(super) fn new(timers: Arc<Timers>, wait: Duration) -> Self {
-        Sleep { deadline: timers.deadline(wait), timers, set: None }
+    pub(super) fn new(timers: Arc<Timers>, deadline: Option<Duration>) -> Self {
+        Sleep { timers, deadline, set: None }
     }
 
     /// Whether the time has come.

@@ -1,19 +1,23 @@
 //! The observer: numbers the messages, asks chaos what is to become of them, and has the journal write it all down.
 
-use super::chaos::Chaos;
+use super::chaos::Engine;
 use super::journal::Journal;
-use crate::{CloseReason, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use super::time::Agenda;
+use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
-    pub(super) chaos: Chaos,
+    pub(super) chaos: Arc<Engine>,
+    /// What is put off; ends with the kit.
+    pub(super) agenda: Agenda,
 }
 
 impl Book {
-    pub(super) fn new(seed: u64) -> Self {
-        Book { next: AtomicU64::new(1), journal: Journal, chaos: Chaos::new(seed) }
+    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda) -> Self {
+        Book { next: AtomicU64::new(1), journal: Journal, chaos, agenda }
     }
 
     /// The number of a message. ORDERING: Relaxed; only has to be unique, the journal has an order of its own.
@@ -33,6 +37,10 @@ impl Observer for Book {
         self.journal.routed(id, accepted);
     }
 
+    fn returned(&self, id: u64) {
+        self.chaos.returned(id);
+    }
+
     fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
         let delivery = self.chaos.deliver(id, publish, to);
         if delivery == Delivery::Lose {
@@ -43,6 +51,14 @@ impl Observer for Book {
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
+    }
+
+    fn connected(&self, client: &Connected<'_>) {
+        self.chaos.connected(client);
+    }
+
+    fn disconnected(&self, client: u64) {
+        self.chaos.disconnected(client);
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

@@ -1,0 +1,252 @@
+//! What is to be done later, by the bus's clock.
+
+use crate::{Activity, Bus, Hold, Sleep};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Weak, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// What is done at a time, once. Runs with no lock held and may use the bus.
+pub(super) type Action = Box<dyn FnOnce() + Send>;
+
+/// What the kit has put off, each until a time on the bus's clock. Cheap to clone; clones are the same.
+///
+/// Each action is a timer of the bus's clock, and so takes its turn among all the others: by its time, then by the order of asking. With a
+/// manual clock it runs on the thread that advances the clock, before that clock moves on. With the system's, a thread of the agenda runs
+/// one after the other, so that one that blocks does not hold up the bus's timers; it starts with the first that falls due.
+///
+/// An action that has fallen due counts as going on until it has run; one that is to come does not.
+#[derive(Clone, Default)]
+pub(super) struct Agenda(Arc<Book>);
+
+#[derive(Default)]
+struct Book {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` before the bus is there, and after the kit's end.
+    bus: Option<Bus>,
+    entries: BTreeMap<u64, Entry>,
+    asked: u64,
+    /// To the thread that runs what falls due on the system's clock.
+    runner: Option<mpsc::Sender<(Action, Hold)>>,
+}
+
+struct Entry {
+    at: Duration,
+    action: Action,
+    /// Its timer. Dropped when the action has run: until then it counts as going on.
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Names an action that was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Appointment(u64);
+
+impl Agenda {
+    /// Goes by this bus's clock from now on. The bus lives at least until [`Agenda::close`].
+    pub(super) fn start(&self, bus: &Bus) {
+        self.0.state.lock().bus = Some(bus.clone());
+    }
+
+    /// Drops all that is to come, and all that is asked for from now on.
+    pub(super) fn close(&self) {
+        // Dropped with no lock held: messages are a user's.
+        let state = std::mem::take(&mut *self.0.state.lock());
+        drop(state);
+    }
+
+    /// Has `action` done when the clock shows `at`. If that is past already, it is done before this returns (manual clock), or at once by
+    /// the agenda's thread (system clock). Call it with no lock held.
+    ///
+    /// On an agenda that has been closed, or never started, the action is dropped.
+    pub(super) fn at(&self, at: Duration, action: impl FnOnce() + Send + 'static) -> Appointment {
+        let mut state = self.0.state.lock();
+        state.asked += 1;
+        let appointment = Appointment(state.asked);
+        let Some(bus) = state.bus.clone() else {
+            drop(state);
+            drop(action);
+            return appointment;
+        };
+        let mut timer = Box::pin(bus.sleep_until(at));
+        let waker = Waker::from(Arc::new(Ring { book: Arc::downgrade(&self.0), appointment }));
+        let polled = timer.as_mut().poll(&mut Context::from_waker(&waker));
+        let entry = Entry { at, action: Box::new(action), timer };
+        match polled {
+            Poll::Pending => {
+                state.entries.insert(appointment.0, entry);
+            }
+            Poll::Ready(()) => {
+                drop(state);
+                self.0.run(&bus, entry);
+            }
+        }
+        appointment
+    }
+
+    /// Has `action` done when `delay` has passed; see [`Agenda::at`]. Never, if that is past all time.
+    pub(super) fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> Appointment {
+        let now = self.0.state.lock().bus.as_ref().map_or(Duration::ZERO, |bus| bus.clock().now());
+        self.at(now.saturating_add(delay), action)
+    }
+
+    /// Takes an action back. Whether that was in time: one that has begun, or is about to, is not stopped.
+    pub(super) fn cancel(&self, appointment: Appointment) -> bool {
+        let entry = self.0.state.lock().entries.remove(&appointment.0);
+        entry.is_some()
+    }
+
+    /// How many actions are to come.
+    pub(super) fn len(&self) -> usize {
+        self.0.state.lock().entries.len()
+    }
+
+    /// When the next falls due.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.0.state.lock().entries.values().map(|entry| entry.at).min()
+    }
+}
+
+/// The waker of an entry's timer.
+struct Ring {
+    /// Not kept alive: the clock, which may be shared, holds this waker.
+    book: Weak<Book>,
+    appointment: Appointment,
+}
+
+impl Wake for Ring {
+    fn wake(self: Arc<Self>) {
+        let Some(book) = self.book.upgrade() else { return };
+        let mut state = book.state.lock();
+        let (entry, bus) = (state.entries.remove(&self.appointment.0), state.bus.clone());
+        drop(state);
+        if let (Some(entry), Some(bus)) = (entry, bus) {
+            book.run(&bus, entry);
+        }
+    }
+}
+
+impl Book {
+    /// Does what is due.
+    fn run(&self, bus: &Bus, entry: Entry) {
+        let Entry { action, timer, .. } = entry;
+        if bus.clock().is_manual() {
+            action();
+            drop(timer);
+            return;
+        }
+        let hold = activity(bus).hold("an action that fell due");
+        drop(timer);
+        let mut state = self.state.lock();
+        // Closed meanwhile.
+        if state.bus.is_none() {
+            return drop((state, action, hold));
+        }
+        let runner = state.runner.get_or_insert_with(start_runner);
+        let refused = runner.send((action, hold));
+        drop(state);
+        drop(refused);
+    }
+}
+
+fn activity(bus: &Bus) -> &Activity {
+    bus.activity().expect("the kit's bus has an observer")
+}
+
+/// Starts a thread that runs what it is sent and ends when the sender is gone.
+fn start_runner() -> mpsc::Sender<(Action, Hold)> {
+    let (sender, jobs) = mpsc::channel::<(Action, Hold)>();
+    let run = move || {
+        for (action, hold) in jobs {
+            // The panic has been reported by the panic hook; those that come after it are none the worse.
+            let _ = catch_unwind(AssertUnwindSafe(action));
+            drop(hold);
+        }
+    };
+    let builder = std::thread::Builder::new().name("postroom-testkit".to_owned());
+    // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
+    builder.spawn(run).expect("the system has room for a thread");
+    sender
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::TestKit;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn actions_run_in_the_order_of_their_times_and_then_of_asking() {
+        let kit = TestKit::new();
+        let agenda = kit.agenda();
+        let (done, order) = mpsc::channel();
+        for (at, name) in [(3, "late"), (1, "first"), (1, "second"), (2, "between")] {
+            let (done, kit) = (done.clone(), kit.clone());
+            agenda.at(SECOND * at, move || done.send((name, kit.clock().now().as_secs())).unwrap());
+        }
+        let cancelled = agenda.after(SECOND, || panic!("it was taken back"));
+        assert_eq!((agenda.len(), agenda.next()), (5, Some(SECOND)));
+        assert!(agenda.cancel(cancelled) && !agenda.cancel(cancelled));
+        assert!(kit.activity().is_quiet(), "what is to come does not go on");
+        kit.clock().advance(SECOND * 2);
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [("first", 1), ("second", 1), ("between", 2)]);
+        assert!(kit.activity().is_quiet());
+        // Past already.
+        agenda.at(SECOND, move || done.send(("at once", 2)).unwrap());
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [("at once", 2)]);
+        assert_eq!(agenda.len(), 1);
+    }
+
+    #[test]
+    fn an_action_may_put_off_another_and_goes_on_while_it_runs() {
+        let kit = TestKit::new();
+        let (done, order) = mpsc::channel();
+        let inner = kit.clone();
+        kit.agenda().after(SECOND, move || {
+            assert!(!inner.activity().is_quiet());
+            let now = inner.clone();
+            inner.agenda().after(SECOND, move || done.send(now.clock().now()).unwrap());
+        });
+        kit.clock().advance(SECOND * 5);
+        assert_eq!(order.recv(), Ok(SECOND * 2));
+    }
+
+    #[test]
+    fn what_is_to_come_ends_with_the_kit() {
+        let kit = TestKit::new();
+        let clock = kit.clock().clone();
+        let kept = Arc::new(());
+        let gone = Arc::downgrade(&kept);
+        let agenda = kit.agenda().clone();
+        let inside = kit.bus().clone();
+        agenda.after(SECOND, move || drop((kept, inside)));
+        drop(kit);
+        assert!(gone.upgrade().is_none());
+        assert_eq!(clock.timers(), 0);
+        agenda.after(SECOND, || panic!("nobody is there any more"));
+        clock.advance(SECOND * 5);
+    }
+
+    #[test]
+    fn on_the_systems_clock_a_thread_runs_them() {
+        let kit = TestKit::builder().system_clock().build();
+        let (done, order) = mpsc::channel();
+        let now = kit.bus().clock().now();
+        for (at, name) in [(2, "second"), (1, "first")] {
+            let done = done.clone();
+            let thread = move || std::thread::current().name().map(str::to_owned);
+            kit.agenda().at(now + Duration::from_millis(at), move || done.send((name, thread())).unwrap());
+        }
+        let thread = Some("postroom-testkit".to_owned());
+        assert_eq!(order.recv(), Ok(("first", thread.clone())));
+        assert_eq!(order.recv(), Ok(("second", thread)));
+        kit.activity().wait_quiet();
+    }
+}
