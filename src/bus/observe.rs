@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::routed`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
+/// [`Observer::routed`], [`Observer::returned`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
 /// others are called while the bus routes, and must not: that may deadlock. None of them may panic.
 ///
 /// # Example
@@ -48,6 +48,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A message was routed: these subscriptions have it, or will have it when there is room. Not called if it was held or swallowed.
     fn routed(&self, id: u64, accepted: &[u64]) {
         let _ = (id, accepted);
+    }
+
+    /// The publish of a message that was routed is about to return: its callbacks have run, those apart that wait for their turn within another.
+    fn returned(&self, id: u64) {
+        let _ = id;
     }
 
     /// May a copy of message `id` go to that subscription? Asked for each subscription that matches, and for members of a queue group in
@@ -149,7 +154,10 @@ pub enum Verdict {
         payload: Bytes,
     },
     /// It comes later: whoever says so has kept it with [`Publish::hold`]. To whoever published it, it looks as if it had been routed.
-    Hold,
+    Hold {
+        /// The number that it is known by from now on.
+        id: u64,
+    },
     /// Nobody gets it; to whoever published it, it looks as if it had been routed.
     Swallow,
     /// It reaches nobody, as if there were no subscription: a request fails with no responders (R2).
@@ -229,6 +237,9 @@ impl HeldMessage {
         {
             connection.tell_no_responders(message.subject().as_str(), reply);
         }
+        if let Some(observed) = &connection.shared.observed {
+            observed.observer.returned(id);
+        }
         accepted
     }
 }
@@ -290,7 +301,7 @@ impl Connection {
                 );
                 (id, 1)
             }
-            Verdict::Hold => {
+            Verdict::Hold { .. } => {
                 // That there are no responders is told when it is released.
                 out.matched = true;
                 return Ok(self.reach(out.subject));
@@ -320,6 +331,7 @@ impl Connection {
             accepted += self.route(&mut copy, waiting.as_deref_mut())?;
             out.matched |= copy.matched;
         }
+        observed.observer.returned(id);
         Ok(accepted)
     }
 

@@ -1,27 +1,23 @@
 //! The observer: numbers the messages, asks chaos what is to become of them, and has the journal write it all down.
 
-use super::chaos::Chaos;
-use super::journal::{Bounds, Journal};
+use super::chaos::Engine;
+use super::journal::Journal;
 use super::time::Agenda;
-use crate::{CloseReason, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
-    pub(super) chaos: Chaos,
+    pub(super) chaos: Arc<Engine>,
     /// What is put off; ends with the kit.
     pub(super) agenda: Agenda,
 }
 
 impl Book {
-    pub(super) fn new(seed: u64, bounds: Bounds, is_tapped: bool) -> Self {
-        Book {
-            next: AtomicU64::new(1),
-            journal: Journal::new(bounds, is_tapped),
-            chaos: Chaos::new(seed),
-            agenda: Agenda::default(),
-        }
+    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda, journal: Journal) -> Self {
+        Book { next: AtomicU64::new(1), journal, chaos, agenda }
     }
 
     /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
@@ -54,6 +50,10 @@ impl Observer for Book {
         self.journal.routed(id, accepted);
     }
 
+    fn returned(&self, id: u64) {
+        self.chaos.returned(id);
+    }
+
     fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
         let delivery = self.chaos.deliver(id, publish, to);
         if delivery == Delivery::Lose {
@@ -68,6 +68,14 @@ impl Observer for Book {
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
+    }
+
+    fn connected(&self, client: &Connected<'_>) {
+        self.chaos.connected(client);
+    }
+
+    fn disconnected(&self, client: u64) {
+        self.chaos.disconnected(client);
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

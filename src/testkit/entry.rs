@@ -66,7 +66,7 @@ impl Outcome {
         match verdict {
             Verdict::Route { times, .. } => Outcome::Routed { times: (*times).max(1) },
             Verdict::Replace { .. } => Outcome::Replaced,
-            Verdict::Hold => Outcome::Held { released: false },
+            Verdict::Hold { .. } => Outcome::Held { released: false },
             Verdict::Swallow => Outcome::Swallowed,
             Verdict::Unmatched => Outcome::Unmatched,
             Verdict::Deny => Outcome::Denied,

@@ -10,7 +10,8 @@
 //! | `contract` | what nobody listened to, heard or read |
 //! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
 //! | `near`, `report` | what was meant, and how it is put |
-//! | `chaos` | faults |
+//! | `chaos` | faults: what they are, when they happen, how they are carried out |
+//! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `time` | what is done later, by the bus's clock |
 
 mod book;
@@ -25,6 +26,7 @@ mod none;
 mod recording;
 mod replay;
 mod report;
+mod shrink;
 mod stub;
 mod tap;
 #[allow(dead_code, reason = "chaos puts things off")]
@@ -39,8 +41,12 @@ pub use stub::{Answer, Stub};
 pub use tap::Tap;
 
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
+pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
+pub use shrink::{Shrunk, explore, shrink};
+
 use book::Book;
-use journal::Bounds;
+use chaos::Engine;
+use journal::{Bounds, Journal};
 use std::fmt;
 use std::sync::Arc;
 use time::Agenda;
@@ -80,6 +86,7 @@ pub struct TestKitBuilder {
     clock: Option<ManualClock>,
     journal: Bounds,
     is_tapped: bool,
+    chaos: Chaos,
 }
 
 impl TestKit {
@@ -96,6 +103,7 @@ impl TestKit {
             clock: Some(Clock::manual()),
             journal: Bounds::default(),
             is_tapped: true,
+            chaos: Chaos::new(),
         }
     }
 
@@ -124,6 +132,33 @@ impl TestKit {
         self.0.bus.activity().expect("the bus was built with an observer")
     }
 
+    /// The faults that have happened so far, in their order.
+    pub fn faults(&self) -> Vec<FaultRecord> {
+        self.0.book.chaos.log()
+    }
+
+    /// What all choices of the bus and of chaos follow from: with the same seed and the same faults, a run on one thread repeats exactly.
+    pub fn seed(&self) -> u64 {
+        self.0.book.chaos.seed()
+    }
+
+    /// The seed, the faults that may happen and those that have: what is printed when the kit ends by a panic, so that the run can be
+    /// repeated.
+    pub fn report(&self) -> String {
+        self.0.book.chaos.report()
+    }
+
+    /// Adds a fault while the test runs.
+    pub fn inject(&self, fault: Fault) {
+        self.0.book.chaos.inject(fault);
+    }
+
+    /// Ends all faults: nothing happens any more, what was held up comes now, everybody is connected. Gives back how many messages had
+    /// been held up.
+    pub fn calm(&self) -> usize {
+        self.0.book.chaos.calm()
+    }
+
     fn book(&self) -> &Arc<Book> {
         &self.0.book
     }
@@ -149,6 +184,7 @@ impl Drop for Kit {
         self.stubs.remove_all();
         // What is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
+        self.book.chaos.close();
     }
 }
 
@@ -168,6 +204,12 @@ impl TestKitBuilder {
     /// Limits, shards and the like; its seed, clock and observer are replaced by the kit's.
     pub fn bus(mut self, bus: BusBuilder) -> Self {
         self.bus = bus;
+        self
+    }
+
+    /// The faults that are to happen. Default: none.
+    pub fn chaos(mut self, chaos: Chaos) -> Self {
+        self.chaos = chaos;
         self
     }
 
@@ -205,11 +247,15 @@ impl TestKitBuilder {
     /// If a limit of the bus is out of its range.
     #[track_caller]
     pub fn build(self) -> TestKit {
-        let book = Arc::new(Book::new(self.seed, self.journal, self.is_tapped));
         let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
-        let bus = self.bus.seed(self.seed).clock(clock).observer(book.clone()).build();
+        let (seed, agenda) = (self.chaos.seed_or(self.seed), Agenda::default());
+        let chaos = Engine::new(self.chaos, seed, clock.clone(), agenda.clone());
+        let journal = Journal::new(self.journal, self.is_tapped);
+        let book = Arc::new(Book::new(chaos.clone(), agenda, journal));
+        let bus = self.bus.seed(seed).clock(clock).observer(book.clone()).build();
         book.agenda.start(&bus);
         book.journal.start(bus.clock());
+        chaos.start(&bus);
         TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs: stub::Stubs::default() }))
     }
 }

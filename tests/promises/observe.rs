@@ -47,8 +47,8 @@ impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
         let subject = publish.message.subject().to_string();
         let verdict = self.verdicts.lock().unwrap().get(&subject).cloned();
-        if verdict == Some(Verdict::Hold) {
-            self.held.lock().unwrap().push(publish.hold(77));
+        if let Some(Verdict::Hold { id }) = verdict {
+            self.held.lock().unwrap().push(publish.hold(id));
         }
         match verdict {
             Some(Verdict::Route { times, .. }) => Verdict::Route { id: self.id(), times },
@@ -92,7 +92,7 @@ fn verdicts_are_carried_out() {
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
     book.on("twice", Verdict::Route { id: 0, times: 2 });
-    book.on("held", Verdict::Hold);
+    book.on("held", Verdict::Hold { id: 76 });
     book.on("lost", Verdict::Swallow);
     book.on("nobody", Verdict::Unmatched);
     book.on("denied", Verdict::Deny);
@@ -113,9 +113,9 @@ fn verdicts_are_carried_out() {
     assert_eq!(got, ["plain", "twice", "twice"]);
     let held = book.held.lock().unwrap().pop().unwrap();
     assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
-    assert_eq!((held.id(), held.release()), (77, 1));
+    assert_eq!((held.id(), held.release()), (76, 1));
     assert_eq!(all.try_recv().unwrap().subject(), "held");
-    assert!(book.log().contains(&format!("77 to [{}]", all.id())));
+    assert!(book.log().contains(&format!("76 to [{}]", all.id())));
     assert!(bus.stats().ledger.balances());
 }
 
@@ -141,7 +141,7 @@ fn a_held_request_learns_late_that_nobody_is_there() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
-    book.on("ask", Verdict::Hold);
+    book.on("ask", Verdict::Hold { id: 76 });
     let asking = client.request_async("ask", "");
     let second = client.request_async("ask", "");
     let mut held: Vec<_> = book.held.lock().unwrap().drain(..).collect();
@@ -149,7 +149,7 @@ fn a_held_request_learns_late_that_nobody_is_there() {
     drop(service);
     assert_eq!(held.remove(0).release(), 0);
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let mut poll = |asking| match std::pin::pin!(asking).as_mut().poll(&mut cx) {
+    let mut poll = |asking: RequestFuture| match std::pin::pin!(asking).as_mut().poll(&mut cx) {
         std::task::Poll::Ready(answer) => answer,
         std::task::Poll::Pending => panic!("it was answered"),
     };
