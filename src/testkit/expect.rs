@@ -289,8 +289,8 @@ fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u6
         return;
     }
     let _ = writeln!(text, "what came elsewhere:");
-    let is_near = |entry: &&&Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
-    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(&&entry));
+    let is_near = |entry: &Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
+    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(entry));
     list(text, first.into_iter().chain(rest));
 }
 
