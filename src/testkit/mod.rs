@@ -5,19 +5,61 @@
 //! | `book` | the observer: asks chaos, tells the journal |
 //! | `journal` | what is written down of every message |
 //! | `chaos` | faults |
+//! | `settle` | knowing that nothing goes on |
+//! | `task` | tasks that count exactly |
+//! | `advance` | moving time |
 //! | `time` | what is done later, by the bus's clock |
+//!
+//! # What counts as going on
+//!
+//! [`TestKit::settle`] returns when all of this has come to an end, and only then:
+//!
+//! | what | from | until |
+//! |---|---|---|
+//! | a message | its publish | its last copy is dropped: in a queue, a channel, a sink, or somebody's hands |
+//! | a callback | its message came | it has returned |
+//! | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
+//! | a subscriber of a task | it gave the task a message | the task asks it for the next, or drops it |
+//! | a timer | it fired | the thread or task that waited for it has taken notice |
+//! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
+//! | a wire client (feature `server`) | the server has something to write to it | it is written to the socket |
+//! | a part of the application | [`TestKit::busy`] | the hold is dropped |
+//! | what the kit put off | it falls due | it is done |
+//!
+//! What the kit's own connection receives ([`TestKit::client`], or any that is [untracked](crate::ConnectOptions::untracked)) does not count
+//! once it is there. What is to come does not count: a timer that is set, a message that chaos holds back.
+//!
+//! What the bus can't see, and the way out:
+//!
+//! | what | way out |
+//! |---|---|
+//! | a thread that was handed the payload through a channel of the application's | [`TestKit::busy`] |
+//! | a thread that was started and has not come to the bus yet | wait for its first subscription or timer ([`ManualClock::wait_for_timers`](crate::ManualClock::wait_for_timers)) |
+//! | what a task does after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
+//! | what a wire client has sent and the server has not read yet; what it does with what it received | have it flush (PING, PONG) before, and look at what it is to have done |
 
+mod advance;
 mod book;
 mod chaos;
 mod journal;
+mod settle;
+mod task;
 #[allow(dead_code, reason = "chaos and stubs put things off")]
 mod time;
 
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
 use book::Book;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use time::Agenda;
+
+pub use advance::AutoAdvance;
+pub use settle::Unsettled;
+pub use task::Task;
+
+/// How long a test waits for the bus to become quiet, in real time.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A bus for one test, and what the test knows of it. Cheap to clone; clones are the same kit.
 ///
@@ -42,6 +84,9 @@ struct Kit {
     /// `None` if it goes by the system's.
     clock: Option<ManualClock>,
     book: Arc<Book>,
+    settle_limit: Duration,
+    /// See `settle`; made when first needed.
+    real: OnceLock<Bus>,
 }
 
 /// Builds a [`TestKit`]; made by [`TestKit::builder`].
@@ -51,6 +96,7 @@ pub struct TestKitBuilder {
     bus: BusBuilder,
     seed: u64,
     clock: Option<ManualClock>,
+    settle_limit: Duration,
 }
 
 impl TestKit {
@@ -61,7 +107,7 @@ impl TestKit {
 
     /// To build one with another seed, limits or clock.
     pub fn builder() -> TestKitBuilder {
-        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Some(Clock::manual()) }
+        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Some(Clock::manual()), settle_limit: SETTLE_LIMIT }
     }
 
     /// The bus, for what is to be tested.
@@ -87,6 +133,15 @@ impl TestKit {
     /// What goes on.
     pub fn activity(&self) -> &Activity {
         self.0.bus.activity().expect("the bus was built with an observer")
+    }
+
+    /// Its clock, if it is one that the test moves.
+    fn manual(&self) -> Option<&ManualClock> {
+        self.0.clock.as_ref()
+    }
+
+    fn settle_limit(&self) -> Duration {
+        self.0.settle_limit
     }
 
     #[expect(dead_code)]
@@ -139,6 +194,13 @@ impl TestKitBuilder {
         self
     }
 
+    /// How long [`TestKit::settle`], and all that settles on the way, waits before it gives up: in real time, since a manual clock stands
+    /// still meanwhile. Default 5 seconds.
+    pub fn settle_limit(mut self, limit: Duration) -> Self {
+        self.settle_limit = limit;
+        self
+    }
+
     /// The kit.
     ///
     /// # Panics
@@ -150,7 +212,8 @@ impl TestKitBuilder {
         let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
         let bus = self.bus.seed(self.seed).clock(clock).observer(book.clone()).build();
         book.agenda.start(&bus);
-        TestKit(Arc::new(Kit { bus, clock: self.clock, book }))
+        let settle_limit = self.settle_limit;
+        TestKit(Arc::new(Kit { bus, clock: self.clock, book, settle_limit, real: OnceLock::new() }))
     }
 }
 
