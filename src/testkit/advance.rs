@@ -120,8 +120,8 @@ impl TestKit {
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
-    /// let app = kit.bus().connect();
-    /// let _silent = app.subscribe("ask")?;
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let _silent = test.subscribe("ask")?;
     /// let asking = std::thread::spawn(move || app.request_timeout("ask", "", Duration::from_secs(3600)));
     /// kit.clock().wait_for_timers(1);
     /// let passed = kit.run_until(|| asking.is_finished());
@@ -176,8 +176,8 @@ impl TestKit {
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
-    /// let app = kit.bus().connect();
-    /// let _silent = app.subscribe("ask")?;
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let _silent = test.subscribe("ask")?;
     /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     /// let failed = runtime.block_on(kit.run_async(async {
     ///     app.request_timeout_async("ask", "", Duration::from_secs(3600)).await.unwrap_err()
@@ -227,8 +227,8 @@ impl TestKit {
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
-    /// let app = kit.bus().connect();
-    /// let silent = app.subscribe("ask")?;
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let silent = test.subscribe("ask")?;
     /// let hour = Duration::from_secs(3600);
     /// let _auto = kit.auto_advance();
     /// for _ in 0..24 {

@@ -4,6 +4,7 @@ use crate::{HOUR, SECOND};
 use postroom::testkit::TestKit;
 use postroom::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn an_hour_of_timeouts_with_threads() {
 fn an_hour_of_timeouts_in_the_tests_own_thread() {
     let kit = TestKit::new();
     let app = kit.bus().connect();
-    let silent = app.subscribe("ask").unwrap();
+    let silent = kit.client().subscribe("ask").unwrap();
     let beats = kit.client().subscribe("beat").unwrap();
     let heart = beat(&kit, "beat", SECOND * 60);
     kit.clock().wait_for_timers(1);
@@ -104,14 +105,19 @@ fn time_runs_until_something_is_so_and_no_further() {
 #[test]
 fn a_step_that_does_not_settle_stops_time() {
     let kit = TestKit::builder().settle_limit(crate::SHORT).build();
-    let app = kit.bus().connect();
-    let beats = app.subscribe("beat").unwrap();
+    let (app, busy) = (kit.bus().connect(), Arc::new(Mutex::new(None)));
+    let (inner, kept) = (kit.clone(), busy.clone());
+    let begin = move |_| *kept.lock().unwrap() = Some(inner.busy("the importer"));
+    let importer = app.subscribe_fn("beat", begin).unwrap();
     let heart = beat(&kit, "beat", SECOND);
     kit.clock().wait_for_timers(1);
     let unsettled = kit.try_advance(HOUR).unwrap_err();
-    assert!(matches!(&unsettled.held[..], [Held::Message { subject, .. }] if subject == "beat"), "{unsettled}");
-    assert_eq!((unsettled.now, kit.clock().now(), beats.len()), (SECOND, SECOND, 1));
-    assert_eq!(unsettled.next_timer, Some(SECOND * 2));
+    assert_eq!(unsettled.held, [Held::Part("the importer".into())]);
+    assert_eq!((unsettled.now, kit.clock().now()), (SECOND, SECOND));
+    assert_eq!((unsettled.limit, unsettled.next_timer), (crate::SHORT, Some(SECOND * 2)));
+    drop(importer);
+    busy.lock().unwrap().take();
+    kit.advance(SECOND);
     kit.bus().close();
     heart.join().unwrap();
 }
@@ -120,7 +126,7 @@ fn a_step_that_does_not_settle_stops_time() {
 fn who_waits_for_the_time_with_a_message_in_its_hands_is_no_hindrance() {
     let kit = TestKit::new();
     let app = kit.bus().connect();
-    let _silent = app.subscribe("backend").unwrap();
+    let _silent = kit.client().subscribe("backend").unwrap();
     let _front = {
         let app = app.clone();
         app.clone()

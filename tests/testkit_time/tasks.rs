@@ -204,7 +204,7 @@ fn a_future_that_needs_no_time_gets_none() {
 fn who_waits_for_the_time_with_a_message_in_its_hands_is_no_hindrance() {
     let kit = TestKit::new();
     let app = kit.bus().connect();
-    let _silent = app.subscribe("backend").unwrap();
+    let _silent = kit.client().subscribe("backend").unwrap();
     let front = app.subscribe("front").unwrap();
     let test = kit.client();
     let answer = single().block_on(async {
