@@ -48,7 +48,7 @@ impl TestKit {
             journal.is_on(),
             "nothing was written down: this kit is untapped, and had no tap or expectation so far"
         );
-        if let Err(unsettled) = self.rest() {
+        if let Err(unsettled) = self.try_settle(self.settle_limit()) {
             panic!("{unsettled}");
         }
         let found = journal.find(0, |_| true);

@@ -219,7 +219,9 @@ impl Expectation {
 
     fn check(&mut self) -> Result<(), Mismatch> {
         self.is_done = true;
-        self.kit.rest().map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
+        self.kit
+            .try_settle(self.kit.settle_limit())
+            .map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
         let found =
             self.kit.book().journal.find(self.spec.since, |message| self.spec.pattern.matches(message.subject()));
         let met: Vec<&Entry> =
