@@ -36,6 +36,7 @@ mod error;
 mod home;
 mod host;
 mod lame_duck;
+mod linger;
 mod listener;
 mod log;
 mod monitor;
