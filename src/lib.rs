@@ -52,9 +52,11 @@
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
 //! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
+//! | know what is wanted | [`Bus::interest`], [`Bus::has_interest`] |
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
+//! | be asked and told about every message | [`Observer`], [`Activity`] |
 //! | route things that are no messages | [`Matcher`], usable alone |
 //! | read more | [`manual`] |
 //!
@@ -65,6 +67,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
+//! | `testkit` | `testkit`: know when all is quiet, what was sent and what not; move time; break what NATS may break |
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
 
@@ -73,6 +76,7 @@ pub mod limits;
 pub mod message;
 pub mod subject;
 
+mod activity;
 mod clock;
 mod rng;
 mod sync;
@@ -93,6 +97,8 @@ mod client;
 // GUESTS: each a feature, each only through the door.
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub mod manual;
 
@@ -102,9 +108,10 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
+pub use activity::{Activity, Held, Hold};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Sleep,
-    SlowConsumer,
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Delivery, Denied, Event, Events,
+    HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

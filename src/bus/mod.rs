@@ -5,10 +5,12 @@
 //! | `builder` | what a bus can be built with |
 //! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `observe` | what is asked and told about every message, where somebody wants to know |
 //! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
+//! | `interest` | who is told what is subscribed to |
 //! | `event` | what is told to whoever asks |
 //! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
@@ -18,7 +20,9 @@ mod closed;
 mod connection;
 mod event;
 mod inbox;
+mod interest;
 mod later;
+mod observe;
 mod permit;
 mod route;
 mod sleep;
@@ -30,21 +34,26 @@ pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
+pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use later::Waiting;
+pub(crate) use observe::Observed;
+pub use observe::{Delivery, HeldMessage, Observer, Publish, Verdict};
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 
 use crate::account::{Account, Subscription, Totals};
+use crate::activity::Activity;
 use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
 use crate::rng::Rng;
-use crate::subject::check_subject;
+use crate::subject::{SubjectError, ToPattern, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
+use interest::Watches;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -78,6 +87,9 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
     hub: Hub,
+    /// Who is asked and told about every message.
+    pub(crate) observed: Option<Observed>,
+    watches: Watches,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     /// What [`Bus::random`] draws from.
@@ -178,9 +190,26 @@ impl Bus {
         Sleep::new(self.shared.timers.clone(), time)
     }
 
+    /// What goes on, if the bus has an [observer](BusBuilder::observer).
+    pub fn activity(&self) -> Option<&Activity> {
+        self.shared.observed.as_ref().map(|observed| &observed.activity)
+    }
+
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
     pub fn has_interest(&self, subject: &str) -> bool {
         self.shared.has_interest(subject, false)
+    }
+
+    /// Watches which subscriptions share a subject with `pattern`: those that are in force when this returns, and those that come later.
+    ///
+    /// This visits the subscriptions there are, as [`Matcher::overlapping`](crate::Matcher::overlapping) does; afterwards each one that
+    /// begins or ends is counted when it does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`](crate::Pattern::new).
+    pub fn interest(&self, pattern: impl ToPattern) -> Result<Interest, SubjectError> {
+        Ok(Interest::new(self.shared.clone(), pattern.into_pattern()?))
     }
 
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.
@@ -252,6 +281,7 @@ impl Shared {
             connection.close(CloseReason::BusClosed);
         }
         self.hub.close();
+        self.watches.close();
         self.ended.wake_all();
     }
 
@@ -274,6 +304,12 @@ impl Shared {
         self.connections.lock().values().filter_map(Weak::upgrade).collect()
     }
 
+    /// The subscriptions of a connection; dropped by the caller with no lock held.
+    fn subscriptions_of(&self, id: u64) -> Vec<Arc<Subscription>> {
+        let connection = self.connections.lock().get(&id).and_then(Weak::upgrade);
+        connection.map(|connection| connection.subscriptions()).unwrap_or_default()
+    }
+
     /// See [`Connection::end`].
     pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
         if !subscription.outlet.close(reason) {
@@ -283,8 +319,12 @@ impl Shared {
             connection.open.fetch_sub(1, Ordering::Relaxed);
         }
         drop(self.account.matcher.remove(&subscription.pattern, subscription.entry));
+        self.watches.ended(subscription);
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
+        }
+        if let Some(observed) = &self.observed {
+            observed.observer.ended(&subscription.info(), reason);
         }
         if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });

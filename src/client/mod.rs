@@ -197,7 +197,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::queue_subscribe`]; also [`SubscribeError::InvalidCapacity`].
+    /// As [`Client::queue_subscribe`]; also [`SubscribeError::InvalidCapacity`] and [`SubscribeError::FallbackWithoutQueue`].
     pub fn subscribe_with(
         &self,
         pattern: impl ToPattern,
@@ -290,6 +290,9 @@ impl Client {
     /// Shows `sink` each message while it is routed, on the publisher's thread: for parts of a program that queue messages in a way of
     /// their own, such as a server that writes them to a socket.
     ///
+    /// It is also told who published the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks, as in a
+    /// 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the rest.
+    ///
     /// What it says counts at once. With `true` it has taken the message. With `false` it is as if the message had not matched: in a queue
     /// group the next member is tried (Q4), and if nobody else takes it there were no responders (R2).
     ///
@@ -309,9 +312,11 @@ impl Client {
     /// use std::sync::{Arc, Mutex};
     ///
     /// let client = Bus::new().connect();
+    /// let me = client.id();
     /// let log = Arc::new(Mutex::new(String::new()));
     /// let copy = log.clone();
-    /// let _all = client.subscribe_sink_with("log.>", SubscribeOptions::new(), move |message| {
+    /// let _all = client.subscribe_sink_with("log.>", SubscribeOptions::new(), move |message, from| {
+    ///     assert_eq!(from, Some(me));
     ///     let mut log = copy.lock().unwrap();
     ///     let has_room = log.len() < 8;
     ///     if has_room {
@@ -328,7 +333,7 @@ impl Client {
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
-        sink: impl Fn(&Message) -> bool + Send + Sync + 'static,
+        sink: impl Fn(&Message, Option<u64>) -> bool + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
         self.guarded(pattern, options, Other::Sink(Box::new(sink)))
     }
@@ -549,7 +554,7 @@ impl Client {
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }
-        Ok(self.connection.register(pattern, queue, outlet)?)
+        Ok(self.connection.register(pattern, queue, options.is_fallback(), outlet)?)
     }
 
     fn question<'a>(
@@ -572,6 +577,7 @@ fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'
         reply: None,
         head: None,
         payload,
+        trace: None,
         matched: false,
     }
 }

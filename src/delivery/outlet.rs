@@ -66,8 +66,8 @@ pub(crate) enum Other {
     Direct(Box<dyn Direct>),
 }
 
-/// Gives back whether it took the message.
-pub(crate) type Sink = dyn Fn(&Message) -> bool + Send + Sync;
+/// Is told which connection published the message, `None` for the bus itself; gives back whether it took it.
+pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> bool + Send + Sync;
 
 /// What code of the user's panicked with.
 pub(crate) type Panic = Box<dyn std::any::Any + Send>;
@@ -164,18 +164,19 @@ impl Outlet {
         }
     }
 
-    /// Shows the sink a message of `size` bytes. A refused one is as if it had not matched. If the sink panics, that is a refusal,
+    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched. If the sink panics, that is a refusal,
     /// and what it panicked with is left in `panic`.
     pub(crate) fn pour(
         &self,
         sink: &Sink,
         message: &Message,
+        from: Option<u64>,
         size: usize,
         panic: &mut Option<Panic>,
     ) -> Result<After, Refused> {
         let mailbox = self.mailbox();
         let admitted = mailbox.admit(&self.policy, size)?;
-        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message)));
+        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message, from)));
         if taken.unwrap_or_else(|payload| {
             *panic = Some(payload);
             false

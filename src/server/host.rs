@@ -49,7 +49,7 @@ impl Desk {
                 }
             })
         } else {
-            self.client().subscribe_sink_with(subject, with, move |message| theirs.deliver(message))
+            self.client().subscribe_sink_with(subject, with, move |message, _| theirs.deliver(message))
         };
         guard.map(|guard| Listening { guard, ticket })
     }

@@ -22,7 +22,7 @@ impl Numbers {
     fn new(client: &postroom::Client, pattern: &str, options: SubscribeOptions) -> Self {
         let (got, takes) = (Arc::<Mutex<Vec<u64>>>::default(), Arc::new(AtomicBool::new(true)));
         let (into, if_so) = (got.clone(), takes.clone());
-        let sink = move |message: &Message| {
+        let sink = move |message: &Message, _| {
             into.lock().push(number(message));
             if_so.load(Ordering::Relaxed)
         };
@@ -159,12 +159,50 @@ fn c25_p5_echo_and_permissions_hold_for_it_too() {
 }
 
 #[test]
+fn r2_it_is_told_who_published() {
+    for bus in buses() {
+        let (a, b, ours) = (bus.connect(), bus.connect(), bus.connect());
+        let told = Arc::<Mutex<Vec<(String, Option<u64>)>>>::default();
+        let sink = || {
+            let into = told.clone();
+            move |message: &Message, from| {
+                into.lock().push((message.subject().to_string(), from));
+                message.subject() != "refused"
+            }
+        };
+        let taken = || std::mem::take(&mut *told.lock());
+        let from = |subject: &str, client: &postroom::Client| (subject.to_owned(), Some(client.id()));
+        // Alone, beside others, and as a member of a group: the ways that lead to a sink.
+        let _alone = ours.subscribe_sink_with("alone", SubscribeOptions::new(), sink()).unwrap();
+        let _first = ours.subscribe_sink_with("two", SubscribeOptions::new(), sink()).unwrap();
+        let _second = ours.subscribe_sink_with("two", SubscribeOptions::new(), sink()).unwrap();
+        let _member = ours.subscribe_sink_with("group", SubscribeOptions::new().queue("g"), sink()).unwrap();
+        for client in [&a, &b, &ours] {
+            client.publish("alone", "").unwrap();
+            client.publish("two", "").unwrap();
+            client.publisher("group").unwrap().publish("").unwrap();
+            assert_eq!(taken(), ["alone", "two", "two", "group"].map(|subject| from(subject, client)));
+        }
+        // An answer comes from who answers, a request from who asks.
+        let _serves = b.subscribe_fn("ask", |question| drop(question.respond(""))).unwrap();
+        let _all = ours.subscribe_sink_with("ask", SubscribeOptions::new(), sink()).unwrap();
+        let _inbox = ours.subscribe_sink_with("inbox", SubscribeOptions::new(), sink()).unwrap();
+        a.publish_with_reply("ask", "inbox", "").unwrap();
+        assert_eq!(taken(), [from("ask", &a), from("inbox", &b)]);
+        // That there are no responders, the bus says.
+        ours.publish_with_reply("nobody", "inbox", "").unwrap();
+        assert_eq!(taken(), [("inbox".to_owned(), None)]);
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
 fn g4_a_payload_goes_when_nothing_is_locked() {
     for bus in buses() {
         let client = bus.connect();
         let _sinks = ["a", "*"].map(|pattern| {
-            let keeps = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| true).unwrap();
-            let refuses = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| false).unwrap();
+            let keeps = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_, _| true).unwrap();
+            let refuses = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_, _| false).unwrap();
             (keeps, refuses)
         });
         let (again, count) = (client.clone(), Count::default());
@@ -188,7 +226,7 @@ fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
     for bus in buses() {
         let (client, events) = (bus.connect(), bus.events());
         let bad = client
-            .subscribe_sink_with("a", SubscribeOptions::new(), |_| std::panic::panic_any("on purpose".to_owned()))
+            .subscribe_sink_with("a", SubscribeOptions::new(), |_, _| std::panic::panic_any("on purpose".to_owned()))
             .unwrap();
         let others = [client.subscribe("a").unwrap(), client.subscribe("*").unwrap()];
         assert_eq!(client.publish("a", "").unwrap(), 2);
@@ -216,7 +254,8 @@ fn g5_threads_that_publish_at_once_lose_nothing_to_a_member_that_goes() {
                 // Closed under the lock that the sink takes: then none comes afterwards.
                 let got = Arc::new(Mutex::new(Some(Vec::new())));
                 let into = got.clone();
-                let sink = move |message: &Message| into.lock().as_mut().map(|got| got.push(number(message))).is_some();
+                let sink =
+                    move |message: &Message, _| into.lock().as_mut().map(|got| got.push(number(message))).is_some();
                 let guard = client.subscribe_sink_with("work", SubscribeOptions::new().queue("g"), sink).unwrap();
                 std::thread::yield_now();
                 leavers.lock().extend(got.lock().take().expect("taken once"));
