@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// Routes what is due of a client's, in its order.
-    fn release(&self, client: u64) {
+    pub(super) fn release(&self, client: u64) {
         let mut again = false;
         loop {
             let now = self.clock.now();
@@ -179,6 +179,7 @@ impl State {
         let (client, message) = (publish.client, publish.message);
         let subject = message.subject().as_str();
         let clients = &self.clients;
+        let is_wire = clients.get(&client).is_some_and(|who| who.can_be_kicked);
         let concerned = |rule: &Rule| {
             let fault = &rule.fault;
             fault.moment() == Moment::Publish
@@ -190,6 +191,8 @@ impl State {
                     false => fault.concerns_client(publish.client_name),
                 }
                 && match fault.kind {
+                    // A PONG tells a wire client that all it published before has been routed (C15).
+                    Kind::Delay { .. } | Kind::Reorder { .. } => !is_wire,
                     Kind::NoResponders => message.reply().is_some() && reach > 0,
                     Kind::LostAnswer => message.reply().is_some(),
                     Kind::MaxPayload { max } => message.size() > max,
@@ -197,22 +200,28 @@ impl State {
                     _ => true,
                 }
         };
-        let drawn = draw(&mut self.rules, client, now, engine, concerned);
-        if self.lost_answers.remove(subject) {
+        // What goes nowhere yet, or no more, meets no fault of its own.
+        let (offline, held_up) = clients
+            .get(&client)
+            .map_or((None, false), |who| (who.offline.filter(|offline| offline.until > now), who.lag.holds_up()));
+        let is_lost = self.lost_answers.contains(subject);
+        let may_happen = !is_lost && !held_up && offline.is_none();
+        let drawn = draw(&mut self.rules, client, now, engine, may_happen, concerned);
+        if is_lost {
+            self.lost_answers.remove(subject);
             return Verdict::Swallow;
         }
-        let who = self.clients.entry(client).or_default();
-        if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
-            if !offline.buffered {
+        let lag = &mut self.clients.entry(client).or_default().lag;
+        if let Some(Offline { until, buffered, .. }) = offline {
+            if !buffered {
                 return Verdict::Swallow;
             }
-            who.lag.push(publish.hold(id), offline.until);
+            lag.push(publish.hold(id), until);
             return Verdict::Hold { id };
         }
-        if who.lag.holds_up() {
-            // Behind those that are late, with no fault of its own.
-            let due = who.lag.due().unwrap_or(now);
-            who.lag.push(publish.hold(id), due);
+        if held_up {
+            let due = lag.due().unwrap_or(now);
+            lag.push(publish.hold(id), due);
             return Verdict::Hold { id };
         }
         let verdict = match drawn {
@@ -397,7 +406,7 @@ impl State {
                 && (!untracked || rule.fault.is_of_somebody())
                 && (has_other || !matches!(rule.fault.kind, Kind::MemberAway { .. }))
         };
-        let Some(fault) = draw(&mut self.rules, to.client, now, engine, concerned) else { return Delivery::Pass };
+        let Some(fault) = draw(&mut self.rules, to.client, now, engine, true, concerned) else { return Delivery::Pass };
         let note = |state: &mut State, what: String| state.note(fault, now, to.client, subject, Some(id), what);
         match self.rules[fault.fault].fault.kind {
             Kind::MemberAway { messages } => {

@@ -53,7 +53,7 @@ pub(super) struct Rule {
     chances: u64,
     /// The same, for each client.
     chances_of: BTreeMap<u64, u64>,
-    /// How often it happened, or would have.
+    /// How often it happened.
     happened: u64,
 }
 
@@ -167,26 +167,34 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn disconnected(&self, client: u64) {
-        let mut state = self.state.lock();
-        if let Some(who) = state.clients.get_mut(&client) {
-            who.closed = true;
+        {
+            let mut state = self.state.lock();
+            if let Some(who) = state.clients.get_mut(&client) {
+                who.closed = true;
+                who.offline = None;
+                // Who closes in order sends first what it has (D8).
+                who.lag.hurry();
+            }
         }
-        state.forget(client);
+        self.release(client);
     }
 
     pub(in crate::testkit) fn subscribed(&self, subscription: &SubscriptionInfo) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let (name, untracked) =
-            state.clients.get(&subscription.client).map_or((None, false), |who| (who.name.clone(), who.untracked));
+        let who = state.clients.get(&subscription.client);
+        let (name, untracked) = who.map_or((None, false), |who| (who.name.clone(), who.untracked));
+        // A wire client asks with a PING whether its subscription is in force, and must be told the truth (C15).
+        let is_wire = who.is_some_and(|who| who.can_be_kicked);
         let concerned = |rule: &Rule| {
             rule.fault.moment() == Moment::Subscribe
+                && !is_wire
                 && rule.fault.concerns_pattern(&subscription.pattern)
                 && rule.fault.concerns_client(name.as_deref())
                 && (!untracked || rule.fault.is_of_somebody())
         };
         let mut late = 0;
-        if let Some(id) = draw(&mut state.rules, subscription.client, now, self, concerned)
+        if let Some(id) = draw(&mut state.rules, subscription.client, now, self, true, concerned)
             && let Kind::LateSubscription { messages } = state.rules[id.fault].fault.kind
         {
             late = messages;
@@ -281,12 +289,13 @@ impl State {
 }
 
 /// Gives each fault that is concerned its chance, and gives back the first that happens. The others that would have happened, don't: two
-/// at once would hide each other.
+/// at once would hide each other. None does unless `may_happen`.
 pub(super) fn draw(
     rules: &mut [Rule],
     client: u64,
     now: Duration,
     engine: &Engine,
+    may_happen: bool,
     concerned: impl Fn(&Rule) -> bool,
 ) -> Option<FaultId> {
     let mut first = None;
@@ -303,8 +312,8 @@ pub(super) fn draw(
         if !rule.fault.is_now(nth, now) || rule.happened >= rule.fault.times || !rule.fault.is_drawn(drawn) {
             continue;
         }
-        rule.happened += 1;
-        if first.is_none() && engine.only.as_ref().is_none_or(|only| only.contains(&id)) {
+        if may_happen && first.is_none() && engine.only.as_ref().is_none_or(|only| only.contains(&id)) {
+            rule.happened += 1;
             first = Some(id);
         }
     }

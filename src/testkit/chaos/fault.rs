@@ -93,8 +93,9 @@ impl Fault {
         }
     }
 
-    /// A subscription is not in force when `subscribe` returns: it misses the first `messages` that others publish (C15). What its own
-    /// client publishes it gets. `on` goes by the subscription's pattern, `of` by its client.
+    /// A subscription is not in force when `subscribe` returns: it misses the first `messages` that others publish (C15). Once its own
+    /// client publishes, it is in force: the two arrive in order. Not for real clients of the server, which do this by themselves and can ask
+    /// with a PING. `on` goes by the subscription's pattern, `of` by its client.
     pub fn late_subscription(messages: u64) -> Self {
         Fault::new(Kind::LateSubscription { messages })
     }
@@ -114,7 +115,8 @@ impl Fault {
     }
 
     /// A message takes `time` to get to the bus, and all that its client publishes meanwhile waits behind it: only the order of one
-    /// publisher is promised, and no time at all (C15).
+    /// publisher is promised, and no time at all (C15). A client that is closed or drained sends first what it has (D8). Not for real clients of the
+    /// server, which can ask with a PING what has been routed.
     pub fn delay(time: Duration) -> Self {
         Fault::delay_between(time, time)
     }
@@ -131,7 +133,7 @@ impl Fault {
     }
 
     /// A message, and what its client publishes meanwhile, is overtaken by `messages` that others publish; the order of each publisher
-    /// stays (C15). If others don't publish so many, it waits for 10 ms of the bus's clock.
+    /// stays (C15). If others don't publish so many, it waits for 10 ms of the bus's clock. Else as [`Fault::delay`].
     pub fn reorder(messages: u64) -> Self {
         Fault::new(Kind::Reorder { behind: messages.max(1), within: OVERTAKEN_WITHIN })
     }
