@@ -487,17 +487,21 @@ impl Connection {
 
     #[cold]
     pub(super) fn tell_no_responders(&self, subject: &str, reply: &Subject) {
+        let is_own = |subscription: &&Arc<Subscription>| {
+            subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
+        };
+        let matcher = &self.shared.account.matcher;
+        // An observer is not told of what goes nowhere.
+        if !matcher.with_matches(reply.as_str(), |hit| hit.matches.plain().iter().any(|one| is_own(&one))) {
+            return;
+        }
         // As bytes: a header map would cut off white space at the ends of a subject.
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
         let (size, mut later) = (message.size(), Later::default());
         let (id, mut told) = (message.trace().map(Trace::id), None);
-        let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
-            let own =
-                hit.matches.plain().iter().find(|subscription| {
-                    subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
-                });
-            let Some(own) = own else { return 0 };
+        let routed = matcher.with_matches(reply.as_str(), |hit| {
+            let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
                 let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
@@ -524,13 +528,16 @@ impl Connection {
                     if own.outlet.is_awaited() {
                         later.after(own, After { wake_room: true, ..After::default() });
                     }
-                    later.drop(message);
                     if refused == Refused::Disconnected {
                         later.disconnected(own, None);
                     }
-                    if refused != Refused::Full || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
-                        return 0;
+                    let reason = DropReason::QueueFull;
+                    let lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
+                    if lost {
+                        self.shared.tell_lost(own, &message, reason);
                     }
+                    later.drop(message);
+                    return u64::from(lost);
                 }
             }
             1

@@ -16,11 +16,22 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda) -> Self {
-        Book { next: AtomicU64::new(1), journal: Journal, chaos, agenda }
+    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda, journal: Journal) -> Self {
+        Book { next: AtomicU64::new(1), journal, chaos, agenda }
     }
 
-    /// The number of a message. ORDERING: Relaxed; only has to be unique, the journal has an order of its own.
+    /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
+    pub(super) fn begin(&self) -> u64 {
+        self.journal.turn_on();
+        self.last()
+    }
+
+    /// The last number that was given out.
+    pub(super) fn last(&self) -> u64 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
+    /// The number of a message. ORDERING: Relaxed; only has to be unique; what happens before is lower, by coherence.
     pub(super) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -28,8 +39,10 @@ impl Book {
 
 impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
-        let verdict = self.chaos.publish(publish, || self.number());
-        self.journal.published(publish, &verdict);
+        // Drawn here, so that a message that is refused or comes later has one too.
+        let number = self.number();
+        let verdict = self.chaos.publish(publish, || number);
+        self.journal.published(number, publish, &verdict);
         verdict
     }
 
@@ -47,6 +60,10 @@ impl Observer for Book {
             self.journal.lost(id, to, DropReason::Fault);
         }
         delivery
+    }
+
+    fn received(&self, id: u64, by: u64) {
+        self.journal.received(id, by);
     }
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {

@@ -4,16 +4,41 @@
 //! |---|---|
 //! | `book` | the observer: asks chaos, tells the journal |
 //! | `journal` | what is written down of every message |
+//! | `entry`, `tap` | what a test sees of the journal |
+//! | `expect`, `none` | what has to come, and what must not |
+//! | `stub` | answers in place of services |
+//! | `contract` | what nobody listened to, heard or read |
+//! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
+//! | `near`, `report` | what was meant, and how it is put |
 //! | `chaos` | faults: what they are, when they happen, how they are carried out |
 //! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `time` | what is done later, by the bus's clock |
 
 mod book;
 mod chaos;
+mod codec;
+mod contract;
+mod entry;
+mod expect;
 mod journal;
+mod near;
+mod none;
+mod recording;
+mod replay;
+mod report;
 mod shrink;
-#[allow(dead_code, reason = "chaos and stubs put things off")]
+mod stub;
+mod tap;
+#[allow(dead_code, reason = "chaos puts things off")]
 mod time;
+
+pub use contract::{Contracts, Silent, Unmatched};
+pub use entry::{Entry, Outcome, Receipt};
+pub use expect::{Expectation, Mismatch};
+pub use recording::{Recorded, Recording, RecordingError};
+pub use replay::{Replayed, Speed};
+pub use stub::{Answer, Stub};
+pub use tap::Tap;
 
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
 pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
@@ -21,6 +46,7 @@ pub use shrink::{Shrunk, explore, shrink};
 
 use book::Book;
 use chaos::Engine;
+use journal::{Bounds, Journal};
 use std::fmt;
 use std::sync::Arc;
 use time::Agenda;
@@ -48,6 +74,7 @@ struct Kit {
     /// `None` if it goes by the system's.
     clock: Option<ManualClock>,
     book: Arc<Book>,
+    stubs: stub::Stubs,
 }
 
 /// Builds a [`TestKit`]; made by [`TestKit::builder`].
@@ -57,6 +84,8 @@ pub struct TestKitBuilder {
     bus: BusBuilder,
     seed: u64,
     clock: Option<ManualClock>,
+    journal: Bounds,
+    is_tapped: bool,
     chaos: Chaos,
 }
 
@@ -68,7 +97,14 @@ impl TestKit {
 
     /// To build one with another seed, limits or clock.
     pub fn builder() -> TestKitBuilder {
-        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Some(Clock::manual()), chaos: Chaos::new() }
+        TestKitBuilder {
+            bus: Bus::builder(),
+            seed: 0,
+            clock: Some(Clock::manual()),
+            journal: Bounds::default(),
+            is_tapped: true,
+            chaos: Chaos::new(),
+        }
     }
 
     /// The bus, for what is to be tested.
@@ -123,12 +159,21 @@ impl TestKit {
         self.0.book.chaos.calm()
     }
 
-    #[allow(dead_code)]
     fn book(&self) -> &Arc<Book> {
         &self.0.book
     }
 
-    #[allow(dead_code, reason = "chaos and stubs put things off")]
+    /// Waits until nothing goes on, as those want it that look at what was published.
+    fn rest(&self) -> Result<(), String> {
+        self.activity().wait_quiet();
+        Ok(())
+    }
+
+    /// Lets time pass on the manual clock.
+    fn pass(&self, time: std::time::Duration) {
+        self.clock().advance(time);
+    }
+
     fn agenda(&self) -> &Agenda {
         &self.0.book.agenda
     }
@@ -136,6 +181,7 @@ impl TestKit {
 
 impl Drop for Kit {
     fn drop(&mut self) {
+        self.stubs.remove_all();
         // What is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
         self.book.chaos.close();
@@ -180,6 +226,20 @@ impl TestKitBuilder {
         self
     }
 
+    /// How much of what is published the kit keeps: at most so many messages, and about so many bytes. The oldest go first, and who asks for
+    /// more than is left is told so. Default 100,000 and 64 MiB.
+    pub fn journal(mut self, entries: usize, bytes: usize) -> Self {
+        self.journal = Bounds { entries, bytes };
+        self
+    }
+
+    /// Writes nothing down until the first tap or expectation is made, for tests that publish millions of messages and look at few.
+    /// [`TestKit::none`] and the like know nothing of what came before then, and panic if nothing was written down at all.
+    pub fn untapped(mut self) -> Self {
+        self.is_tapped = false;
+        self
+    }
+
     /// The kit.
     ///
     /// # Panics
@@ -190,11 +250,13 @@ impl TestKitBuilder {
         let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
         let (seed, agenda) = (self.chaos.seed_or(self.seed), Agenda::default());
         let chaos = Engine::new(self.chaos, seed, clock.clone(), agenda.clone());
-        let book = Arc::new(Book::new(chaos.clone(), agenda));
+        let journal = Journal::new(self.journal, self.is_tapped);
+        let book = Arc::new(Book::new(chaos.clone(), agenda, journal));
         let bus = self.bus.seed(seed).clock(clock).observer(book.clone()).build();
         book.agenda.start(&bus);
+        book.journal.start(bus.clock());
         chaos.start(&bus);
-        TestKit(Arc::new(Kit { bus, clock: self.clock, book }))
+        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs: stub::Stubs::default() }))
     }
 }
 
