@@ -41,7 +41,7 @@ impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
         // Drawn here, so that a message that is refused or comes later has one too.
         let number = self.number();
-        let verdict = self.chaos.publish(publish, || number);
+        let verdict = self.chaos.publish(publish, number);
         self.journal.published(number, publish, &verdict);
         verdict
     }

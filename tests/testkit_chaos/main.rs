@@ -3,6 +3,7 @@
 
 mod determinism;
 mod faults;
+mod lawful;
 #[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]

@@ -20,8 +20,7 @@ struct Todo {
 }
 
 impl Engine {
-    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, number: impl Fn() -> u64) -> Verdict {
-        let id = number();
+    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, id: u64) -> Verdict {
         if publish.is_notice || !self.is_active() {
             return Verdict::Route { id, times: 1 };
         }
@@ -29,7 +28,7 @@ impl Engine {
         let reach = if publish.message.reply().is_some() { publish.reach() } else { 0 };
         let now = self.clock.now();
         let mut todo = Todo::default();
-        let verdict = self.state.lock().publish(self, publish, id, reach, now, &number, &mut todo);
+        let verdict = self.state.lock().publish(self, publish, id, reach, now, &mut todo);
         self.carry_out(todo);
         verdict
     }
@@ -173,7 +172,6 @@ impl State {
         id: u64,
         reach: usize,
         now: Duration,
-        number: impl Fn() -> u64,
         todo: &mut Todo,
     ) -> Verdict {
         let (client, message) = (publish.client, publish.message);
@@ -225,7 +223,7 @@ impl State {
             return Verdict::Hold { id };
         }
         let verdict = match drawn {
-            Some(fault) => self.strike(engine, fault, publish, id, now, number, todo),
+            Some(fault) => self.strike(engine, fault, publish, id, now, todo),
             None => Verdict::Route { id, times: 1 },
         };
         if let Verdict::Route { .. } | Verdict::Replace { .. } = verdict {
@@ -244,7 +242,6 @@ impl State {
         publish: &Publish<'_>,
         id: u64,
         now: Duration,
-        number: impl Fn() -> u64,
         todo: &mut Todo,
     ) -> Verdict {
         let (client, message) = (publish.client, publish.message);
@@ -284,9 +281,8 @@ impl State {
                     return Verdict::Route { id, times: 2 };
                 }
                 note(self, format!("to be delivered again after {after:?}, its acknowledgement lost"));
-                let second = number();
-                self.again.insert(second, publish.hold(second));
-                todo.again = Some((now.saturating_add(after), second));
+                self.again.insert(id, publish.hold(id));
+                todo.again = Some((now.saturating_add(after), id));
             }
             Kind::LostAnswer => {
                 if let Some(reply) = message.reply() {
