@@ -94,3 +94,28 @@ fn a_client_that_drains_sends_first_what_it_has() {
     app.drain().wait();
     assert_eq!(crate::queued(&all), ["1", "2"]);
 }
+
+#[test]
+fn a_mild_chaos_is_lawful_and_has_something_of_most() {
+    let mut permitted = std::collections::BTreeSet::new();
+    for seed in 0..40 {
+        let kit = TestKit::builder().seed(seed).chaos(Chaos::mild()).build();
+        let workers = [1, 2].map(|number| client(&kit, &format!("worker {number}")));
+        let queues = workers.each_ref().map(|worker| worker.queue_subscribe("work", "group").unwrap());
+        let service = client(&kit, "service");
+        let _answers = service.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
+        run(&kit);
+        let asking = client(&kit, "asking");
+        for _ in 0..20 {
+            // It may have no answer, or none that it still waits for.
+            drop(asking.request_async("ask", ""));
+            kit.clock().advance(MS * 10);
+        }
+        kit.clock().advance(MS * 1_000);
+        let got: usize = queues.iter().map(|queue| queue.try_iter().count()).sum();
+        assert!(got as u64 > PUBLISHERS * MESSAGES / 2, "{got}");
+        assert!(kit.bus().stats().ledger.balances());
+        permitted.extend(kit.faults().iter().map(|fault| fault.permitted_by));
+    }
+    assert!(!permitted.contains("unlawful") && permitted.len() >= 6, "{permitted:?}");
+}

@@ -164,7 +164,6 @@ fn release_all(held: Vec<HeldMessage>) {
 }
 
 impl State {
-    #[expect(clippy::too_many_arguments, reason = "a publish, and all that is known of it")]
     fn publish(
         &mut self,
         engine: &Engine,
@@ -234,7 +233,6 @@ impl State {
     }
 
     /// A fault that is decided on when a message is published.
-    #[expect(clippy::too_many_arguments, reason = "a publish, and all that is known of it")]
     fn strike(
         &mut self,
         engine: &Engine,
