@@ -3,6 +3,7 @@
 use super::chaos::Engine;
 use super::journal::Journal;
 use super::time::Agenda;
+use crate::subject::Pattern;
 use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +77,10 @@ impl Observer for Book {
 
     fn disconnected(&self, client: u64) {
         self.chaos.disconnected(client);
+    }
+
+    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        self.chaos.may_subscribe(client, pattern, queue)
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

@@ -249,6 +249,18 @@ fn publishes_are_denied_and_too_large() {
 }
 
 #[test]
+fn subscriptions_are_denied() {
+    let kit = kit(Fault::subscribe_permission().on("secret.>").times(2));
+    let app = client(&kit, "app");
+    assert!(app.subscribe("open").is_ok());
+    assert!(matches!(app.subscribe("secret.*"), Err(SubscribeError::PermissionDenied { .. })));
+    assert!(matches!(app.queue_subscribe("*.a", "g"), Err(SubscribeError::PermissionDenied { .. })));
+    assert!(kit.client().subscribe("secret.a").is_ok(), "the test's own is spared");
+    assert!(app.subscribe("secret.*").is_ok());
+    assert_eq!(permitted(&kit), ["P4, P5", "P4, P5"]);
+}
+
+#[test]
 fn what_is_unlawful_is_called_so() {
     let run = |what| {
         let kit = kit(Fault::unlawful(what).times(1));

@@ -85,6 +85,23 @@ fn permission() {
 }
 
 #[test]
+fn subscribe_permission() {
+    let symptom = |addr: &str| {
+        let mut wire = peer(addr, "app");
+        wire.send(b"SUB secret 1\r\nSUB secret group 2\r\n");
+        texts(&barrier(&mut wire))
+    };
+    let kit = kit(Fault::subscribe_permission().on("secret"));
+    let (_server, addr) = serve(&kit);
+    let config = "authorization { users = [{user: u, password: p, permissions: {subscribe: {deny: [secret]}}}] }\n\
+                  no_auth_user: u\n";
+    let real = symptom(&NatsServer::start(config).addr());
+    let denied = "-ERR 'Permissions Violation for Subscription to \"secret\"";
+    assert_eq!(real, [format!("{denied}'"), format!("{denied} using queue \"group\"'")]);
+    assert_eq!(symptom(&addr), real);
+}
+
+#[test]
 fn max_payload() {
     let symptom = |addr: &str| {
         let mut wire = peer(addr, "app");

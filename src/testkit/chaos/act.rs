@@ -248,7 +248,10 @@ impl State {
         let kind = self.rules[fault.fault].fault.kind.clone();
         let note = |state: &mut State, what: String| state.note(fault, now, client, subject, Some(id), what);
         match kind {
-            Kind::LateSubscription { .. } | Kind::MemberAway { .. } | Kind::SlowConsumer => {}
+            Kind::LateSubscription { .. }
+            | Kind::SubscribePermission
+            | Kind::MemberAway { .. }
+            | Kind::SlowConsumer => {}
             Kind::Delay { min, max } => {
                 let spread = (max - min).as_nanos() as u64;
                 let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };

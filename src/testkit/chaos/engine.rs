@@ -4,6 +4,7 @@ use super::fault::{Fault, Kind, Moment};
 use super::lag::Lag;
 use super::log::{self, FaultRecord, Log};
 use super::{Chaos, FaultId, luck};
+use crate::subject::Pattern;
 use crate::testkit::time::Agenda;
 use crate::{Bus, Clock, Connected, HeldMessage, SubscriptionInfo};
 use parking_lot::Mutex;
@@ -179,6 +180,29 @@ impl Engine {
         self.release(client);
     }
 
+    pub(in crate::testkit) fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        if !self.is_active() {
+            return true;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let (rules, clients) = state.rules_and_clients();
+        let who = clients.get(&client);
+        let concerned = |rule: &Rule| {
+            rule.fault.moment() == Moment::AskToSubscribe
+                && rule.fault.concerns_pattern(pattern)
+                && rule.fault.concerns_client(who.and_then(|who| who.name.as_deref()))
+                && (rule.fault.is_of_somebody() || who.is_none_or(|who| !who.untracked))
+        };
+        let Some(id) = draw(rules, client, now, self, true, concerned) else { return true };
+        let what = match queue {
+            Some(queue) => format!("permission to subscribe in queue group `{queue}` denied"),
+            None => "permission to subscribe denied".to_owned(),
+        };
+        state.note(id, now, client, pattern.as_str(), None, what);
+        false
+    }
+
     pub(in crate::testkit) fn subscribed(&self, subscription: &SubscriptionInfo) {
         let now = self.clock.now();
         let mut state = self.state.lock();
@@ -227,6 +251,10 @@ impl State {
         let same = self.rules.iter().filter(|rule| rule.fault == fault).count();
         let key = luck::draw(&[luck::hash(&text), same as u64]);
         self.rules.push(Rule { fault, key, chances: 0, chances_of: BTreeMap::new(), happened: 0 });
+    }
+
+    fn rules_and_clients(&mut self) -> (&mut [Rule], &BTreeMap<u64, Who>) {
+        (&mut self.rules, &self.clients)
     }
 
     /// Luck for what a fault leaves open.

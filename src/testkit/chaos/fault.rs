@@ -54,6 +54,7 @@ pub(super) enum Kind {
     NoResponders,
     Disconnect { time: Duration, buffered: bool },
     Permission,
+    SubscribePermission,
     MaxPayload { max: usize },
     Unlawful(Unlawful),
 }
@@ -76,6 +77,7 @@ pub enum Unlawful {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     Publish,
+    AskToSubscribe,
     Subscribe,
     Deliver,
 }
@@ -179,6 +181,11 @@ impl Fault {
         Fault::new(Kind::Permission)
     }
 
+    /// A subscription is refused for want of permissions (P4, P5). `on` goes by the pattern, `of` by its client.
+    pub fn subscribe_permission() -> Self {
+        Fault::new(Kind::SubscribePermission)
+    }
+
     /// A publish of more than `max` bytes is refused (L4): the limit of a server or an account was lowered. Closes a connection of the
     /// server's (C7).
     pub fn max_payload(max: usize) -> Self {
@@ -263,6 +270,7 @@ impl Fault {
             Kind::NoResponders => "R2",
             Kind::Disconnect { .. } => "C18, D6",
             Kind::Permission => "P3, P4",
+            Kind::SubscribePermission => "P4, P5",
             Kind::MaxPayload { .. } => "L4",
             Kind::Unlawful(_) => "unlawful",
         }
@@ -270,6 +278,7 @@ impl Fault {
 
     pub(super) fn moment(&self) -> Moment {
         match self.kind {
+            Kind::SubscribePermission => Moment::AskToSubscribe,
             Kind::LateSubscription { .. } => Moment::Subscribe,
             Kind::MemberAway { .. } | Kind::SlowConsumer => Moment::Deliver,
             _ => Moment::Publish,
@@ -325,6 +334,7 @@ impl fmt::Display for Kind {
             Kind::Disconnect { time, buffered: true } => write!(f, "disconnect for {time:?}"),
             Kind::Disconnect { time, buffered: false } => write!(f, "disconnect for {time:?}, unbuffered"),
             Kind::Permission => f.write_str("permission denied"),
+            Kind::SubscribePermission => f.write_str("permission to subscribe denied"),
             Kind::MaxPayload { max } => write!(f, "payload over {max} bytes refused"),
             Kind::Unlawful(what) => write!(f, "unlawful {}", format!("{what:?}").to_lowercase()),
         }
