@@ -328,6 +328,10 @@ impl Connection {
         fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
+        // An inbox is no subscription of the user's.
+        if !outlet.is_direct() && !self.ask_subscribe(&pattern, queue) {
+            return Err(self.subscribe_denied(pattern.as_str(), queue));
+        }
         let mut registry = self.registry.lock();
         if registry.closed {
             return Err(RegisterError::Closed);

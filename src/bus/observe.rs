@@ -8,6 +8,7 @@ use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
 use crate::message::{Message, Trace};
+use crate::subject::Pattern;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::routed`], [`Observer::returned`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
+/// [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
 /// others are called while the bus routes, and must not: that may deadlock. None of them may panic.
 ///
 /// # Example
@@ -81,6 +82,12 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection has ended.
     fn disconnected(&self, client: u64) {
         let _ = client;
+    }
+
+    /// May this client subscribe? If not, that fails for want of permissions (P4). Not asked about inboxes for requests.
+    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        let _ = (client, pattern, queue);
+        true
     }
 
     /// A subscription is in force.
@@ -353,6 +360,12 @@ impl Connection {
     fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> Publish<'a> {
         let client_name = self.options.name.as_deref();
         Publish { client: self.id, client_name, message, is_notice, connection: self }
+    }
+
+    /// What the observer makes of a subscription that is about to be made.
+    pub(super) fn ask_subscribe(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
+        let observed = self.shared.observed.as_ref();
+        observed.is_none_or(|observed| observed.observer.may_subscribe(self.id, pattern, queue))
     }
 
     pub(super) fn tell_connected(&self) {

@@ -3,6 +3,7 @@
 use super::chaos::Engine;
 use super::journal::Journal;
 use super::time::Agenda;
+use crate::subject::Pattern;
 use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +42,7 @@ impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
         // Drawn here, so that a message that is refused or comes later has one too.
         let number = self.number();
-        let verdict = self.chaos.publish(publish, || number);
+        let verdict = self.chaos.publish(publish, number);
         self.journal.published(number, publish, &verdict);
         verdict
     }
@@ -76,6 +77,10 @@ impl Observer for Book {
 
     fn disconnected(&self, client: u64) {
         self.chaos.disconnected(client);
+    }
+
+    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        self.chaos.may_subscribe(client, pattern, queue)
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

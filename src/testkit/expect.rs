@@ -374,9 +374,9 @@ impl Condition {
                 let is_part = matches!(self, Condition::Containing(_));
                 let Some(found) = entry.json() else { return vec!["its payload is not JSON".to_owned()] };
                 let mut all = report::json_differences(wanted, &found, is_part);
-                if all.len() > report::DIFFERENCES {
-                    let more = all.len() - report::DIFFERENCES;
-                    all.truncate(report::DIFFERENCES);
+                if all.len() > report::MISMATCHES {
+                    let more = all.len() - report::MISMATCHES;
+                    all.truncate(report::MISMATCHES);
                     all.push(format!("and {more} more differences"));
                 }
                 all

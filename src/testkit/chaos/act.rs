@@ -20,8 +20,7 @@ struct Todo {
 }
 
 impl Engine {
-    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, number: impl Fn() -> u64) -> Verdict {
-        let id = number();
+    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, id: u64) -> Verdict {
         if publish.is_notice || !self.is_active() {
             return Verdict::Route { id, times: 1 };
         }
@@ -29,7 +28,7 @@ impl Engine {
         let reach = if publish.message.reply().is_some() { publish.reach() } else { 0 };
         let now = self.clock.now();
         let mut todo = Todo::default();
-        let verdict = self.state.lock().publish(self, publish, id, reach, now, &number, &mut todo);
+        let verdict = self.state.lock().publish(self, publish, id, reach, now, &mut todo);
         self.carry_out(todo);
         verdict
     }
@@ -137,7 +136,7 @@ impl Engine {
     }
 
     /// Routes what is due of a client's, in its order.
-    fn release(&self, client: u64) {
+    pub(super) fn release(&self, client: u64) {
         let mut again = false;
         loop {
             let now = self.clock.now();
@@ -165,7 +164,6 @@ fn release_all(held: Vec<HeldMessage>) {
 }
 
 impl State {
-    #[expect(clippy::too_many_arguments, reason = "a publish, and all that is known of it")]
     fn publish(
         &mut self,
         engine: &Engine,
@@ -173,12 +171,12 @@ impl State {
         id: u64,
         reach: usize,
         now: Duration,
-        number: impl Fn() -> u64,
         todo: &mut Todo,
     ) -> Verdict {
         let (client, message) = (publish.client, publish.message);
         let subject = message.subject().as_str();
         let clients = &self.clients;
+        let is_wire = clients.get(&client).is_some_and(|who| who.can_be_kicked);
         let concerned = |rule: &Rule| {
             let fault = &rule.fault;
             fault.moment() == Moment::Publish
@@ -190,6 +188,8 @@ impl State {
                     false => fault.concerns_client(publish.client_name),
                 }
                 && match fault.kind {
+                    // A PONG tells a wire client that all it published before has been routed (C15).
+                    Kind::Delay { .. } | Kind::Reorder { .. } => !is_wire,
                     Kind::NoResponders => message.reply().is_some() && reach > 0,
                     Kind::LostAnswer => message.reply().is_some(),
                     Kind::MaxPayload { max } => message.size() > max,
@@ -197,26 +197,32 @@ impl State {
                     _ => true,
                 }
         };
-        let drawn = draw(&mut self.rules, client, now, engine, concerned);
-        if self.lost_answers.remove(subject) {
+        // What goes nowhere yet, or no more, meets no fault of its own.
+        let (offline, held_up) = clients
+            .get(&client)
+            .map_or((None, false), |who| (who.offline.filter(|offline| offline.until > now), who.lag.holds_up()));
+        let is_lost = self.lost_answers.contains(subject);
+        let may_happen = !is_lost && !held_up && offline.is_none();
+        let drawn = draw(&mut self.rules, client, now, engine, may_happen, concerned);
+        if is_lost {
+            self.lost_answers.remove(subject);
             return Verdict::Swallow;
         }
-        let who = self.clients.entry(client).or_default();
-        if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
-            if !offline.buffered {
+        let lag = &mut self.clients.entry(client).or_default().lag;
+        if let Some(Offline { until, buffered, .. }) = offline {
+            if !buffered {
                 return Verdict::Swallow;
             }
-            who.lag.push(publish.hold(id), offline.until);
+            lag.push(publish.hold(id), until);
             return Verdict::Hold { id };
         }
-        if who.lag.holds_up() {
-            // Behind those that are late, with no fault of its own.
-            let due = who.lag.due().unwrap_or(now);
-            who.lag.push(publish.hold(id), due);
+        if held_up {
+            let due = lag.due().unwrap_or(now);
+            lag.push(publish.hold(id), due);
             return Verdict::Hold { id };
         }
         let verdict = match drawn {
-            Some(fault) => self.strike(engine, fault, publish, id, now, number, todo),
+            Some(fault) => self.strike(engine, fault, publish, id, now, todo),
             None => Verdict::Route { id, times: 1 },
         };
         if let Verdict::Route { .. } | Verdict::Replace { .. } = verdict {
@@ -227,7 +233,6 @@ impl State {
     }
 
     /// A fault that is decided on when a message is published.
-    #[expect(clippy::too_many_arguments, reason = "a publish, and all that is known of it")]
     fn strike(
         &mut self,
         engine: &Engine,
@@ -235,7 +240,6 @@ impl State {
         publish: &Publish<'_>,
         id: u64,
         now: Duration,
-        number: impl Fn() -> u64,
         todo: &mut Todo,
     ) -> Verdict {
         let (client, message) = (publish.client, publish.message);
@@ -244,7 +248,10 @@ impl State {
         let kind = self.rules[fault.fault].fault.kind.clone();
         let note = |state: &mut State, what: String| state.note(fault, now, client, subject, Some(id), what);
         match kind {
-            Kind::LateSubscription { .. } | Kind::MemberAway { .. } | Kind::SlowConsumer => {}
+            Kind::LateSubscription { .. }
+            | Kind::SubscribePermission
+            | Kind::MemberAway { .. }
+            | Kind::SlowConsumer => {}
             Kind::Delay { min, max } => {
                 let spread = (max - min).as_nanos() as u64;
                 let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };
@@ -275,9 +282,8 @@ impl State {
                     return Verdict::Route { id, times: 2 };
                 }
                 note(self, format!("to be delivered again after {after:?}, its acknowledgement lost"));
-                let second = number();
-                self.again.insert(second, publish.hold(second));
-                todo.again = Some((now.saturating_add(after), second));
+                self.again.insert(id, publish.hold(id));
+                todo.again = Some((now.saturating_add(after), id));
             }
             Kind::LostAnswer => {
                 if let Some(reply) = message.reply() {
@@ -397,7 +403,7 @@ impl State {
                 && (!untracked || rule.fault.is_of_somebody())
                 && (has_other || !matches!(rule.fault.kind, Kind::MemberAway { .. }))
         };
-        let Some(fault) = draw(&mut self.rules, to.client, now, engine, concerned) else { return Delivery::Pass };
+        let Some(fault) = draw(&mut self.rules, to.client, now, engine, true, concerned) else { return Delivery::Pass };
         let note = |state: &mut State, what: String| state.note(fault, now, to.client, subject, Some(id), what);
         match self.rules[fault.fault].fault.kind {
             Kind::MemberAway { messages } => {

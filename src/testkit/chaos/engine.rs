@@ -4,6 +4,7 @@ use super::fault::{Fault, Kind, Moment};
 use super::lag::Lag;
 use super::log::{self, FaultRecord, Log};
 use super::{Chaos, FaultId, luck};
+use crate::subject::Pattern;
 use crate::testkit::time::Agenda;
 use crate::{Bus, Clock, Connected, HeldMessage, SubscriptionInfo};
 use parking_lot::Mutex;
@@ -53,7 +54,7 @@ pub(super) struct Rule {
     chances: u64,
     /// The same, for each client.
     chances_of: BTreeMap<u64, u64>,
-    /// How often it happened, or would have.
+    /// How often it happened.
     happened: u64,
 }
 
@@ -167,26 +168,57 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn disconnected(&self, client: u64) {
-        let mut state = self.state.lock();
-        if let Some(who) = state.clients.get_mut(&client) {
-            who.closed = true;
+        {
+            let mut state = self.state.lock();
+            if let Some(who) = state.clients.get_mut(&client) {
+                who.closed = true;
+                who.offline = None;
+                // Who closes in order sends first what it has (D8).
+                who.lag.hurry();
+            }
         }
-        state.forget(client);
+        self.release(client);
+    }
+
+    pub(in crate::testkit) fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        if !self.is_active() {
+            return true;
+        }
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let (rules, clients) = state.rules_and_clients();
+        let who = clients.get(&client);
+        let concerned = |rule: &Rule| {
+            rule.fault.moment() == Moment::AskToSubscribe
+                && rule.fault.concerns_pattern(pattern)
+                && rule.fault.concerns_client(who.and_then(|who| who.name.as_deref()))
+                && (rule.fault.is_of_somebody() || who.is_none_or(|who| !who.untracked))
+        };
+        let Some(id) = draw(rules, client, now, self, true, concerned) else { return true };
+        let what = match queue {
+            Some(queue) => format!("permission to subscribe in queue group `{queue}` denied"),
+            None => "permission to subscribe denied".to_owned(),
+        };
+        state.note(id, now, client, pattern.as_str(), None, what);
+        false
     }
 
     pub(in crate::testkit) fn subscribed(&self, subscription: &SubscriptionInfo) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let (name, untracked) =
-            state.clients.get(&subscription.client).map_or((None, false), |who| (who.name.clone(), who.untracked));
+        let who = state.clients.get(&subscription.client);
+        let (name, untracked) = who.map_or((None, false), |who| (who.name.clone(), who.untracked));
+        // A wire client asks with a PING whether its subscription is in force, and must be told the truth (C15).
+        let is_wire = who.is_some_and(|who| who.can_be_kicked);
         let concerned = |rule: &Rule| {
             rule.fault.moment() == Moment::Subscribe
+                && !is_wire
                 && rule.fault.concerns_pattern(&subscription.pattern)
                 && rule.fault.concerns_client(name.as_deref())
                 && (!untracked || rule.fault.is_of_somebody())
         };
         let mut late = 0;
-        if let Some(id) = draw(&mut state.rules, subscription.client, now, self, concerned)
+        if let Some(id) = draw(&mut state.rules, subscription.client, now, self, true, concerned)
             && let Kind::LateSubscription { messages } = state.rules[id.fault].fault.kind
         {
             late = messages;
@@ -219,6 +251,10 @@ impl State {
         let same = self.rules.iter().filter(|rule| rule.fault == fault).count();
         let key = luck::draw(&[luck::hash(&text), same as u64]);
         self.rules.push(Rule { fault, key, chances: 0, chances_of: BTreeMap::new(), happened: 0 });
+    }
+
+    fn rules_and_clients(&mut self) -> (&mut [Rule], &BTreeMap<u64, Who>) {
+        (&mut self.rules, &self.clients)
     }
 
     /// Luck for what a fault leaves open.
@@ -281,12 +317,13 @@ impl State {
 }
 
 /// Gives each fault that is concerned its chance, and gives back the first that happens. The others that would have happened, don't: two
-/// at once would hide each other.
+/// at once would hide each other. None does unless `may_happen`.
 pub(super) fn draw(
     rules: &mut [Rule],
     client: u64,
     now: Duration,
     engine: &Engine,
+    may_happen: bool,
     concerned: impl Fn(&Rule) -> bool,
 ) -> Option<FaultId> {
     let mut first = None;
@@ -303,8 +340,8 @@ pub(super) fn draw(
         if !rule.fault.is_now(nth, now) || rule.happened >= rule.fault.times || !rule.fault.is_drawn(drawn) {
             continue;
         }
-        rule.happened += 1;
-        if first.is_none() && engine.only.as_ref().is_none_or(|only| only.contains(&id)) {
+        if may_happen && first.is_none() && engine.only.as_ref().is_none_or(|only| only.contains(&id)) {
+            rule.happened += 1;
             first = Some(id);
         }
     }

@@ -54,6 +54,7 @@ pub(super) enum Kind {
     NoResponders,
     Disconnect { time: Duration, buffered: bool },
     Permission,
+    SubscribePermission,
     MaxPayload { max: usize },
     Unlawful(Unlawful),
 }
@@ -76,6 +77,7 @@ pub enum Unlawful {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     Publish,
+    AskToSubscribe,
     Subscribe,
     Deliver,
 }
@@ -93,8 +95,9 @@ impl Fault {
         }
     }
 
-    /// A subscription is not in force when `subscribe` returns: it misses the first `messages` that others publish (C15). What its own
-    /// client publishes it gets. `on` goes by the subscription's pattern, `of` by its client.
+    /// A subscription is not in force when `subscribe` returns: it misses the first `messages` that others publish (C15). Once its own
+    /// client publishes, it is in force: the two arrive in order. Not for real clients of the server, which do this by themselves and can ask
+    /// with a PING. `on` goes by the subscription's pattern, `of` by its client.
     pub fn late_subscription(messages: u64) -> Self {
         Fault::new(Kind::LateSubscription { messages })
     }
@@ -114,7 +117,8 @@ impl Fault {
     }
 
     /// A message takes `time` to get to the bus, and all that its client publishes meanwhile waits behind it: only the order of one
-    /// publisher is promised, and no time at all (C15).
+    /// publisher is promised, and no time at all (C15). A client that is closed or drained sends first what it has (D8). Not for real clients of the
+    /// server, which can ask with a PING what has been routed.
     pub fn delay(time: Duration) -> Self {
         Fault::delay_between(time, time)
     }
@@ -131,7 +135,7 @@ impl Fault {
     }
 
     /// A message, and what its client publishes meanwhile, is overtaken by `messages` that others publish; the order of each publisher
-    /// stays (C15). If others don't publish so many, it waits for 10 ms of the bus's clock.
+    /// stays (C15). If others don't publish so many, it waits for 10 ms of the bus's clock. Else as [`Fault::delay`].
     pub fn reorder(messages: u64) -> Self {
         Fault::new(Kind::Reorder { behind: messages.max(1), within: OVERTAKEN_WITHIN })
     }
@@ -175,6 +179,11 @@ impl Fault {
     /// A publish is refused for want of permissions (P3, P4).
     pub fn permission() -> Self {
         Fault::new(Kind::Permission)
+    }
+
+    /// A subscription is refused for want of permissions (P4, P5). `on` goes by the pattern, `of` by its client.
+    pub fn subscribe_permission() -> Self {
+        Fault::new(Kind::SubscribePermission)
     }
 
     /// A publish of more than `max` bytes is refused (L4): the limit of a server or an account was lowered. Closes a connection of the
@@ -261,6 +270,7 @@ impl Fault {
             Kind::NoResponders => "R2",
             Kind::Disconnect { .. } => "C18, D6",
             Kind::Permission => "P3, P4",
+            Kind::SubscribePermission => "P4, P5",
             Kind::MaxPayload { .. } => "L4",
             Kind::Unlawful(_) => "unlawful",
         }
@@ -268,6 +278,7 @@ impl Fault {
 
     pub(super) fn moment(&self) -> Moment {
         match self.kind {
+            Kind::SubscribePermission => Moment::AskToSubscribe,
             Kind::LateSubscription { .. } => Moment::Subscribe,
             Kind::MemberAway { .. } | Kind::SlowConsumer => Moment::Deliver,
             _ => Moment::Publish,
@@ -323,6 +334,7 @@ impl fmt::Display for Kind {
             Kind::Disconnect { time, buffered: true } => write!(f, "disconnect for {time:?}"),
             Kind::Disconnect { time, buffered: false } => write!(f, "disconnect for {time:?}, unbuffered"),
             Kind::Permission => f.write_str("permission denied"),
+            Kind::SubscribePermission => f.write_str("permission to subscribe denied"),
             Kind::MaxPayload { max } => write!(f, "payload over {max} bytes refused"),
             Kind::Unlawful(what) => write!(f, "unlawful {}", format!("{what:?}").to_lowercase()),
         }
