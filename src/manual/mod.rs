@@ -11,6 +11,7 @@
 //! | [`lifecycle`] | how subscriptions, clients and buses end |
 //! | [`permissions`] | what a connection may do, and connections that are checked less |
 //! | [`testing`] | manual clock, seed, and tests that wait for nothing |
+//! | `test_kit` | settle, expectations, time, chaos, recordings; with the feature `testkit` |
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | `wire` | the rules of the wire, by number, and how many tests show each; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
@@ -49,6 +50,10 @@ pub mod test_double {}
 #[cfg(feature = "server")]
 #[doc = include_str!("wire.md")]
 pub mod wire {}
+
+#[cfg(feature = "testkit")]
+#[doc = include_str!("test_kit.md")]
+pub mod test_kit {}
 
 #[doc = include_str!("differences.md")]
 pub mod differences {}

@@ -66,7 +66,7 @@ impl TestKit {
             unmatched: unmatched(&entries, known.iter().map(|(info, ..)| &info.pattern)),
             silent: known
                 .iter()
-                .filter(|(_, matched, _)| *matched == 0)
+                .filter(|(info, matched, _)| *matched == 0 && !has_luckier_member(info, &known))
                 .map(|(info, _, ended)| Silent {
                     subscription: info.clone(),
                     ended: *ended,
@@ -102,13 +102,20 @@ impl TestKit {
     }
 }
 
+/// Whether another member of the same queue group, on the same pattern, was given something.
+fn has_luckier_member(info: &SubscriptionInfo, known: &[(Arc<SubscriptionInfo>, u64, Option<CloseReason>)]) -> bool {
+    let is_fellow = |other: &SubscriptionInfo| other.pattern == info.pattern && other.queue == info.queue;
+    info.queue.is_some() && known.iter().any(|(other, matched, _)| *matched > 0 && is_fellow(other))
+}
+
 /// What parts of a program expected of each other and did not get; made by [`TestKit::contracts`]. Shown, it is a report.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Contracts {
     /// Subjects on which something was published that no subscription matched, in alphabetical order.
     pub unmatched: Vec<Unmatched>,
-    /// Subscriptions that nothing ever matched, in the order in which they were made.
+    /// Subscriptions that nothing ever matched, in the order in which they were made. A member of a queue group that had no luck is none of
+    /// them as long as another on the same pattern had.
     pub silent: Vec<Silent>,
     /// Messages that were for somebody, and that nobody has taken: they are queued, or were discarded.
     pub unread: Vec<Entry>,
