@@ -5,7 +5,7 @@
 //! When there is none of them, nothing that the bus set going is still going on. A bus that is not observed counts nothing.
 
 use crate::subject::{Pattern, Subject};
-use crate::sync::{Mutex, Thread, current, park};
+use crate::sync::{Mutex, park, thread_waker};
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ struct Ongoing {
     /// By number of the hold.
     held: Vec<Option<Held>>,
     free: Vec<u32>,
+    changes: u64,
     waiting: Vec<Waker>,
 }
 
@@ -126,10 +127,18 @@ impl Activity {
         self.is_quiet()
     }
 
+    /// How often something has begun to go on, or come to its end. As long as that stays the same, what was quiet is quiet.
+    pub fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
     /// Blocks until nothing goes on. This thread is taken to have come back to the bus.
     pub fn wait_quiet(&self) {
         come_back();
-        let waker = Waker::from(Arc::new(Unpark(current())));
+        if self.is_quiet() {
+            return;
+        }
+        let waker = thread_waker();
         while !self.is_quiet_or(&waker) {
             park();
         }
@@ -150,12 +159,19 @@ impl Activity {
             drop(waker);
             return true;
         }
+        // Who asks often waits once.
+        if ongoing.waiting.iter().any(|known| known.will_wake(&waker)) {
+            drop(ongoing);
+            drop(waker);
+            return false;
+        }
         ongoing.waiting.push(waker);
         false
     }
 
     pub(crate) fn begin(&self, held: Held) -> Hold {
         let mut ongoing = self.0.lock();
+        ongoing.changes += 1;
         let number = match ongoing.free.pop() {
             Some(number) => {
                 ongoing.held[number as usize] = Some(held);
@@ -170,8 +186,9 @@ impl Activity {
         Hold { activity: self.clone(), number }
     }
 
-    /// Notes that this thread was given something by the bus; see [`come_back`].
-    pub(crate) fn engage_thread(&self) {
+    /// Says that this thread is busy until it waits on the bus again, finds nothing to receive there, or ends: as if the bus had given it
+    /// something just now.
+    pub fn engage_thread(&self) {
         // `None` once the thread is ending and its storage is gone.
         let _ = LEASES.try_with(|leases| {
             if !leases.borrow().iter().any(|hold| hold.activity.is(self)) {
@@ -181,6 +198,11 @@ impl Activity {
                 leases.borrow_mut().push(hold);
             }
         });
+    }
+
+    /// Says that this thread has come back to the bus: what it was given, by any bus, it is done with.
+    pub fn release_thread(&self) {
+        come_back();
     }
 
     /// Whether this thread counts as busy.
@@ -202,6 +224,7 @@ impl Ongoing {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut ongoing = self.activity.0.lock();
+        ongoing.changes += 1;
         let held = ongoing.held[self.number as usize].take();
         ongoing.free.push(self.number);
         let waiting = if ongoing.is_quiet() { std::mem::take(&mut ongoing.waiting) } else { Vec::new() };
@@ -227,14 +250,6 @@ thread_local! {
 #[cfg(postroom_shuttle)]
 shuttle::thread_local! {
     static LEASES: RefCell<Vec<Hold>> = RefCell::new(Vec::new());
-}
-
-struct Unpark(Thread);
-
-impl std::task::Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
 }
 
 impl fmt::Debug for Activity {
@@ -275,12 +290,26 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_often_waits_once() {
+        let activity = Activity::default();
+        let hold = activity.hold("a");
+        assert_eq!(activity.changes(), 1);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(activity.poll_quiet(&mut context).is_pending());
+        assert!(activity.poll_quiet(&mut context).is_pending());
+        assert_eq!(activity.0.lock().waiting.len(), 1);
+        drop(hold);
+        assert!(activity.poll_quiet(&mut context).is_ready());
+        assert_eq!((activity.0.lock().waiting.len(), activity.changes()), (0, 2));
+    }
+
+    #[test]
     fn a_thread_counts_until_it_comes_back_or_ends() {
         let activity = Activity::default();
         activity.engage_thread();
         activity.engage_thread();
         assert_eq!(activity.len(), 1);
-        come_back();
+        activity.release_thread();
         assert!(activity.is_quiet());
         let other = activity.clone();
         std::thread::spawn(move || other.engage_thread()).join().unwrap();

@@ -8,11 +8,11 @@
 //! manual clock fires timers on the thread that advances it.
 
 use crate::activity::{Activity, Held, Hold, come_back};
-use crate::sync::{Mutex, Thread, current, park, park_timeout, spawn};
+use crate::sync::{Mutex, Thread, park, park_timeout, spawn, thread_waker};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the wall clock of a manual clock shows at first: 1 January 2000, from 1 January 1970.
@@ -128,8 +128,8 @@ struct Manual {
 struct ManualState {
     now: Duration,
     timers: Timetable,
-    /// Threads in `wait_for_timers`.
-    watching: Vec<Thread>,
+    /// Who waits for timers to be set.
+    watching: Vec<Waker>,
 }
 
 impl ManualClock {
@@ -176,16 +176,29 @@ impl ManualClock {
 
     /// Blocks until at least `count` timers are set: how a test knows that others have begun to wait.
     pub fn wait_for_timers(&self, count: usize) {
-        loop {
-            {
-                let mut state = self.0.state.lock();
-                if state.timers.len() >= count {
-                    return;
-                }
-                state.watching.push(current());
-            }
+        let waker = thread_waker();
+        while self.poll_timers(count, &mut Context::from_waker(&waker)).is_pending() {
             park();
         }
+    }
+
+    /// Ready when at least `count` timers are set; else the waker is woken when one more is.
+    pub fn poll_timers(&self, count: usize, cx: &mut Context<'_>) -> Poll<()> {
+        // Cloned before the lock, and dropped after: wakers are a user's code.
+        let waker = cx.waker().clone();
+        let mut state = self.0.state.lock();
+        if state.timers.len() >= count {
+            drop(state);
+            drop(waker);
+            return Poll::Ready(());
+        }
+        if state.watching.iter().any(|known| known.will_wake(&waker)) {
+            drop(state);
+            drop(waker);
+            return Poll::Pending;
+        }
+        state.watching.push(waker);
+        Poll::Pending
     }
 
     fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
@@ -193,7 +206,7 @@ impl ManualClock {
         let key = state.timers.set(deadline, waker);
         let watching = std::mem::take(&mut state.watching);
         drop(state);
-        watching.iter().for_each(Thread::unpark);
+        watching.into_iter().for_each(Waker::wake);
         key
     }
 }
@@ -355,12 +368,19 @@ impl Timers {
     ///
     /// Where that is counted, the thread has come back to the bus while it sleeps, and is busy when this returns.
     pub(crate) fn park(&self, waker: &Waker, deadline: Option<Duration>) {
-        self.release_thread();
         match (deadline, self.manual()) {
-            (None, _) => park(),
-            (Some(deadline), None) => park_timeout(deadline.saturating_sub(self.now())),
+            (None, _) => {
+                self.release_thread();
+                park();
+            }
+            (Some(deadline), None) => {
+                self.release_thread();
+                park_timeout(deadline.saturating_sub(self.now()));
+            }
             (Some(deadline), Some(_)) => {
+                // Before the thread stops counting: who finds all quiet must find the timer too, lest time goes past it.
                 let key = self.set(deadline, waker.clone());
+                self.release_thread();
                 if self.now() < deadline {
                     park();
                 }

@@ -246,6 +246,26 @@ mod imp {
 
 pub(crate) use imp::*;
 
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+/// A waker that unparks this thread.
+pub(crate) fn thread_waker() -> Waker {
+    Arc::new(Unpark(current())).into()
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// Keeps what one side writes off the cache lines of what the other side writes: adjacent-line prefetchers pull lines in
 /// pairs, hence 128 bytes.
 #[derive(Debug, Default)]

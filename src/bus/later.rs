@@ -4,11 +4,9 @@ use super::event::Event;
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{
-    After, CloseReason, DropReason, Lost, Offered, Overflow, Panic, Place, Refused, Sealed, runner, thread_waker,
-};
+use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Panic, Place, Refused, Sealed, runner};
 use crate::message::{Message, Trace};
-use crate::sync::yield_now;
+use crate::sync::{thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::cell::RefCell;
 use std::iter::Chain;

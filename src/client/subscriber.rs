@@ -57,9 +57,9 @@ impl Subscriber {
     /// [`RecvError`] once the subscription has ended and its queue is empty.
     #[inline]
     pub fn recv(&self) -> Result<Message, RecvError> {
-        match self.try_recv() {
-            Ok(message) => Ok(message),
-            Err(_) => self.wait(None).map_err(|error| match error {
+        match self.take() {
+            Some(message) => Ok(self.given(message)),
+            None => self.wait(None).map_err(|error| match error {
                 RecvTimeoutError::Closed(reason) => RecvError { reason },
                 RecvTimeoutError::Timeout => unreachable!("there was no limit"),
             }),
@@ -74,14 +74,18 @@ impl Subscriber {
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
         match self.take() {
-            Some(message) => {
-                if message.trace().is_some_and(Trace::counts) {
-                    self.connection.shared.timers.engage_thread();
-                }
-                Ok(message)
-            }
+            Some(message) => Ok(self.given(message)),
             None => Err(self.nothing()),
         }
+    }
+
+    /// Notes that this thread has it.
+    #[inline]
+    fn given(&self, message: Message) -> Message {
+        if message.trace().is_some_and(Trace::counts) {
+            self.connection.shared.timers.engage_thread();
+        }
+        message
     }
 
     #[inline]
@@ -111,9 +115,9 @@ impl Subscriber {
     ///
     /// [`RecvTimeoutError::Timeout`] when the time is up, [`RecvTimeoutError::Closed`] if no message will come any more.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvTimeoutError> {
-        match self.try_recv() {
-            Ok(message) => Ok(message),
-            Err(_) => self.wait(self.connection.shared.timers.deadline(timeout)),
+        match self.take() {
+            Some(message) => Ok(self.given(message)),
+            None => self.wait(self.connection.shared.timers.deadline(timeout)),
         }
     }
 
@@ -206,10 +210,15 @@ impl Subscriber {
                 }
             }
         });
-        if matches!(&found, Some(Ok(message)) if message.trace().is_some_and(Trace::counts)) {
-            self.connection.shared.timers.engage_thread();
+        match found {
+            Some(Ok(message)) => Ok(self.given(message)),
+            Some(Err(end)) => {
+                // Nothing was given to it, and what it was given before it is done with.
+                self.connection.shared.timers.release_thread();
+                Err(end)
+            }
+            None => Err(RecvTimeoutError::Timeout),
         }
-        found.unwrap_or(Err(RecvTimeoutError::Timeout))
     }
 
     /// Ready with a message or the end; else leaves the task's waker in `place`.

@@ -21,4 +21,4 @@ pub use outlet::CloseReason;
 pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Panic, Receiver, Sink};
 pub(crate) use overflow::Policy;
 pub use overflow::{DropReason, Drops, Overflow};
-pub(crate) use wake::{Place, WakeList, thread_waker};
+pub(crate) use wake::{Place, WakeList};

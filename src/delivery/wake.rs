@@ -12,11 +12,10 @@
 
 use crate::clock::Timers;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Mutex, Thread, current};
+use crate::sync::{Mutex, thread_waker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 /// How often a thread looks again before it parks: parking and being woken cost the two sides tens of microseconds.
@@ -163,21 +162,4 @@ impl WakeList {
         // ORDERING: SeqCst; pairs with the load in `is_idle`.
         self.waiting.store(list.wakers.len(), Ordering::SeqCst);
     }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// A waker that unparks this thread.
-pub(crate) fn thread_waker() -> Waker {
-    Arc::new(Unpark(current())).into()
 }

@@ -132,8 +132,10 @@ pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(s
 fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
     let options = registry.options();
     let clock = registry.bus.clock();
-    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall, registry.pool.clone());
     let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());
+    let name = || format!("the server, which writes to wire connection {cid},");
+    let watched = registry.bus.activity().map(|activity| (activity.clone(), name()));
+    let out = Outbound::new(options.max_pending, options.no_fast_producer_stall, registry.pool.clone(), watched);
     let connection = Connection::new(cid, peer, started, registry.nonce(), out, log);
     let session = Session::new(registry.session_options(), clock.now());
     let desk = Desk::new(registry.clone(), connection.clone());

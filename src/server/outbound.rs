@@ -2,7 +2,7 @@
 
 use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
-use crate::{Message, StatusCode};
+use crate::{Activity, Hold, Message, StatusCode};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,6 +23,8 @@ const NAMED_503: &[u8] = b"NATS/1.0 503\r\nNats-Subject: ";
 #[derive(Debug)]
 pub(super) struct Outbound {
     state: Mutex<State>,
+    /// On a bus that keeps account of what goes on; and what this connection is called there.
+    watched: Option<(Activity, String)>,
     /// For the writer: there is something to write, or the end has come.
     filled: Notify,
     /// For publishers that were asked to wait: the pressure is gone, or the end has come.
@@ -38,6 +40,8 @@ struct State {
     max_pending: usize,
     dropped_under_pressure: bool,
     counts: Counts,
+    /// While there is something to write, where that is counted.
+    busy: Option<Hold>,
 }
 
 /// How the writer is to end.
@@ -146,7 +150,12 @@ impl Drop for Batch {
 }
 
 impl Outbound {
-    pub(super) fn new(max_pending: usize, drop_under_pressure: bool, pool: Arc<Pool>) -> Arc<Self> {
+    pub(super) fn new(
+        max_pending: usize,
+        drop_under_pressure: bool,
+        pool: Arc<Pool>,
+        watched: Option<(Activity, String)>,
+    ) -> Arc<Self> {
         Arc::new(Outbound {
             state: Mutex::new(State {
                 waiting: Pieces::new(pool),
@@ -155,7 +164,9 @@ impl Outbound {
                 max_pending,
                 dropped_under_pressure: drop_under_pressure,
                 counts: Counts::default(),
+                busy: None,
             }),
+            watched,
             filled: Notify::new(),
             eased: Notify::new(),
         })
@@ -167,10 +178,20 @@ impl Outbound {
         if state.end.is_none() {
             let was_idle = state.waiting.is_empty();
             state.waiting.copy(bytes.len(), |out| out.extend_from_slice(bytes));
+            self.begin(&mut state);
             drop(state);
             if was_idle {
                 self.wake();
             }
+        }
+    }
+
+    /// Something waits from now on.
+    fn begin(&self, state: &mut State) {
+        if let Some((activity, name)) = &self.watched
+            && state.busy.is_none()
+        {
+            state.busy = Some(activity.hold(name.clone()));
         }
     }
 
@@ -203,9 +224,11 @@ impl Outbound {
         let size = frame.write(message, &mut state.waiting);
         state.counts.messages += 1;
         state.counts.bytes += size as u64;
+        self.begin(&mut state);
         if state.pending() > state.max_pending {
             // More than may wait (L1). It is for the writer to drop it and to close the connection: here messages are routed.
             state.end = Some(End::Discard);
+            // Not dropped here, where messages are routed: the writer does that when it comes to the end.
             drop(state);
             self.filled.notify_one();
             self.eased.notify_waiters();
@@ -229,9 +252,10 @@ impl Outbound {
         }
         let nothing = state.waiting.empty_one();
         let discarded = (end == End::Discard).then(|| std::mem::replace(&mut state.waiting, nothing));
+        let idle = if end == End::Discard { state.busy.take() } else { None };
         drop(state);
         // A payload may have a destructor of a user's.
-        drop(discarded);
+        drop((discarded, idle));
         self.filled.notify_one();
         self.eased.notify_waiters();
     }
@@ -269,7 +293,9 @@ impl Outbound {
         let was_pressed = state.is_under_pressure();
         state.in_flight = state.in_flight.saturating_sub(count);
         let eased = was_pressed && !state.is_under_pressure();
+        let idle = if state.pending() == 0 { state.busy.take() } else { None };
         drop(state);
+        drop(idle);
         if eased {
             self.eased.notify_waiters();
         }
@@ -308,7 +334,10 @@ impl Outbound {
     pub(super) fn take_now(&self) -> Pieces {
         let mut state = self.state.lock();
         let nothing = state.waiting.empty_one();
-        std::mem::replace(&mut state.waiting, nothing)
+        let (taken, idle) = (std::mem::replace(&mut state.waiting, nothing), state.busy.take());
+        drop(state);
+        drop(idle);
+        taken
     }
 
     pub(super) fn reconfigure(&self, max_pending: usize, drop_under_pressure: bool) {

@@ -219,7 +219,9 @@ impl Expectation {
 
     fn check(&mut self) -> Result<(), Mismatch> {
         self.is_done = true;
-        self.kit.rest().map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
+        self.kit
+            .try_settle(self.kit.settle_limit())
+            .map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
         let found =
             self.kit.book().journal.find(self.spec.since, |message| self.spec.pattern.matches(message.subject()));
         let met: Vec<&Entry> =
@@ -289,8 +291,8 @@ fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u6
         return;
     }
     let _ = writeln!(text, "what came elsewhere:");
-    let is_near = |entry: &&&Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
-    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(&&entry));
+    let is_near = |entry: &Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
+    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(entry));
     list(text, first.into_iter().chain(rest));
 }
 
@@ -372,9 +374,9 @@ impl Condition {
                 let is_part = matches!(self, Condition::Containing(_));
                 let Some(found) = entry.json() else { return vec!["its payload is not JSON".to_owned()] };
                 let mut all = report::json_differences(wanted, &found, is_part);
-                if all.len() > report::DIFFERENCES {
-                    let more = all.len() - report::DIFFERENCES;
-                    all.truncate(report::DIFFERENCES);
+                if all.len() > report::MISMATCHES {
+                    let more = all.len() - report::MISMATCHES;
+                    all.truncate(report::MISMATCHES);
                     all.push(format!("and {more} more differences"));
                 }
                 all

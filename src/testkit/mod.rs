@@ -12,8 +12,40 @@
 //! | `near`, `report` | what was meant, and how it is put |
 //! | `chaos` | faults: what they are, when they happen, how they are carried out |
 //! | `shrink` | the shortest list of faults that makes a test fail |
+//! | `settle` | knowing that nothing goes on |
+//! | `task` | tasks that count exactly |
+//! | `advance` | moving time |
 //! | `time` | what is done later, by the bus's clock |
+//!
+//! # What counts as going on
+//!
+//! [`TestKit::settle`] returns when all of this has come to an end, and only then:
+//!
+//! | what | from | until |
+//! |---|---|---|
+//! | a message | its publish | its last copy is dropped: in a queue, a channel, a sink, or somebody's hands |
+//! | a callback | its message came | it has returned |
+//! | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
+//! | a subscriber of a task | it gave the task a message | the task asks it for the next, or drops it |
+//! | a timer | it fired | the thread or task that waited for it has taken notice |
+//! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
+//! | a wire client (feature `server`) | the server has something to write to it | it is written to the socket |
+//! | a part of the application | [`TestKit::busy`] | the hold is dropped |
+//! | what the kit put off | it falls due | it is done |
+//!
+//! What the kit's own connection receives ([`TestKit::client`], or any that is [untracked](crate::ConnectOptions::untracked)) does not count
+//! once it is there. What is to come does not count: a timer that is set, a message that chaos holds back.
+//!
+//! What the bus can't see, and the way out:
+//!
+//! | what | way out |
+//! |---|---|
+//! | a thread that was handed the payload through a channel of the application's | [`TestKit::busy`] |
+//! | a thread that was started and has not come to the bus yet | wait for its first subscription or timer ([`ManualClock::wait_for_timers`](crate::ManualClock::wait_for_timers)) |
+//! | what a task does after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
+//! | what a wire client has sent and the server has not read yet; what it does with what it received | have it flush (PING, PONG) before, and look at what it is to have done |
 
+mod advance;
 mod book;
 mod chaos;
 mod codec;
@@ -26,9 +58,11 @@ mod none;
 mod recording;
 mod replay;
 mod report;
+mod settle;
 mod shrink;
 mod stub;
 mod tap;
+mod task;
 #[allow(dead_code, reason = "chaos puts things off")]
 mod time;
 
@@ -48,8 +82,16 @@ use book::Book;
 use chaos::Engine;
 use journal::{Bounds, Journal};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use time::Agenda;
+
+pub use advance::AutoAdvance;
+pub use settle::Unsettled;
+pub use task::Task;
+
+/// How long a test waits for the bus to become quiet, in real time.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A bus for one test, and what the test knows of it. Cheap to clone; clones are the same kit.
 ///
@@ -75,6 +117,9 @@ struct Kit {
     clock: Option<ManualClock>,
     book: Arc<Book>,
     stubs: stub::Stubs,
+    settle_limit: Duration,
+    /// See `settle`; made when first needed.
+    real: OnceLock<Bus>,
 }
 
 /// Builds a [`TestKit`]; made by [`TestKit::builder`].
@@ -87,6 +132,7 @@ pub struct TestKitBuilder {
     journal: Bounds,
     is_tapped: bool,
     chaos: Chaos,
+    settle_limit: Duration,
 }
 
 impl TestKit {
@@ -104,6 +150,7 @@ impl TestKit {
             journal: Bounds::default(),
             is_tapped: true,
             chaos: Chaos::new(),
+            settle_limit: SETTLE_LIMIT,
         }
     }
 
@@ -159,19 +206,17 @@ impl TestKit {
         self.0.book.chaos.calm()
     }
 
+    /// Its clock, if it is one that the test moves.
+    fn manual(&self) -> Option<&ManualClock> {
+        self.0.clock.as_ref()
+    }
+
+    fn settle_limit(&self) -> Duration {
+        self.0.settle_limit
+    }
+
     fn book(&self) -> &Arc<Book> {
         &self.0.book
-    }
-
-    /// Waits until nothing goes on, as those want it that look at what was published.
-    fn rest(&self) -> Result<(), String> {
-        self.activity().wait_quiet();
-        Ok(())
-    }
-
-    /// Lets time pass on the manual clock.
-    fn pass(&self, time: std::time::Duration) {
-        self.clock().advance(time);
     }
 
     fn agenda(&self) -> &Agenda {
@@ -240,6 +285,13 @@ impl TestKitBuilder {
         self
     }
 
+    /// How long [`TestKit::settle`], and all that settles on the way, waits before it gives up: in real time, since a manual clock stands
+    /// still meanwhile. Default 5 seconds.
+    pub fn settle_limit(mut self, limit: Duration) -> Self {
+        self.settle_limit = limit;
+        self
+    }
+
     /// The kit.
     ///
     /// # Panics
@@ -256,7 +308,8 @@ impl TestKitBuilder {
         book.agenda.start(&bus);
         book.journal.start(bus.clock());
         chaos.start(&bus);
-        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs: stub::Stubs::default() }))
+        let (settle_limit, stubs) = (self.settle_limit, stub::Stubs::default());
+        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs, settle_limit, real: OnceLock::new() }))
     }
 }
 

@@ -50,7 +50,8 @@ impl TestKit {
             journal.is_on(),
             "nothing was written down, so nobody knows: this kit is untapped, and had no tap or expectation so far"
         );
-        self.rest().map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
+        self.try_settle(self.settle_limit())
+            .map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
         let mut found = journal.find(0, |message| pattern.matches(message.subject()));
         found.entries.retain(|entry| entry.is_published());
         if found.entries.is_empty() && found.cut == 0 {

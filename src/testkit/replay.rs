@@ -94,7 +94,8 @@ impl Recording {
 
 impl TestKit {
     /// Publishes a recording on the kit's bus, and moves the kit's clock between two messages as the speed demands; timers that fall due in
-    /// between fire. Waits until the bus has settled after each message, so that a replay repeats. A kit with the system's clock waits for the
+    /// between fire. After each message it waits until the bus has settled, or all that still goes on waits for the clock, so that a replay
+    /// repeats. A kit with the system's clock waits for the
     /// time to pass.
     ///
     /// # Panics
@@ -109,10 +110,10 @@ impl TestKit {
         let begun = self.clock().now();
         for (place, message) in recording.messages.iter().enumerate() {
             let due = begun.saturating_add(recording.offset(place, speed));
-            self.pass(due.saturating_sub(self.clock().now()));
+            self.advance(due.saturating_sub(self.clock().now()));
             let published = stage.client(&message.client).publish_raw(raw(message));
             stage.note(place, published);
-            if let Err(unsettled) = self.rest() {
+            if let Err(unsettled) = self.rest(self.settle_limit()) {
                 panic!("{unsettled}");
             }
         }

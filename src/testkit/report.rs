@@ -9,7 +9,7 @@ use std::fmt::Write;
 const SNIPPET: usize = 60;
 
 /// Differences of one payload that are shown.
-pub(super) const DIFFERENCES: usize = 8;
+pub(super) const MISMATCHES: usize = 8;
 
 /// A pattern that a test wrote.
 #[track_caller]

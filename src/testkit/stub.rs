@@ -118,8 +118,11 @@ struct State {
     guard: Mutex<Option<SubscriptionGuard>>,
 }
 
+/// Makes an answer of a request.
+type Answerer = Arc<dyn Fn(&Message) -> Answer + Send + Sync>;
+
 struct Step {
-    answer: Arc<dyn Fn(&Message) -> Answer + Send + Sync>,
+    answer: Answerer,
     left: Option<usize>,
 }
 
@@ -190,7 +193,7 @@ impl State {
         }
     }
 
-    fn next(&self) -> Option<Arc<dyn Fn(&Message) -> Answer + Send + Sync>> {
+    fn next(&self) -> Option<Answerer> {
         let mut script = self.script.lock();
         let used_up = script.front()?.left == Some(0) && script.len() > 1;
         let before = if used_up { script.pop_front() } else { None };

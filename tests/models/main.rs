@@ -19,6 +19,7 @@ mod policies;
 mod queues;
 mod requests;
 mod routes;
+mod settle;
 mod waking;
 
 use postroom::{Bus, Clock, Limits, ManualClock, Message};

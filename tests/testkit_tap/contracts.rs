@@ -58,7 +58,7 @@ fn near_misses_are_told_on_both_sides() {
 fn what_nobody_read_is_told() {
     let kit = TestKit::new();
     let app = named(&kit, "app");
-    let test = kit.client().subscribe("kept").unwrap();
+    let kept = app.subscribe("kept").unwrap();
     let discarded = kit.client().subscribe("discarded").unwrap();
     let read = kit.client().subscribe("read").unwrap();
     for subject in ["kept", "discarded", "read"] {
@@ -70,5 +70,7 @@ fn what_nobody_read_is_told() {
     let unread: Vec<_> = contracts.unread.iter().map(|entry| entry.subject().as_str()).collect();
     assert_eq!(unread, ["kept", "discarded"]);
     assert_has(&contracts.to_string(), &["nobody read it", "kept: queued", "discarded: lost (Discarded)"]);
-    drop(test);
+    assert!(!kit.activity().is_quiet());
+    assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty());
+    drop(kept);
 }

@@ -1,7 +1,7 @@
 //! Taps: what was published, who got it, what was lost.
 
 use crate::{assert_has, named, panic_of};
-use postroom::testkit::{Outcome, TestKit};
+use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
 use postroom::{DropReason, HeaderMap, Message, Overflow, SubscribeOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -218,4 +218,48 @@ fn a_message_kept_by_the_journal_does_not_go_on() {
     let kept: Vec<Message> = tap.messages();
     assert!(kit.activity().is_quiet(), "{:?}", kit.activity());
     assert_eq!(kept.len(), 1);
+}
+
+#[test]
+fn faults_are_written_down_with_what_became_of_each_message() {
+    let soon = Duration::from_secs(1);
+    let faults = Chaos::new()
+        .with(Fault::no_responders().on("hidden"))
+        .with(Fault::permission().on("denied"))
+        .with(Fault::max_payload(3).on("large"))
+        .with(Fault::delay(soon).on("delayed"))
+        .with(Fault::unlawful(Unlawful::Duplicate).on("twice"))
+        .with(Fault::slow_consumer().on("slow"));
+    let kit = TestKit::builder().chaos(faults).build();
+    let app = named(&kit, "app");
+    let all = app.subscribe(">").unwrap();
+    let tap = kit.tap(">");
+    app.publish("plain", "").unwrap();
+    app.publish_with_reply("hidden", "answers", "").unwrap();
+    app.publish("denied", "").unwrap_err();
+    app.publish("large", "1234").unwrap_err();
+    for subject in ["twice", "slow", "delayed"] {
+        app.publish(subject, "").unwrap();
+    }
+    let of = |subject: &str| {
+        let entries: Vec<_> = tap.entries().into_iter().filter(|entry| entry.subject() == subject).collect();
+        let [entry] = &entries[..] else { panic!("{subject}: {tap}") };
+        (entry.outcome, entry.receipts.first().map(|receipt| (receipt.accepted, receipt.lost.clone())))
+    };
+    let whole = || Some((1, vec![]));
+    assert_eq!(of("plain"), (Outcome::Routed { times: 1 }, whole()));
+    assert_eq!(of("hidden"), (Outcome::Unmatched, None));
+    assert_eq!(of("denied"), (Outcome::Denied, None));
+    assert_eq!(of("large"), (Outcome::TooLarge { max: 3 }, None));
+    assert_eq!(of("delayed"), (Outcome::Held { released: false }, None));
+    assert_eq!(of("slow").1, Some((0, vec![DropReason::QueueFull])));
+    kit.clock().advance(soon);
+    assert_eq!(of("delayed"), (Outcome::Held { released: true }, whole()));
+    assert_eq!(of("twice"), (Outcome::Routed { times: 2 }, Some((2, vec![]))), "{tap}");
+    assert_has(&tap.to_string(), &["fault: held back, and released; >: queued", "fault: refused, permissions"]);
+    assert_eq!(all.try_iter().count(), 5, "the notice that nobody answers is one of them");
+    kit.none("denied");
+    kit.none("large");
+    assert!(kit.try_none("hidden").is_err(), "to its publisher it was published");
+    drop(all);
 }

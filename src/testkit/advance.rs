@@ -1,0 +1,325 @@
+//! Moving time: one deadline after the other, and only while nothing goes on.
+
+use super::settle::Unpark;
+use super::{TestKit, Unsettled};
+use crate::{Clock, ManualClock};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread::{JoinHandle, park};
+use std::time::Duration;
+
+/// How long the thread that moves the clock waits for quiet before it looks whether it is to end, in real time.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+impl TestKit {
+    /// Moves the clock on by `by`. What falls due meanwhile (timeouts of requests and receives, drain limits, intervals of PING,
+    /// stalls, delays of chaos, sleeps) does so in its order, each when the clock shows its time; before each step, and at the end, this
+    /// [settles](TestKit::settle), so that what one timer leads to is done before the next fires.
+    ///
+    /// Where an application waits for the time with a message in its hands (a callback that asks another service, which does not answer),
+    /// nothing can settle before time moves. So if nothing at all has happened for 10 milliseconds of real time, a timer is set, and only
+    /// messages, callbacks and subscribers of tasks count as going on, these are taken to wait for it.
+    ///
+    /// A thread that has not begun to wait yet is not waited for: see [`ManualClock::wait_for_timers`]. On a clock that several buses share,
+    /// all timers fire, but only this kit's bus is settled in between.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::settle`], and if the kit goes by the system's clock.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::RecvTimeoutError;
+    /// use postroom::testkit::TestKit;
+    /// use std::time::Duration;
+    ///
+    /// let kit = TestKit::new();
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let beats = test.subscribe("beat")?;
+    /// let (minute, never) = (Duration::from_secs(60), app.subscribe("never")?);
+    /// let heart = std::thread::spawn(move || {
+    ///     while matches!(never.recv_timeout(minute), Err(RecvTimeoutError::Timeout)) {
+    ///         app.publish("beat", "").unwrap();
+    ///     }
+    /// });
+    /// kit.clock().wait_for_timers(1); // the thread has come to its first wait
+    /// kit.advance(60 * minute);
+    /// assert_eq!(beats.len(), 60);
+    /// kit.bus().close();
+    /// heart.join().unwrap();
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn advance(&self, by: Duration) {
+        if let Err(unsettled) = self.try_advance(by) {
+            panic!("{unsettled}");
+        }
+    }
+
+    /// As [`TestKit::advance`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unsettled`] if something went on for longer than the limit; the clock stands at the step before it.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::advance`], but for that.
+    #[track_caller]
+    pub fn try_advance(&self, by: Duration) -> Result<(), Unsettled> {
+        let steps = Steps::new(self.clock(), by);
+        loop {
+            self.rest(self.settle_limit())?;
+            if !steps.next() {
+                return self.rest(self.settle_limit());
+            }
+        }
+    }
+
+    /// As [`TestKit::advance`], for tasks.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::advance`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When it is dropped, the clock stays where it is.
+    pub async fn advance_async(&self, by: Duration) {
+        let steps = Steps::new(self.clock(), by);
+        let rest = async || {
+            if let Err(unsettled) = self.rest_async().await {
+                panic!("{unsettled}");
+            }
+        };
+        loop {
+            rest().await;
+            if !steps.next() {
+                return rest().await;
+            }
+        }
+    }
+
+    /// Moves the clock from timer to timer, settling each time, until `done` says true. Asked when all is quiet, first before anything
+    /// moves. Gives back how much time has passed on the bus's clock.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is left that could make it true, because no timer is set; if that takes longer than the
+    /// [limit](super::TestKitBuilder::settle_limit) in real time; and as [`TestKit::advance`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    /// use std::time::Duration;
+    ///
+    /// let kit = TestKit::new();
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let _silent = test.subscribe("ask")?;
+    /// let asking = std::thread::spawn(move || app.request_timeout("ask", "", Duration::from_secs(3600)));
+    /// kit.clock().wait_for_timers(1);
+    /// let passed = kit.run_until(|| asking.is_finished());
+    /// assert_eq!(passed, Duration::from_secs(3600));
+    /// assert!(asking.join().unwrap().unwrap_err().is_timeout());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn run_until(&self, mut done: impl FnMut() -> bool) -> Duration {
+        let clock = self.clock();
+        let (began, real) = (clock.now(), Clock::system());
+        loop {
+            if let Err(unsettled) = self.rest(self.settle_limit()) {
+                panic!("{unsettled}");
+            }
+            let passed = clock.now() - began;
+            if done() {
+                return passed;
+            }
+            assert!(
+                real.now() < self.settle_limit(),
+                "what was waited for has not come to pass after {passed:?} on the bus's clock and {:?} of real time",
+                real.now()
+            );
+            if !step(clock) {
+                panic!(
+                    "what was waited for can't come to pass: all is quiet after {passed:?} on the bus's clock, and no timer is set"
+                );
+            }
+        }
+    }
+
+    /// Runs `future` in this task, and moves the clock to the next timer whenever nothing goes on and neither the future nor another task
+    /// of the executor has anything to do: an hour of timeouts takes as long as what is done in it.
+    ///
+    /// On an executor with several threads, wrap its tasks in [`TestKit::task`]: others are not seen while they run.
+    ///
+    /// If no timer is set, it waits for what may come from elsewhere: a socket, another thread.
+    ///
+    /// # Panics
+    ///
+    /// If the kit goes by the system's clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the future; when it is dropped, the clock stays where it is.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    /// use std::time::Duration;
+    ///
+    /// let kit = TestKit::new();
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let _silent = test.subscribe("ask")?;
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let failed = runtime.block_on(kit.run_async(async {
+    ///     app.request_timeout_async("ask", "", Duration::from_secs(3600)).await.unwrap_err()
+    /// }));
+    /// assert!(failed.is_timeout());
+    /// assert_eq!(kit.clock().now(), Duration::from_secs(3600));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn run_async<F: Future>(&self, future: F) -> F::Output {
+        let clock = self.clock();
+        let mut future = pin!(self.task(future).named("run_async"));
+        loop {
+            // Ready with the output, or once there is a timer to go to and all is quiet, or stalled.
+            let mut resting = pin!(async {
+                poll_fn(|cx| clock.poll_timers(1, cx)).await;
+                self.rest_async().await
+            });
+            let output = poll_fn(|cx| {
+                if let Poll::Ready(output) = future.as_mut().poll_if_woken(cx) {
+                    return Poll::Ready(Ok(output));
+                }
+                resting.as_mut().poll(cx).map(Err)
+            });
+            match output.await {
+                Ok(output) => return output,
+                Err(Ok(())) => drop(step(clock)),
+                // Somebody is busy for long, in real time.
+                Err(Err(_)) => {}
+            }
+        }
+    }
+
+    /// Moves the clock to the next timer whenever nothing goes on, from a thread of its own, until the guard is dropped: for tests whose
+    /// threads block on the bus.
+    ///
+    /// This thread counts as busy while it does not wait on the bus, so that time passes only while it does. A try that finds nothing
+    /// counts as waiting; hold [`TestKit::busy`] where time must stand still nevertheless.
+    ///
+    /// # Panics
+    ///
+    /// If the kit goes by the system's clock, or the system has no room for a thread.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    /// use std::time::Duration;
+    ///
+    /// let kit = TestKit::new();
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let silent = test.subscribe("ask")?;
+    /// let hour = Duration::from_secs(3600);
+    /// let _auto = kit.auto_advance();
+    /// for _ in 0..24 {
+    ///     assert!(app.request_timeout("ask", "", hour).unwrap_err().is_timeout());
+    ///     drop(silent.try_recv()?);
+    /// }
+    /// assert_eq!(kit.clock().now(), 24 * hour);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn auto_advance(&self) -> AutoAdvance {
+        let (kit, clock) = (self.clone(), self.clock().clone());
+        let ended = Arc::new(AtomicBool::new(false));
+        let its_end = ended.clone();
+        self.activity().engage_thread();
+        let run = move || {
+            let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+            let mut cx = Context::from_waker(&waker);
+            // ORDERING: Acquire, with the Release of the guard's drop; the unpark orders them as well.
+            while !its_end.load(Ordering::Acquire) {
+                if clock.poll_timers(1, &mut cx).is_pending() {
+                    park();
+                } else if kit.rest(PATIENCE).is_ok() && !its_end.load(Ordering::Acquire) {
+                    step(&clock);
+                }
+            }
+        };
+        let builder = std::thread::Builder::new().name("postroom-advance".to_owned());
+        // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
+        let thread = builder.spawn(run).expect("the system has room for a thread");
+        AutoAdvance { ended, thread: Some(thread) }
+    }
+}
+
+/// Moves the clock as long as it is there; made by [`TestKit::auto_advance`].
+#[must_use = "time stands still when it is dropped"]
+pub struct AutoAdvance {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for AutoAdvance {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        // What it panicked with was said by the panic hook.
+        let failed = thread.join().is_err();
+        assert!(!failed || std::thread::panicking(), "the thread that moves the clock has panicked");
+    }
+}
+
+impl fmt::Debug for AutoAdvance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutoAdvance").finish_non_exhaustive()
+    }
+}
+
+/// Moves the clock to its next timer; false if there is none.
+fn step(clock: &ManualClock) -> bool {
+    let next = clock.next_timer();
+    if let Some(next) = next {
+        clock.advance(next.saturating_sub(clock.now()));
+    }
+    next.is_some()
+}
+
+/// The way of a clock to a time, from timer to timer.
+struct Steps<'a> {
+    clock: &'a ManualClock,
+    target: Duration,
+}
+
+impl<'a> Steps<'a> {
+    fn new(clock: &'a ManualClock, by: Duration) -> Self {
+        Steps { clock, target: clock.now().saturating_add(by) }
+    }
+
+    /// Fires what is due next; false once the clock has come to its target.
+    fn next(&self) -> bool {
+        let Steps { clock, target } = self;
+        let now = clock.now();
+        match clock.next_timer() {
+            Some(next) if next <= *target => {
+                clock.advance(next.saturating_sub(now));
+                true
+            }
+            _ => {
+                clock.advance(target.saturating_sub(now));
+                false
+            }
+        }
+    }
+}

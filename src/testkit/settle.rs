@@ -1,0 +1,331 @@
+//! Knowing that nothing goes on.
+
+use super::TestKit;
+use crate::{Bus, Clock, Held, Hold, Sleep};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{Thread, park_timeout, yield_now};
+use std::time::Duration;
+
+/// How many turns of its executor [`TestKit::settle_async`] lets the other tasks have, in which nothing may begin.
+const TURNS: usize = 32;
+
+/// How often a thread that had to wait lets the others run before it believes that all is quiet.
+const GRACE: usize = 16;
+
+/// If nothing has changed for so long, in real time, whoever has a message in its hands is taken to wait for the bus's clock.
+const STALL: Duration = Duration::from_millis(10);
+
+/// Of what goes on, so much is listed.
+const LISTED: usize = 20;
+
+impl TestKit {
+    /// Blocks until nothing goes on that the bus set going: nothing is queued, no received message is still being handled, no callback
+    /// runs, and no timer is due. After it, what was not published was not going to be. The [module](super) says what counts.
+    ///
+    /// This thread is taken to have come back to the bus: what it was given it is done with. But a message of a tracked connection that it
+    /// still has in its hands counts; the test's own, of [`TestKit::client`], does not.
+    ///
+    /// In a task, use [`TestKit::settle_async`]: on an executor with a single thread this would keep the others from getting on.
+    ///
+    /// # Panics
+    ///
+    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message says who holds what.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    ///
+    /// let kit = TestKit::new();
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let (jobs, results) = (app.subscribe("jobs")?, test.subscribe("results")?);
+    /// std::thread::spawn(move || {
+    ///     for job in &jobs {
+    ///         app.publish("results", job.payload().to_ascii_uppercase()).unwrap();
+    ///     }
+    /// });
+    /// test.publish("jobs", "a")?;
+    /// kit.settle();
+    /// assert_eq!(results.try_recv()?.payload(), b"A"); // no waiting: it is there
+    /// assert!(results.is_empty()); // and no more will come
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn settle(&self) {
+        if let Err(unsettled) = self.try_settle(self.settle_limit()) {
+            panic!("{unsettled}");
+        }
+    }
+
+    /// As [`TestKit::settle`], with a limit of its own, in real time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsettled`] if something still went on when the time was up: it says what.
+    pub fn try_settle(&self, limit: Duration) -> Result<(), Unsettled> {
+        let activity = self.activity();
+        activity.release_thread();
+        if activity.is_quiet() && !self.fire_due() {
+            return Ok(());
+        }
+        let real = Clock::system();
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        loop {
+            let changes = activity.changes();
+            match activity.poll_quiet(&mut Context::from_waker(&waker)) {
+                Poll::Ready(()) => {
+                    // A task that took notice of its timer just now may be about to do something: the bus does not see it.
+                    (0..GRACE).for_each(|_| yield_now());
+                    if changes == activity.changes() && activity.is_quiet() && !self.fire_due() {
+                        return Ok(());
+                    }
+                }
+                Poll::Pending => park_timeout(limit.saturating_sub(real.now())),
+            }
+            if real.now() >= limit {
+                return Err(self.unsettled(limit));
+            }
+        }
+    }
+
+    /// As [`TestKit::settle`], for tasks. It lets the other tasks of the executor have turns, so that on an executor with one thread those
+    /// that were woken by other means than the bus (channels, joins) have run as well, through a few such steps. On one with
+    /// several threads that is not certain: wrap tasks in [`TestKit::task`].
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::settle`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn settle_async(&self) {
+        if let Err(unsettled) = self.try_settle_async(self.settle_limit()).await {
+            panic!("{unsettled}");
+        }
+    }
+
+    /// As [`TestKit::settle_async`], with a limit of its own, in real time.
+    ///
+    /// # Errors
+    ///
+    /// As [`TestKit::try_settle`].
+    pub async fn try_settle_async(&self, limit: Duration) -> Result<(), Unsettled> {
+        let activity = self.activity();
+        activity.release_thread();
+        let mut alarm = Alarm { kit: self, limit, sleep: None };
+        loop {
+            poll_fn(|cx| match activity.poll_quiet(cx) {
+                Poll::Ready(()) => Poll::Ready(Ok(())),
+                Poll::Pending => alarm.poll(cx).map(|()| Err(self.unsettled(limit))),
+            })
+            .await?;
+            let changes = activity.changes();
+            let mut turns = 0;
+            while turns < TURNS && changes == activity.changes() {
+                turn().await;
+                turns += 1;
+            }
+            if turns == TURNS && activity.is_quiet() && changes == activity.changes() && !self.fire_due() {
+                return Ok(());
+            }
+            // Quiet again and again, but never for long.
+            if alarm.has_rung() {
+                return Err(self.unsettled(limit));
+            }
+        }
+    }
+
+    /// Says that a part of the application is busy in a way that the bus can't see, until the hold is dropped: it passed something on
+    /// through a channel, or waits for a file.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    /// use std::time::Duration;
+    ///
+    /// let kit = TestKit::new();
+    /// let upload = kit.busy("upload");
+    /// let unsettled = kit.try_settle(Duration::from_millis(1)).unwrap_err();
+    /// assert!(unsettled.to_string().contains("upload is busy"));
+    /// drop(upload);
+    /// kit.settle();
+    /// ```
+    pub fn busy(&self, name: impl Into<String>) -> Hold {
+        self.activity().hold(name)
+    }
+
+    /// Blocks until time may move: nothing goes on, or all that does seems to wait for the time. See [`Unsettled::may_wait`].
+    pub(super) fn rest(&self, limit: Duration) -> Result<(), Unsettled> {
+        let real = Clock::system();
+        self.activity().release_thread();
+        loop {
+            let changes = self.activity().changes();
+            let left = limit.saturating_sub(real.now());
+            let Err(unsettled) = self.try_settle(STALL) else { return Ok(()) };
+            if changes == self.activity().changes() && unsettled.may_wait() {
+                return Ok(());
+            }
+            if left < STALL {
+                return Err(Unsettled { limit, ..unsettled });
+            }
+        }
+    }
+
+    /// As [`TestKit::rest`], for tasks.
+    pub(super) async fn rest_async(&self) -> Result<(), Unsettled> {
+        let limit = self.settle_limit();
+        let mut alarm = Alarm { kit: self, limit, sleep: None };
+        self.activity().release_thread();
+        loop {
+            let changes = self.activity().changes();
+            let Err(unsettled) = self.try_settle_async(STALL).await else { return Ok(()) };
+            if changes == self.activity().changes() && unsettled.may_wait() {
+                return Ok(());
+            }
+            if alarm.has_rung() {
+                return Err(Unsettled { limit, ..unsettled });
+            }
+        }
+    }
+
+    /// Fires timers of a manual clock that are due and were set too late to be fired by an advance. Whether there were any.
+    fn fire_due(&self) -> bool {
+        let Some(clock) = self.manual() else { return false };
+        let due = clock.next_timer().is_some_and(|next| next <= clock.now());
+        if due {
+            clock.advance(Duration::ZERO);
+        }
+        due
+    }
+
+    fn unsettled(&self, limit: Duration) -> Unsettled {
+        let clock = self.manual();
+        Unsettled {
+            limit,
+            held: self.activity().held(),
+            queued: self.bus().stats().ledger.queued,
+            now: self.bus().clock().now(),
+            next_timer: clock.and_then(|clock| clock.next_timer()),
+        }
+    }
+}
+
+/// Something still went on when the time was up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsettled {
+    /// How long was waited, in real time.
+    pub limit: Duration,
+    /// What went on then. Empty if all was quiet again and again, but never for long.
+    pub held: Vec<Held>,
+    /// Messages in the queues of all subscriptions, those of the test included.
+    pub queued: u64,
+    /// What the bus's clock showed.
+    pub now: Duration,
+    /// When the next timer falls due, if the clock is a manual one and there is one.
+    pub next_timer: Option<Duration>,
+}
+
+impl fmt::Display for Unsettled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unsettled { limit, held, queued, now, next_timer } = self;
+        write!(f, "not settled within {limit:?} of real time, at {now:?} on the bus's clock: ")?;
+        match held.len() {
+            0 => write!(f, "all is quiet again and again, but never for long")?,
+            1 => write!(f, "1 thing goes on")?,
+            count => write!(f, "{count} things go on")?,
+        }
+        held.iter().take(LISTED).try_for_each(|held| write!(f, "\n  - {held}"))?;
+        if held.len() > LISTED {
+            write!(f, "\n  - and {} more", held.len() - LISTED)?;
+        }
+        write!(f, "\n  messages in queues: {queued}; next timer: ")?;
+        match next_timer {
+            Some(next) => write!(f, "at {next:?}")?,
+            None => write!(f, "none")?,
+        }
+        let has = |of: fn(&Held) -> bool| held.iter().any(of);
+        if has(|held| matches!(held, Held::Callback { .. })) {
+            write!(f, "\n  if this was called by that callback: it can't wait for its own end")?;
+        }
+        if has(|held| matches!(held, Held::Message { .. } | Held::Thread(_))) {
+            write!(f, "\n  what the test itself receives is not waited for if it uses `TestKit::client`")?;
+        }
+        if has(|held| matches!(held, Held::Subscriber { .. } | Held::Timer(_))) {
+            write!(f, "\n  if these are tasks of the executor that this runs on: use the async form")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Unsettled {}
+
+impl Unsettled {
+    /// Whether all that goes on may be waiting for the clock: messages in queues or hands, tasks that took one, callbacks. If nothing has
+    /// changed for as long as [`STALL`], it is taken to.
+    fn may_wait(&self) -> bool {
+        let waits =
+            |held: &Held| matches!(held, Held::Message { .. } | Held::Subscriber { .. } | Held::Callback { .. });
+        self.next_timer.is_some() && self.held.iter().all(waits)
+    }
+}
+
+/// The end of an async wait, in real time.
+struct Alarm<'a> {
+    kit: &'a TestKit,
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep().as_mut().poll(cx)
+    }
+
+    /// The time counts from the first call of this or of [`Alarm::poll`].
+    fn has_rung(&mut self) -> bool {
+        self.sleep().is_over()
+    }
+
+    fn sleep(&mut self) -> &mut Pin<Box<Sleep>> {
+        let Alarm { kit, limit, sleep } = self;
+        sleep.get_or_insert_with(|| Box::pin(kit.real().sleep(*limit)))
+    }
+}
+
+impl TestKit {
+    /// Where real time comes from for waits that have no thread: a bus with the system's clock, and nothing on it.
+    fn real(&self) -> &Bus {
+        self.0.real.get_or_init(Bus::new)
+    }
+}
+
+/// Lets the other tasks of the executor run.
+fn turn() -> impl Future<Output = ()> + Send {
+    let mut had = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut had, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+pub(super) struct Unpark(pub(super) Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
