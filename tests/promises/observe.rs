@@ -158,13 +158,42 @@ fn a_held_request_learns_late_that_nobody_is_there() {
 }
 
 #[test]
+fn who_may_not_subscribe_is_told_so_and_a_publish_knows_its_reach() {
+    struct Gate(Mutex<Vec<usize>>);
+
+    impl Observer for Gate {
+        fn publish(&self, publish: &Publish<'_>) -> Verdict {
+            self.0.lock().unwrap().push(publish.reach());
+            Verdict::Route { id: 1, times: 1 }
+        }
+
+        fn may_subscribe(&self, _: u64, pattern: &postroom::subject::Pattern, queue: Option<&str>) -> bool {
+            pattern.as_str() != "secret" && queue != Some("closed")
+        }
+    }
+
+    let gate = Arc::new(Gate(Mutex::default()));
+    let client = Bus::builder().observer(gate.clone()).build().connect();
+    let denied = |result| matches!(result, Err(SubscribeError::PermissionDenied { .. }));
+    assert!(denied(client.subscribe("secret")) && denied(client.queue_subscribe("a", "closed")));
+    let _plain = client.subscribe("a").unwrap();
+    let _members = [1, 2].map(|_| client.queue_subscribe("a", "open").unwrap());
+    client.publish("a", "").unwrap();
+    client.publish("b", "").unwrap();
+    assert_eq!(*gate.0.lock().unwrap(), [2, 0]);
+}
+
+#[test]
 fn clients_come_go_and_are_kicked() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect_with(ConnectOptions::new().name("a"));
     let id = client.id();
     let cut = Arc::new(AtomicU64::new(0));
     let count = cut.clone();
-    let held = bus.connect_with(ConnectOptions::new().on_kick(move || drop(count.fetch_add(1, Ordering::Relaxed))));
+    let cutting = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    let held = bus.connect_with(ConnectOptions::new().on_kick(cutting));
     assert!(bus.kick(held.id()) && !held.is_closed());
     assert_eq!(cut.load(Ordering::Relaxed), 1);
     assert!(bus.kick(id) && client.is_closed());
