@@ -116,6 +116,7 @@ impl BusBuilder {
             hub: Hub::default(),
             clock,
             seed,
+            id: rng::entropy(),
             luck: Mutex::new(Rng::new(seed, u64::MAX)),
             usual: Arc::new(usual),
             boundless: Arc::new(boundless),
