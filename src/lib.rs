@@ -52,6 +52,7 @@
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
 //! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
+//! | know what is wanted | [`Bus::interest`], [`Bus::has_interest`] |
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
@@ -103,8 +104,8 @@ struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Sleep,
-    SlowConsumer,
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Interest,
+    InterestChanged, Sleep, SlowConsumer, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

@@ -36,6 +36,7 @@ fn handles_go_anywhere() {
     handle::<ConnectOptions>();
     handle::<Raw<'static>>();
     handle::<Sleep>();
+    handle::<Interest>();
     handle::<Matcher<String>>();
     handle::<Matches<String>>();
     handle::<QueueGroup<String>>();
@@ -51,6 +52,7 @@ fn what_is_awaited_goes_to_any_executor() {
     future::<DrainFuture>();
     future::<Sleep>();
     future::<Closed>();
+    future::<InterestChanged<'static>>();
     stream::<Subscriber>();
     stream::<Answers>();
     stream::<Events>();
@@ -79,6 +81,7 @@ fn what_is_told_and_asked_for_is_a_value() {
     value::<SlowConsumer>();
     value::<Lost>();
     value::<SubscriptionInfo>();
+    value::<Wanted>();
     value::<SubscribeOptions>();
     value::<Overflow>();
     value::<DropReason>();

@@ -1,6 +1,7 @@
 //! What a bus can be built with.
 
 use super::event::Hub;
+use super::interest::Watches;
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Totals};
 use crate::clock::{Clock, Timers};
@@ -114,6 +115,7 @@ impl BusBuilder {
             account: Account { matcher, limits, past: Mutex::new(Totals::default()) },
             timers: Arc::new(Timers::new(clock.clone())),
             hub: Hub::default(),
+            watches: Watches::default(),
             clock,
             seed,
             id: rng::entropy(),

@@ -329,6 +329,8 @@ impl Connection {
         });
         let made = made.expect("the matcher asks for the value");
         registry.slots[slot as usize] = Some(Arc::downgrade(&made));
+        drop(registry);
+        self.shared.watches.begun(&made);
         Ok(made)
     }
 

@@ -9,6 +9,7 @@
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
+//! | `interest` | who is told what is subscribed to |
 //! | `event` | what is told to whoever asks |
 //! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
@@ -18,6 +19,7 @@ mod closed;
 mod connection;
 mod event;
 mod inbox;
+mod interest;
 mod later;
 mod permit;
 mod route;
@@ -30,6 +32,7 @@ pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
+pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use later::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
@@ -41,10 +44,11 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
 use crate::rng::Rng;
-use crate::subject::check_subject;
+use crate::subject::{SubjectError, ToPattern, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
+use interest::Watches;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -78,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
     hub: Hub,
+    watches: Watches,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     id: u64,
@@ -190,6 +195,18 @@ impl Bus {
         self.shared.has_interest(subject, false)
     }
 
+    /// Watches which subscriptions share a subject with `pattern`: those that are in force when this returns, and those that come later.
+    ///
+    /// This visits the subscriptions there are, as [`Matcher::overlapping`](crate::Matcher::overlapping) does; afterwards each one that
+    /// begins or ends is counted when it does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`](crate::Pattern::new).
+    pub fn interest(&self, pattern: impl ToPattern) -> Result<Interest, SubjectError> {
+        Ok(Interest::new(self.shared.clone(), pattern.into_pattern()?))
+    }
+
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.
     pub fn drain(&self) -> Drain {
         self.shared.phase.fetch_max(Phase::Draining as u8, Ordering::SeqCst);
@@ -259,6 +276,7 @@ impl Shared {
             connection.close(CloseReason::BusClosed);
         }
         self.hub.close();
+        self.watches.close();
         self.ended.wake_all();
     }
 
@@ -281,6 +299,12 @@ impl Shared {
         self.connections.lock().values().filter_map(Weak::upgrade).collect()
     }
 
+    /// The subscriptions of a connection; dropped by the caller with no lock held.
+    fn subscriptions_of(&self, id: u64) -> Vec<Arc<Subscription>> {
+        let connection = self.connections.lock().get(&id).and_then(Weak::upgrade);
+        connection.map(|connection| connection.subscriptions()).unwrap_or_default()
+    }
+
     /// See [`Connection::end`].
     pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
         if !subscription.outlet.close(reason) {
@@ -290,6 +314,7 @@ impl Shared {
             connection.open.fetch_sub(1, Ordering::Relaxed);
         }
         drop(self.account.matcher.remove(&subscription.pattern, subscription.entry));
+        self.watches.ended(subscription);
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
         }

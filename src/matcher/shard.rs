@@ -63,7 +63,8 @@ impl<T> Shard<T> {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        // ORDERING: SeqCst; pairs with the addition in `insert`: after an insert has returned, whoever knows of it sees it here.
+        // ORDERING: SeqCst; pairs with the addition in `insert`: after an insert has returned, whoever knows of it sees it here. So does a
+        // new watch on interest, unless who inserted sees that (`bus/interest.rs`).
         self.len.load(Ordering::SeqCst) == 0
     }
 
@@ -78,6 +79,9 @@ impl<T> Shard<T> {
 
     /// Calls `f` for every entry, under the read lock.
     pub(super) fn for_each(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
+        if self.is_empty() {
+            return;
+        }
         let inner = self.inner.read();
         for (subject, bucket) in inner.literals.iter() {
             bucket.for_each(&mut |queue, value| f(subject, queue, value));
@@ -87,6 +91,9 @@ impl<T> Shard<T> {
 
     /// Calls `f` for every entry at exactly this literal subject, under the read lock.
     pub(super) fn for_each_at(&self, hash: u64, subject: &str, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
+        if self.is_empty() {
+            return;
+        }
         let inner = self.inner.read();
         if let Some(bucket) = inner.literals.find(hash, subject) {
             bucket.for_each(&mut |queue, value| f(subject, queue, value));
@@ -95,7 +102,9 @@ impl<T> Shard<T> {
 
     /// Calls `f` for every entry with a wildcard pattern, under the read lock.
     pub(super) fn for_each_wildcard(&self, f: &mut impl FnMut(&str, Option<&SmolStr>, &T)) {
-        self.inner.read().wildcards.for_each(f);
+        if !self.is_empty() {
+            self.inner.read().wildcards.for_each(f);
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod callbacks;
 mod ends;
+mod interest;
 mod permissions;
 mod policies;
 mod queues;

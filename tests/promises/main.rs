@@ -17,4 +17,5 @@ mod g6_bounds;
 mod g6_memory;
 mod g7_determinism;
 mod g9_panics;
+mod interest;
 mod sinks;
