@@ -65,6 +65,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `bridge` | `Bridge`: the bus is linked to a real NATS server or cluster |
 //! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
@@ -92,6 +93,8 @@ mod bus;
 mod client;
 
 // GUESTS: each a feature, each only through the door.
+#[cfg(feature = "bridge")]
+pub mod bridge;
 #[cfg(feature = "server")]
 pub mod server;
 
@@ -103,6 +106,8 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
+#[cfg(feature = "bridge")]
+pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Interest,
     InterestChanged, Sleep, SlowConsumer, Wanted,

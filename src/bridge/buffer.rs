@@ -251,14 +251,8 @@ impl<T: Item> Buffer<T> {
                 return;
             }
         }
-        let episode = LossEpisode {
-            direction: self.direction,
-            reason,
-            first: lost.clone(),
-            last: lost,
-            count: 1,
-            ended: false,
-        };
+        let episode =
+            LossEpisode { direction: self.direction, reason, first: lost.clone(), last: lost, count: 1, ended: false };
         inner.episodes.push((Arc::new(Mutex::new(episode)), false));
         self.attention.notify_one();
     }
@@ -300,12 +294,6 @@ impl<T: Item> Buffer<T> {
         drop(inner);
         drop(graves);
         news.iter().for_each(|episode| hub.tell_episode(episode));
-    }
-
-    /// Lets nothing in any more. What is queued can still be taken.
-    pub(super) fn close(&self) {
-        self.inner.lock().closed = true;
-        self.more.notify_one();
     }
 
     /// Counts all that is still here as discarded.

@@ -7,7 +7,8 @@ use super::reply::{Request, Requests};
 use super::rule::Rules;
 use super::state::BridgeState;
 use super::stats::BridgeStats;
-use crate::{Bus, Client, Message, Subject};
+use crate::message::StatusCode;
+use crate::{Bus, Client, Interest, Message, Subject, SubscriptionGuard};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -82,6 +83,12 @@ pub(super) struct Core {
     pub(super) outgoing: Rules,
     /// Imports and serves.
     pub(super) incoming: Rules,
+    /// By incoming rule: who wants what it brings.
+    pub(super) wanted: Vec<Interest>,
+    /// By outgoing rule: who on the bus takes what it takes.
+    takers: Vec<Interest>,
+    /// What keeps the rules' sinks, and that for answers. They know the core: emptied at the end.
+    guards: Mutex<(Vec<SubscriptionGuard>, Option<SubscriptionGuard>)>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
     /// Requests from the bus.
@@ -114,6 +121,8 @@ pub(super) struct Parts {
     pub(super) client: Client,
     pub(super) outgoing: Rules,
     pub(super) incoming: Rules,
+    pub(super) wanted: Vec<Interest>,
+    pub(super) takers: Vec<Interest>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
     pub(super) requests_max: usize,
@@ -121,7 +130,7 @@ pub(super) struct Parts {
 
 impl Core {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { client, outgoing, incoming, outbox, inbox, requests_max } = parts;
+        let Parts { client, outgoing, incoming, wanted, takers, outbox, inbox, requests_max } = parts;
         let bus = client.bus();
         let clock = bus.clock().clone();
         Core {
@@ -129,6 +138,9 @@ impl Core {
             far_root: OnceLock::new(),
             outgoing,
             incoming,
+            wanted,
+            takers,
+            guards: Mutex::default(),
             outbox,
             inbox,
             called: Requests::new(clock.clone(), requests_max),
@@ -163,13 +175,37 @@ impl Core {
     }
 
     /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
-    pub(super) fn offer_answer(&self, message: &Message) -> bool {
+    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> bool {
         let token = message.subject().as_str().get(self.near_root.len() + 1..).unwrap_or_default();
         let Some(request) = self.served.find(token) else {
             self.late_answers.fetch_add(1, Ordering::Relaxed);
             return false;
         };
+        if from.is_none() && message.status() == Some(StatusCode::NO_RESPONDERS) {
+            self.served.close(token);
+            if !request.is_told_of_nobody {
+                return true;
+            }
+            let message = super::wire::no_responders(&request.subject);
+            return self.outbox.push(Out { to: To::Answer(request), message });
+        }
         self.outbox.push(Out { to: To::Answer(request), message: message.clone() })
+    }
+
+    /// Whether somebody on the bus has got a request with this subject, which nobody on the server's side has.
+    pub(super) fn is_taken_here(&self, subject: &str) -> bool {
+        let takes = |interest: &Interest| interest.patterns().iter().any(|wanted| wanted.pattern.matches(subject));
+        self.takers.iter().any(|interest| interest.is_wanted() && takes(interest))
+    }
+
+    pub(super) fn keep(&self, rules: Vec<SubscriptionGuard>, answers: SubscriptionGuard) {
+        *self.guards.lock() = (rules, Some(answers));
+    }
+
+    /// Takes no more messages for the rules; answers still.
+    pub(super) fn stop_rules(&self) {
+        let guards = std::mem::take(&mut self.guards.lock().0);
+        drop(guards);
     }
 
     /// Whether a subject is an inbox, which a rule must name to mean.
@@ -191,6 +227,14 @@ impl Core {
             *now = state;
         }
         self.state_changed.notify_waiters();
+    }
+
+    /// Messages flow.
+    pub(super) fn connected(&self, server_id: String, server: String) {
+        self.refused.store(false, Ordering::Relaxed);
+        self.set_state(BridgeState::Connected { server_id: server_id.clone(), server: server.clone() });
+        self.outbox.trouble_is_over();
+        self.hub.tell(BridgeEvent::Connected { server_id, server });
     }
 
     /// Waits until a look at the state gives something.
@@ -240,8 +284,11 @@ impl Core {
     /// The last thing that is done: nothing is running any more.
     pub(super) fn finish(&self) {
         self.enter(Phase::Closed);
+        self.stop_rules();
+        let answers = self.guards.lock().1.take();
+        drop(answers);
         self.outbox.discard();
-        self.inbox.close();
+        self.inbox.discard();
         self.client.close();
         self.member.forget();
         self.outbox.attend_now(&self.hub);

@@ -201,10 +201,8 @@ impl Mapping {
     /// [`MappingError::NotReversible`] if a wildcard of the source is left out.
     pub(super) fn reversed(&self) -> Result<Self, MappingError> {
         let Some(template) = &self.template else { return Ok(self.clone()) };
-        let not_reversible = || MappingError::NotReversible {
-            pattern: self.source.clone(),
-            destination: template.text.clone(),
-        };
+        let not_reversible =
+            || MappingError::NotReversible { pattern: self.source.clone(), destination: template.text.clone() };
         let mut parts = Vec::new();
         for (place, token) in self.source.tokens().enumerate() {
             match token {

@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) reply: String,
     /// Its subject on the side that it came from.
     pub(super) subject: String,
+    /// Whether who asked is told that nobody takes it (R2).
+    pub(super) is_told_of_nobody: bool,
 }
 
 /// The requests that have crossed in one direction, by a number that is the last token of the reply subject on the other side.
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     fn request(n: usize) -> Request {
-        Request { reply: format!("reply.{n}"), subject: "a".into() }
+        Request { reply: format!("reply.{n}"), subject: "a".into(), is_told_of_nobody: true }
     }
 
     #[test]

@@ -58,8 +58,7 @@ impl Rule {
     /// [`RuleError::Pattern`].
     pub fn new(pattern: impl AsRef<str>) -> Result<Self, RuleError> {
         let text = pattern.as_ref();
-        let pattern =
-            Pattern::new(text).map_err(|source| RuleError::Pattern { text: text.to_owned(), source })?;
+        let pattern = Pattern::new(text).map_err(|source| RuleError::Pattern { text: text.to_owned(), source })?;
         Ok(pattern.into())
     }
 
@@ -237,6 +236,11 @@ impl Rules {
 }
 
 impl Listed {
+    /// Whether its pattern begins with a wildcard, and so matches what it does not name.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.rule.pattern().first_token(), "*" | ">")
+    }
+
     fn takes(&self, has_reply: bool) -> bool {
         has_reply || !self.kind.is_for_requests()
     }
@@ -249,7 +253,8 @@ mod tests {
     #[test]
     fn the_first_rule_that_matches_is_the_one() {
         let mut rules = Rules::default();
-        for (kind, pattern) in [(Kind::Call, "a.*"), (Kind::Export, "a.>"), (Kind::Export, "a.b"), (Kind::Export, "c")] {
+        for (kind, pattern) in [(Kind::Call, "a.*"), (Kind::Export, "a.>"), (Kind::Export, "a.b"), (Kind::Export, "c")]
+        {
             rules.add(kind, Rule::new(pattern).unwrap());
         }
         let first = |subject: &str, has_reply: bool| {

@@ -67,10 +67,6 @@ impl Window {
         self.unmarked.messages > 0 || !self.unmarked.barriers.is_empty()
     }
 
-    pub(super) fn has_marked(&self) -> bool {
-        !self.marked.is_empty()
-    }
-
     pub(super) fn sent(&mut self, out: Out) {
         let size = out.size();
         self.sent = (self.sent.0 + 1, self.sent.1 + size);

@@ -1,0 +1,160 @@
+//! From the server to the bus.
+//!
+//! What rules bring goes through a buffer to a thread that does nothing but publish it: callbacks on the bus run there, and may wait
+//! for answers, which have a way of their own.
+
+use super::buffer::Slot;
+use super::core::{Core, In};
+use super::reply::Request;
+use super::rule::Kind;
+use super::session::Line;
+use super::stats::LossReason;
+use super::wire;
+use crate::Raw;
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use tokio::sync::oneshot;
+
+/// How many messages are taken from the buffer at once.
+const BATCH: usize = 64;
+
+async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
+    poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
+}
+
+/// Puts what a rule's subscription gets into the buffer, until it is told to stop; then what is there still.
+pub(super) async fn pull(
+    line: Arc<Line>,
+    rule: usize,
+    mut subscriber: async_nats::Subscriber,
+    mut stop: oneshot::Receiver<()>,
+) {
+    let core = &line.core;
+    let push = |message: async_nats::Message| {
+        if wire::is_for(core, rule, &message) {
+            core.inbox.push(In { rule, message });
+        }
+    };
+    loop {
+        tokio::select! {
+            biased;
+            message = next(&mut subscriber) => match message {
+                Some(message) => push(message),
+                None => return,
+            },
+            _ = &mut stop => break,
+        }
+    }
+    // Also unsubscribes when dropped; asked for now, so that it comes before what is sent next. If the connection is gone, there is
+    // nothing to be unsubscribed from, and nobody who would take the command.
+    poll_fn(|cx| {
+        let _ = std::pin::pin!(subscriber.unsubscribe()).poll(cx);
+        Poll::Ready(())
+    })
+    .await;
+    while let Some(Some(message)) = poll_fn(|cx| match Pin::new(&mut subscriber).poll_next(cx) {
+        Poll::Ready(message) => Poll::Ready(Some(message)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+    {
+        push(message);
+    }
+}
+
+/// Publishes what is buffered, until the buffer is closed and empty.
+pub(super) async fn publish_all(core: Arc<Core>) {
+    let mut batch = VecDeque::new();
+    while core.inbox.take(&mut batch, BATCH).await {
+        while let Some(slot) = batch.pop_front() {
+            match slot {
+                // Nobody may wait any more.
+                Slot::Barrier(barrier) => drop(barrier.done.send(Ok(()))),
+                Slot::Item(item) => match publish(&core, &item) {
+                    Ok(()) => core.inbox.delivered(1),
+                    Err(reason) => core.inbox.lost(&item, reason),
+                },
+            }
+        }
+    }
+}
+
+fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
+    let In { rule, message } = item;
+    let subject = wire::subject_on_bus(core, *rule, message)?;
+    let reply = message.reply.as_ref().map(|reply| {
+        let request = Request {
+            reply: reply.as_str().to_owned(),
+            subject: message.subject.as_str().to_owned(),
+            is_told_of_nobody: core.incoming.get(*rule).kind == Kind::Serve,
+        };
+        format!("{}.{}", core.near_root, core.served.open(request))
+    });
+    let raw = Raw {
+        subject: &subject,
+        reply: reply.as_deref(),
+        headers: wire::block(message, false),
+        payload: wire::payload(&message.payload),
+    };
+    core.client.publish_raw(raw).map(|_| ()).map_err(|_| LossReason::Invalid)
+}
+
+/// Passes answers on to who asked on the bus, until the connection is gone.
+pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+    while let Some(message) = next(&mut subscriber).await {
+        let token = message.subject.as_str().get(line.root().len() + 1..).unwrap_or_default();
+        if !line.heard(token) && !answer(&line.core, token, &message) {
+            line.core.late_answers.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// False if nobody waits for it.
+fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
+    let Some(request) = core.called.find(token) else { return false };
+    let nobody_there = wire::is_no_responders(message);
+    if nobody_there {
+        core.called.close(token);
+        if core.is_taken_here(&request.subject) {
+            // As in a cluster: it was delivered to somebody.
+            return true;
+        }
+    }
+    let reply = message.reply.as_ref().map(|reply| {
+        let back = Request {
+            reply: reply.as_str().to_owned(),
+            subject: message.subject.as_str().to_owned(),
+            is_told_of_nobody: true,
+        };
+        format!("{}.{}", core.near_root, core.served.open(back))
+    });
+    let headers =
+        if nobody_there { wire::no_responders(&request.subject).header_block() } else { wire::block(message, true) };
+    let raw =
+        Raw { subject: &request.reply, reply: reply.as_deref(), headers, payload: wire::payload(&message.payload) };
+    match core.client.publish_raw(raw) {
+        Ok(1..) => {
+            core.answers.fetch_add(1, Relaxed);
+            true
+        }
+        Ok(0) | Err(_) => {
+            core.called.close(token);
+            false
+        }
+    }
+}
+
+/// Hears of other bridges of the same bus.
+pub(super) async fn take_probes(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+    while let Some(message) = next(&mut subscriber).await {
+        let number = message.subject.as_str().rsplit_once('.').map(|(_, number)| u64::from_str_radix(number, 16));
+        if let Some(Ok(number)) = number {
+            line.core.member.heard_of(number);
+        }
+    }
+}
