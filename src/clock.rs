@@ -7,11 +7,12 @@
 //! timer; for the system clock the bus starts one thread for them when the first one comes, which ends with the bus. The
 //! manual clock fires timers on the thread that advances it.
 
+use crate::activity::{Activity, Held, Hold, come_back};
 use crate::sync::{Mutex, Thread, current, park, park_timeout, spawn};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the wall clock of a manual clock shows at first: 1 January 2000, from 1 January 1970.
@@ -236,6 +237,31 @@ pub(crate) struct Timers {
     clock: Clock,
     /// For the system clock only.
     own: Arc<Mutex<SystemTimers>>,
+    /// On a bus that is observed: who is busy because time has come.
+    watched: Option<Watched>,
+}
+
+struct Watched {
+    activity: Activity,
+    /// Timers that are set, or have fired and were not taken back. LOCK ORDER: last.
+    set: Mutex<BTreeMap<TimerKey, Arc<Firing>>>,
+}
+
+/// Wakes who set a timer; from then on the timer counts as going on.
+struct Firing {
+    waker: Waker,
+    activity: Activity,
+    deadline: Duration,
+    hold: Mutex<Option<Hold>>,
+}
+
+impl Wake for Firing {
+    fn wake(self: Arc<Self>) {
+        let fresh = self.activity.begin(Held::Timer(self.deadline));
+        let before = self.hold.lock().replace(fresh);
+        drop(before);
+        self.waker.wake_by_ref();
+    }
 }
 
 #[derive(Default)]
@@ -246,8 +272,33 @@ struct SystemTimers {
 }
 
 impl Timers {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Timers { clock, own: Arc::default() }
+    pub(crate) fn new(clock: Clock, activity: Option<Activity>) -> Self {
+        let watched = activity.map(|activity| Watched { activity, set: Mutex::default() });
+        Timers { clock, own: Arc::default(), watched }
+    }
+
+    /// Notes that this thread was given something by the bus, where that is counted.
+    pub(crate) fn engage_thread(&self) {
+        if let Some(watched) = &self.watched {
+            watched.activity.engage_thread();
+        }
+    }
+
+    /// Does what may wait, on the way of a thread that is no more busy after it than it was before.
+    pub(crate) fn in_passing<R>(&self, wait: impl FnOnce() -> R) -> R {
+        let was_engaged = self.watched.as_ref().is_none_or(|watched| watched.activity.has_engaged_thread());
+        let result = wait();
+        if !was_engaged {
+            come_back();
+        }
+        result
+    }
+
+    /// Notes that this thread waits on the bus, or found nothing there.
+    pub(crate) fn release_thread(&self) {
+        if self.watched.is_some() {
+            come_back();
+        }
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -261,6 +312,14 @@ impl Timers {
 
     /// Wakes `waker` once the clock shows `deadline`, unless cancelled before.
     pub(crate) fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
+        let Some(watched) = &self.watched else { return self.set_unwatched(deadline, waker) };
+        let firing = Arc::new(Firing { waker, activity: watched.activity.clone(), deadline, hold: Mutex::default() });
+        let key = self.set_unwatched(deadline, firing.clone().into());
+        watched.set.lock().insert(key, firing);
+        key
+    }
+
+    fn set_unwatched(&self, deadline: Duration, waker: Waker) -> TimerKey {
         let Kind::System { .. } = &self.clock.0 else {
             return self.manual().expect("not the system clock").set(deadline, waker);
         };
@@ -283,10 +342,15 @@ impl Timers {
         };
         // A waker is a user's: dropped with no lock held.
         drop(waker);
+        let firing = self.watched.as_ref().map(|watched| watched.set.lock().remove(&key));
+        drop(firing);
     }
 
     /// Parks this thread until somebody wakes `waker`, which unparks it, or the clock shows `deadline`. May return early.
+    ///
+    /// Where that is counted, the thread has come back to the bus while it sleeps, and is busy when this returns.
     pub(crate) fn park(&self, waker: &Waker, deadline: Option<Duration>) {
+        self.release_thread();
         match (deadline, self.manual()) {
             (None, _) => park(),
             (Some(deadline), None) => park_timeout(deadline.saturating_sub(self.now())),
@@ -295,9 +359,12 @@ impl Timers {
                 if self.now() < deadline {
                     park();
                 }
+                // Before the timer is taken back: one of the two always counts.
+                self.engage_thread();
                 self.cancel(key);
             }
         }
+        self.engage_thread();
     }
 
     pub(crate) fn is_manual(&self) -> bool {
@@ -370,7 +437,7 @@ mod tests {
     #[test]
     fn a_manual_clock_fires_in_the_order_of_deadlines_and_only_what_is_due() {
         let manual = Clock::manual();
-        let timers = Timers::new(manual.clone().into());
+        let timers = Timers::new(manual.clone().into(), None);
         let (tx, rx) = mpsc::channel();
         let second = Duration::from_secs(1);
         timers.set(second * 3, report(3, &tx));
@@ -385,7 +452,7 @@ mod tests {
 
     #[test]
     fn the_timer_thread_of_the_system_clock_fires_and_ends_with_its_owner() {
-        let timers = Timers::new(Clock::system());
+        let timers = Timers::new(Clock::system(), None);
         let (tx, rx) = mpsc::channel();
         // The thread sleeps toward the first; the second is due before and must wake it.
         timers.set(timers.now() + Duration::from_secs(3600), report(2, &tx));

@@ -56,6 +56,7 @@
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
+//! | be asked and told about every message | [`Observer`], [`Activity`] |
 //! | route things that are no messages | [`Matcher`], usable alone |
 //! | read more | [`manual`] |
 //!
@@ -67,6 +68,7 @@
 //! |---|---|
 //! | `bridge` | `Bridge`: the bus is linked to a real NATS server or cluster |
 //! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
+//! | `testkit` | `testkit`: know when all is quiet, what was sent and what not; move time; break what NATS may break |
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
 
@@ -75,6 +77,7 @@ pub mod limits;
 pub mod message;
 pub mod subject;
 
+mod activity;
 mod clock;
 mod rng;
 mod sync;
@@ -97,6 +100,8 @@ mod client;
 pub mod bridge;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub mod manual;
 
@@ -106,11 +111,12 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
+pub use activity::{Activity, Held, Hold};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Denied, Event, Events, Interest,
-    InterestChanged, Sleep, SlowConsumer, Wanted,
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Delivery, Denied, Event, Events,
+    HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

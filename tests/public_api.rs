@@ -137,6 +137,7 @@ fn errors_say_what_went_wrong() {
         (text(client.subscribe("b")), "maximum of 1 subscriptions"),
         (text(client.queue_subscribe("b", "a b")), "\"a b\""),
         (text(client.subscribe_with("b", SubscribeOptions::new().capacity(0))), "capacity 0"),
+        (text(client.subscribe_with("b", SubscribeOptions::new().fallback())), "needs a queue group"),
         (text(bus.connect().request("nobody", "")), "no responders on nobody"),
         (text(Message::new("a", "").unwrap().respond("")), "no answer"),
         (text(held.publish("b", "")), "publish to \"b\" denied"),

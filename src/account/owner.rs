@@ -22,6 +22,8 @@ pub(crate) struct Owner {
     pub(crate) id: u64,
     /// The connection itself, for those who answer.
     pub(crate) connection: Weak<dyn Any + Send + Sync>,
+    /// What it receives does not count as going on.
+    pub(crate) is_untracked: bool,
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
     rules: RwLock<Option<Rules>>,
@@ -43,10 +45,16 @@ struct Leave {
 }
 
 impl Owner {
-    pub(crate) fn new(id: u64, connection: Weak<dyn Any + Send + Sync>, rules: Option<Rules>, seed: u64) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        connection: Weak<dyn Any + Send + Sync>,
+        is_untracked: bool,
+        rules: Option<Rules>,
+        seed: u64,
+    ) -> Self {
         // Replies are chosen by others: that they all fall together must take luck.
         let hasher = RandomState::with_seeds(seed, id, seed.rotate_left(32), 4);
-        Owner { id, connection, rules: RwLock::new(rules), leaves: Mutex::new(Leaves::new(hasher)) }
+        Owner { id, connection, is_untracked, rules: RwLock::new(rules), leaves: Mutex::new(Leaves::new(hasher)) }
     }
 
     /// Replaces the rules; leaves to answer are forgotten. What subscriptions are to do about it is for the caller to say.

@@ -24,6 +24,8 @@ pub(crate) struct Subscription {
     pub(crate) owner: Arc<Owner>,
     /// Its place in the connection's registry.
     pub(crate) slot: u32,
+    /// As a member of a queue group it comes after those that are not (Q6).
+    pub(crate) fallback: bool,
     /// A [`Watch`]. ORDERING: Relaxed; written under the registry's lock by who changes the permissions and then tells others.
     pub(crate) watch: AtomicU8,
     pub(crate) fate: Fate,

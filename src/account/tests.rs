@@ -171,7 +171,7 @@ fn p6_queue_names_are_any_text() {
 
 fn answering(bounds: AllowResponses) -> Owner {
     let nobody: Weak<()> = Weak::new();
-    Owner::new(1, nobody, Some(Rules::new(&Permissions::new().allow_responses(bounds))), 1)
+    Owner::new(1, nobody, false, Some(Rules::new(&Permissions::new().allow_responses(bounds))), 1)
 }
 
 /// G6: leaves without number and end are kept up to a bound, the youngest longest.

@@ -306,7 +306,8 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     for (at, listed) in core.outgoing.iter().enumerate() {
         let mut options = SubscribeOptions::new();
         if let Some(queue) = &listed.rule.queue {
-            options = options.queue(queue.clone());
+            // Q6: members on the bus come before those elsewhere.
+            options = options.queue(queue.clone()).fallback();
         }
         let taker = core.clone();
         let sink = move |message: &crate::Message, from: Option<u64>| taker.offer(at, message, from);

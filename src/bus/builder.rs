@@ -2,6 +2,7 @@
 
 use super::event::Hub;
 use super::interest::Watches;
+use super::observe::{Observed, Observer};
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Totals};
 use crate::clock::{Clock, Timers};
@@ -12,6 +13,7 @@ use crate::rng::{self, Rng};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Builds a [`Bus`]; made by [`Bus::builder`].
@@ -25,13 +27,14 @@ use std::sync::Arc;
 /// let bus = Bus::builder().seed(7).clock(&clock).shards(4).build();
 /// assert_eq!(bus.clock().now().as_secs(), 0);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct BusBuilder {
     limits: Limits,
     clock: Clock,
     seed: Option<u64>,
     shards: usize,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Why a bus was not built.
@@ -46,7 +49,7 @@ pub enum BuildError {
 impl BusBuilder {
     pub(super) fn new() -> Self {
         let shards = MatcherOptions::default().shards;
-        BusBuilder { limits: Limits::default(), clock: Clock::system(), seed: None, shards }
+        BusBuilder { limits: Limits::default(), clock: Clock::system(), seed: None, shards, observer: None }
     }
 
     /// The bounds. Default: [`Limits::default`].
@@ -74,6 +77,13 @@ impl BusBuilder {
         self
     }
 
+    /// Who is asked and told about every message, and that account is kept of what goes on ([`Bus::activity`]). Default: nobody. For tests:
+    /// each message then costs an allocation and some locks.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// The bus.
     ///
     /// # Panics
@@ -93,7 +103,8 @@ impl BusBuilder {
     ///
     /// [`BuildError::Limits`] if a limit is out of its range.
     pub fn try_build(self) -> Result<Bus, BuildError> {
-        let BusBuilder { limits, clock, seed, shards } = self;
+        let BusBuilder { limits, clock, seed, shards, observer } = self;
+        let observed = observer.map(Observed::new);
         limits.check()?;
         let seed = seed.unwrap_or_else(rng::entropy);
         let usual = Policy {
@@ -113,8 +124,9 @@ impl BusBuilder {
         });
         let shared = Shared {
             account: Account { matcher, limits, past: Mutex::new(Totals::default()) },
-            timers: Arc::new(Timers::new(clock.clone())),
+            timers: Arc::new(Timers::new(clock.clone(), observed.as_ref().map(|observed| observed.activity.clone()))),
             hub: Hub::default(),
+            observed,
             watches: Watches::default(),
             clock,
             seed,
@@ -129,5 +141,17 @@ impl BusBuilder {
             open: AtomicUsize::new(0),
         };
         Ok(Bus { shared: Arc::new(shared) })
+    }
+}
+
+impl fmt::Debug for BusBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusBuilder")
+            .field("limits", &self.limits)
+            .field("clock", &self.clock)
+            .field("seed", &self.seed)
+            .field("shards", &self.shards)
+            .field("observed", &self.observer.is_some())
+            .finish()
     }
 }

@@ -4,7 +4,7 @@ use super::permit::Gate;
 use super::{Inbox, Shared};
 use crate::account::{Owner, Permissions, Rules, Subscription, Totals, Watch};
 use crate::bus::event::Event;
-use crate::delivery::{CloseReason, Outlet, WakeList};
+use crate::delivery::{CloseReason, DropReason, Outlet, WakeList};
 use crate::rng::Rng;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
@@ -33,6 +33,7 @@ pub struct ConnectOptions {
     pub(crate) no_echo: bool,
     pub(crate) no_responders: bool,
     pub(crate) lenient: bool,
+    untracked: bool,
     pub(crate) inbox_prefix: Subject,
     permissions: Option<Permissions>,
 }
@@ -45,6 +46,7 @@ impl ConnectOptions {
             no_echo: false,
             no_responders: true,
             lenient: false,
+            untracked: false,
             inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
             permissions: None,
         }
@@ -106,6 +108,13 @@ impl ConnectOptions {
     /// `_INBOX.>` will do.
     pub fn permissions(mut self, permissions: Permissions) -> Self {
         self.permissions = Some(permissions);
+        self
+    }
+
+    /// What this connection has received does not count as going on ([`Activity`](crate::Activity)): for the test itself, which takes its
+    /// time with what it got. On a bus that is not observed it changes nothing.
+    pub fn untracked(mut self) -> Self {
+        self.untracked = true;
         self
     }
 
@@ -231,9 +240,9 @@ impl Connection {
         shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
         let registry = Registry { closed: !is_open, ..Registry::default() };
         let rules = options.permissions.take().map(|permissions| Rules::new(&permissions));
-        let gate = Gate::new(!is_open, rules.is_some(), options.lenient);
+        let gate = Gate::new(!is_open, rules.is_some(), options.lenient, shared.observed.is_some());
         Arc::new_cyclic(|me: &Weak<Connection>| Connection {
-            owner: Arc::new(Owner::new(id, me.clone(), rules, shared.seed)),
+            owner: Arc::new(Owner::new(id, me.clone(), options.untracked, rules, shared.seed)),
             gate,
             shared,
             id,
@@ -291,6 +300,7 @@ impl Connection {
         &self,
         pattern: Pattern,
         queue: Option<&str>,
+        fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
         let mut registry = self.registry.lock();
@@ -320,6 +330,7 @@ impl Connection {
                 entry,
                 owner: self.owner.clone(),
                 slot,
+                fallback,
                 watch: AtomicU8::new(Watch::No as u8),
                 fate: Default::default(),
             });
@@ -330,6 +341,9 @@ impl Connection {
         let made = made.expect("the matcher asks for the value");
         registry.slots[slot as usize] = Some(Arc::downgrade(&made));
         drop(registry);
+        if let Some(observed) = &self.shared.observed {
+            observed.observer.subscribed(&made.info());
+        }
         self.shared.watches.begun(&made);
         Ok(made)
     }
@@ -345,7 +359,9 @@ impl Connection {
         // A user's channel has no queue of ours to empty, but a publisher that was let in may be about to settle.
         if !subscription.outlet.is_callback() {
             let discarded = subscription.outlet.mailbox_if_any().map(|mailbox| mailbox.discard());
-            drop(discarded);
+            for message in discarded.into_iter().flatten() {
+                self.shared.tell_lost(subscription, &message, DropReason::Discarded);
+            }
         }
         subscription.abandon();
         self.shared.retire(subscription);
@@ -380,7 +396,7 @@ impl Connection {
         }
         let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
-        let subscription = self.register(pattern, None, inbox.outlet(self.shared.boundless.clone()))?;
+        let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());
         let kept = self.inbox.get_or_init(|| {
             lost = None;

@@ -418,3 +418,28 @@ impl fmt::Debug for InterestChanged<'_> {
         f.debug_struct("InterestChanged").field("interest", self.interest).finish()
     }
 }
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use crate::bus::Bus;
+
+    /// G6: a watch gives back the room that subscriptions took which have ended, and the bus lets go of one that is dropped.
+    #[test]
+    fn memory_returns_when_subscriptions_go() {
+        let (bus, client) = (Bus::new(), Bus::new().connect());
+        let (ours, interest) = (bus.connect(), bus.interest(">").unwrap().except(&client));
+        let room = || {
+            let state = interest.watch.state.lock();
+            (state.counted.capacity(), state.wanted.capacity())
+        };
+        let mut all: Vec<_> = (0..10_000).map(|n| ours.subscribe(format!("a.{n}")).unwrap()).collect();
+        assert_eq!((interest.len(), room().0 >= 10_000, room().1 >= 10_000), (10_000, true, true));
+        all.truncate(100);
+        assert!(room().0 < 1_000 && room().1 < 1_000, "{:?}", room());
+        drop(all);
+        assert!(room().0 < 200 && room().1 < 200, "{:?}", room());
+        let watch = std::sync::Arc::downgrade(&interest.watch);
+        drop(interest);
+        assert!(watch.upgrade().is_none());
+    }
+}

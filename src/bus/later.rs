@@ -7,7 +7,7 @@ use crate::clock::TimerKey;
 use crate::delivery::{
     After, CloseReason, DropReason, Lost, Offered, Overflow, Panic, Place, Refused, Sealed, runner, thread_waker,
 };
-use crate::message::Message;
+use crate::message::{Message, Trace};
 use crate::sync::yield_now;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::cell::RefCell;
@@ -32,6 +32,8 @@ pub(super) struct Later {
     more: Vec<Step>,
     /// Something else than callbacks.
     is_mixed: bool,
+    /// Subscriptions that have the message, on a bus that is observed.
+    accepted: Vec<u64>,
 }
 
 /// Steps beyond the first that are made room for at once.
@@ -113,6 +115,17 @@ impl Later {
         self.push(Step::Panicked(subscription.clone(), panic));
     }
 
+    /// Notes that a watched subscription has the message.
+    pub(super) fn accepted(&mut self, subscription: &Subscription, message: &Message) {
+        if message.trace().is_some() {
+            self.accepted.push(subscription.entry.number());
+        }
+    }
+
+    pub(super) fn take_accepted(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.accepted)
+    }
+
     /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
         self.push(Step::Drop(message));
@@ -189,6 +202,9 @@ impl Connection {
 
     /// Runs a callback, and sees to what follows from it.
     fn call(&self, subscription: &Arc<Subscription>, message: Message) {
+        // The callback may be done with the message before it returns.
+        let _busy =
+            message.trace().filter(|trace| trace.counts()).and_then(|_| self.shared.hold_callback(subscription));
         if let Err(panic) = subscription.outlet.run(message) {
             self.report(subscription, panic);
         }
@@ -215,20 +231,36 @@ impl Connection {
         message: Message,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Outcome {
+        let trace = message.trace().cloned();
+        let outcome = self.find_room_for(&subscription, message, waiting);
+        if let (Outcome::Accepted, Some(trace)) = (outcome, trace) {
+            self.shared.tell_routed(trace.id(), &[subscription.entry.number()]);
+        }
+        outcome
+    }
+
+    fn find_room_for(
+        &self,
+        subscription: &Arc<Subscription>,
+        message: Message,
+        waiting: Option<&mut Vec<Waiting>>,
+    ) -> Outcome {
         match subscription.outlet.overflow() {
-            Overflow::DropNewest => self.shared.lose(&subscription, message, DropReason::QueueFull),
-            Overflow::DropOldest => self.shared.push_out(&subscription, message),
+            Overflow::DropNewest => self.shared.lose(subscription, message, DropReason::QueueFull),
+            Overflow::DropOldest => self.shared.push_out(subscription, message),
             Overflow::Close => {
-                let outcome = self.shared.lose(&subscription, message, DropReason::SlowConsumer);
-                self.shared.end(&subscription, CloseReason::SlowConsumer);
+                let outcome = self.shared.lose(subscription, message, DropReason::SlowConsumer);
+                self.shared.end(subscription, CloseReason::SlowConsumer);
                 outcome
             }
             Overflow::Block(limit) => {
                 let deadline = self.shared.timers.deadline(limit);
                 match waiting {
-                    None => self.shared.wait_for_room(&subscription, message, deadline),
+                    None => {
+                        self.shared.timers.in_passing(|| self.shared.wait_for_room(subscription, message, deadline))
+                    }
                     Some(waiting) => {
-                        waiting.push(Waiting::new(subscription, message, deadline));
+                        waiting.push(Waiting::new(subscription.clone(), message, deadline));
                         // Counted when it is known what became of it.
                         Outcome::Gone
                     }
@@ -314,14 +346,19 @@ impl Shared {
     fn disconnected(&self, subscription: &Arc<Subscription>, message: Option<Message>) -> Outcome {
         // One that has ended already had no use for the message.
         let open = subscription.outlet.close_reason().is_none();
-        let counted =
-            message.is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        let counted = message
+            .as_ref()
+            .is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        if let (true, Some(message)) = (counted, &message) {
+            self.tell_lost(subscription, message, DropReason::Disconnected);
+        }
         self.end(subscription, CloseReason::Disconnected);
         if counted { Outcome::Lost } else { Outcome::Gone }
     }
 
     fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
+        self.tell_lost(subscription, message, reason);
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
         if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
             self.hub.tell_episode(subscription.info(), &episode);
@@ -467,9 +504,13 @@ impl Waiting {
             subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
         }
         let message = self.message.take().expect("polled after completion");
+        let id = message.trace().map(Trace::id);
         let outcome = match offer_again(&subscription, message, self.size) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
+                if let Some(id) = id {
+                    shared.tell_routed(id, &[subscription.entry.number()]);
+                }
                 Outcome::Accepted
             }
             Offered::Refused(_, Refused::Gone) => Outcome::Gone,
@@ -506,8 +547,9 @@ impl Waiting {
     pub(crate) fn cancel(mut self, connection: &Connection) {
         self.cancel_timer(&connection.shared);
         self.leave();
-        if self.message.take().is_some() {
+        if let Some(message) = self.message.take() {
             let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled);
+            connection.shared.tell_lost(&self.subscription, &message, DropReason::Cancelled);
             connection.desk().count_more_routed(counted.is_ok() as u64, false);
         }
     }

@@ -5,6 +5,7 @@
 //! | `builder` | what a bus can be built with |
 //! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `observe` | what is asked and told about every message, where somebody wants to know |
 //! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
@@ -21,6 +22,7 @@ mod event;
 mod inbox;
 mod interest;
 mod later;
+mod observe;
 mod permit;
 mod route;
 mod sleep;
@@ -34,11 +36,14 @@ pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use later::Waiting;
+pub(crate) use observe::Observed;
+pub use observe::{Delivery, HeldMessage, Observer, Publish, Verdict};
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 
 use crate::account::{Account, Subscription, Totals};
+use crate::activity::Activity;
 use crate::client::{Client, Drain};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
@@ -82,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
     hub: Hub,
+    /// Who is asked and told about every message.
+    pub(crate) observed: Option<Observed>,
     watches: Watches,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
@@ -188,6 +195,11 @@ impl Bus {
     /// ```
     pub fn sleep(&self, time: Duration) -> Sleep {
         Sleep::new(self.shared.timers.clone(), time)
+    }
+
+    /// What goes on, if the bus has an [observer](BusBuilder::observer).
+    pub fn activity(&self) -> Option<&Activity> {
+        self.shared.observed.as_ref().map(|observed| &observed.activity)
     }
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
@@ -317,6 +329,9 @@ impl Shared {
         self.watches.ended(subscription);
         if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
             self.hub.tell_episode(subscription.info(), &episode);
+        }
+        if let Some(observed) = &self.observed {
+            observed.observer.ended(&subscription.info(), reason);
         }
         if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });

@@ -20,10 +20,12 @@ impl Gate {
     /// There are permissions.
     const RULED: u8 = 2;
     const LENIENT: u8 = 4;
+    pub(super) const OBSERVED: u8 = 8;
 
-    pub(super) fn new(closed: bool, ruled: bool, lenient: bool) -> Self {
+    pub(super) fn new(closed: bool, ruled: bool, lenient: bool, observed: bool) -> Self {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
-        let flags = flag(closed, Self::CLOSED) | flag(ruled, Self::RULED) | flag(lenient, Self::LENIENT);
+        let permits = flag(closed, Self::CLOSED) | flag(ruled, Self::RULED) | flag(lenient, Self::LENIENT);
+        let flags = permits | flag(observed, Self::OBSERVED);
         Gate(AtomicU8::new(flags))
     }
 
@@ -118,7 +120,7 @@ impl Connection {
         RouteError::ReplyDenied { reply }
     }
 
-    fn publish_denied(&self, subject: &str) -> RouteError {
+    pub(super) fn publish_denied(&self, subject: &str) -> RouteError {
         let subject = subject.to_owned();
         self.tell_denied(|| Denied::Publish { subject: subject.clone() });
         RouteError::Denied { subject }
@@ -151,7 +153,8 @@ impl Connection {
     /// What the permissions mean for a subscription that they allow.
     pub(super) fn watch_of(&self, subscription: &Subscription) -> Watch {
         let queue = subscription.queue.as_ref().map(|name| name.as_str());
-        if self.owner.watches(&subscription.pattern, queue) { Watch::Each } else { Watch::No }
+        let watched = self.shared.observed.is_some() || self.owner.watches(&subscription.pattern, queue);
+        if watched { Watch::Each } else { Watch::No }
     }
 
     /// From when this returns, publishes and subscriptions are held to the new permissions. Ends what is no longer allowed, and says

@@ -1,11 +1,13 @@
 //! The publish path, top to bottom: check, match, choose, deliver, count.
 
 use super::later::{Finished, Later};
+use super::observe::Delivery;
+use super::permit::Gate;
 use super::{Connection, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, DropReason, Mailbox, Offered, Refused, Sink};
 use crate::matcher::{Hit, Matches, Prepared};
-use crate::message::{Head, Message, Payload};
+use crate::message::{Head, Message, Payload, Trace};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -21,9 +23,19 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) reply: Option<&'a Subject>,
     pub(crate) head: Option<Arc<Head>>,
     pub(crate) payload: Payload<'a>,
+    /// On a bus that is observed, once the observer has let it pass.
+    pub(crate) trace: Option<Trace>,
     /// Set by the publish: whether it was for anybody, be it that it was lost (R2). Copies that wait
     /// are not known yet.
     pub(crate) matched: bool,
+}
+
+impl Outgoing<'_> {
+    /// The message that this will be, for who is to see it first.
+    pub(super) fn take_message(&mut self) -> Message {
+        let subject = Subject::unchecked(SmolStr::new(self.subject));
+        Message::assemble(subject, self.reply, self.head.take(), &mut self.payload)
+    }
 }
 
 /// Why nothing was published.
@@ -46,31 +58,44 @@ impl Connection {
         out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
-        let Outgoing { subject, answers, prepared, reply, head, payload, matched } = out;
-        let (subject, reply) = (*subject, *reply);
         let flags = self.gate.flags();
         if flags != 0 {
-            self.pass_gate(flags, subject, reply, *answers)?;
+            self.pass_gate(flags, out.subject, out.reply, out.answers)?;
+            if flags & Gate::OBSERVED != 0 {
+                return self.publish_observed(out, waiting);
+            }
         }
-        let limits = &self.shared.account.limits;
-        let size = payload.len() + head.as_ref().map_or(0, |head| head.size());
-        if size > limits.max_payload {
-            return Err(RouteError::PayloadTooLarge { size, max: limits.max_payload });
-        }
+        self.route(out, waiting)
+    }
+
+    /// Publishes what has passed the gate.
+    #[inline]
+    pub(super) fn route(
+        &self,
+        out: &mut Outgoing<'_>,
+        waiting: Option<&mut Vec<Waiting>>,
+    ) -> Result<usize, RouteError> {
+        let size = self.check_size(out)?;
+        let Outgoing { subject, answers, prepared, reply, head, payload, trace, matched } = out;
+        let (subject, reply) = (*subject, *reply);
         let matcher = &self.shared.account.matcher;
         let mut later = Later::default();
+        let id = trace.as_ref().map(Trace::id);
         // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
         let mut spare = None;
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
             let mut make = || {
                 let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-                Message::assemble(Subject::unchecked(subject), reply, head.take(), payload)
+                let message = Message::assemble(Subject::unchecked(subject), reply, head.take(), payload);
+                match trace.take() {
+                    None => message,
+                    Some(trace) => message.traced(trace),
+                }
             };
             match (hit.matches.plain(), hit.matches.groups()) {
                 ([], []) => 0,
                 // Made where it is put: moving a message costs as much as a look-up.
-                ([only], []) if !self.lets_in(only, subject, reply) => 0,
-                ([only], []) => match only.outlet.sink() {
+                ([only], []) if only.is_unwatched() => match only.outlet.sink() {
                     None => self.offer(only, size, &mut later, make),
                     Some(sink) => {
                         spare = Some(make());
@@ -90,12 +115,16 @@ impl Connection {
         };
         self.desk().count_publish(size, accepted);
         *matched = accepted > 0;
+        if let Some(id) = id {
+            self.shared.tell_routed(id, &later.take_accepted());
+        }
         if later.is_empty() {
             if accepted == 0 && reply.is_some() {
                 self.answer_no_responders(subject, reply);
             }
             return Ok(accepted);
         }
+        drop(spare);
         let Finished { accepted: more, lost, waits } = self.finish(later, accepted, waiting);
         *matched |= more > 0 || lost;
         if !*matched && !waits && reply.is_some() {
@@ -117,6 +146,14 @@ impl Connection {
         if len > max { Err(RouteError::SubjectTooLong { len, max }) } else { Ok(()) }
     }
 
+    /// The size of the message, which must not be too large.
+    #[inline]
+    pub(super) fn check_size(&self, out: &Outgoing<'_>) -> Result<usize, RouteError> {
+        let max = self.shared.account.limits.max_payload;
+        let size = out.payload.len() + out.head.as_ref().map_or(0, |head| head.size());
+        if size > max { Err(RouteError::PayloadTooLarge { size, max }) } else { Ok(size) }
+    }
+
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).
     fn fan_out(
         &self,
@@ -131,22 +168,48 @@ impl Connection {
         }
         let Some((last, others)) = matches.plain().split_last() else { return accepted };
         for subscription in others {
-            if !self.lets_in_message(subscription, message) {
-                continue;
+            accepted += if !subscription.is_unwatched() {
+                self.offer_watched(subscription, size, later, message)
+            } else if let Some(sink) = subscription.outlet.sink() {
+                self.pour(subscription, sink, size, later, message)
+            } else {
+                self.offer(subscription, size, later, || message.clone().expect("there until the last"))
+            };
+        }
+        accepted
+            + if !last.is_unwatched() {
+                self.offer_watched(last, size, later, message)
+            } else if let Some(sink) = last.outlet.sink() {
+                self.pour(last, sink, size, later, message)
+            } else {
+                self.offer(last, size, later, || message.take().expect("there until the last"))
             }
-            if let Some(sink) = subscription.outlet.sink() {
-                accepted += self.pour(subscription, sink, size, later, message);
-                continue;
-            }
-            accepted += self.offer(subscription, size, later, || message.clone().expect("there until the last"));
+    }
+
+    /// To a plain subscription that somebody may keep it from.
+    #[cold]
+    fn offer_watched(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        message: &Option<Message>,
+    ) -> usize {
+        let Some(message) = message else { return 0 };
+        match self.admission(subscription, message) {
+            Delivery::Hide => return 0,
+            Delivery::Lose => return 1,
+            Delivery::Pass => {}
         }
-        if !self.lets_in_message(last, message) {
-            return accepted;
+        let accepted = if let Some(sink) = subscription.outlet.sink() {
+            usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
+        } else {
+            self.offer(subscription, size, later, || copy_for(subscription, message))
+        };
+        if accepted > 0 {
+            later.accepted(subscription, message);
         }
-        if let Some(sink) = last.outlet.sink() {
-            return accepted + self.pour(last, sink, size, later, message);
-        }
-        accepted + self.offer(last, size, later, || message.take().expect("there until the last"))
+        accepted
     }
 
     /// To a sink, which leaves the message where it is.
@@ -228,7 +291,8 @@ impl Connection {
         }
     }
 
-    /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4).
+    /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4). Fallback members when no other is
+    /// there (Q6).
     fn offer_to_one(
         &self,
         members: &[Arc<Subscription>],
@@ -237,18 +301,24 @@ impl Connection {
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message else { return 0 };
-        let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
         let (mut first_full, mut disconnected) = (None, SmallVec::<[usize; 4]>::new());
         let mut taken = false;
-        for at in (start..members.len()).chain(0..start) {
-            match self.try_offer(&members[at], size, later, message) {
-                Ok(()) => {
-                    taken = true;
-                    break;
+        for fallback in [false, true] {
+            let Some(start) = self.choose(members, fallback) else { continue };
+            for at in (start..members.len()).chain(0..start).filter(|at| members[*at].fallback == fallback) {
+                match self.try_offer(&members[at], size, later, message) {
+                    Ok(()) => {
+                        taken = true;
+                        break;
+                    }
+                    Err(Refused::Full) => first_full = first_full.or(Some(at)),
+                    Err(Refused::Disconnected) => disconnected.push(at),
+                    Err(Refused::Gone) => {}
                 }
-                Err(Refused::Full) => first_full = first_full.or(Some(at)),
-                Err(Refused::Disconnected) => disconnected.push(at),
-                Err(Refused::Gone) => {}
+            }
+            // Who is full is there: a leaf node, too, leaves it to a local member that is slow.
+            if taken || first_full.is_some() {
+                break;
             }
         }
         // Nobody took it: lost with the first one whose channel turned out to be dead, unless one that is full decides.
@@ -266,6 +336,27 @@ impl Connection {
         taken as usize
     }
 
+    /// A random one of the members that are fallback members, or are not.
+    #[inline]
+    fn choose(&self, members: &[Arc<Subscription>], fallback: bool) -> Option<usize> {
+        if !fallback {
+            let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
+            // Mostly there is no other kind, and this asks nobody but who is tried first anyway.
+            if !members[start].fallback {
+                return Some(start);
+            }
+        }
+        self.choose_again(members, fallback)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn choose_again(&self, members: &[Arc<Subscription>], fallback: bool) -> Option<usize> {
+        let mut of_kind = (0..members.len()).filter(|at| members[*at].fallback == fallback);
+        let count = of_kind.clone().count();
+        of_kind.nth(if count > 1 { self.desk().rng.below(count) } else { 0 })
+    }
+
     fn try_offer(
         &self,
         subscription: &Arc<Subscription>,
@@ -273,19 +364,53 @@ impl Connection {
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
-        if self.is_own_echo(subscription) || !self.lets_in(subscription, message.subject().as_str(), message.reply()) {
+        if self.is_own_echo(subscription) {
             return Err(Refused::Gone);
         }
+        if !subscription.is_unwatched() {
+            return self.try_offer_watched(subscription, size, later, message);
+        }
+        self.try_offer_unseen(subscription, size, later, || message.clone(), message)
+    }
+
+    #[cold]
+    fn try_offer_watched(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        message: &Message,
+    ) -> Result<(), Refused> {
+        match self.admission(subscription, message) {
+            Delivery::Hide => return Err(Refused::Gone),
+            Delivery::Lose => return Ok(()),
+            Delivery::Pass => {}
+        }
+        self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
+        later.accepted(subscription, message);
+        Ok(())
+    }
+
+    /// Without asking anybody whether it may.
+    #[inline]
+    fn try_offer_unseen(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        copy: impl Fn() -> Message,
+        message: &Message,
+    ) -> Result<(), Refused> {
         if let Some(sink) = subscription.outlet.sink() {
             return self.try_pour(subscription, sink, Some(self.id), size, later, message);
         }
         let Some(mailbox) = subscription.outlet.queue() else {
-            return self.offer_other(subscription, message.clone(), size, later).map_err(|(message, refused)| {
+            return self.offer_other(subscription, copy(), size, later).map_err(|(message, refused)| {
                 later.drop(message);
                 refused
             });
         };
-        enqueue(subscription, mailbox, size, later, || message.clone()).map_err(|(_, refused)| refused)
+        enqueue(subscription, mailbox, size, later, copy).map_err(|(_, refused)| refused)
     }
 
     /// To what is not a queue of ours. There the message must know who received it; a queue's learn it when they are taken.
@@ -313,19 +438,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the permissions of the receiving connection let the message in. One that is withheld is not for that subscription.
-    #[inline]
-    fn lets_in(&self, subscription: &Subscription, subject: &str, reply: Option<&Subject>) -> bool {
-        subscription.is_unwatched()
-            || (!self.is_own_echo(subscription) && subscription.lets_in(subject, reply, || self.shared.timers.now()))
-    }
-
-    #[inline]
-    fn lets_in_message(&self, subscription: &Subscription, message: &Option<Message>) -> bool {
-        subscription.is_unwatched()
-            || message
-                .as_ref()
-                .is_some_and(|message| self.lets_in(subscription, message.subject().as_str(), message.reply()))
+    /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
+    /// subscription.
+    fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
+        let (subject, reply) = (message.subject().as_str(), message.reply());
+        if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
+            return Delivery::Hide;
+        }
+        match self.ask_delivery(subscription, message) {
+            Delivery::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => Delivery::Hide,
+            decided => decided,
+        }
     }
 
     #[inline]
@@ -337,14 +460,14 @@ impl Connection {
     ///
     /// Requests do not come here: they see from the number of subscribers that nobody answers.
     #[cold]
-    fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
+    pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
         let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
         if self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply)) {
             return;
         }
         // As bytes: a header map would cut off white space at the ends of a subject.
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
-        let message = Message::assemble(reply.clone(), None, head, &mut Payload::empty());
+        let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
         let (size, mut later) = (message.size(), Later::default());
         let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
             let own =
@@ -388,6 +511,11 @@ impl Connection {
             self.finish(later, 1, None);
         }
     }
+}
+
+/// A copy of a message for a subscription that may not be counted.
+fn copy_for(subscription: &Subscription, message: &Message) -> Message {
+    if subscription.owner.is_untracked { message.untracked() } else { message.clone() }
 }
 
 /// Into a queue of ours: the message is made only once it is let in; else `make` is given back.

@@ -93,6 +93,9 @@ pub enum SubscribeError {
         /// The name.
         name: String,
     },
+    /// [`SubscribeOptions::fallback`](crate::SubscribeOptions::fallback) was asked for without a queue group to be a member of.
+    #[error("a fallback member needs a queue group")]
+    FallbackWithoutQueue,
     /// The connection's permissions do not allow the subscription (P5, P6), or it is lenient and the queue group is `_sys_`, which is
     /// reserved.
     #[error("permission to subscribe to {pattern:?}{} denied", in_queue(queue.as_deref()))]

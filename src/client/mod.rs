@@ -197,7 +197,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::queue_subscribe`]; also [`SubscribeError::InvalidCapacity`].
+    /// As [`Client::queue_subscribe`]; also [`SubscribeError::InvalidCapacity`] and [`SubscribeError::FallbackWithoutQueue`].
     pub fn subscribe_with(
         &self,
         pattern: impl ToPattern,
@@ -554,7 +554,7 @@ impl Client {
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }
-        Ok(self.connection.register(pattern, queue, outlet)?)
+        Ok(self.connection.register(pattern, queue, options.is_fallback(), outlet)?)
     }
 
     fn question<'a>(
@@ -577,6 +577,7 @@ fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'
         reply: None,
         head: None,
         payload,
+        trace: None,
         matched: false,
     }
 }

@@ -30,6 +30,7 @@ pub struct SubscribeOptions {
     capacity_bytes: Option<usize>,
     overflow: Option<Overflow>,
     pub(super) queue: Option<String>,
+    fallback: bool,
 }
 
 impl SubscribeOptions {
@@ -64,6 +65,38 @@ impl SubscribeOptions {
         self
     }
 
+    /// Makes it a member of its queue group that gets a message only if no other member of the group is there to get it (Q6): for parts of a
+    /// program that carry messages to members elsewhere, as a leaf node does for the servers behind it.
+    ///
+    /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor withheld by
+    /// permissions or no-echo, nor a sink that refuses. One that is merely full is there, and its [`Overflow`] says what becomes of the
+    /// message, as with a leaf node: it is not carried elsewhere because somebody is slow. Of several fallback members one is chosen at random,
+    /// and the next is tried when it can't take the message (Q3, Q4). In everything else it is a member as any other: it counts as a
+    /// responder (R2), in the ledger, and in a drain.
+    ///
+    /// Without [`queue`](Self::queue) it is an error, [`SubscribeError::FallbackWithoutQueue`](crate::SubscribeError::FallbackWithoutQueue),
+    /// since a plain subscription gets every message.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, SubscribeOptions};
+    ///
+    /// let client = Bus::new().connect();
+    /// let elsewhere = client.subscribe_with("work.>", SubscribeOptions::new().queue("workers").fallback())?;
+    /// let here = client.queue_subscribe("work.*", "workers")?;
+    /// client.publish("work.1", "")?;
+    /// assert_eq!((here.len(), elsewhere.len()), (1, 0));
+    /// here.unsubscribe();
+    /// client.publish("work.2", "")?;
+    /// assert_eq!((here.len(), elsewhere.len()), (1, 1));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback(mut self) -> Self {
+        self.fallback = true;
+        self
+    }
+
     pub(super) fn policy(&self, shared: &Shared) -> Result<Arc<Policy>, SubscribeError> {
         let usual = &shared.usual;
         if self.capacity.is_none() && self.capacity_bytes.is_none() && self.overflow.is_none() {
@@ -91,11 +124,16 @@ impl SubscribeOptions {
         self.overflow
     }
 
-    /// The queue group's name, checked as NATS clients check it (S13).
+    pub(super) fn is_fallback(&self) -> bool {
+        self.fallback
+    }
+
+    /// The queue group's name, checked as NATS clients check it (S13). A fallback member needs one.
     pub(super) fn checked_queue(&self) -> Result<Option<&str>, SubscribeError> {
         let blank = |name: &str| name.is_empty() || name.contains([' ', '\t', '\r', '\n']);
         match self.queue.as_deref() {
             Some(name) if blank(name) => Err(SubscribeError::InvalidQueue { name: name.to_owned() }),
+            None if self.fallback => Err(SubscribeError::FallbackWithoutQueue),
             queue => Ok(queue),
         }
     }

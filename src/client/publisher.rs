@@ -73,7 +73,16 @@ impl Publisher {
     ) -> Outgoing<'a> {
         let prepared = self.prepared();
         let subject = prepared.subject().as_str();
-        Outgoing { subject, answers: false, prepared: Some(prepared), reply, head, payload, matched: false }
+        Outgoing {
+            subject,
+            answers: false,
+            prepared: Some(prepared),
+            reply,
+            head,
+            payload,
+            trace: None,
+            matched: false,
+        }
     }
 
     #[inline]
@@ -124,6 +133,7 @@ pub(super) fn outgoing_message<'a>(
         reply: message.reply(),
         head: message.head().cloned(),
         payload: message.payload_again(),
+        trace: None,
         matched: false,
     })
 }

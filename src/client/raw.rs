@@ -88,5 +88,5 @@ fn outgoing<'a>(
     if let (Some(head), false) = (&head, connection.options.lenient) {
         head.check()?;
     }
-    Ok(Outgoing { subject, answers: false, prepared: None, reply, head, payload, matched: false })
+    Ok(Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false })
 }

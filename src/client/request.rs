@@ -48,7 +48,16 @@ impl<'a> Question<'a> {
 
     pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
         let Question { subject, head, payload, .. } = self;
-        Outgoing { subject, answers: false, prepared: None, reply: Some(reply), head, payload, matched: false }
+        Outgoing {
+            subject,
+            answers: false,
+            prepared: None,
+            reply: Some(reply),
+            head,
+            payload,
+            trace: None,
+            matched: false,
+        }
     }
 
     /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
@@ -68,6 +77,7 @@ impl<'a> Question<'a> {
         let subject = self.subject;
         let mut pending = self.send(connection, true)?;
         let answer = pending.wait(connection, None);
+        connection.shared.timers.engage_thread();
         judged(answer, pending.timeout, subject, connection)
     }
 
@@ -286,6 +296,7 @@ impl Message {
             reply: None,
             head,
             payload,
+            trace: None,
             matched: false,
         };
         connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())

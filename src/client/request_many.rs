@@ -176,6 +176,7 @@ impl Iterator for Answers {
             return None;
         }
         let next = self.pending.wait(&self.connection, self.next_by);
+        self.connection.shared.timers.engage_thread();
         self.take(next)
     }
 }

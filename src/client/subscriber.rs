@@ -3,11 +3,13 @@
 use super::drain::Drain;
 use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::account::{Ledger, Subscription};
+use crate::activity::Hold;
 use crate::bus::Connection;
 use crate::delivery::{CloseReason, Place};
-use crate::message::Message;
+use crate::message::{Message, Trace};
 use crate::subject::Pattern;
-use crate::sync::yield_now;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, yield_now};
 use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
@@ -31,11 +33,21 @@ pub struct Subscriber {
     connection: Arc<Connection>,
     /// Of the `Stream`. Made on first use, so that an idle subscription stays small.
     place: Option<Box<Place>>,
+    /// On a bus that is observed: it gave something to a task that has not asked again.
+    lent: Lent,
+}
+
+/// Counts the subscriber as busy from when it gave a task something until it is asked for more.
+#[derive(Default)]
+struct Lent {
+    // ORDERING: Relaxed; spares whoever is not observed the lock, and who asks again is told of by coherence.
+    is_lent: AtomicBool,
+    hold: Mutex<Option<Hold>>,
 }
 
 impl Subscriber {
     pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
-        Subscriber { subscription, connection, place: None }
+        Subscriber { subscription, connection, place: None, lent: Lent::default() }
     }
 
     /// Blocks until there is a message.
@@ -61,17 +73,32 @@ impl Subscriber {
     /// [`TryRecvError::Empty`] if there is none yet, [`TryRecvError::Closed`] if none will come any more.
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
-            && let Some(mut message) = mailbox.take()
-        {
-            message.received_by(|| Some(self.connection.clone()));
-            return Ok(message);
+        match self.take() {
+            Some(message) => {
+                if message.trace().is_some_and(Trace::counts) {
+                    self.connection.shared.timers.engage_thread();
+                }
+                Ok(message)
+            }
+            None => Err(self.nothing()),
         }
-        Err(self.nothing())
+    }
+
+    #[inline]
+    fn take(&self) -> Option<Message> {
+        let mut message = self.subscription.outlet.mailbox_if_any()?.take()?;
+        message.received_by(|| Some(self.connection.clone()));
+        Some(message)
     }
 
     #[cold]
     fn nothing(&self) -> TryRecvError {
+        self.connection.shared.timers.release_thread();
+        self.end()
+    }
+
+    /// Why there is nothing.
+    fn end(&self) -> TryRecvError {
         self.ended().map_or(TryRecvError::Empty, TryRecvError::Closed)
     }
 
@@ -166,7 +193,8 @@ impl Subscriber {
         let mailbox = self.subscription.outlet.mailbox();
         let found = mailbox.receivers.block(&self.connection.shared.timers, deadline, || {
             loop {
-                match self.try_recv() {
+                // Not as `try_recv`, which takes it for a sign that the thread has come back if there is nothing.
+                match self.take().ok_or_else(|| self.end()) {
                     Ok(message) => return Some(Ok(message)),
                     Err(TryRecvError::Closed(reason)) => return Some(Err(RecvTimeoutError::Closed(reason))),
                     // A message was let in and is just being put: its sender may have looked for waiters before we were one.
@@ -175,13 +203,22 @@ impl Subscriber {
                 }
             }
         });
+        if matches!(&found, Some(Ok(message)) if message.trace().is_some_and(Trace::counts)) {
+            self.connection.shared.timers.engage_thread();
+        }
         found.unwrap_or(Err(RecvTimeoutError::Timeout))
     }
 
     /// Ready with a message or the end; else leaves the task's waker in `place`.
     fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
-        let attempt = || match self.try_recv() {
-            Ok(message) => Poll::Ready(Ok(message)),
+        self.lent.give_back();
+        let attempt = || match self.take().ok_or_else(|| self.end()) {
+            Ok(message) => {
+                if message.trace().is_some_and(Trace::counts) {
+                    self.lent.lend(self.connection.shared.hold_subscriber(&self.subscription));
+                }
+                Poll::Ready(Ok(message))
+            }
             Err(TryRecvError::Closed(reason)) => Poll::Ready(Err(RecvError { reason })),
             Err(TryRecvError::Empty) => Poll::Pending,
         };
@@ -226,6 +263,24 @@ impl Subscriber {
 pub(super) fn end_after(connection: &Connection, subscription: &Subscription, max: u64) {
     if max == 0 || !subscription.outlet.mailbox().end_after(max) {
         connection.end(subscription, CloseReason::LimitReached);
+    }
+}
+
+impl Lent {
+    #[cold]
+    fn lend(&self, hold: Option<Hold>) {
+        let before = std::mem::replace(&mut *self.hold.lock(), hold);
+        self.is_lent.store(true, Ordering::Relaxed);
+        drop(before);
+    }
+
+    #[inline]
+    fn give_back(&self) {
+        if self.is_lent.load(Ordering::Relaxed) {
+            self.is_lent.store(false, Ordering::Relaxed);
+            let hold = self.hold.lock().take();
+            drop(hold);
+        }
     }
 }
 

@@ -50,11 +50,13 @@ pub enum DropReason {
     Discarded,
     /// The future that was waiting for room to publish it was dropped.
     Cancelled,
+    /// An observer of the bus said so ([`Delivery::Lose`](crate::Delivery::Lose)): a fault that a test asked for.
+    Fault,
 }
 
 impl DropReason {
     /// All reasons, in the order of declaration.
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 8] = [
         DropReason::QueueFull,
         DropReason::Oldest,
         DropReason::BlockTimeout,
@@ -62,6 +64,7 @@ impl DropReason {
         DropReason::Disconnected,
         DropReason::Discarded,
         DropReason::Cancelled,
+        DropReason::Fault,
     ];
 
     /// Whether losses for this reason are part of a slow-consumer episode.

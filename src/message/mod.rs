@@ -8,6 +8,7 @@ mod head;
 pub mod headers;
 mod payload;
 pub mod status;
+mod trace;
 
 pub use headers::{HeaderError, HeaderMap};
 pub use payload::Payload;
@@ -15,6 +16,7 @@ pub use status::StatusCode;
 
 pub(crate) use head::Head;
 pub(crate) use payload::Body;
+pub(crate) use trace::Trace;
 
 use crate::subject::{Subject, SubjectError, ToSubject};
 use bytes::Bytes;
@@ -69,6 +71,8 @@ struct Full {
     head: Option<Arc<Head>>,
     /// The connection that received the message, if it can be answered; known to the rooms above only.
     receiver: Option<Arc<dyn Any + Send + Sync>>,
+    /// Its number on a bus that is observed.
+    trace: Option<Trace>,
 }
 
 impl Message {
@@ -93,7 +97,7 @@ impl Message {
         let content = if reply.is_none() && head.is_none() {
             Content::Plain(body)
         } else {
-            Content::Full(Arc::new(Full { body, reply: reply.cloned(), head, receiver: None }))
+            Content::Full(Arc::new(Full { body, reply: reply.cloned(), head, receiver: None, trace: None }))
         };
         Message { subject, content, mark: Mark::Here }
     }
@@ -225,6 +229,27 @@ impl Message {
         self.full()?.receiver.as_ref()
     }
 
+    /// What the observer of the bus knows it by.
+    #[inline]
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.full()?.trace.as_ref()
+    }
+
+    /// The same message under the observer's eyes.
+    pub(crate) fn traced(mut self, trace: Trace) -> Self {
+        self.full_mut().trace = Some(trace);
+        self
+    }
+
+    /// A copy that knows its number, and does not count as going on.
+    pub(crate) fn untracked(&self) -> Self {
+        let mut copy = self.clone();
+        if let Some(trace) = copy.trace().map(Trace::untracked) {
+            copy.full_mut().trace = Some(trace);
+        }
+        copy
+    }
+
     #[inline]
     fn body(&self) -> &Body {
         match &self.content {
@@ -244,7 +269,7 @@ impl Message {
     /// For changing what is not the payload; shared with no other copy from now on.
     fn full_mut(&mut self) -> &mut Full {
         if let Content::Plain(body) = &self.content {
-            let full = Full { body: body.clone(), reply: None, head: None, receiver: None };
+            let full = Full { body: body.clone(), reply: None, head: None, receiver: None, trace: None };
             self.content = Content::Full(Arc::new(full));
         }
         match &mut self.content {

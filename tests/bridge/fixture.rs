@@ -4,6 +4,8 @@ use crate::support::nats_server::NatsServer;
 use futures_util::StreamExt;
 use postroom::bridge::{Bridge, BridgeEvents};
 use postroom::{BridgeEvent, Bus};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -170,4 +172,15 @@ impl Restartable {
 
 pub(crate) fn bus() -> Bus {
     Bus::builder().seed(7).build()
+}
+
+/// The body of what the server's monitoring port says.
+pub(crate) fn monitored(server: &NatsServer, target: &str) -> serde_json::Value {
+    let port = server.monitor().expect("it was asked for");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {target} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
 }

@@ -149,7 +149,8 @@ fn a_ring_of_two_buses_and_two_servers() {
     let (east, west) = (NatsServer::start(""), NatsServer::start(""));
     let (in_east, in_west) = (Remote::connect(&east.url()), Remote::connect(&west.url()));
     let (left, right) = (bus(), bus());
-    let bridges = [both_ways(&left, &east), both_ways(&left, &west), both_ways(&right, &east), both_ways(&right, &west)];
+    let bridges =
+        [both_ways(&left, &east), both_ways(&left, &west), both_ways(&right, &east), both_ways(&right, &west)];
     let all: Vec<&Bridge> = bridges.iter().collect();
     let here = left.connect().subscribe("a.>").unwrap();
     publish_here(&left, "here");

@@ -1,6 +1,6 @@
 //! Which messages cross, who is subscribed to what, and who gets a message of a queue group.
 
-use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
+use crate::fixture::{self, PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, FlushError, Kind, Rule, RuleError, StartError};
 use postroom::{Bus, Clock, Overflow};
@@ -9,22 +9,20 @@ use std::time::Duration;
 
 /// Subscriptions that clients other than the harness's own have on the server, by the monitoring port.
 fn subscriptions(server: &NatsServer) -> BTreeSet<String> {
-    let port = server.monitor().expect("it was asked for");
-    let body = crate::support::http_get(port, "/connz?subs=1");
-    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let json = fixture::monitored(server, "/connz?subs=1");
     let connections = json["connections"].as_array().unwrap();
     let lists = connections.iter().filter_map(|connection| connection["subscriptions_list"].as_array());
     lists.flatten().map(|subject| subject.as_str().unwrap().to_owned()).collect()
 }
 
-fn monitored() -> NatsServer {
+fn with_monitor() -> NatsServer {
     NatsServer::start_with("", &["--http_port", "-1"])
 }
 
 #[test]
 fn ten_thousand_interests_are_one_subscription_and_go_with_the_last() {
     let clock = Clock::manual();
-    let (server, bus) = (monitored(), Bus::builder().clock(&clock).build());
+    let (server, bus) = (with_monitor(), Bus::builder().clock(&clock).build());
     let bridge = start(Bridge::builder(&bus).server(server.url()).import("orders.>").import("other.>"));
     let before = subscriptions(&server);
     assert!(!before.iter().any(|subject| subject.starts_with("orders") || subject.starts_with("other")), "{before:?}");
@@ -55,7 +53,7 @@ fn ten_thousand_interests_are_one_subscription_and_go_with_the_last() {
 
 #[test]
 fn a_pinned_rule_keeps_its_subscription() {
-    let (server, bus) = (monitored(), bus());
+    let (server, bus) = (with_monitor(), bus());
     let _bridge = start(Bridge::builder(&bus).server(server.url()).import(Rule::new("pinned.>").unwrap().pinned()));
     assert!(subscriptions(&server).contains("pinned.>"));
 }
@@ -94,7 +92,7 @@ fn inboxes_cross_only_where_they_are_named() {
     let bridge = start(Bridge::builder(&bus).server(server.url()).export(">").import(">"));
     let client = bus.connect();
     let here = client.subscribe("_INBOX.>").unwrap();
-    let _answering = client.subscribe_fn("q", |question| question.respond("a").unwrap()).unwrap();
+    let _answering = client.subscribe_fn("q", |question| drop(question.respond("a"))).unwrap();
     client.request("q", "").unwrap();
     assert_eq!(client.publish("_INBOX.by.hand", "").unwrap(), 1, "it stays here");
     bridge.flush(PATIENCE).wait().unwrap();
@@ -129,7 +127,6 @@ fn a_message_of_a_queue_group_is_handled_once_and_at_home_if_it_can_be() {
     let far = there.texts().len();
     wait_until("the rest is here", || here.len() == 400 - far);
     assert!(far > 20 && far < 180, "{far} of 200");
-    assert!(here.try_iter_len() == 400 - far);
     // Without a member here, the one there takes it.
     drop(here);
     for n in 0..50 {
@@ -149,7 +146,7 @@ fn processes_share_the_requests_of_a_queue_group() {
     let bridges: Vec<_> = buses.iter().map(|bus| Bridge::builder(bus).server(server.url()).serve(rule())).collect();
     let serving: Vec<_> = buses
         .iter()
-        .map(|bus| bus.connect().subscribe_fn("svc.echo", |question| question.respond("!").unwrap()).unwrap())
+        .map(|bus| bus.connect().subscribe_fn("svc.echo", |question| drop(question.respond("!"))).unwrap())
         .collect();
     let bridges: Vec<_> = bridges.into_iter().map(start).collect();
     for _ in 0..100 {

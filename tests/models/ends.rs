@@ -1,7 +1,7 @@
 //! Ends against publishing: last drop, close, drain, and members that leave.
 
-use crate::{assert_settled, bus, model, numbered, owned};
-use postroom::{CloseReason, Overflow, SubscribeError, SubscribeOptions};
+use crate::{assert_in_order, assert_settled, bus, model, numbered, owned};
+use postroom::{CloseReason, Overflow, SubscribeError, SubscribeOptions, Subscriber};
 use shuttle::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
@@ -257,6 +257,38 @@ fn a_member_leaves_its_group() {
             assert_settled(&bus);
             assert!(bus.stats().ledger.matched <= 4);
             assert_eq!(bus.stats().matcher.entries, 0);
+        });
+    }
+}
+
+// Goal: a member that comes last gets what others leave to it, and nothing is lost or given twice while they come and go (Q1, Q6). Method: the
+// only other member leaves, or comes, while a thread publishes; both keep what they got.
+#[test]
+fn a_fallback_member_stands_in() {
+    for comes in [false, true] {
+        model(2_500, move || {
+            let bus = bus();
+            let client = bus.connect();
+            let member = |pattern, options| client.subscribe_with(pattern, options).unwrap();
+            let usual = SubscribeOptions::new().queue("workers");
+            let last = member("*", usual.clone().fallback());
+            let before = (!comes).then(|| member("a", usual.clone()));
+            let publishing = {
+                let client = bus.connect();
+                thread::spawn(move || {
+                    (0..4).for_each(|n| assert_eq!(client.publish("a", numbered(0, n)), Ok(1)));
+                })
+            };
+            let other = before.inspect(Subscriber::unsubscribe).unwrap_or_else(|| member("a", usual));
+            let had = last.len();
+            assert_eq!(bus.connect().publish("a", numbered(1, 0)), Ok(1));
+            assert!(comes || last.len() > had, "the other had left");
+            publishing.join().unwrap();
+            assert_eq!(last.len() + other.len(), 5);
+            assert!(!comes || other.len() >= 1, "the last of these came when it was there");
+            let received: Vec<_> = last.try_iter().collect();
+            assert_in_order(&received);
+            assert_settled(&bus);
         });
     }
 }

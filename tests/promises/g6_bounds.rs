@@ -144,6 +144,7 @@ fn capacities_and_names_are_checked_when_they_are_asked_for() {
     for name in ["", "a b", "a\t", "\r", "\n"] {
         assert_eq!(refused(SubscribeOptions::new().queue(name)), SubscribeError::InvalidQueue { name: name.into() });
     }
+    assert_eq!(refused(SubscribeOptions::new().fallback()), SubscribeError::FallbackWithoutQueue);
     let (tx, _rx) = crossbeam_channel::bounded(1);
     let oldest = SubscribeOptions::new().overflow(Overflow::DropOldest);
     assert_eq!(

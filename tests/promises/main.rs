@@ -18,4 +18,5 @@ mod g6_memory;
 mod g7_determinism;
 mod g9_panics;
 mod interest;
+mod observe;
 mod sinks;

@@ -160,3 +160,227 @@ fn s5_queue_names_are_plain_text<S: System>() {
         assert_eq!(counts(&members).iter().sum::<usize>(), 1, "{queue}");
     }
 }
+
+/// Members that come last, which a client of a server can't be: only on a bus.
+mod fallback {
+    use super::assert_even;
+    use postroom::{
+        Bus, Client, ConnectOptions, DropReason, Event, Overflow, Permissions, SubscribeOptions, Subscriber,
+    };
+    use std::time::Duration;
+
+    fn bus() -> Bus {
+        Bus::builder().seed(5).build()
+    }
+
+    fn member() -> SubscribeOptions {
+        SubscribeOptions::new().queue("g")
+    }
+
+    fn last(client: &Client, pattern: &str) -> Subscriber {
+        client.subscribe_with(pattern, member().fallback()).unwrap()
+    }
+
+    fn assert_settled(bus: &Bus) {
+        let stats = bus.stats();
+        assert!(stats.ledger.balances(), "{stats:?}");
+        assert_eq!(stats.routed, stats.ledger.matched);
+    }
+
+    fn taken(members: &[Subscriber]) -> Vec<usize> {
+        members.iter().map(|member| member.try_iter().count()).collect()
+    }
+
+    #[test]
+    fn q6_it_gets_nothing_while_another_member_is_there() {
+        let bus = bus();
+        let client = bus.connect();
+        // Between and around the others, with patterns of their own: one group for this subject (Q2).
+        let one = last(&client, "foo.bar");
+        let first = client.queue_subscribe("foo.*", "g").unwrap();
+        let two = last(&client, "foo.*");
+        let second = client.queue_subscribe("foo.bar", "g").unwrap();
+        let three = last(&client, ">");
+        let third = client.queue_subscribe(">", "g").unwrap();
+        let ordinary = [first, second, third];
+        for _ in 0..1_200 {
+            assert_eq!(client.publish("foo.bar", "").unwrap(), 1);
+        }
+        assert_eq!([one.len(), two.len(), three.len()], [0; 3]);
+        // Evenly, as if there were no others: a start at one of those does not go to whoever comes next.
+        assert_even(&taken(&ordinary), 1_200);
+        // On this subject there are two others only.
+        for _ in 0..300 {
+            client.publish("foo.baz", "").unwrap();
+        }
+        let shares = taken(&ordinary);
+        assert_eq!(shares[1], 0);
+        assert_even(&[shares[0], shares[2]], 300);
+        // Another group does not stand in for this one, nor does a plain subscription.
+        let _others = [client.queue_subscribe("x", "h").unwrap(), client.subscribe("x").unwrap()];
+        drop(ordinary);
+        assert_eq!(client.publish("x", "").unwrap(), 3);
+        assert_eq!(three.len(), 1);
+        assert_settled(&bus);
+    }
+
+    #[test]
+    fn q3_among_themselves_they_are_chosen_evenly() {
+        let bus = bus();
+        let client = bus.connect();
+        let members: Vec<_> = (0..3).map(|_| last(&client, "foo")).collect();
+        for _ in 0..1_500 {
+            assert_eq!(client.publish("foo", "").unwrap(), 1);
+        }
+        assert_even(&taken(&members), 1_500);
+        // Also behind one that is there and can't take it.
+        let _refuses = client.subscribe_sink_with("foo", member(), |_, _| false).unwrap();
+        for _ in 0..1_500 {
+            assert_eq!(client.publish("foo", "").unwrap(), 1);
+        }
+        assert_even(&taken(&members), 1_500);
+        assert_settled(&bus);
+    }
+
+    #[test]
+    fn q6_it_gets_what_no_other_member_can_take() {
+        let bus = bus();
+        let silent = bus.connect_with(ConnectOptions::new().no_echo());
+        let deny = Permissions::new().deny_subscribe("foo.secret".parse().unwrap());
+        let ruled = bus.connect_with(ConnectOptions::new().permissions(deny));
+        let client = bus.connect();
+        let gone = client.queue_subscribe("foo.*", "g").unwrap();
+        let limited = client.queue_subscribe("foo.*", "g").unwrap();
+        let own = silent.queue_subscribe("foo.*", "g").unwrap();
+        let withheld = ruled.queue_subscribe("foo.*", "g").unwrap();
+        let _refuses = client.subscribe_sink_with("foo.*", member(), |_, _| false).unwrap();
+        let (into, from) = crossbeam_channel::bounded(1);
+        let _dead = client.subscribe_channel_with("foo.*", into, member()).unwrap();
+        let elsewhere = last(&client, "foo.*");
+        gone.unsubscribe();
+        limited.unsubscribe_after(5);
+        drop(from);
+        for n in 0..20 {
+            assert_eq!(silent.publish("foo.secret", n.to_string()).unwrap(), 1);
+        }
+        assert_eq!((limited.len(), elsewhere.try_iter().count()), (5, 15));
+        assert_eq!((own.len(), withheld.len()), (0, 0));
+        assert_eq!(client.publish("foo.open", "").unwrap(), 1);
+        assert_eq!((own.len() + withheld.len(), elsewhere.len()), (1, 0));
+        assert_settled(&bus);
+    }
+
+    #[test]
+    fn c25_it_does_not_get_back_what_its_own_connection_brought() {
+        let bus = bus();
+        let link = bus.connect_with(ConnectOptions::new().no_echo());
+        let (own, other) = (last(&link, "foo"), last(&bus.connect(), "foo"));
+        for _ in 0..50 {
+            assert_eq!(link.publish("foo", "").unwrap(), 1);
+        }
+        assert_eq!((own.len(), other.len()), (0, 50));
+        other.unsubscribe();
+        assert_eq!(link.publish("foo", "").unwrap(), 0);
+        assert_settled(&bus);
+    }
+
+    /// A leaf node leaves it to a slow local member too: that one has taken the message, be it that it is lost with it.
+    #[test]
+    fn q6_who_is_full_is_there_and_its_policy_decides() {
+        for policy in
+            [Overflow::DropNewest, Overflow::DropOldest, Overflow::Close, Overflow::Block(Duration::from_millis(1))]
+        {
+            let bus = bus();
+            let client = bus.connect();
+            let slow = client.subscribe_with("foo", member().capacity(2).overflow(policy)).unwrap();
+            let also = client.subscribe_with("foo", member().capacity(2).overflow(policy)).unwrap();
+            let elsewhere = last(&client, "foo");
+            for n in 0..4 {
+                assert_eq!(
+                    client.publish("foo", n.to_string()).unwrap(),
+                    1,
+                    "who has room comes before who has none (Q4)"
+                );
+            }
+            let accepted = client.publish("foo", "4").unwrap();
+            assert_eq!(accepted, usize::from(policy == Overflow::DropOldest), "{policy:?}");
+            assert_eq!(elsewhere.len(), 0);
+            let lost = |reason| slow.stats().dropped.of(reason) + also.stats().dropped.of(reason);
+            let reason = match policy {
+                Overflow::DropNewest => DropReason::QueueFull,
+                Overflow::DropOldest => DropReason::Oldest,
+                Overflow::Close => DropReason::SlowConsumer,
+                _ => DropReason::BlockTimeout,
+            };
+            assert_eq!(lost(reason), 1, "{policy:?}");
+            // When the members are closed by it, they are not there any more.
+            if policy == Overflow::Close {
+                assert_eq!([5, 6].map(|n| client.publish("foo", n.to_string()).unwrap()), [0, 1]);
+                assert_eq!(elsewhere.len(), 1);
+            }
+            assert_settled(&bus);
+        }
+    }
+
+    #[test]
+    fn q4_of_several_that_are_full_the_first_decides() {
+        let bus = bus();
+        let client = bus.connect();
+        let narrow = [(); 2].map(|()| client.subscribe_with("foo", member().fallback().capacity(3)).unwrap());
+        assert_eq!((0..8).map(|_| client.publish("foo", "").unwrap()).sum::<usize>(), 6);
+        let lost = |member: &Subscriber| member.stats().dropped.of(DropReason::QueueFull);
+        assert_eq!(narrow.iter().map(lost).sum::<u64>(), 2);
+        assert_settled(&bus);
+    }
+
+    #[test]
+    fn r2_d8_it_answers_and_drains_as_any_member() {
+        let bus = bus();
+        let (client, events) = (bus.connect(), bus.events());
+        let serves = bus.connect();
+        let answer = |text: &'static str| move |question: postroom::Message| drop(question.respond(text));
+        let elsewhere = serves.subscribe_fn_with("svc", member().fallback(), answer("elsewhere")).unwrap();
+        assert_eq!(client.request("svc", "").unwrap().payload(), b"elsewhere");
+        let here = serves.subscribe_fn_with("svc", member(), answer("here")).unwrap();
+        for _ in 0..20 {
+            assert_eq!(client.request("svc", "").unwrap().payload(), b"here");
+        }
+        here.drain().wait();
+        assert_eq!(client.request("svc", "").unwrap().payload(), b"elsewhere");
+        assert_eq!((elsewhere.stats().delivered, here.stats().delivered), (2, 20));
+        elsewhere.drain().wait();
+        assert!(client.request("svc", "").unwrap_err().is_no_responders());
+        let refuses = serves.subscribe_sink_with("svc", member().fallback(), |_, _| false).unwrap();
+        assert!(client.request("svc", "").unwrap_err().is_no_responders());
+        assert_eq!(refuses.stats().matched, 0);
+        let queue = last(&serves, "svc");
+        client.publish("svc", "").unwrap();
+        let draining = serves.drain();
+        assert_eq!((client.publish("svc", "").unwrap(), queue.len()), (0, 1), "what is queued stays");
+        assert!(queue.recv().is_ok());
+        draining.wait();
+        assert!(std::iter::from_fn(|| events.try_next()).all(|event| matches!(event, Event::ClientClosed { .. })));
+        assert_settled(&bus);
+    }
+
+    /// What a prepared publisher, a task and a thread do is the same.
+    #[test]
+    fn q6_prepared_and_async_publishers_choose_likewise() {
+        let bus = bus();
+        let client = bus.connect();
+        let elsewhere = last(&client, "foo");
+        let prepared = client.publisher("foo").unwrap();
+        let publish = |n: usize| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for _ in 0..n {
+                prepared.publish("").unwrap();
+                runtime.block_on(client.publish_async("foo", "")).unwrap();
+            }
+        };
+        publish(5);
+        let here = client.queue_subscribe("*", "g").unwrap();
+        publish(5);
+        assert_eq!((elsewhere.len(), here.len()), (10, 10));
+        assert_settled(&bus);
+    }
+}

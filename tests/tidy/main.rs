@@ -13,13 +13,14 @@ type Rule = fn(&Source) -> Vec<String>;
 
 /// Rooms, and the rooms that each may use beside itself. Downward only; engines do not know each other. A new room needs a
 /// row. `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     // Words.
     ("subject", &[]),
     ("sync", &[]),
     ("limits", &[]),
-    ("message", &["subject"]),
-    ("clock", &["sync"]),
+    ("activity", &["subject", "sync"]),
+    ("message", &["subject", "activity"]),
+    ("clock", &["sync", "activity"]),
     ("rng", &["sync"]),
     // Engines.
     ("matcher", &["subject", "sync", "rng", "limits"]),
@@ -27,16 +28,26 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("protocol", &["subject", "message", "limits"]),
     // Hub.
     ("account", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery"]),
-    ("bus", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery", "account", "client"]),
+    (
+        "bus",
+        &[
+            "subject", "message", "limits", "sync", "clock", "rng", "activity", "matcher", "delivery", "account",
+            "client",
+        ],
+    ),
     // Door.
-    ("client", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery", "account", "bus"]),
+    (
+        "client",
+        &["subject", "message", "limits", "sync", "clock", "rng", "activity", "matcher", "delivery", "account", "bus"],
+    ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
     ("server", &["subject", "message", "limits", "protocol"]),
+    ("testkit", &["subject", "message", "limits"]),
     ("bin", &[]),
 ];
 
 /// Rooms that are in the house only as users are.
-const GUESTS: [&str; 2] = ["server", "bin"];
+const GUESTS: [&str; 3] = ["server", "testkit", "bin"];
 
 fn rooms_use_only_what_lies_below(source: &Source) -> Vec<String> {
     let Some(room) = source.room() else { return Vec::new() };

@@ -1,0 +1,289 @@
+//! What goes on in a bus that keeps account of it: who holds something that was published and is not done with it yet.
+//!
+//! A bus that is [observed](crate::BusBuilder::observer) counts, at any moment, the messages that exist (queued, in a channel of the
+//! user's, in somebody's hands), and the threads, subscribers and timers that the bus gave something to and that have not come back for more.
+//! When there is none of them, nothing that the bus set going is still going on. A bus that is not observed counts nothing.
+
+use crate::subject::{Pattern, Subject};
+use crate::sync::{Mutex, Thread, current, park};
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Counts what a bus has set going and what has not come to an end; see [`Bus::activity`](crate::Bus::activity). Cheap to clone; clones are
+/// the same.
+///
+/// # What counts
+///
+/// | what | from | until |
+/// |---|---|---|
+/// | a message | its publish passes all checks | its last copy is dropped, wherever it lies |
+/// | a callback | its message came | it has returned |
+/// | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
+/// | a subscriber | a future or stream of it gave a task a message | it is asked for the next, or dropped |
+/// | a timer | it fired | who set it has taken notice |
+/// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
+///
+/// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there. What a task does between a
+/// timer that fired, or a request that failed, and its next look at the bus is not seen; hold it by hand if it matters.
+#[derive(Clone, Default)]
+pub struct Activity(Arc<Mutex<Ongoing>>);
+
+#[derive(Default)]
+struct Ongoing {
+    /// By number of the hold.
+    held: Vec<Option<Held>>,
+    free: Vec<u32>,
+    waiting: Vec<Waker>,
+}
+
+/// Somebody or something that an [`Activity`] counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Held {
+    /// A message, by the number that the observer gave it.
+    Message {
+        /// The observer's number.
+        id: u64,
+        /// Where it was published.
+        subject: Subject,
+    },
+    /// A callback that runs.
+    Callback {
+        /// The number of its subscription.
+        subscription: u64,
+        /// Its pattern.
+        pattern: Pattern,
+    },
+    /// A thread that was given something. Its name, or its number where it has none.
+    Thread(String),
+    /// A subscriber that gave something to a task.
+    Subscriber {
+        /// The number of its subscription.
+        subscription: u64,
+        /// Its pattern.
+        pattern: Pattern,
+    },
+    /// A timer that fired; the time that it was set to, on the bus's clock.
+    Timer(Duration),
+    /// A part of a program that said so itself.
+    Part(String),
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Held::Message { id, subject } => write!(f, "message {id} on `{subject}` is queued or in somebody's hands"),
+            Held::Callback { subscription, pattern } => {
+                write!(f, "the callback of subscription {subscription} on `{pattern}` runs")
+            }
+            Held::Thread(name) => write!(f, "thread {name} was given something and has not come back to the bus"),
+            Held::Subscriber { subscription, pattern } => {
+                write!(
+                    f,
+                    "a task took something from subscription {subscription} on `{pattern}` and has not asked again"
+                )
+            }
+            Held::Timer(at) => write!(f, "a timer fired at {at:?} and nobody has taken notice yet"),
+            Held::Part(name) => write!(f, "{name} is busy"),
+        }
+    }
+}
+
+/// As long as it is there, what it stands for counts as going on.
+#[must_use = "what it stands for is over when it is dropped"]
+pub struct Hold {
+    activity: Activity,
+    number: u32,
+}
+
+impl Activity {
+    /// Says that a part of a program is busy, until the hold is dropped.
+    pub fn hold(&self, name: impl Into<String>) -> Hold {
+        self.begin(Held::Part(name.into()))
+    }
+
+    /// Whether nothing goes on.
+    pub fn is_quiet(&self) -> bool {
+        self.0.lock().is_quiet()
+    }
+
+    /// Everything that goes on, in no particular order.
+    pub fn held(&self) -> Vec<Held> {
+        self.0.lock().held.iter().flatten().cloned().collect()
+    }
+
+    /// How much goes on.
+    pub fn len(&self) -> usize {
+        let ongoing = self.0.lock();
+        ongoing.held.len() - ongoing.free.len()
+    }
+
+    /// The same as [`Activity::is_quiet`].
+    pub fn is_empty(&self) -> bool {
+        self.is_quiet()
+    }
+
+    /// Blocks until nothing goes on. This thread is taken to have come back to the bus.
+    pub fn wait_quiet(&self) {
+        come_back();
+        let waker = Waker::from(Arc::new(Unpark(current())));
+        while !self.is_quiet_or(&waker) {
+            park();
+        }
+    }
+
+    /// Ready when nothing goes on; else the waker is woken when that may have changed.
+    pub fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_quiet_or(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether nothing goes on; else leaves the waker, which is woken when nothing does.
+    fn is_quiet_or(&self, waker: &Waker) -> bool {
+        // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
+        let waker = waker.clone();
+        let mut ongoing = self.0.lock();
+        if ongoing.is_quiet() {
+            drop(ongoing);
+            drop(waker);
+            return true;
+        }
+        ongoing.waiting.push(waker);
+        false
+    }
+
+    pub(crate) fn begin(&self, held: Held) -> Hold {
+        let mut ongoing = self.0.lock();
+        let number = match ongoing.free.pop() {
+            Some(number) => {
+                ongoing.held[number as usize] = Some(held);
+                number
+            }
+            None => {
+                ongoing.held.push(Some(held));
+                u32::try_from(ongoing.held.len() - 1).expect("fewer than 2^32 go on at once")
+            }
+        };
+        drop(ongoing);
+        Hold { activity: self.clone(), number }
+    }
+
+    /// Notes that this thread was given something by the bus; see [`come_back`].
+    pub(crate) fn engage_thread(&self) {
+        // `None` once the thread is ending and its storage is gone.
+        let _ = LEASES.try_with(|leases| {
+            if !leases.borrow().iter().any(|hold| hold.activity.is(self)) {
+                let thread = std::thread::current();
+                let name = thread.name().map_or_else(|| format!("{:?}", thread.id()), |name| format!("`{name}`"));
+                let hold = self.begin(Held::Thread(name));
+                leases.borrow_mut().push(hold);
+            }
+        });
+    }
+
+    /// Whether this thread counts as busy.
+    pub(crate) fn has_engaged_thread(&self) -> bool {
+        LEASES.try_with(|leases| leases.borrow().iter().any(|hold| hold.activity.is(self))).unwrap_or(false)
+    }
+
+    fn is(&self, other: &Activity) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Ongoing {
+    fn is_quiet(&self) -> bool {
+        self.held.len() == self.free.len()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut ongoing = self.activity.0.lock();
+        let held = ongoing.held[self.number as usize].take();
+        ongoing.free.push(self.number);
+        let waiting = if ongoing.is_quiet() { std::mem::take(&mut ongoing.waiting) } else { Vec::new() };
+        drop(ongoing);
+        drop(held);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// This thread has come back to the bus: it waits there, or found nothing.
+pub(crate) fn come_back() {
+    // Dropped after the borrow: dropping one may wake somebody.
+    let leases = LEASES.try_with(|leases| std::mem::take(&mut *leases.borrow_mut()));
+    drop(leases);
+}
+
+#[cfg(not(postroom_shuttle))]
+thread_local! {
+    /// Of each bus that has given this thread something since it last came back. Dropped when the thread ends.
+    static LEASES: RefCell<Vec<Hold>> = const { RefCell::new(Vec::new()) };
+}
+
+#[cfg(postroom_shuttle)]
+shuttle::thread_local! {
+    static LEASES: RefCell<Vec<Hold>> = RefCell::new(Vec::new());
+}
+
+struct Unpark(Thread);
+
+impl std::task::Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl fmt::Debug for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.held()).finish()
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hold").field(&self.activity.0.lock().held[self.number as usize]).finish()
+    }
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_is_when_all_holds_are_gone() {
+        let activity = Activity::default();
+        assert!(activity.is_quiet());
+        let (first, second) = (activity.hold("a"), activity.hold("b"));
+        assert_eq!(activity.held(), [Held::Part("a".into()), Held::Part("b".into())]);
+        drop(first);
+        assert!(!activity.is_quiet());
+        let waiting = std::thread::spawn({
+            let activity = activity.clone();
+            move || activity.wait_quiet()
+        });
+        drop(second);
+        waiting.join().unwrap();
+        assert!(activity.is_quiet() && activity.is_empty());
+        // Places are used again.
+        let third = activity.hold("c");
+        assert_eq!((activity.len(), activity.0.lock().held.len()), (1, 2));
+        drop(third);
+    }
+
+    #[test]
+    fn a_thread_counts_until_it_comes_back_or_ends() {
+        let activity = Activity::default();
+        activity.engage_thread();
+        activity.engage_thread();
+        assert_eq!(activity.len(), 1);
+        come_back();
+        assert!(activity.is_quiet());
+        let other = activity.clone();
+        std::thread::spawn(move || other.engage_thread()).join().unwrap();
+        activity.wait_quiet();
+    }
+}

@@ -1,0 +1,32 @@
+//! What a message on an observed bus carries.
+
+use crate::activity::Hold;
+use std::sync::Arc;
+
+/// The observer's number of a message, and what makes the message count as going on while a copy of it is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    id: u64,
+    /// Shared by all copies; `None` if this copy does not count.
+    hold: Option<Arc<Hold>>,
+}
+
+impl Trace {
+    pub(crate) fn new(id: u64, hold: Hold) -> Self {
+        Trace { id, hold: Some(Arc::new(hold)) }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The same number for a copy that does not count.
+    pub(crate) fn untracked(&self) -> Self {
+        Trace { id: self.id, hold: None }
+    }
+
+    /// Whether this copy counts.
+    pub(crate) fn counts(&self) -> bool {
+        self.hold.is_some()
+    }
+}

@@ -1,0 +1,289 @@
+//! An observed bus: what the observer decides is what happens, and the account of what goes on is exact.
+
+use postroom::*;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+/// Decides by subject; writes down what it is told.
+#[derive(Default)]
+struct Book {
+    next: AtomicU64,
+    verdicts: Mutex<HashMap<String, Verdict>>,
+    deliveries: Mutex<HashMap<u64, Delivery>>,
+    log: Mutex<Vec<String>>,
+    held: Mutex<Vec<HeldMessage>>,
+}
+
+impl Book {
+    fn bus(clock: Option<&ManualClock>) -> (Arc<Book>, Bus) {
+        let book = Arc::new(Book::default());
+        let mut builder = Bus::builder().seed(1).observer(book.clone());
+        if let Some(clock) = clock {
+            builder = builder.clock(clock);
+        }
+        (book, builder.build())
+    }
+
+    fn on(&self, subject: &str, verdict: Verdict) {
+        self.verdicts.lock().unwrap().insert(subject.into(), verdict);
+    }
+
+    fn note(&self, line: String) {
+        self.log.lock().unwrap().push(line);
+    }
+
+    fn log(&self) -> Vec<String> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    fn id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Observer for Book {
+    fn publish(&self, publish: &Publish<'_>) -> Verdict {
+        let subject = publish.message.subject().to_string();
+        let verdict = self.verdicts.lock().unwrap().get(&subject).cloned();
+        match verdict {
+            Some(Verdict::Route { times, .. }) => Verdict::Route { id: self.id(), times },
+            None => Verdict::Route { id: self.id(), times: 1 },
+            Some(verdict) => verdict,
+        }
+    }
+
+    fn routed(&self, id: u64, accepted: &[u64]) {
+        self.note(format!("{id} to {accepted:?}"));
+    }
+
+    fn deliver(&self, _: u64, to: &SubscriptionInfo) -> Delivery {
+        self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(Delivery::Pass)
+    }
+
+    fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+        self.note(format!("{id} lost by {}: {reason:?}", by.pattern));
+    }
+
+    fn hold(&self, held: HeldMessage) {
+        self.held.lock().unwrap().push(held);
+    }
+
+    fn subscribed(&self, subscription: &SubscriptionInfo) {
+        self.note(format!("+{}", subscription.pattern));
+    }
+
+    fn ended(&self, subscription: &SubscriptionInfo, reason: CloseReason) {
+        self.note(format!("-{} {reason:?}", subscription.pattern));
+    }
+}
+
+#[test]
+fn verdicts_are_carried_out() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect();
+    let all = client.subscribe("*").unwrap();
+    book.on("twice", Verdict::Route { id: 0, times: 2 });
+    book.on("held", Verdict::Hold);
+    book.on("lost", Verdict::Swallow);
+    book.on("nobody", Verdict::Unmatched);
+    book.on("denied", Verdict::Deny);
+    book.on("large", Verdict::TooLarge { max: 3 });
+    book.on("closed", Verdict::Closed);
+
+    assert_eq!(client.publish("plain", "x"), Ok(1));
+    assert_eq!(client.publish("twice", "x"), Ok(2));
+    assert_eq!(client.publish("held", "x"), Ok(1), "it seems to have got there");
+    assert_eq!(client.publish("lost", "x"), Ok(1), "it seems to have got there");
+    assert_eq!(client.publish("nobody", "x"), Ok(0));
+    assert!(client.request("nobody", "x").unwrap_err().is_no_responders());
+    assert!(matches!(client.publish("denied", "x"), Err(PublishError::PermissionDenied { .. })));
+    assert_eq!(client.publish("large", "1234"), Err(PublishError::MaxPayloadExceeded { size: 4, max: 3 }));
+    assert_eq!(client.publish("closed", "x"), Err(PublishError::Closed));
+
+    let got: Vec<_> = all.try_iter().map(|message| message.subject().to_string()).collect();
+    assert_eq!(got, ["plain", "twice", "twice"]);
+    let held = book.held.lock().unwrap().pop().unwrap();
+    assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
+    assert_eq!(held.release(77), 1);
+    assert_eq!(all.try_recv().unwrap().subject(), "held");
+    assert!(book.log().contains(&format!("77 to [{}]", all.id())));
+    assert!(bus.stats().ledger.balances());
+}
+
+#[test]
+fn a_swallowed_request_is_no_request_without_responders() {
+    let clock = Clock::manual();
+    let (book, bus) = Book::bus(Some(&clock));
+    let client = bus.connect();
+    let _service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
+    assert_eq!(client.request("ask", "").unwrap().payload(), b"42");
+    book.on("ask", Verdict::Swallow);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| client.request("ask", ""));
+        clock.wait_for_timers(1);
+        clock.advance(Duration::from_secs(3600));
+        assert!(matches!(asking.join().unwrap(), Err(RequestError::Timeout { .. })));
+    });
+}
+
+#[test]
+fn copies_are_hidden_and_lost_by_subscription() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect();
+    let (first, second) = (client.subscribe("a").unwrap(), client.subscribe("a").unwrap());
+    let members = [client.queue_subscribe("q", "g").unwrap(), client.queue_subscribe("q", "g").unwrap()];
+    book.deliveries.lock().unwrap().extend([
+        (first.id(), Delivery::Hide),
+        (second.id(), Delivery::Lose),
+        (members[0].id(), Delivery::Hide),
+    ]);
+    assert_eq!(client.publish("a", ""), Ok(1), "the lost one seems to have been accepted");
+    assert_eq!((first.len(), second.len()), (0, 0));
+    assert_eq!(first.stats().matched, 0);
+    assert_eq!((second.stats().matched, second.stats().dropped.of(DropReason::Fault)), (1, 1));
+    for _ in 0..20 {
+        assert_eq!(client.publish("q", ""), Ok(1));
+    }
+    assert_eq!((members[0].len(), members[1].len()), (0, 20));
+    let ledger = bus.stats().ledger;
+    assert!(ledger.balances() && ledger.dropped.total() == 1, "{ledger:?}");
+}
+
+#[test]
+fn losses_are_told_with_their_reasons() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect();
+    let options = |overflow| SubscribeOptions::new().capacity(1).overflow(overflow);
+    let newest = client.subscribe_with("n", options(Overflow::DropNewest)).unwrap();
+    let oldest = client.subscribe_with("o", options(Overflow::DropOldest)).unwrap();
+    for subject in ["n", "n", "o", "o"] {
+        client.publish(subject, "").unwrap();
+    }
+    drop((newest, oldest));
+    let log = book.log();
+    for line in [
+        "1 lost by n: QueueFull",
+        "2 lost by o: Oldest",
+        "0 lost by n: Discarded",
+        "3 lost by o: Discarded",
+        "+n",
+        "-n Unsubscribed",
+    ] {
+        assert!(log.iter().any(|known| known == line), "{line} is not in {log:#?}");
+    }
+}
+
+#[test]
+fn what_goes_on_is_counted_from_publish_to_the_last_copy() {
+    let (_book, bus) = Book::bus(None);
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let activity = bus.activity().unwrap();
+    let (app, seen) = (client.subscribe("a").unwrap(), test.subscribe("a").unwrap());
+    assert!(activity.is_quiet());
+
+    client.publish("a", "x").unwrap();
+    assert!(matches!(&activity.held()[..], [Held::Message { id: 0, subject }] if subject == "a"));
+    let message = app.try_recv().unwrap();
+    let copy = message.clone();
+    drop(message);
+    assert_eq!(activity.len(), 2, "the copy, and this thread: {activity:?}");
+    drop(copy);
+    assert!(matches!(&activity.held()[..], [Held::Thread(_)]));
+    assert_eq!(app.try_recv().unwrap_err(), TryRecvError::Empty);
+    assert!(activity.is_quiet(), "{activity:?}");
+    let kept = seen.try_recv().unwrap();
+    assert!(activity.is_quiet(), "the test's own is not counted: {activity:?}");
+    assert_eq!(kept.payload(), b"x");
+    drop(app);
+    client.publish("a", "y").unwrap();
+    assert!(activity.is_quiet(), "nor what it has queued: {activity:?}");
+}
+
+#[test]
+fn a_thread_that_works_on_a_message_it_has_dropped_is_waited_for() {
+    let (_book, bus) = Book::bus(None);
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let (jobs, results) = (client.subscribe("jobs").unwrap(), test.subscribe("results").unwrap());
+    let (go, wait) = mpsc::channel::<()>();
+    let (began, begins) = mpsc::channel::<()>();
+    let worker = std::thread::spawn(move || {
+        for job in &jobs {
+            let number: u64 = job.payload_str().unwrap().parse().unwrap();
+            drop(job);
+            began.send(()).unwrap();
+            wait.recv().unwrap();
+            client.publish("results", (number * 2).to_string()).unwrap();
+        }
+    });
+    test.publish("jobs", "21").unwrap();
+    begins.recv().unwrap();
+    let held = bus.activity().unwrap().held();
+    assert!(matches!(&held[..], [Held::Thread(_)]), "{held:?}");
+    assert!(results.is_empty());
+    go.send(()).unwrap();
+    bus.activity().unwrap().wait_quiet();
+    assert_eq!(results.try_recv().unwrap().payload(), b"42");
+    bus.close();
+    worker.join().unwrap();
+}
+
+#[test]
+fn callbacks_tasks_and_timers_are_counted() {
+    let clock = Clock::manual();
+    let (_book, bus) = Book::bus(Some(&clock));
+    let client = bus.connect();
+    let activity = bus.activity().unwrap().clone();
+    let inside = activity.clone();
+    let _callback = client
+        .subscribe_fn("call", move |message| {
+            drop(message);
+            assert!(matches!(&inside.held()[..], [Held::Callback { .. }]), "{inside:?}");
+        })
+        .unwrap();
+    client.publish("call", "").unwrap();
+    assert_eq!(bus.stats().panics, 0);
+    assert!(activity.is_quiet());
+
+    let queue = client.subscribe("task").unwrap();
+    client.publish("task", "").unwrap();
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let poll = |cx: &mut std::task::Context<'_>| std::pin::pin!(queue.recv_async()).poll(cx);
+    drop(poll(&mut cx));
+    assert!(matches!(&activity.held()[..], [Held::Subscriber { .. }]), "{activity:?}");
+    assert!(poll(&mut cx).is_pending());
+    assert!(activity.is_quiet());
+
+    let mut sleep = std::pin::pin!(bus.sleep(Duration::from_secs(1)));
+    assert!(sleep.as_mut().poll(&mut cx).is_pending());
+    assert!(activity.is_quiet(), "what is to come does not go on");
+    clock.advance(Duration::from_secs(1));
+    assert!(matches!(&activity.held()[..], [Held::Timer(at)] if at.as_secs() == 1), "{activity:?}");
+    assert!(sleep.as_mut().poll(&mut cx).is_ready());
+    assert!(activity.is_quiet());
+}
+
+#[test]
+fn a_thread_whose_time_was_up_is_waited_for() {
+    let clock = Clock::manual();
+    let (_book, bus) = Book::bus(Some(&clock));
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let ticks = test.subscribe("ticks").unwrap();
+    let quiet = client.subscribe("quiet").unwrap();
+    let ticking = std::thread::spawn(move || {
+        while quiet.recv_timeout(Duration::from_secs(1)).is_err_and(|error| error == RecvTimeoutError::Timeout) {
+            client.publish("ticks", "").unwrap();
+        }
+    });
+    for hour in 1..=3 {
+        for _ in 0..60 {
+            clock.wait_for_timers(1);
+            clock.advance(Duration::from_secs(1));
+            bus.activity().unwrap().wait_quiet();
+        }
+        assert_eq!(ticks.len(), hour * 60);
+    }
+    bus.close();
+    ticking.join().unwrap();
+}
