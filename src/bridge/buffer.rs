@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 
+/// Messages that may wait to be dropped, however small the buffer is.
+const GRAVES_MIN: usize = 4_096;
+
 /// What waits in a buffer.
 pub(super) trait Item {
     /// Its subject on the side it came from.
@@ -59,6 +62,7 @@ struct Inner<T> {
     bytes: usize,
     /// Messages that were pushed out, to be dropped where no lock is held.
     graves: Vec<T>,
+    grave_bytes: usize,
     taken: u64,
     delivered: u64,
     in_flight: u64,
@@ -77,6 +81,7 @@ impl<T: Item> Buffer<T> {
             messages: 0,
             bytes: 0,
             graves: Vec::new(),
+            grave_bytes: 0,
             taken: 0,
             delivered: 0,
             in_flight: 0,
@@ -101,11 +106,16 @@ impl<T: Item> Buffer<T> {
             inner.messages < self.bounds.messages && inner.bytes.saturating_add(size) <= self.bounds.bytes
         };
         if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
-            // What is pushed out has to wait for its end, too: no more of it than may be queued.
-            while !fits(&inner) && inner.graves.len() < self.bounds.messages {
+            // What is pushed out has to wait for its end, too, and is bounded as well: beyond that, the new one goes.
+            while !fits(&inner)
+                && inner.graves.len() < self.bounds.messages.max(GRAVES_MIN)
+                && inner.grave_bytes < self.bounds.bytes
+            {
                 let Some(oldest) = inner.pop_oldest() else { break };
                 self.lose(&mut inner, oldest.subject(), oldest.size(), LossReason::Oldest);
+                inner.grave_bytes += oldest.size();
                 inner.graves.push(oldest);
+                self.attention.notify_one();
             }
         }
         if !fits(&inner) {
@@ -282,6 +292,7 @@ impl<T: Item> Buffer<T> {
     pub(super) fn attend_now(&self, hub: &Hub) {
         let mut inner = self.inner.lock();
         let graves = std::mem::take(&mut inner.graves);
+        inner.grave_bytes = 0;
         let mut news = Vec::new();
         inner.episodes.retain_mut(|(episode, announced)| {
             let ended = episode.lock().ended;

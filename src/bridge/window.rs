@@ -9,6 +9,9 @@ use super::core::{Core, Out};
 use super::stats::LossReason;
 use std::collections::VecDeque;
 
+/// Messages between two marks, at least, unless the window is small.
+const MARK_EVERY: u64 = 64;
+
 /// How the server is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
@@ -58,9 +61,10 @@ impl Window {
         self.sent.0 < self.max.0 && self.sent.1 < self.max.1
     }
 
-    /// Whether it is time for a mark: an eighth of the window is sent without one.
+    /// Whether it is time for a mark: when none is on its way, after a few messages; else an eighth of the window is sent without one.
     pub(super) fn is_markable(&self) -> bool {
-        self.unmarked.messages * 8 >= self.max.0 || self.unmarked.bytes * 8 >= self.max.1
+        let few = self.marked.is_empty() && self.unmarked.messages >= MARK_EVERY;
+        few || self.unmarked.messages * 8 >= self.max.0 || self.unmarked.bytes * 8 >= self.max.1
     }
 
     pub(super) fn has_unmarked(&self) -> bool {

@@ -23,6 +23,8 @@ pub(crate) struct Remote {
 pub(crate) struct RemoteSubscriber {
     handle: tokio::runtime::Handle,
     subscriber: async_nats::Subscriber,
+    client: async_nats::Client,
+    is_gone: bool,
 }
 
 impl Remote {
@@ -36,10 +38,14 @@ impl Remote {
         Remote { runtime, client }
     }
 
-    /// Waits until the server has worked through all that was sent.
+    /// Waits until the server has worked through all that was sent, and what it had sent before is here.
     pub(crate) fn flush(&self) {
-        // The 503 is the answer of the server itself.
-        self.block_on(self.client.request("nobody.is.there", "".into())).unwrap_err();
+        let inbox = self.client.new_inbox();
+        self.block_on(async {
+            let mut back = self.client.subscribe(inbox.clone()).await.unwrap();
+            self.client.publish(inbox, "".into()).await.unwrap();
+            back.next().await.unwrap();
+        });
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
@@ -49,14 +55,19 @@ impl Remote {
     pub(crate) fn subscribe(&self, pattern: &str) -> RemoteSubscriber {
         let subscriber = self.block_on(self.client.subscribe(pattern.to_owned())).unwrap();
         self.flush();
-        RemoteSubscriber { handle: self.runtime.handle().clone(), subscriber }
+        self.subscriber(subscriber)
     }
 
     pub(crate) fn queue_subscribe(&self, pattern: &str, queue: &str) -> RemoteSubscriber {
         let subscribing = self.client.queue_subscribe(pattern.to_owned(), queue.to_owned());
         let subscriber = self.block_on(subscribing).unwrap();
         self.flush();
-        RemoteSubscriber { handle: self.runtime.handle().clone(), subscriber }
+        self.subscriber(subscriber)
+    }
+
+    fn subscriber(&self, subscriber: async_nats::Subscriber) -> RemoteSubscriber {
+        let (handle, client) = (self.runtime.handle().clone(), self.client.clone());
+        RemoteSubscriber { handle, subscriber, client, is_gone: false }
     }
 
     pub(crate) fn publish(&self, subject: &str, payload: &str) {
@@ -99,6 +110,18 @@ impl RemoteSubscriber {
             }
         };
         self.handle.block_on(next)
+    }
+
+    /// What has come already, when the server is gone: the connection is read to its end.
+    pub(crate) fn next_before_the_end(&mut self) -> Option<async_nats::Message> {
+        if !self.is_gone {
+            let connection = self.client.clone();
+            wait_until("the client sees that the server is gone", || {
+                connection.connection_state() != async_nats::connection::State::Connected
+            });
+            self.is_gone = true;
+        }
+        self.try_next()
     }
 
     pub(crate) fn texts(&mut self) -> Vec<String> {

@@ -163,7 +163,7 @@ fn what_can_not_be_built_is_refused_with_the_reason() {
     let bus = bus();
     let builder = || Bridge::builder(&bus).server("nats://127.0.0.1:1");
     assert!(matches!(Bridge::builder(&bus).start(), Err(StartError::NoServer)));
-    assert!(matches!(builder().server("nats://").start(), Err(StartError::InvalidUrl { .. })));
+    assert!(matches!(builder().server("no address").start(), Err(StartError::InvalidUrl { .. })));
     let wrong = builder().export("a").import("a..b").start();
     assert!(matches!(
         wrong,
