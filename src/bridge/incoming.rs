@@ -109,7 +109,7 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
 /// Passes answers on to who asked on the bus, until the connection is gone.
 pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
-        // What JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
+        // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
         let token =
             message.subject.strip_prefix(line.root()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
         if !line.heard(token) && !answer(&line.core, token, &message) {

@@ -15,8 +15,8 @@ use std::str::FromStr;
 /// Payloads from here on share the memory that they were read into; smaller ones are copied, so as not to keep all of it.
 const SHARED_MIN: usize = 2_048;
 
-/// What carries the status of an answer to the server's side: the client library writes no status line. Clients in Go, Python and C take
-/// these headers for one.
+/// What carries the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7). Clients in Go,
+/// Python and C take these headers for one.
 const STATUS: &str = "Status";
 const DESCRIPTION: &str = "Description";
 
@@ -116,8 +116,8 @@ fn wire_len(headers: &async_nats::HeaderMap) -> usize {
     "NATS/1.0\r\n\r\n".len() + lines.map(len).sum::<usize>()
 }
 
-/// The header block of a message from the server; `None` if it has none. Headers of the same name stand together: see
-/// [`HeaderMap`](crate::HeaderMap). One that was delivered under another name, as JetStream does, says under which.
+/// The header block of a message from the server; `None` if it has none. DIFFERENCE: headers of the same name stand together, and the
+/// client library keeps no order of names. One that was delivered under another name, as JetStream does, says under which.
 pub(super) fn block(message: &async_nats::Message, is_answer: bool, renamed: Option<&str>) -> Option<Bytes> {
     let none = async_nats::HeaderMap::new();
     let headers = message.headers.as_ref().unwrap_or(&none);

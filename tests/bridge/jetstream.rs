@@ -5,14 +5,35 @@ use crate::support::nats_server::{self, NatsServer};
 use postroom::bridge::Bridge;
 use postroom::{Client, HeaderMap};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A server with JetStream, in a folder of its own.
-fn server() -> NatsServer {
+struct Server {
+    server: Option<NatsServer>,
+    folder: PathBuf,
+}
+
+fn server() -> Server {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("jetstream-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let folder = nats_server::target().join(name);
-    NatsServer::start(&format!("jetstream {{ store_dir: {:?} }}", folder.display().to_string()))
+    let config = format!("jetstream {{ store_dir: {:?} }}", folder.display().to_string());
+    Server { server: Some(NatsServer::start(&config)), folder }
+}
+
+impl Server {
+    fn url(&self) -> String {
+        self.server.as_ref().expect("until the end").url()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.server = None;
+        // What can't be taken away is in the target directory anyhow.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 fn api(client: &Client, subject: &str, request: &Value) -> Value {
