@@ -129,7 +129,7 @@ impl BridgeBuilder {
     }
 
     /// Messages and bytes that are sent, at most, before the server has confirmed earlier ones: as many may be lost, or be sent twice, when
-    /// the connection breaks. Default 16,384 and 8 MiB. A message that alone is larger is sent when nothing else is unconfirmed.
+    /// the connection breaks. Default 16,384 and 8 MiB.
     pub fn window(mut self, messages: usize, bytes: usize) -> Self {
         self.window = (messages, bytes);
         self

@@ -33,6 +33,7 @@ pub(super) async fn send(
     let core = &line.core;
     // When what was sent is to be marked, if the window does not ask for it before.
     let mut due: Option<Pin<Box<crate::Sleep>>> = None;
+    let (mut has_room, mut last) = (false, None);
     loop {
         if batch.is_empty() {
             if !line.window(|window| window.has_unmarked()) {
@@ -65,19 +66,21 @@ pub(super) async fn send(
             }
             continue;
         }
-        wait_for_room(line).await?;
+        if !has_room {
+            wait_for_room(line).await?;
+        }
         let Some(Slot::Item(out)) = batch.front() else { continue };
-        let sent = match Wire::new(core, out, line.client.max_payload()) {
+        let sent = match Wire::new(core, out, line.client.max_payload(), &mut last) {
             Ok(wire) => publish(line, wire).await?,
             Err(reason) => Err(reason),
         };
         let Some(Slot::Item(out)) = batch.pop_front() else { continue };
         match sent {
             Ok(()) => {
-                if line.window(|window| {
-                    window.sent(out);
-                    window.is_markable()
-                }) {
+                let (standing, spare) = line.window(|window| window.sent(out));
+                drop(spare);
+                has_room = standing.has_room;
+                if standing.is_markable {
                     line.mark().await?;
                 }
             }

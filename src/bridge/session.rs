@@ -5,7 +5,7 @@ use super::core::{Core, Out, Phase};
 use super::event::BridgeEvent;
 use super::interest::Subscriptions;
 use super::stats::LossReason;
-use super::window::{Ask, Window};
+use super::window::{Ask, Batch, Window};
 use super::{incoming, outgoing};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -142,12 +142,12 @@ async fn drain(line: &Line, subscriptions: &tokio::sync::Mutex<Subscriptions>) -
     line.round_trip().await?;
     subscriptions.lock().await.stop().await;
     let (done, arrived) = oneshot::channel();
-    if core.inbox.barrier(done) {
+    if core.inbox.barrier(Barrier { done, is_told: false }) {
         let _ = arrived.await;
     }
     core.stop_rules();
     let (done, sent) = oneshot::channel();
-    if core.outbox.barrier(done) {
+    if core.outbox.barrier(Barrier { done, is_told: false }) {
         let _ = sent.await;
     }
     Ok(())
@@ -241,15 +241,15 @@ impl Line {
     /// Waits until the server has worked through all that was sent before.
     pub(super) async fn round_trip(&self) -> Result<(), Gone> {
         let (done, confirmed) = oneshot::channel();
-        self.window.lock().barrier(Barrier { done, lost_before: 0 });
+        self.window.lock().barrier(Barrier { done, is_told: false });
         self.mark().await?;
         confirmed.await.map(|_| ()).map_err(|_| Gone)
     }
 
     fn confirm(&self, mark: u64) {
         let done = self.window.lock().confirm(mark, &self.core);
-        for Barrier { done, lost_before } in done {
-            let lost = self.core.outbox.lost_total().saturating_sub(lost_before);
+        for Barrier { done, is_told } in done.into_iter().flat_map(Batch::into_barriers) {
+            let lost = if is_told { self.core.outbox.lost_since() } else { 0 };
             // Nobody may wait any more.
             let _ = done.send(if lost == 0 { Ok(()) } else { Err(lost) });
         }

@@ -23,10 +23,18 @@ const DESCRIPTION: &str = "Description";
 /// Where the server says which subject a message is about.
 const SUBJECT: &str = "Nats-Subject";
 
+/// The last subject that was mapped: many messages have that of the one before.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    rule: usize,
+    from: crate::Subject,
+    to: async_nats::Subject,
+}
+
 /// A message as it is handed to the client library.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) subject: String,
+    pub(super) subject: async_nats::Subject,
     pub(super) reply: Option<String>,
     pub(super) headers: Option<async_nats::HeaderMap>,
     pub(super) payload: Bytes,
@@ -36,14 +44,24 @@ impl Wire {
     /// # Errors
     ///
     /// Why it can't be sent.
-    pub(super) fn new(core: &Core, out: &Out, max_payload: usize) -> Result<Self, LossReason> {
+    pub(super) fn new(
+        core: &Core,
+        out: &Out,
+        max_payload: usize,
+        last: &mut Option<Mapped>,
+    ) -> Result<Self, LossReason> {
         let message = &out.message;
         let subject = match &out.to {
-            To::Answer(request) => request.reply.clone(),
-            To::Rule(rule) => {
-                let mapped = core.outgoing.get(*rule).rule.mapping.apply(message.subject().as_str());
-                mapped.ok_or(LossReason::Invalid)?.into_owned()
-            }
+            To::Answer(request) => request.reply.clone().into(),
+            To::Rule(rule) => match last {
+                Some(last) if last.rule == *rule && last.from == *message.subject() => last.to.clone(),
+                _ => {
+                    let mapped = core.outgoing.get(*rule).rule.mapping.apply(message.subject().as_str());
+                    let to: async_nats::Subject = mapped.ok_or(LossReason::Invalid)?.into_owned().into();
+                    *last = Some(Mapped { rule: *rule, from: message.subject().clone(), to: to.clone() });
+                    to
+                }
+            },
         };
         let headers = headers(core, out)?;
         let size = match &headers {
