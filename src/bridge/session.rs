@@ -161,7 +161,8 @@ impl Line {
         let probes = format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id());
         let heard = self.subscribe(format!("{probes}.*")).await?;
         tokio::spawn(incoming::take_probes(self.clone(), heard));
-        self.publish(format!("{probes}.{:x}", self.core.member.number)).await?;
+        let probe = format!("{probes}.{:x}", self.core.member.number);
+        self.publish(probe.clone()).await?;
         let (user, nobody) = (self.own_subject("u"), self.own_subject("n"));
         self.ask(USER_INFO.to_owned(), user).await?;
         self.ask(nobody.clone(), nobody).await?;
@@ -172,6 +173,8 @@ impl Line {
         }
         let mut left = ACQUAINTANCE;
         while left > 0 && self.core.member.has_strangers() {
+            // Once more: in a cluster it takes a moment until the others' interest is known everywhere.
+            self.publish(probe.clone()).await?;
             self.round_trip().await?;
             left -= 1;
         }

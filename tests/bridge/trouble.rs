@@ -373,13 +373,11 @@ fn payloads(log: &str) -> Vec<u64> {
     log.lines().filter_map(payload).collect()
 }
 
-fn kills() -> usize {
-    std::env::var("POSTROOM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
-}
+const KILLS: usize = 50;
 
 #[test]
 fn a_server_killed_under_load_costs_no_order_no_duplicates_and_no_count() {
-    let (arrived, published, bridge) = killed(kills(), false);
+    let (arrived, published, bridge) = killed(KILLS, false);
     let wrong = arrived.windows(2).find(|pair| pair[0] >= pair[1]);
     assert_eq!(wrong, None, "in order, and each once");
     let flow = bridge.stats().outgoing;
@@ -392,7 +390,7 @@ fn a_server_killed_under_load_costs_no_order_no_duplicates_and_no_count() {
 
 #[test]
 fn a_server_killed_under_load_loses_nothing_where_that_was_asked_for() {
-    let (arrived, published, bridge) = killed(kills(), true);
+    let (arrived, published, bridge) = killed(KILLS, true);
     let mut seen = std::collections::BTreeSet::new();
     let mut highest = None;
     for n in &arrived {
