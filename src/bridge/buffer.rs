@@ -204,14 +204,18 @@ impl<T: Item> Buffer<T> {
     /// Puts back what was taken out, in front and in order; it is not in flight any more.
     pub(super) fn put_back(&self, batch: &mut VecDeque<Slot<T>>, repeated: u64) {
         let mut inner = self.inner.lock();
+        let mut returned = 0;
         while let Some(slot) = batch.pop_back() {
             if let Slot::Item(item) = &slot {
                 inner.messages += 1;
                 inner.bytes += item.size();
-                inner.in_flight -= 1;
+                returned += 1;
             }
             inner.slots.push_front(slot);
         }
+        // Those that were refused are back as well, and will be refused again.
+        let refused = returned - inner.settle(returned);
+        inner.lost.take_back(LossReason::Denied, refused);
         inner.repeated += repeated;
         drop(inner);
         self.more.notify_one();
@@ -347,7 +351,7 @@ impl<T: Item> Buffer<T> {
     pub(super) fn lost_since(&self) -> u64 {
         let mut inner = self.inner.lock();
         let total = inner.lost.total();
-        total - std::mem::replace(&mut inner.reported, total)
+        total.saturating_sub(std::mem::replace(&mut inner.reported, total))
     }
 
     pub(super) fn flow(&self) -> Flow {

@@ -158,7 +158,7 @@ impl Line {
     async fn begin(self: &Arc<Self>) -> Result<(), Gone> {
         let own = self.subscribe(format!("{}.*", self.root())).await?;
         tokio::spawn(incoming::take_answers(self.clone(), own));
-        let probes = format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id());
+        let probes = self.probes();
         let heard = self.subscribe(format!("{probes}.*")).await?;
         tokio::spawn(incoming::take_probes(self.clone(), heard));
         let probe = format!("{probes}.{:x}", self.core.member.number);
@@ -198,6 +198,11 @@ impl Line {
                 Way::Unknown | Way::Denied => Ask::Not,
             },
         }
+    }
+
+    /// Where bridges of this bus tell each other that they are there.
+    fn probes(&self) -> String {
+        format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id())
     }
 
     /// What answers to this bridge begin with, on the server's side.
@@ -326,7 +331,7 @@ impl Line {
             }
             return;
         }
-        if !subscribe {
+        if !subscribe && !subject.starts_with(&self.probes()) {
             self.core.outbox.denied(subject);
         }
         self.core.hub.tell(BridgeEvent::Denied { subscribe, subject: subject.to_owned() });
@@ -339,9 +344,10 @@ impl Line {
 
     /// A way of asking is closed. Gives back the mark that has to be asked for in another.
     fn denied(&self, user: bool) -> Option<u64> {
+        // LOCK ORDER: the window before the answers.
+        let mut window = self.window.lock();
         let mut answers = self.answers.lock();
         *(if user { &mut answers.user } else { &mut answers.nobody }) = Way::Denied;
-        let mut window = self.window.lock();
         let current = if user { Ask::User } else { Ask::Nobody };
         if window.ask != current {
             return None;

@@ -15,6 +15,9 @@ use std::str::FromStr;
 /// Payloads from here on share the memory that they were read into; smaller ones are copied, so as not to keep all of it.
 const SHARED_MIN: usize = 2_048;
 
+/// A server closes the connection on a line of more than 4,096 bytes, unless it was told otherwise. This leaves room for the rest of it.
+const SUBJECT_MAX: usize = 3_800;
+
 /// What carries the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7). Clients in Go,
 /// Python and C take these headers for one.
 const STATUS: &str = "Status";
@@ -70,6 +73,9 @@ impl Wire {
         };
         if size > max_payload {
             return Err(LossReason::TooLarge);
+        }
+        if subject.len() > SUBJECT_MAX {
+            return Err(LossReason::Invalid);
         }
         let reply = message.reply().map(|reply| {
             let (reply, subject) = (reply.as_str().to_owned(), message.subject().as_str().to_owned());

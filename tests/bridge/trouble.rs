@@ -149,6 +149,39 @@ fn a_payload_that_is_too_large_is_counted_and_told() {
 }
 
 #[test]
+fn what_is_refused_again_and_again_is_counted_once() {
+    let (mut server, bus) = (Restartable::start(PERMISSIONS), bus());
+    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user("u")).at_least_once();
+    let bridge = start(builder.export("open.>").export("secret.>"));
+    let client = bus.connect();
+    for round in 1..=3_u64 {
+        client.publish("secret.out", "1").unwrap();
+        client.publish("open.out", "2").unwrap();
+        wait_until("it is refused", || bridge.stats().outgoing.lost.of(LossReason::Denied) == round);
+        server.restart();
+        assert!(bridge.connected(PATIENCE).wait());
+        let _ = bridge.flush(PATIENCE).wait();
+        wait_until("all is settled", || {
+            let flow = bridge.stats().outgoing;
+            assert!(flow.balances(), "{flow:?}");
+            (flow.delivered, flow.lost.of(LossReason::Denied)) == (round, round)
+        });
+    }
+}
+
+#[test]
+fn a_subject_that_would_end_the_connection_is_not_sent() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).export(">").at_least_once());
+    let client = bus.connect();
+    client.publish("x".repeat(4_000), "").unwrap();
+    client.publish("y".repeat(3_000), "").unwrap();
+    assert_eq!(bridge.flush(PATIENCE).wait(), Err(FlushError::Lost { count: 1 }));
+    let stats = bridge.stats();
+    assert_eq!((stats.outgoing.delivered, stats.connects), (1, 1));
+}
+
+#[test]
 fn while_the_server_is_away_the_buffer_is_bounded_and_one_episode_is_told() {
     for (overflow, kept, reason) in
         [(Overflow::DropNewest, 0..100, LossReason::QueueFull), (Overflow::DropOldest, 900..1_000, LossReason::Oldest)]
