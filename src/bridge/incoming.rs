@@ -46,7 +46,12 @@ pub(super) async fn pull(
     let core = &line.core;
     let mut batch = Vec::with_capacity(BATCH);
     let add = |batch: &mut Vec<In>, message: async_nats::Message| {
-        if wire::is_for(core, rule, &message) {
+        if let Some(token) = token_of(&line, &message) {
+            // What is for the bridge itself comes by a way of its own; but a 503 by one way only, and by any that fits (R4).
+            if wire::is_no_responders(&message) {
+                take_answer(&line, token, &message);
+            }
+        } else if wire::is_for(core, rule, &message) {
             batch.push(In { rule, message });
         }
     };
@@ -135,11 +140,18 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
 pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
         // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
-        let token =
-            message.subject.strip_prefix(line.root()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
-        if !line.heard(token) && !answer(&line.core, token, &message) {
-            line.core.late_answers.fetch_add(1, Relaxed);
-        }
+        take_answer(&line, token_of(&line, &message).unwrap_or_default(), &message);
+    }
+}
+
+/// The last token of a subject that is below the bridge's own inbox.
+fn token_of<'a>(line: &Line, message: &'a async_nats::Message) -> Option<&'a str> {
+    message.subject.strip_prefix(line.root())?.strip_prefix('.')
+}
+
+fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
+    if !line.heard(token) && !answer(&line.core, token, message) {
+        line.core.late_answers.fetch_add(1, Relaxed);
     }
 }
 
