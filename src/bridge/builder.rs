@@ -253,9 +253,9 @@ impl BridgeBuilder {
         };
         let (publisher, linker) = (core.clone(), core.clone());
         let publish = move || wait::block_on(incoming::publish_all(publisher));
-        let spawned = thread::Builder::new().name("postroom-bridge-in".to_owned()).spawn(publish);
+        let spawned = thread::Builder::new().name("postroom-in".to_owned()).spawn(publish);
         let spawned = spawned
-            .and_then(|_| thread::Builder::new().name("postroom-bridge".to_owned()).spawn(|| link::run(linker, setup)));
+            .and_then(|_| thread::Builder::new().name("postroom-out".to_owned()).spawn(|| link::run(linker, setup)));
         if let Err(error) = spawned {
             core.finish();
             return Err(StartError::Thread(error));

@@ -42,7 +42,7 @@ pub(super) fn usual_delay(attempt: u32) -> Duration {
 
 /// The bridge writes on its own thread, and the library on another, so that neither waits for the other.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(1).thread_name("postroom-bridge-io").enable_all().build()
+    Builder::new_multi_thread().worker_threads(1).thread_name("postroom-io").enable_all().build()
 }
 
 /// Whatever ends the life of a bridge, it is told.

@@ -331,6 +331,14 @@ impl Line {
             }
             return;
         }
+        if subscribe && subject.starts_with(self.root()) {
+            // No answer will ever come.
+            let again = [self.denied(true), self.denied(false)];
+            self.moved.notify_waiters();
+            if let Some(mark) = again.into_iter().flatten().last() {
+                let _ = self.ask_for(mark).await;
+            }
+        }
         if !subscribe && !subject.starts_with(&self.probes()) {
             self.core.outbox.denied(subject);
         }
