@@ -66,6 +66,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `bridge` | `Bridge`: the bus is linked to a real NATS server or cluster |
 //! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
 //! | `testkit` | `testkit`: know when all is quiet, what was sent and what not; move time; break what NATS may break |
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
@@ -95,6 +96,8 @@ mod bus;
 mod client;
 
 // GUESTS: each a feature, each only through the door.
+#[cfg(feature = "bridge")]
+pub mod bridge;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "testkit")]
@@ -109,6 +112,8 @@ struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use activity::{Activity, Held, Hold};
+#[cfg(feature = "bridge")]
+pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Connected, Delivery, Denied, Event,
     Events, HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,

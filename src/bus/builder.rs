@@ -130,6 +130,7 @@ impl BusBuilder {
             watches: Watches::default(),
             clock,
             seed,
+            id: rng::entropy(),
             luck: Mutex::new(Rng::new(seed, u64::MAX)),
             usual: Arc::new(usual),
             boundless: Arc::new(boundless),

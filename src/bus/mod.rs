@@ -92,6 +92,7 @@ pub(crate) struct Shared {
     watches: Watches,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
+    id: u64,
     /// What [`Bus::random`] draws from.
     luck: Mutex<Rng>,
     /// The bounds of a subscription that asks for none of its own.
@@ -172,6 +173,12 @@ impl Bus {
     /// The clock it was built with.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// A number that tells this bus from all others, in this process and elsewhere: 64 random bits, drawn when it was built, whatever its
+    /// seed. Nothing that the bus does depends on it.
+    pub fn id(&self) -> u64 {
+        self.shared.id
     }
 
     /// 64 random bits that follow from the bus's seed, if it was given one, and from how often this was called before (G7): for parts

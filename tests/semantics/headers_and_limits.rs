@@ -14,6 +14,8 @@ on_every_system!(
     l8_a_dropped_subscriber_is_no_interest,
 );
 
+across_a_bridge!(h2_case_and_repeats_are_kept, h7_surrounding_blanks_are_cut_off,);
+
 in_process_only!(
     h2_order_is_kept because "async-nats keeps headers in a hash map",
     l7_bytes_bound_a_queue_too because "async-nats bounds no bytes",

@@ -6,6 +6,7 @@
 //! - `in_process`: the clients of a bus;
 //! - `nats_server`: async-nats connected to a real nats-server;
 //! - `our_server`: async-nats connected to a server on a bus;
+//! - `bus_to_server` and `server_to_bus`: connections to a bus and to a real nats-server by turns, with a bridge between;
 //! - `in_process_beside_wire` and `wire_beside_in_process`: both kinds on one bus, by turns, beginning with the one or the other.
 #![allow(missing_docs, unreachable_pub)]
 
@@ -45,6 +46,23 @@ macro_rules! in_process_only {
     };
 }
 
+/// The rules that hold between the two sides of a bridge as they do on one: not those that look at replies, which are others there, at
+/// `>`, which shows what the harness sends, at who is nobody, or at the limits of one side.
+macro_rules! across_a_bridge {
+    ($($rule:ident),+ $(,)?) => {
+        #[cfg(all(feature = "bridge", feature = "server"))]
+        mod bus_to_server {
+            $(#[test] fn $rule() { super::$rule::<crate::bridged::Bridged<false>>(); })+
+        }
+        #[cfg(all(feature = "bridge", feature = "server"))]
+        mod server_to_bus {
+            $(#[test] fn $rule() { super::$rule::<crate::bridged::Bridged<true>>(); })+
+        }
+    };
+}
+
+#[cfg(all(feature = "bridge", feature = "server"))]
+mod bridged;
 mod headers_and_limits;
 mod in_process;
 mod lenient;

@@ -16,6 +16,12 @@ on_every_system!(
     s5_queue_names_are_plain_text,
 );
 
+across_a_bridge!(
+    q7_order_within_each_subscription_is_that_of_the_publisher,
+    q8_auto_unsubscribe_counts_per_member,
+    s5_queue_names_are_plain_text,
+);
+
 fn counts(members: &[Box<dyn Subscription>]) -> Vec<usize> {
     members.iter().map(|member| member.arrived().len()).collect()
 }

@@ -15,6 +15,14 @@ on_every_system!(
     c25_no_echo_keeps_own_messages_away_from_own_subscriptions_only,
 );
 
+across_a_bridge!(
+    s1_subjects_are_case_sensitive_utf8,
+    s2_only_a_whole_token_is_a_wildcard,
+    s7_a_published_wildcard_reaches_no_literal_subscription,
+    s8_an_empty_payload_is_a_message,
+    c25_no_echo_keeps_own_messages_away_from_own_subscriptions_only,
+);
+
 fn s2_only_a_whole_token_is_a_wildcard<S: System>() {
     let system = S::start(Setup::default());
     let (connection, subscriber) = (system.connect(), system.connect());

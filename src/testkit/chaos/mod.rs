@@ -9,22 +9,7 @@
 //! | `log` | what is told of faults that happened |
 //! | `luck` | choices without a state |
 //!
-//! Each fault is one that a NATS server, or a network between it and its clients, may do to an application:
-//!
-//! | fault | permitted by | shown on a real server by |
-//! |---|---|---|
-//! | [`late_subscription`](Fault::late_subscription) | C15: a SUB is in force when a PONG says so, not when it was written | a SUB that is cut in two on its way, while another connection publishes |
-//! | [`delay`](Fault::delay) | C15: no time is promised | the server is stopped for a while (SIGSTOP) |
-//! | [`reorder`](Fault::reorder) | C15: order is promised for each publisher alone | a connection whose message is cut in two on its way |
-//! | [`redelivery`](Fault::redelivery) | J52: what is not acknowledged comes again | a stream, of which a message is not acknowledged |
-//! | [`lost_answer`](Fault::lost_answer) | C18: what a server has not written when it ends is lost | the server is stopped, gets the answer, and is killed |
-//! | [`no_responders`](Fault::no_responders) | R2 | a request before the service subscribes |
-//! | [`slow_consumer`](Fault::slow_consumer) | L7, L8 (in the client), L1 (in the server) | a client that does not read, past `max_pending` |
-//! | [`member_away`](Fault::member_away) | Q3, Q4: any member that is there may get it | a member that unsubscribes and subscribes again |
-//! | [`disconnect`](Fault::disconnect) | C18, D6: sockets end without a word; subscriptions are made anew | the server is killed and started again; a network is cut and mended |
-//! | [`permission`](Fault::permission) | P3, P4 | a user who may not |
-//! | [`subscribe_permission`](Fault::subscribe_permission) | P4, P5 | a user who may not |
-//! | [`max_payload`](Fault::max_payload) | L4, C7 | a server with that limit |
+//! The manual's page [`test_kit`](crate::manual::test_kit) lists the faults, by which rule each happens and how it was seen on a real server.
 //!
 //! What is decided follows from the kit's seed, the fault's own text, the client that it concerns and how often it could have happened to that
 //! client before. So a run repeats, and taking a fault out of the list, or putting one in, does not change what the others do. Threads that run

@@ -1,0 +1,388 @@
+//! The bounded queue of one direction, and its ledger.
+
+use super::event::{Direction, Episode, Hub, LossEpisode, LostMessage};
+use super::stats::{Flow, LossReason, Losses};
+use crate::{Clock, Overflow};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot};
+
+/// Messages that may wait to be dropped, however small the buffer is.
+const GRAVES_MIN: usize = 4_096;
+
+/// What waits in a buffer.
+pub(super) trait Item {
+    /// Its subject on the side it came from.
+    fn subject(&self) -> &str;
+    /// Bytes of payload and headers.
+    fn size(&self) -> usize;
+}
+
+/// One place in the queue.
+#[derive(Debug)]
+pub(super) enum Slot<T> {
+    Item(T),
+    /// Answered once all that was queued before it has arrived.
+    Barrier(Barrier),
+}
+
+/// Who waits for what was queued before.
+#[derive(Debug)]
+pub(super) struct Barrier {
+    pub(super) done: oneshot::Sender<Result<(), u64>>,
+    /// Whether it is told of what was lost since the last that was.
+    pub(super) is_told: bool,
+}
+
+/// The bounds of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+    pub(super) overflow: Overflow,
+}
+
+/// Bounded in messages and bytes. Whoever pushes may hold locks of the bus: nothing here wakes tasks of users, and nothing is dropped
+/// that came from one. What is to be told or dropped is left for [`Buffer::attend`].
+pub(super) struct Buffer<T> {
+    direction: Direction,
+    bounds: Bounds,
+    clock: Clock,
+    inner: Mutex<Inner<T>>,
+    /// There is something in the queue.
+    more: Notify,
+    /// There is something to be told, or dropped.
+    attention: Notify,
+}
+
+struct Inner<T> {
+    slots: VecDeque<Slot<T>>,
+    messages: usize,
+    bytes: usize,
+    /// Messages that were pushed out, to be dropped where no lock is held.
+    graves: Vec<T>,
+    grave_bytes: usize,
+    taken: u64,
+    delivered: u64,
+    in_flight: u64,
+    /// Of the messages whose confirmation is still to come, those that were refused and are counted as lost already.
+    refused: u64,
+    repeated: u64,
+    lost: Losses,
+    /// Of these, those that somebody who flushed was told of.
+    reported: u64,
+    episodes: Vec<(Arc<Episode>, bool)>,
+    closed: bool,
+}
+
+impl<T: Item> Buffer<T> {
+    pub(super) fn new(direction: Direction, bounds: Bounds, clock: Clock) -> Self {
+        let inner = Inner {
+            slots: VecDeque::new(),
+            messages: 0,
+            bytes: 0,
+            graves: Vec::new(),
+            grave_bytes: 0,
+            taken: 0,
+            delivered: 0,
+            in_flight: 0,
+            refused: 0,
+            repeated: 0,
+            lost: Losses::default(),
+            reported: 0,
+            episodes: Vec::new(),
+            closed: false,
+        };
+        Buffer { direction, bounds, clock, inner: Mutex::new(inner), more: Notify::new(), attention: Notify::new() }
+    }
+
+    /// False if there was no room for it; then it is counted as lost. A closed buffer counts nothing any more.
+    pub(super) fn push(&self, item: T) -> bool {
+        let mut inner = self.inner.lock();
+        let was_empty = inner.slots.is_empty();
+        let taken = self.push_one(&mut inner, item);
+        drop(inner);
+        if was_empty && taken {
+            self.more.notify_one();
+        }
+        taken
+    }
+
+    /// Pushes them all.
+    pub(super) fn push_many(&self, items: &mut Vec<T>) {
+        let mut inner = self.inner.lock();
+        let was_empty = inner.slots.is_empty();
+        for item in items.drain(..) {
+            self.push_one(&mut inner, item);
+        }
+        drop(inner);
+        if was_empty {
+            self.more.notify_one();
+        }
+    }
+
+    fn push_one(&self, inner: &mut Inner<T>, item: T) -> bool {
+        let size = item.size();
+        if inner.closed {
+            return false;
+        }
+        inner.taken += 1;
+        let fits = |inner: &Inner<T>| {
+            inner.messages < self.bounds.messages && inner.bytes.saturating_add(size) <= self.bounds.bytes
+        };
+        if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
+            // What is pushed out has to wait for its end, too, and is bounded as well: beyond that, the new one goes.
+            while !fits(inner)
+                && inner.graves.len() < self.bounds.messages.max(GRAVES_MIN)
+                && inner.grave_bytes < self.bounds.bytes
+            {
+                let Some(oldest) = inner.pop_oldest() else { break };
+                self.lose(inner, oldest.subject(), oldest.size(), LossReason::Oldest);
+                inner.grave_bytes += oldest.size();
+                inner.graves.push(oldest);
+                self.attention.notify_one();
+            }
+        }
+        if !fits(inner) {
+            self.lose(inner, item.subject(), size, LossReason::QueueFull);
+            return false;
+        }
+        inner.messages += 1;
+        inner.bytes += size;
+        inner.slots.push_back(Slot::Item(item));
+        true
+    }
+
+    /// Puts a barrier behind all that is queued. False if the buffer is closed.
+    pub(super) fn barrier(&self, barrier: Barrier) -> bool {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return false;
+        }
+        inner.slots.push_back(Slot::Barrier(barrier));
+        drop(inner);
+        self.more.notify_one();
+        true
+    }
+
+    /// Moves up to `max` slots to the end of `batch`, once there are any; false if it is closed and empty. What is taken out counts as
+    /// in flight.
+    ///
+    /// Cancel safety: nothing is taken out by a future that is dropped.
+    pub(super) async fn take(&self, batch: &mut VecDeque<Slot<T>>, max: usize) -> bool {
+        loop {
+            if let Some(more) = self.try_take(batch, max) {
+                return more;
+            }
+            self.more.notified().await;
+        }
+    }
+
+    fn try_take(&self, batch: &mut VecDeque<Slot<T>>, max: usize) -> Option<bool> {
+        let mut inner = self.inner.lock();
+        if inner.slots.is_empty() {
+            return inner.closed.then_some(false);
+        }
+        let before = (inner.messages, inner.bytes);
+        for _ in 0..max {
+            let Some(slot) = inner.slots.pop_front() else { break };
+            if let Slot::Item(item) = &slot {
+                inner.messages -= 1;
+                inner.bytes -= item.size();
+            }
+            batch.push_back(slot);
+        }
+        inner.in_flight += (before.0 - inner.messages) as u64;
+        let is_roomy = inner.messages * 2 <= self.bounds.messages && inner.bytes * 2 <= self.bounds.bytes;
+        if is_roomy && !inner.episodes.is_empty() {
+            self.end_episodes(&mut inner, |reason| matches!(reason, LossReason::QueueFull | LossReason::Oldest));
+        }
+        Some(true)
+    }
+
+    /// Puts back what was taken out, in front and in order; it is not in flight any more.
+    pub(super) fn put_back(&self, batch: &mut VecDeque<Slot<T>>, repeated: u64) {
+        let mut inner = self.inner.lock();
+        let mut returned = 0;
+        while let Some(slot) = batch.pop_back() {
+            if let Slot::Item(item) = &slot {
+                inner.messages += 1;
+                inner.bytes += item.size();
+                returned += 1;
+            }
+            inner.slots.push_front(slot);
+        }
+        // Those that were refused are back as well, and will be refused again.
+        let refused = returned - inner.settle(returned);
+        inner.lost.take_back(LossReason::Denied, refused);
+        inner.repeated += repeated;
+        drop(inner);
+        self.more.notify_one();
+    }
+
+    /// Messages that were in flight have arrived.
+    pub(super) fn delivered(&self, messages: u64) {
+        let mut inner = self.inner.lock();
+        let messages = inner.settle(messages);
+        inner.delivered += messages;
+    }
+
+    /// A message that was in flight has not arrived.
+    pub(super) fn lost(&self, item: &T, reason: LossReason) {
+        let mut inner = self.inner.lock();
+        inner.in_flight -= 1;
+        self.lose(&mut inner, item.subject(), item.size(), reason);
+    }
+
+    /// Messages that were in flight have not arrived, or nobody knows; `first` and `last` of them.
+    pub(super) fn lost_some(&self, messages: u64, reason: LossReason, first: (&str, usize), last: (&str, usize)) {
+        let mut inner = self.inner.lock();
+        let messages = inner.settle(messages);
+        if messages == 0 {
+            return;
+        }
+        self.lose(&mut inner, first.0, first.1, reason);
+        if messages > 1 {
+            inner.lost.add(reason, messages - 2);
+            self.lose(&mut inner, last.0, last.1, reason);
+            if let Some((episode, _)) = inner.episodes.iter().find(|(episode, _)| episode.lock().reason == reason) {
+                episode.lock().count += messages - 2;
+            }
+        }
+    }
+
+    /// A message that was handed to the connection has been refused.
+    pub(super) fn denied(&self, subject: &str) {
+        let mut inner = self.inner.lock();
+        if inner.in_flight > 0 {
+            inner.in_flight -= 1;
+            inner.refused += 1;
+        } else if inner.delivered > 0 {
+            // The refusal has been told later than the confirmation of what was sent with it.
+            inner.delivered -= 1;
+        } else {
+            return;
+        }
+        self.lose(&mut inner, subject, 0, LossReason::Denied);
+    }
+
+    /// Messages that never came this far.
+    pub(super) fn missed(&self, subject: &str, reason: LossReason) {
+        let mut inner = self.inner.lock();
+        inner.taken += 1;
+        self.lose(&mut inner, subject, 0, reason);
+    }
+
+    fn lose(&self, inner: &mut Inner<T>, subject: &str, size: usize, reason: LossReason) {
+        inner.lost.add(reason, 1);
+        let lost = LostMessage { subject: subject.to_owned(), size, at: self.clock.now() };
+        for (episode, _) in &inner.episodes {
+            let mut episode = episode.lock();
+            if episode.reason == reason && !episode.ended {
+                episode.last = lost;
+                episode.count += 1;
+                return;
+            }
+        }
+        let episode =
+            LossEpisode { direction: self.direction, reason, first: lost.clone(), last: lost, count: 1, ended: false };
+        inner.episodes.push((Arc::new(Mutex::new(episode)), false));
+        self.attention.notify_one();
+    }
+
+    fn end_episodes(&self, inner: &mut Inner<T>, which: impl Fn(LossReason) -> bool) {
+        for (episode, _) in &inner.episodes {
+            let mut episode = episode.lock();
+            episode.ended |= which(episode.reason);
+        }
+        self.attention.notify_one();
+    }
+
+    /// Ends the episodes of all reasons but a full buffer: the trouble that they were about is over.
+    pub(super) fn trouble_is_over(&self) {
+        let mut inner = self.inner.lock();
+        self.end_episodes(&mut inner, |reason| !matches!(reason, LossReason::QueueFull | LossReason::Oldest));
+    }
+
+    /// Announces episodes and drops what was pushed out, for ever.
+    pub(super) async fn attend(&self, hub: &Hub) {
+        loop {
+            self.attend_now(hub);
+            self.attention.notified().await;
+        }
+    }
+
+    pub(super) fn attend_now(&self, hub: &Hub) {
+        let mut inner = self.inner.lock();
+        let graves = std::mem::take(&mut inner.graves);
+        inner.grave_bytes = 0;
+        let mut news = Vec::new();
+        inner.episodes.retain_mut(|(episode, announced)| {
+            let ended = episode.lock().ended;
+            if !*announced || ended {
+                news.push(episode.clone());
+            }
+            *announced = true;
+            !ended
+        });
+        drop(inner);
+        drop(graves);
+        news.iter().for_each(|episode| hub.tell_episode(episode));
+    }
+
+    /// Counts all that is still here as discarded.
+    pub(super) fn discard(&self) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        let slots = std::mem::take(&mut inner.slots);
+        for slot in &slots {
+            if let Slot::Item(item) = slot {
+                self.lose(&mut inner, item.subject(), item.size(), LossReason::Discarded);
+            }
+        }
+        (inner.messages, inner.bytes) = (0, 0);
+        drop(inner);
+        drop(slots);
+        self.more.notify_one();
+    }
+
+    /// What was lost since this was last asked.
+    pub(super) fn lost_since(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        let total = inner.lost.total();
+        total.saturating_sub(std::mem::replace(&mut inner.reported, total))
+    }
+
+    pub(super) fn flow(&self) -> Flow {
+        let inner = self.inner.lock();
+        Flow {
+            taken: inner.taken,
+            delivered: inner.delivered,
+            lost: inner.lost,
+            queued: inner.messages as u64,
+            queued_bytes: inner.bytes as u64,
+            in_flight: inner.in_flight,
+            repeated: inner.repeated,
+        }
+    }
+}
+
+impl<T: Item> Inner<T> {
+    /// Takes messages out of flight; gives back how many of them are not counted yet.
+    fn settle(&mut self, messages: u64) -> u64 {
+        let refused = messages.min(self.refused);
+        self.refused -= refused;
+        self.in_flight -= messages - refused;
+        messages - refused
+    }
+
+    /// Takes out the message that has waited longest; barriers stay.
+    fn pop_oldest(&mut self) -> Option<T> {
+        let at = self.slots.iter().position(|slot| matches!(slot, Slot::Item(_)))?;
+        let Some(Slot::Item(item)) = self.slots.remove(at) else { return None };
+        self.messages -= 1;
+        self.bytes -= item.size();
+        Some(item)
+    }
+}

@@ -1,0 +1,333 @@
+//! What a bridge can be built with.
+
+use super::Bridge;
+use super::buffer::{Bounds, Buffer};
+use super::core::{Core, In, Out, Parts};
+use super::error::StartError;
+use super::event::Direction;
+use super::link::{self, Setup};
+use super::reply::REQUESTS_MAX;
+use super::rule::{Kind, Rule, RuleError, Rules, ToRule};
+use super::session::Sending;
+use super::state::BridgeState;
+use super::wait::block_on;
+use super::{incoming, wait};
+use crate::{Bus, Client, ConnectOptions, Overflow, Pattern, SubscribeOptions, SubscriptionGuard};
+use async_nats::ServerAddr;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+/// Messages and bytes that wait in each direction, unless asked otherwise.
+const CAPACITY: (usize, usize) = (65_536, 64 << 20);
+
+/// Messages and bytes that may be unconfirmed, unless asked otherwise.
+const WINDOW: (usize, usize) = (16_384, 8 << 20);
+
+/// How long a server subscription outlives the last interest on the bus, unless asked otherwise.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Builds a [`Bridge`]; made by [`Bridge::builder`].
+#[must_use]
+pub struct BridgeBuilder {
+    bus: Bus,
+    options: async_nats::ConnectOptions,
+    servers: Vec<String>,
+    rules: Vec<(Kind, Result<Rule, RuleError>)>,
+    name: String,
+    outgoing: Bounds,
+    incoming: Bounds,
+    window: (usize, usize),
+    at_least_once: bool,
+    grace: Duration,
+    requests_max: usize,
+    delay: Box<dyn Fn(u32) -> Duration + Send>,
+    required: Option<Duration>,
+}
+
+impl BridgeBuilder {
+    pub(super) fn new(bus: &Bus) -> Self {
+        let bounds = Bounds { messages: CAPACITY.0, bytes: CAPACITY.1, overflow: Overflow::DropNewest };
+        BridgeBuilder {
+            bus: bus.clone(),
+            options: async_nats::ConnectOptions::new(),
+            servers: Vec::new(),
+            rules: Vec::new(),
+            name: "bridge".to_owned(),
+            outgoing: bounds,
+            incoming: bounds,
+            window: WINDOW,
+            at_least_once: false,
+            grace: GRACE,
+            requests_max: REQUESTS_MAX,
+            delay: Box::new(link::usual_delay),
+            required: None,
+        }
+    }
+
+    /// Credentials, TLS, name and the like, in the client library's own words.
+    ///
+    /// What the bridge sets itself has no effect here: echo, event and delay callbacks, capacities, and whether to retry. Servers that a
+    /// cluster tells of are used, too.
+    pub fn connect_options(mut self, options: async_nats::ConnectOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// A server to connect to, such as `nats://127.0.0.1:4222`; several are tried in turn.
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.servers.push(url.into());
+        self
+    }
+
+    /// The name of the bridge's connection on the bus, in statistics and events. Default `bridge`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Messages of the server are published on the bus, while somebody there is subscribed to what they become.
+    pub fn import(self, rule: impl ToRule) -> Self {
+        self.rule(Kind::Import, rule)
+    }
+
+    /// Messages of the bus are published on the server.
+    pub fn export(self, rule: impl ToRule) -> Self {
+        self.rule(Kind::Export, rule)
+    }
+
+    /// Requests from the server are answered on the bus, while somebody there is subscribed to what they become. If nobody takes one all
+    /// the same, who asked is told at once. Several processes that serve the same subjects should do so in a queue group.
+    pub fn serve(self, rule: impl ToRule) -> Self {
+        self.rule(Kind::Serve, rule)
+    }
+
+    /// Requests from the bus are answered on the server's side. If nobody is there, and nobody on the bus has got the request either, it
+    /// fails at once (R2).
+    pub fn call(self, rule: impl ToRule) -> Self {
+        self.rule(Kind::Call, rule)
+    }
+
+    fn rule(mut self, kind: Kind, rule: impl ToRule) -> Self {
+        self.rules.push((kind, rule.into_rule()));
+        self
+    }
+
+    /// Messages and bytes of payload and headers that wait for the server, at most, and what is lost when there are more. Default 65,536
+    /// and 64 MiB, [`Overflow::DropNewest`].
+    pub fn outgoing_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
+        self.outgoing = Bounds { messages, bytes, overflow };
+        self
+    }
+
+    /// The same for messages that wait to be published on the bus.
+    pub fn incoming_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
+        self.incoming = Bounds { messages, bytes, overflow };
+        self
+    }
+
+    /// Messages and bytes that are sent, at most, before the server has confirmed earlier ones: as many may be lost, or be sent twice, when
+    /// the connection breaks. Default 16,384 and 8 MiB.
+    pub fn window(mut self, messages: usize, bytes: usize) -> Self {
+        self.window = (messages, bytes);
+        self
+    }
+
+    /// Sends messages again that were not confirmed when the connection was lost, in their order and before all others: none is lost, some
+    /// may come twice. Without it they are counted as [`LossReason::Unconfirmed`](super::LossReason::Unconfirmed), and none comes
+    /// twice.
+    pub fn at_least_once(mut self) -> Self {
+        self.at_least_once = true;
+        self
+    }
+
+    /// How long a server subscription is kept, on the bus's clock, when nobody on the bus wants it any more. Default 1 second.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Requests that may wait for answers in each direction; of more, those go that were used longest ago. Default 65,536. A request is
+    /// remembered for five minutes after its last answer.
+    pub fn requests_max(mut self, requests: usize) -> Self {
+        self.requests_max = requests.max(1);
+        self
+    }
+
+    /// How long to wait, on the bus's clock, before the connection is made again; asked with the number of the attempt, from 1. Default:
+    /// 10 ms, doubled each time, at most 4 seconds.
+    pub fn reconnect_delay(mut self, delay: impl Fn(u32) -> Duration + Send + 'static) -> Self {
+        self.delay = Box::new(delay);
+        self
+    }
+
+    /// Makes the start fail if there is no connection within `timeout` on the bus's clock, or if the credentials are refused. Without it
+    /// the server may come later.
+    pub fn require_connected(mut self, timeout: Duration) -> Self {
+        self.required = Some(timeout);
+        self
+    }
+
+    /// Starts the bridge, which lives on threads of its own: in programs without a runtime as well as in those with one.
+    ///
+    /// When this returns, what is published on the bus is taken by the rules. Blocking: only with
+    /// [`require_connected`](Self::require_connected).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub fn start(self) -> Result<Bridge, StartError> {
+        block_on(self.start_async())
+    }
+
+    /// As [`start`](Self::start), for tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the bridge is closed.
+    pub async fn start_async(self) -> Result<Bridge, StartError> {
+        let required = self.required;
+        let bridge = self.spawn()?;
+        let Some(after) = required else { return Ok(bridge) };
+        let core = bridge.core();
+        let settled = core.until(|state| match state {
+            BridgeState::Connected { .. } => Some(Ok(())),
+            BridgeState::Closed => Some(Err(StartError::BusClosed)),
+            BridgeState::Connecting { reason: Some(reason) } if core.refused.load(Ordering::Relaxed) => {
+                Some(Err(StartError::Refused { reason: reason.clone() }))
+            }
+            _ => None,
+        });
+        let settled = tokio::select! {
+            settled = settled => settled,
+            () = core.bus.sleep(after) => {
+                let reason = match core.state() {
+                    BridgeState::Connecting { reason } | BridgeState::Disconnected { reason } => reason,
+                    _ => None,
+                };
+                Err(StartError::NotConnected { after, reason: reason.unwrap_or_else(|| "no answer yet".to_owned()) })
+            }
+        };
+        settled.map(|()| bridge)
+    }
+
+    fn spawn(self) -> Result<Bridge, StartError> {
+        let BridgeBuilder { bus, options, servers, rules, name, outgoing, incoming, window, .. } = self;
+        if bus.is_closed() {
+            return Err(StartError::BusClosed);
+        }
+        let servers = addresses(servers)?;
+        check(outgoing)?;
+        check(incoming)?;
+        check(Bounds { messages: window.0, bytes: window.1, overflow: Overflow::DropNewest })?;
+        let (to_server, to_bus) = sort(rules)?;
+        let client = bus.connect_with(ConnectOptions::new().name(name).no_echo().lenient());
+        let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
+        let clock = bus.clock();
+        let core = Arc::new(Core::new(Parts {
+            wanted: to_bus.iter().map(|listed| interest(listed.rule.destination())).collect(),
+            takers: to_server.iter().map(|listed| interest(listed.rule.pattern().clone())).collect(),
+            client: client.clone(),
+            outgoing: to_server,
+            incoming: to_bus,
+            outbox: Buffer::<Out>::new(Direction::Outgoing, outgoing, clock.clone()),
+            inbox: Buffer::<In>::new(Direction::Incoming, incoming, clock.clone()),
+            requests_max: self.requests_max,
+        }));
+        subscribe(&core, &client)?;
+        let setup = Setup {
+            options,
+            servers,
+            sending: Sending {
+                window: (window.0 as u64, window.1),
+                at_least_once: self.at_least_once,
+                grace: self.grace,
+            },
+            delay: self.delay,
+        };
+        let (publisher, linker) = (core.clone(), core.clone());
+        let publish = move || wait::block_on(incoming::publish_all(publisher));
+        let spawned = thread::Builder::new().name("postroom-in".to_owned()).spawn(publish);
+        let spawned = spawned
+            .and_then(|_| thread::Builder::new().name("postroom-out".to_owned()).spawn(|| link::run(linker, setup)));
+        if let Err(error) = spawned {
+            core.finish();
+            return Err(StartError::Thread(error));
+        }
+        Ok(Bridge::new(core))
+    }
+}
+
+fn addresses(urls: Vec<String>) -> Result<Vec<ServerAddr>, StartError> {
+    if urls.is_empty() {
+        return Err(StartError::NoServer);
+    }
+    let parse = |url: String| match url.parse() {
+        Ok(address) => Ok(address),
+        Err(source) => Err(StartError::InvalidUrl { url, source }),
+    };
+    urls.into_iter().map(parse).collect()
+}
+
+fn check(bounds: Bounds) -> Result<(), StartError> {
+    let Bounds { messages, bytes, overflow } = bounds;
+    if messages == 0 || bytes == 0 {
+        return Err(StartError::InvalidCapacity { messages, bytes });
+    }
+    match overflow {
+        Overflow::DropNewest | Overflow::DropOldest => Ok(()),
+        _ => Err(StartError::UnsupportedOverflow),
+    }
+}
+
+/// Those that lead to the server, and those that lead to the bus.
+fn sort(rules: Vec<(Kind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), StartError> {
+    let (mut to_server, mut to_bus) = (Rules::default(), Rules::default());
+    for (at, (kind, rule)) in rules.into_iter().enumerate() {
+        let checked = rule.and_then(|rule| rule.check(kind).map(|()| rule));
+        let rule = checked.map_err(|source| StartError::Rule { number: at + 1, kind, source })?;
+        match kind {
+            Kind::Export | Kind::Call => to_server.add(kind, rule),
+            Kind::Import | Kind::Serve => to_bus.add(kind, rule),
+        }
+    }
+    Ok((to_server, to_bus))
+}
+
+/// The sinks of the rules, and that for answers.
+fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
+    let mut guards: Vec<SubscriptionGuard> = Vec::new();
+    for (at, listed) in core.outgoing.iter().enumerate() {
+        let mut options = SubscribeOptions::new();
+        if let Some(queue) = &listed.rule.queue {
+            // Q6: members on the bus come before those elsewhere.
+            options = options.queue(queue.clone()).fallback();
+        }
+        let taker = core.clone();
+        let sink = move |message: &crate::Message, from: Option<u64>| taker.offer(at, message, from);
+        let guard = client.subscribe_sink_with(listed.rule.pattern().clone(), options, sink);
+        guards.push(guard.map_err(|source| StartError::Subscribe { rule: Box::new(listed.rule.clone()), source })?);
+    }
+    let pattern = Pattern::new(format!("{}.*", core.near_root)).expect("an inbox is a subject");
+    let taker = core.clone();
+    let sink = move |message: &crate::Message, from: Option<u64>| taker.offer_answer(message, from);
+    let answers = client.subscribe_sink_with(pattern.clone(), SubscribeOptions::new(), sink);
+    let answers = answers.map_err(|source| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), source })?;
+    core.keep(guards, answers);
+    Ok(())
+}
+
+impl fmt::Debug for BridgeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BridgeBuilder")
+            .field("servers", &self.servers.len())
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,311 @@
+//! What all parts of a bridge share: the rules, the two buffers, the requests that have crossed, and how far it has come.
+
+use super::buffer::{Buffer, Item};
+use super::event::{BridgeEvent, Hub};
+use super::registry::Member;
+use super::reply::{Request, Requests};
+use super::rule::Rules;
+use super::state::BridgeState;
+use super::stats::BridgeStats;
+use crate::message::StatusCode;
+use crate::{Bus, Client, Interest, Message, Subject, SubscriptionGuard};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
+
+/// A message on its way to the server.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub(super) to: To,
+    pub(super) message: Message,
+}
+
+/// Where a message goes.
+#[derive(Debug)]
+pub(super) enum To {
+    /// As the rule with this number says.
+    Rule(usize),
+    /// It answers a request from the server.
+    Answer(Arc<Request>),
+}
+
+impl Item for Out {
+    fn subject(&self) -> &str {
+        match &self.to {
+            To::Rule(_) => self.message.subject().as_str(),
+            To::Answer(request) => &request.subject,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.message.size()
+    }
+}
+
+/// A message on its way to the bus.
+#[derive(Debug)]
+pub(super) struct In {
+    /// The rule that brought it.
+    pub(super) rule: usize,
+    pub(super) message: async_nats::Message,
+}
+
+impl Item for In {
+    fn subject(&self) -> &str {
+        self.message.subject.as_str()
+    }
+
+    fn size(&self) -> usize {
+        let around = self.message.subject.len() + self.message.reply.as_ref().map_or(0, |reply| reply.len());
+        self.message.length.saturating_sub(around)
+    }
+}
+
+/// How far the end of a bridge has come. Only ever grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Open = 0,
+    Draining = 1,
+    Closed = 2,
+}
+
+pub(super) struct Core {
+    pub(super) bus: Bus,
+    /// The bridge's connection on the bus.
+    pub(super) client: Client,
+    /// Answers to requests from the server come to subjects with one token more.
+    pub(super) near_root: Subject,
+    /// Answers to requests from the bus come to subjects with one token more. Made with the first connection, which knows the prefix.
+    pub(super) far_root: OnceLock<String>,
+    /// Exports and calls.
+    pub(super) outgoing: Rules,
+    /// Imports and serves.
+    pub(super) incoming: Rules,
+    /// By incoming rule: who wants what it brings.
+    pub(super) wanted: Vec<Interest>,
+    /// By outgoing rule: who on the bus takes what it takes.
+    takers: Vec<Interest>,
+    /// What keeps the rules' sinks, and that for answers. They know the core: emptied at the end.
+    guards: Mutex<(Vec<SubscriptionGuard>, Option<SubscriptionGuard>)>,
+    pub(super) outbox: Buffer<Out>,
+    pub(super) inbox: Buffer<In>,
+    /// Requests from the bus.
+    pub(super) called: Requests,
+    /// Requests from the server.
+    pub(super) served: Requests,
+    pub(super) member: Arc<Member>,
+    pub(super) hub: Hub,
+    state: Mutex<BridgeState>,
+    state_changed: Notify,
+    phase: AtomicU8,
+    phase_changed: Notify,
+    // ORDERING of what follows: Relaxed; they only count.
+    pub(super) answers: AtomicU64,
+    pub(super) late_answers: AtomicU64,
+    pub(super) connects: AtomicU64,
+    pub(super) subscriptions: AtomicUsize,
+    /// Whether the credentials were refused at the last attempt.
+    pub(super) refused: AtomicBool,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("state", &self.state()).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What a core is made of.
+pub(super) struct Parts {
+    pub(super) client: Client,
+    pub(super) outgoing: Rules,
+    pub(super) incoming: Rules,
+    pub(super) wanted: Vec<Interest>,
+    pub(super) takers: Vec<Interest>,
+    pub(super) outbox: Buffer<Out>,
+    pub(super) inbox: Buffer<In>,
+    pub(super) requests_max: usize,
+}
+
+impl Core {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { client, outgoing, incoming, wanted, takers, outbox, inbox, requests_max } = parts;
+        let bus = client.bus();
+        let clock = bus.clock().clone();
+        Core {
+            near_root: client.new_inbox(),
+            far_root: OnceLock::new(),
+            outgoing,
+            incoming,
+            wanted,
+            takers,
+            guards: Mutex::default(),
+            outbox,
+            inbox,
+            called: Requests::new(clock.clone(), requests_max),
+            served: Requests::new(clock, requests_max),
+            member: Member::join(bus.id(), client.id()),
+            hub: Hub::default(),
+            state: Mutex::new(BridgeState::Connecting { reason: None }),
+            state_changed: Notify::new(),
+            phase: AtomicU8::new(Phase::Open as u8),
+            phase_changed: Notify::new(),
+            answers: AtomicU64::new(0),
+            late_answers: AtomicU64::new(0),
+            connects: AtomicU64::new(0),
+            subscriptions: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
+            client,
+            bus,
+        }
+    }
+
+    /// Takes a message that a rule's sink was shown. Runs while the bus routes: must not use it.
+    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> bool {
+        let subject = message.subject().as_str();
+        let listed = self.outgoing.get(rule);
+        if !self.outgoing.is_first(rule, subject, message.reply().is_some())
+            || self.member.came_from_there(from)
+            || (listed.is_open() && self.is_private(subject))
+        {
+            return false;
+        }
+        self.outbox.push(Out { to: To::Rule(rule), message: message.clone() })
+    }
+
+    /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
+    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> bool {
+        let token = message.subject().as_str().get(self.near_root.len() + 1..).unwrap_or_default();
+        let Some(request) = self.served.find(token) else {
+            self.late_answers.fetch_add(1, Ordering::Relaxed);
+            return false;
+        };
+        if from.is_none() && message.status() == Some(StatusCode::NO_RESPONDERS) {
+            self.served.close(token);
+            if !request.is_told_of_nobody {
+                return true;
+            }
+            let message = super::wire::no_responders(&request.subject);
+            return self.outbox.push(Out { to: To::Answer(request), message });
+        }
+        self.outbox.push(Out { to: To::Answer(request), message: message.clone() })
+    }
+
+    /// Whether somebody on the bus has got a request with this subject, which nobody on the server's side has.
+    pub(super) fn is_taken_here(&self, subject: &str) -> bool {
+        let takes = |interest: &Interest| interest.patterns().iter().any(|wanted| wanted.pattern.matches(subject));
+        self.takers.iter().any(|interest| interest.is_wanted() && takes(interest))
+    }
+
+    pub(super) fn keep(&self, rules: Vec<SubscriptionGuard>, answers: SubscriptionGuard) {
+        *self.guards.lock() = (rules, Some(answers));
+    }
+
+    /// Takes no more messages for the rules; answers still.
+    pub(super) fn stop_rules(&self) {
+        let guards = std::mem::take(&mut self.guards.lock().0);
+        drop(guards);
+    }
+
+    /// Whether a subject is an inbox, which a rule must name to mean.
+    pub(super) fn is_private(&self, subject: &str) -> bool {
+        let below = |root: &str| subject.strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
+        below("_INBOX") || self.far_root.get().is_some_and(|root| below(root))
+    }
+
+    pub(super) fn state(&self) -> BridgeState {
+        self.state.lock().clone()
+    }
+
+    pub(super) fn set_state(&self, state: BridgeState) {
+        {
+            let mut now = self.state.lock();
+            if *now == BridgeState::Closed {
+                return;
+            }
+            *now = state;
+        }
+        self.state_changed.notify_waiters();
+    }
+
+    /// Messages flow.
+    pub(super) fn connected(&self, server_id: String, server: String) {
+        self.refused.store(false, Ordering::Relaxed);
+        self.set_state(BridgeState::Connected { server_id: server_id.clone(), server: server.clone() });
+        self.outbox.trouble_is_over();
+        self.hub.tell(BridgeEvent::Connected { server_id, server });
+    }
+
+    /// Waits until a look at the state gives something.
+    ///
+    /// Cancel safety: loses nothing.
+    pub(super) async fn until<T>(&self, look: impl Fn(&BridgeState) -> Option<T>) -> T {
+        loop {
+            let changed = self.state_changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = look(&self.state.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        self.phase_changed.notify_waiters();
+    }
+
+    /// Waits until the bridge, or its bus, has come as far.
+    pub(super) async fn reached(&self, phase: Phase) {
+        loop {
+            let changed = self.phase_changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            if self.phase() >= phase {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.bus.closed() => return,
+            }
+        }
+    }
+
+    /// The last thing that is done: nothing is running any more.
+    pub(super) fn finish(&self) {
+        self.enter(Phase::Closed);
+        self.stop_rules();
+        let answers = self.guards.lock().1.take();
+        drop(answers);
+        self.outbox.discard();
+        self.inbox.discard();
+        self.client.close();
+        self.member.forget();
+        self.outbox.attend_now(&self.hub);
+        self.inbox.attend_now(&self.hub);
+        self.set_state(BridgeState::Closed);
+        self.hub.tell(BridgeEvent::Closed);
+    }
+
+    pub(super) fn stats(&self) -> BridgeStats {
+        BridgeStats {
+            outgoing: self.outbox.flow(),
+            incoming: self.inbox.flow(),
+            answers: self.answers.load(Ordering::Relaxed),
+            late_answers: self.late_answers.load(Ordering::Relaxed),
+            connects: self.connects.load(Ordering::Relaxed),
+            subscriptions: self.subscriptions.load(Ordering::Relaxed),
+            open_requests: self.called.len() + self.served.len(),
+        }
+    }
+}

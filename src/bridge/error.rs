@@ -1,0 +1,94 @@
+//! What can go wrong when a bridge is asked for something, one type for each operation.
+
+use super::rule::{Kind, Rule, RuleError};
+use crate::SubscribeError;
+use std::time::Duration;
+
+/// Why a bridge was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No server was named.
+    #[error("no server was named")]
+    NoServer,
+    /// A server's address is none.
+    #[error("{url:?} is no address of a server: {source}")]
+    InvalidUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
+    /// A rule can't be used.
+    #[error("rule {number} ({kind:?}): {source}")]
+    Rule {
+        /// Which one, counted from 1 in the order of being added.
+        number: usize,
+        /// Its kind.
+        kind: Kind,
+        /// What is wrong with it.
+        source: RuleError,
+    },
+    /// The bus refused the subscription of a rule.
+    #[error("{rule:?}: {source}")]
+    Subscribe {
+        /// The rule.
+        rule: Box<Rule>,
+        /// The bus's reason.
+        source: SubscribeError,
+    },
+    /// A buffer's bound is zero.
+    #[error("a buffer for {messages} messages and {bytes} bytes holds nothing")]
+    InvalidCapacity {
+        /// Messages asked for.
+        messages: usize,
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// The policy can't be had: [`Overflow::Block`](crate::Overflow::Block) would make a publisher wait while the bus routes its message,
+    /// and [`Overflow::Close`](crate::Overflow::Close) would end the bridge.
+    #[error("a bridge's buffers know DropNewest and DropOldest only")]
+    UnsupportedOverflow,
+    /// The operating system lets no thread be made.
+    #[error("no thread: {0}")]
+    Thread(std::io::Error),
+    /// There was no connection in the time given to
+    /// [`require_connected`](crate::BridgeBuilder::require_connected).
+    #[error("not connected within {after:?}: {reason}")]
+    NotConnected {
+        /// How long was waited, on the bus's clock.
+        after: Duration,
+        /// What the last attempt said.
+        reason: String,
+    },
+    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for.
+    #[error("the server refused the credentials: {reason}")]
+    Refused {
+        /// In its words.
+        reason: String,
+    },
+    /// The bus is closed.
+    #[error("the bus is closed")]
+    BusClosed,
+}
+
+/// Why a flush, or a drain, did not get through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The time was up.
+    #[error("not done after {after:?}")]
+    Timeout {
+        /// How long was waited, on the bus's clock.
+        after: Duration,
+    },
+    /// Messages were lost, or may have been, since the last flush.
+    #[error("{count} messages were lost, or may have been")]
+    Lost {
+        /// How many.
+        count: u64,
+    },
+    /// The bridge was closed.
+    #[error("the bridge is closed")]
+    Closed,
+}

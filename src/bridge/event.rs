@@ -1,0 +1,247 @@
+//! What a bridge tells those who ask.
+
+use super::stats::LossReason;
+use crate::Bus;
+use futures_core::Stream;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Unread events that a stream keeps; of more the oldest go.
+const CAPACITY: usize = 1_024;
+
+/// Something that happened to a bridge and that no return value tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BridgeEvent {
+    /// It is connected, its subscriptions are there, and messages flow.
+    Connected {
+        /// The server's id.
+        server_id: String,
+        /// Its address, without user and password.
+        server: String,
+    },
+    /// The connection was lost; it will be made again.
+    Disconnected,
+    /// No server could be reached, or none let it in; told once until there is a connection again.
+    ConnectFailed {
+        /// What the last server tried, or the client library, said.
+        reason: String,
+    },
+    /// Messages were lost, or may have been.
+    Lost(LossEpisode),
+    /// The server does not let the bridge publish or subscribe there.
+    Denied {
+        /// Whether it was a subscription.
+        subscribe: bool,
+        /// The subject or pattern on the server.
+        subject: String,
+    },
+    /// Something else that the server complained of.
+    ServerError {
+        /// In its words.
+        text: String,
+    },
+    /// The server can't confirm what it got, since permissions keep the bridge from asking: what is written counts as delivered.
+    Unconfirmable,
+    /// The bridge was closed, or drained to the end: the last event.
+    Closed,
+}
+
+/// Messages of one direction lost for one reason, from the first loss until the buffer is half empty again or, for other reasons than
+/// a full buffer, until the event is read.
+///
+/// It is announced at its first loss and grows until it is read. If it is read while it goes on (`ended` is false), it is
+/// announced once more when it has ended, with the totals of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LossEpisode {
+    /// Which way the messages went.
+    pub direction: Direction,
+    /// Why they were lost.
+    pub reason: LossReason,
+    /// The first one.
+    pub first: LostMessage,
+    /// The last one so far.
+    pub last: LostMessage,
+    /// How many so far.
+    pub count: u64,
+    /// Whether it is over.
+    pub ended: bool,
+}
+
+/// A message that was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostMessage {
+    /// Its subject on the side it came from.
+    pub subject: String,
+    /// Bytes of payload and headers.
+    pub size: usize,
+    /// When, on the bus's clock.
+    pub at: Duration,
+}
+
+/// A way that messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a bridge has two ends")]
+pub enum Direction {
+    /// From the bus to the server.
+    Outgoing,
+    /// From the server to the bus.
+    Incoming,
+}
+
+/// A stream of [`BridgeEvent`]s from its creation on; several streams of one bridge each get all of them.
+///
+/// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. Also a
+/// [`Stream`], which ends when the bridge is closed.
+pub struct BridgeEvents {
+    listener: Arc<Listener>,
+    bus: Bus,
+}
+
+#[derive(Default)]
+struct Listener(Mutex<Unread>);
+
+#[derive(Default)]
+struct Unread {
+    events: VecDeque<Entry>,
+    missed: u64,
+    ended: bool,
+    wakers: Vec<Waker>,
+}
+
+enum Entry {
+    Event(BridgeEvent),
+    Episode(Arc<Episode>),
+}
+
+/// An episode under way: it grows in place, also after it has been announced.
+pub(super) type Episode = Mutex<LossEpisode>;
+
+impl BridgeEvents {
+    /// The next event, if there is one now.
+    pub fn try_next(&self) -> Option<BridgeEvent> {
+        let entry = self.listener.0.lock().events.pop_front()?;
+        Some(entry.read())
+    }
+
+    /// Blocks until there is an event, for at most `timeout` on the bus's clock; `None` when that is up, and once the bridge is closed
+    /// and all were read.
+    pub fn next_timeout(&self, timeout: Duration) -> Option<BridgeEvent> {
+        let mut over = Box::pin(self.bus.sleep(timeout));
+        super::wait::block_on(std::future::poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(next) => Poll::Ready(next),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+        }))
+    }
+
+    /// Events that were dropped unread because there were too many.
+    pub fn missed(&self) -> u64 {
+        self.listener.0.lock().missed
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
+        let mut unread = self.listener.0.lock();
+        let next = match unread.events.pop_front() {
+            Some(entry) => Some(entry),
+            None if unread.ended => None,
+            None => {
+                if !unread.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    unread.wakers.push(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        };
+        drop(unread);
+        Poll::Ready(next.map(Entry::read))
+    }
+}
+
+impl Stream for BridgeEvents {
+    type Item = BridgeEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
+        self.poll(cx)
+    }
+}
+
+impl fmt::Debug for BridgeEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BridgeEvents").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    fn read(self) -> BridgeEvent {
+        match self {
+            Entry::Event(event) => event,
+            Entry::Episode(episode) => BridgeEvent::Lost(episode.lock().clone()),
+        }
+    }
+}
+
+impl Listener {
+    /// Gives back who is to be woken once no lock is held.
+    fn push(&self, entry: Entry, last: bool) -> Vec<Waker> {
+        let mut unread = self.0.lock();
+        if unread.ended {
+            return Vec::new();
+        }
+        if unread.events.len() == CAPACITY {
+            unread.events.pop_front();
+            unread.missed += 1;
+        }
+        unread.events.push_back(entry);
+        unread.ended = last;
+        std::mem::take(&mut unread.wakers)
+    }
+
+    fn has_unread(&self, wanted: &Arc<Episode>) -> bool {
+        let unread = self.0.lock();
+        unread.events.iter().any(|entry| matches!(entry, Entry::Episode(episode) if Arc::ptr_eq(episode, wanted)))
+    }
+}
+
+/// Where events go to. Must not be told anything while a lock is held: it wakes tasks of users.
+#[derive(Default)]
+pub(super) struct Hub {
+    listeners: Mutex<Vec<Weak<Listener>>>,
+}
+
+impl Hub {
+    pub(super) fn listen(&self, bus: &Bus, ended: bool) -> BridgeEvents {
+        let listener = Arc::new(Listener::default());
+        listener.0.lock().ended = ended;
+        let mut listeners = self.listeners.lock();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&listener));
+        BridgeEvents { listener, bus: bus.clone() }
+    }
+
+    pub(super) fn tell(&self, event: BridgeEvent) {
+        let last = event == BridgeEvent::Closed;
+        for listener in self.listening() {
+            listener.push(Entry::Event(event.clone()), last).into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// An episode has begun, or it has ended: then only those are told who have read of it before.
+    pub(super) fn tell_episode(&self, episode: &Arc<Episode>) {
+        let ended = episode.lock().ended;
+        for listener in self.listening() {
+            if !(ended && listener.has_unread(episode)) {
+                listener.push(Entry::Episode(episode.clone()), false).into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    fn listening(&self) -> Vec<Arc<Listener>> {
+        self.listeners.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! From the server to the bus.
+//!
+//! What rules bring goes through a buffer to a thread that does nothing but publish it: callbacks on the bus run there, and may wait
+//! for answers, which have a way of their own.
+
+use super::buffer::Slot;
+use super::core::{Core, In};
+use super::reply::Request;
+use super::rule::Kind;
+use super::session::Line;
+use super::stats::LossReason;
+use super::wire;
+use crate::{PublishError, Raw};
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use tokio::sync::oneshot;
+
+/// How many messages are taken from the buffer at once.
+const BATCH: usize = 64;
+
+async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
+    poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
+}
+
+/// What is there now; `None` if that is nothing, or the end.
+async fn next_if_there(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
+    poll_fn(|cx| match Pin::new(&mut *subscriber).poll_next(cx) {
+        Poll::Ready(message) => Poll::Ready(message),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Puts what a rule's subscription gets into the buffer, until it is told to stop; then what is there still.
+pub(super) async fn pull(
+    line: Arc<Line>,
+    rule: usize,
+    mut subscriber: async_nats::Subscriber,
+    mut stop: oneshot::Receiver<()>,
+) {
+    let core = &line.core;
+    let mut batch = Vec::with_capacity(BATCH);
+    let add = |batch: &mut Vec<In>, message: async_nats::Message| {
+        if let Some(token) = token_of(&line, &message) {
+            // What is for the bridge itself comes by a way of its own; but a 503 by one way only, and by any that fits (R4).
+            if wire::is_no_responders(&message) {
+                take_answer(&line, token, &message);
+            }
+        } else if wire::is_for(core, rule, &message) {
+            batch.push(In { rule, message });
+        }
+    };
+    let mut is_open = true;
+    while is_open {
+        tokio::select! {
+            biased;
+            message = next(&mut subscriber) => match message {
+                Some(message) => add(&mut batch, message),
+                None => return,
+            },
+            _ = &mut stop => {
+                is_open = false;
+                unsubscribe(&mut subscriber).await;
+            }
+        }
+        while let Some(message) = next_if_there(&mut subscriber).await {
+            add(&mut batch, message);
+            if batch.len() >= BATCH {
+                core.inbox.push_many(&mut batch);
+            }
+        }
+        core.inbox.push_many(&mut batch);
+    }
+}
+
+/// Also done by the drop; asked for now, so that it comes before what is sent next. If the connection is gone, there is nothing to be
+/// unsubscribed from, and nobody who would take the command.
+async fn unsubscribe(subscriber: &mut async_nats::Subscriber) {
+    poll_fn(|cx| {
+        let _ = std::pin::pin!(subscriber.unsubscribe()).poll(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Publishes what is buffered, until the buffer is closed and empty.
+pub(super) async fn publish_all(core: Arc<Core>) {
+    let mut batch = VecDeque::new();
+    while core.inbox.take(&mut batch, BATCH).await {
+        let mut published = 0;
+        while let Some(slot) = batch.pop_front() {
+            match slot {
+                Slot::Item(item) => match publish(&core, &item) {
+                    Ok(()) => published += 1,
+                    Err(reason) => core.inbox.lost(&item, reason),
+                },
+                Slot::Barrier(barrier) => {
+                    core.inbox.delivered(std::mem::take(&mut published));
+                    // Nobody may wait any more.
+                    let _ = barrier.done.send(Ok(()));
+                }
+            }
+        }
+        core.inbox.delivered(published);
+    }
+}
+
+fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
+    let In { rule, message } = item;
+    let subject = wire::subject_on_bus(core, *rule, message)?;
+    let reply = message.reply.as_ref().map(|reply| {
+        let request = Request {
+            reply: reply.as_str().to_owned(),
+            subject: message.subject.as_str().to_owned(),
+            is_told_of_nobody: core.incoming.get(*rule).kind == Kind::Serve,
+        };
+        format!("{}.{}", core.near_root, core.served.open(request))
+    });
+    let rule = &core.incoming.get(*rule).rule;
+    let renamed = (!rule.pattern().matches(&message.subject)).then_some(message.subject.as_str());
+    let raw = Raw {
+        subject: &subject,
+        reply: reply.as_deref(),
+        headers: wire::block(message, false, renamed),
+        payload: wire::payload(&message.payload),
+    };
+    core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
+        PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
+        PublishError::Closed => LossReason::Discarded,
+        _ => LossReason::Invalid,
+    })
+}
+
+/// Passes answers on to who asked on the bus, until the connection is gone.
+pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+    while let Some(message) = next(&mut subscriber).await {
+        // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
+        take_answer(&line, token_of(&line, &message).unwrap_or_default(), &message);
+    }
+}
+
+/// The last token of a subject that is below the bridge's own inbox.
+fn token_of<'a>(line: &Line, message: &'a async_nats::Message) -> Option<&'a str> {
+    message.subject.strip_prefix(line.root())?.strip_prefix('.')
+}
+
+fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
+    if !line.heard(token) && !answer(&line.core, token, message) {
+        line.core.late_answers.fetch_add(1, Relaxed);
+    }
+}
+
+/// False if nobody waits for it.
+fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
+    let Some(request) = core.called.find(token) else { return false };
+    let nobody_there = wire::is_no_responders(message);
+    if nobody_there {
+        core.called.close(token);
+        if core.is_taken_here(&request.subject) {
+            // As in a cluster: it was delivered to somebody.
+            return true;
+        }
+    }
+    let reply = message.reply.as_ref().map(|reply| {
+        let back = Request {
+            reply: reply.as_str().to_owned(),
+            subject: message.subject.as_str().to_owned(),
+            is_told_of_nobody: true,
+        };
+        format!("{}.{}", core.near_root, core.served.open(back))
+    });
+    let headers = if nobody_there {
+        wire::no_responders(&request.subject).header_block()
+    } else {
+        wire::block(message, true, None)
+    };
+    let raw =
+        Raw { subject: &request.reply, reply: reply.as_deref(), headers, payload: wire::payload(&message.payload) };
+    match core.client.publish_raw(raw) {
+        Ok(1..) => {
+            core.answers.fetch_add(1, Relaxed);
+            true
+        }
+        Ok(0) | Err(_) => {
+            core.called.close(token);
+            false
+        }
+    }
+}
+
+/// Hears of other bridges of the same bus.
+pub(super) async fn take_probes(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+    while let Some(message) = next(&mut subscriber).await {
+        let number = message.subject.as_str().rsplit_once('.').map(|(_, number)| u64::from_str_radix(number, 16));
+        if let Some(Ok(number)) = number {
+            line.core.member.heard_of(number);
+        }
+    }
+}

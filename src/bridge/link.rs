@@ -1,0 +1,210 @@
+//! Connecting, and connecting again.
+//!
+//! The client library could do that by itself; then nobody would know which of the messages in its queues were written to the connection
+//! that broke. So it is told of the end of a connection instead, and a new one is made by a new client, on a runtime of its own, with
+//! which all that belongs to the old one goes.
+
+use super::core::{Core, Phase};
+use super::event::BridgeEvent;
+use super::session::{self, Connection, End, Sending};
+use super::state::BridgeState;
+use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, mpsc};
+
+/// Messages that the library keeps for a subscription until they are put into the bridge's own, bounded buffer. It is not asked to keep many
+/// for long, but reads all that the socket has before others run.
+const SUBSCRIPTION_CAPACITY: usize = 1 << 20;
+
+/// How long the library waits before it connects again by itself: longer than it lives.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Servers that are known, at most.
+const SERVERS_MAX: usize = 64;
+
+/// Made by the builder for the link's thread.
+pub(super) struct Setup {
+    pub(super) options: ConnectOptions,
+    pub(super) servers: Vec<ServerAddr>,
+    pub(super) sending: Sending,
+    pub(super) delay: Box<dyn Fn(u32) -> Duration + Send>,
+}
+
+/// What a bridge waits before an attempt, if nothing else was asked for: 10 ms, doubled each time, at most 4 seconds.
+pub(super) fn usual_delay(attempt: u32) -> Duration {
+    let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);
+    Duration::from_millis(10_u64.saturating_mul(doubled)).min(Duration::from_secs(4))
+}
+
+/// The bridge writes on its own thread, and the library on another, so that neither waits for the other.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).thread_name("postroom-io").enable_all().build()
+}
+
+/// Whatever ends the life of a bridge, it is told.
+struct Ending(Arc<Core>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// The life of a bridge.
+pub(super) fn run(core: Arc<Core>, setup: Setup) {
+    let _ending = Ending(core.clone());
+    let mut link = Link { setup, next: 0, attempts: 0 };
+    loop {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                core.hub.tell(BridgeEvent::ConnectFailed { reason: error.to_string() });
+                break;
+            }
+        };
+        let end = runtime.block_on(async {
+            let (outbox, inbox) = (core.clone(), core.clone());
+            tokio::spawn(async move { outbox.outbox.attend(&outbox.hub).await });
+            tokio::spawn(async move { inbox.inbox.attend(&inbox.hub).await });
+            let connection = tokio::select! {
+                connection = link.connect(&core) => connection,
+                () = core.reached(Phase::Closed) => return End::Closed,
+            };
+            session::run(&core, connection, link.setup.sending).await
+        });
+        // Lookups that hang must not hang the bridge.
+        runtime.shutdown_background();
+        if end == End::Closed || core.phase() == Phase::Closed {
+            break;
+        }
+        core.set_state(BridgeState::Disconnected { reason: None });
+        core.hub.tell(BridgeEvent::Disconnected);
+        link.attempts = 1;
+    }
+}
+
+struct Link {
+    setup: Setup,
+    /// The server to try next.
+    next: usize,
+    /// Since the connection was lost; the first attempt of all is not waited for.
+    attempts: u32,
+}
+
+impl Link {
+    async fn connect(&mut self, core: &Arc<Core>) -> Connection {
+        let mut told = false;
+        loop {
+            if self.attempts > 0 {
+                core.bus.sleep((self.setup.delay)(self.attempts)).await;
+            }
+            self.attempts = self.attempts.saturating_add(1);
+            let server = self.setup.servers[self.next % self.setup.servers.len()].clone();
+            match self.try_connect(&server).await {
+                Ok(connection) => {
+                    self.learn(&connection.client.server_info().connect_urls);
+                    return connection;
+                }
+                Err((kind, reason)) => {
+                    self.next = self.next.wrapping_add(1);
+                    let refused =
+                        matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
+                    core.refused.store(refused, Ordering::Relaxed);
+                    let reason = format!("{}: {reason}", name_of(&server));
+                    let said = Some(reason.clone());
+                    core.set_state(match core.state() {
+                        BridgeState::Connecting { .. } => BridgeState::Connecting { reason: said },
+                        _ => BridgeState::Disconnected { reason: said },
+                    });
+                    if !told {
+                        core.hub.tell(BridgeEvent::ConnectFailed { reason });
+                        told = true;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_connect(&self, server: &ServerAddr) -> Result<Connection, (ConnectErrorKind, String)> {
+        let (tell, events) = mpsc::unbounded_channel();
+        let (gone, connected) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (gone_too, connected_too) = (gone.clone(), connected.clone());
+        let mut options = self
+            .setup
+            .options
+            .clone()
+            .no_echo()
+            .ignore_discovered_servers()
+            .subscription_capacity(SUBSCRIPTION_CAPACITY)
+            .event_callback(move |event| {
+                // The session may have ended before the library.
+                let _ = tell.send(event);
+                std::future::ready(())
+            })
+            .reconnect_delay_callback(move |_| {
+                if !connected_too.load(Ordering::SeqCst) {
+                    return Duration::ZERO;
+                }
+                gone_too.notify_one();
+                NEVER
+            });
+        let url = server.clone().into_inner();
+        if let (true, Some(password)) = (server.has_user_pass(), url.password()) {
+            options = options.user_and_password(url.username().to_owned(), password.to_owned());
+        }
+        let connecting = options.connect(server.clone());
+        let client = connecting.await.map_err(|error| (error.kind(), describe(&error)))?;
+        connected.store(true, Ordering::SeqCst);
+        if client.try_server_info().is_none() {
+            // The user asked the library to retry, and it gave out a client without a connection.
+            let refused = "retry_on_initial_connect is not for bridges, which do that themselves".to_owned();
+            return Err((ConnectErrorKind::Io, refused));
+        }
+        Ok(Connection { client, events, gone, server: name_of(server) })
+    }
+
+    /// Servers of the cluster that the last one knew of.
+    fn learn(&mut self, urls: &[String]) {
+        let with_user = self.setup.servers.iter().any(ServerAddr::has_user_pass);
+        for url in urls {
+            let Ok(server) = url.parse::<ServerAddr>() else { continue };
+            // Credentials in a URL are for the server that it names.
+            if !with_user && !self.setup.servers.contains(&server) && self.setup.servers.len() < SERVERS_MAX {
+                self.setup.servers.push(server);
+            }
+        }
+    }
+}
+
+fn name_of(server: &ServerAddr) -> String {
+    format!("{}:{}", server.host(), server.port())
+}
+
+/// An error with its causes: the library's own words are only the first of them.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_become_rarer() {
+        let delays: Vec<u128> = [1, 2, 3, 9, 10, 64, u32::MAX].map(|attempt| usual_delay(attempt).as_millis()).into();
+        assert_eq!(delays, [10, 20, 40, 2_560, 4_000, 4_000, 4_000]);
+    }
+}

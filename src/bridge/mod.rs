@@ -1,0 +1,239 @@
+//! A bus and a real NATS server, linked: feature `bridge`.
+//!
+//! **What it is for.** An application that began in one process grows onto NATS without changing a line of its components: rules say
+//! which messages cross, in which direction, under which subjects. The connection is async-nats', which knows TLS, credentials and
+//! the wire; which messages cross, how often, and what happens in trouble, is decided here.
+//!
+//! | rule | from | to | crosses |
+//! |---|---|---|---|
+//! | [`import`](BridgeBuilder::import) | server | bus | what somebody on the bus is subscribed to |
+//! | [`export`](BridgeBuilder::export) | bus | server | all that matches |
+//! | [`serve`](BridgeBuilder::serve) | server | bus | requests, and the answers back |
+//! | [`call`](BridgeBuilder::call) | bus | server | requests, and the answers back |
+//!
+//! Imports and exports carry requests as well, and their answers back. Of rules of one direction that match the same message the first is
+//! the one: no message crosses twice. A rule whose pattern begins with a wildcard leaves inboxes (`_INBOX.>`) where they are.
+//!
+//! **What it promises.**
+//!
+//! - *Interest.* A rule that brings messages in has one subscription on the server, whatever the number of subscriptions on the bus, and
+//!   only while there are any.
+//! - *Cost.* A publish on the bus that a rule matches pays one push into a bounded queue; any other nothing.
+//! - *Order.* What one thread publishes under the same rule arrives in that order, also when the connection breaks in between.
+//! - *At most once,* or, if asked for, at least once. The server confirms what it has got; what was not confirmed when a connection
+//!   broke is counted, and told.
+//! - *The ledger balances*: see [`Flow`]. What the server sends while there is no connection never reaches the bridge, and is not in
+//!   it.
+//! - *Requests cross whole*: headers, any number of answers, and no responders at once. Replies are inboxes of the bridge's own on the
+//!   other side, so nothing else of one side is seen on the other.
+//! - *Nothing goes round*: see [`VIA`].
+//!
+//! **What it does not promise.** That a message was *stored* or *received* anywhere: the server has got it, no more. JetStream's own
+//! acknowledgements cross as answers, if the application asks for them. Nor that a request fails at once that two bridges call: each is, for
+//! the other, somebody who has got it. Nor order between what different rules bring in.
+//!
+//! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
+//! [`BridgeStats`].
+//!
+//! **Threads.** A bridge has three: one that writes what the bus publishes, one for the socket and for answers, and one that publishes what
+//! rules bring. Callbacks on the bus run on the last, and may use the bridge; a callback on an inbox that was subscribed to by hand runs
+//! on the second, and must not wait for the bridge.
+//!
+//! **The end.** Drain the bridge before the bus: one whose bus is closed has nobody left to publish for, and ends with it.
+//!
+//! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. What is different from a cluster is in the manual, under
+//! [differences](crate::manual::differences).
+//!
+//! ```no_run
+//! use postroom::Bus;
+//! use postroom::bridge::{Bridge, Rule};
+//!
+//! let bus = Bus::new();
+//! let bridge = Bridge::builder(&bus)
+//!     .server("nats://127.0.0.1:4222")
+//!     .import("orders.>")
+//!     .export(Rule::new("metrics.>")?.prefix("eu")?)
+//!     .call("svc.>")
+//!     .start()?;
+//! bus.connect().publish("metrics.load", "0.5")?; // arrives as eu.metrics.load
+//! bridge.drain(std::time::Duration::from_secs(5)).wait()?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod buffer;
+mod builder;
+mod core;
+mod error;
+mod event;
+mod incoming;
+mod interest;
+mod link;
+mod mapping;
+mod outgoing;
+mod registry;
+mod reply;
+mod rule;
+mod session;
+mod state;
+mod stats;
+mod wait;
+mod window;
+mod wire;
+
+pub use builder::BridgeBuilder;
+pub use error::{FlushError, StartError};
+pub use event::{BridgeEvent, BridgeEvents, Direction, LossEpisode, LostMessage};
+pub use mapping::MappingError;
+pub use registry::VIA;
+pub use rule::{Kind, Rule, RuleError, ToRule};
+pub use state::BridgeState;
+pub use stats::{BridgeStats, Flow, LossReason, Losses};
+pub use wait::Waiting;
+
+use self::buffer::Barrier;
+use self::core::{Core, Phase};
+use crate::Bus;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A link between a bus and a NATS server or cluster. Cheap to clone; clones are the same bridge.
+///
+/// It ends with [`close`](Bridge::close), at the end of a [`drain`](Bridge::drain), when the bus is closed, or when its last handle is
+/// dropped.
+#[derive(Clone)]
+pub struct Bridge {
+    handle: Arc<Handle>,
+}
+
+/// Closes the bridge when the last clone is gone.
+struct Handle(Arc<Core>);
+
+impl Bridge {
+    /// To build a bridge from this bus.
+    pub fn builder(bus: &Bus) -> BridgeBuilder {
+        BridgeBuilder::new(bus)
+    }
+
+    fn new(core: Arc<Core>) -> Self {
+        Bridge { handle: Arc::new(Handle(core)) }
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.handle.0
+    }
+
+    /// How it stands to its server.
+    pub fn state(&self) -> BridgeState {
+        self.core().state()
+    }
+
+    /// What it has done so far and holds now.
+    pub fn stats(&self) -> BridgeStats {
+        self.core().stats()
+    }
+
+    /// A stream of what happens to it from now on.
+    pub fn events(&self) -> BridgeEvents {
+        let core = self.core();
+        core.hub.listen(&core.bus, self.state() == BridgeState::Closed)
+    }
+
+    /// Waits until messages flow, at most for `timeout` on the bus's clock. False when the time is up, or the bridge closed.
+    pub fn connected(&self, timeout: Duration) -> Waiting<bool> {
+        let core = self.core().clone();
+        Waiting::new(async move {
+            let settled = core.until(|state| match state {
+                BridgeState::Connected { .. } => Some(true),
+                BridgeState::Closed => Some(false),
+                _ => None,
+            });
+            tokio::select! {
+                settled = settled => settled,
+                () = core.bus.sleep(timeout) => false,
+            }
+        })
+    }
+
+    /// A barrier through to the server: when it is done, the server has got all that was published on the bus before, and the
+    /// subscriptions that were wanted on the bus before are in force on the server. While there is no connection it waits for one.
+    ///
+    /// # Errors
+    ///
+    /// When waited for: [`FlushError::Lost`] if messages for the server were lost since the last flush, [`FlushError::Timeout`] after `timeout` on the bus's clock,
+    /// [`FlushError::Closed`].
+    pub fn flush(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
+        let core = self.core().clone();
+        let (done, flushed) = oneshot::channel();
+        let is_open = core.outbox.barrier(Barrier { done, is_told: true });
+        Waiting::new(async move {
+            if !is_open {
+                return Err(FlushError::Closed);
+            }
+            tokio::select! {
+                biased;
+                flushed = flushed => match flushed {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(count)) => Err(FlushError::Lost { count }),
+                    Err(_) => Err(FlushError::Closed),
+                },
+                () = core.bus.sleep(timeout) => Err(FlushError::Timeout { after: timeout }),
+            }
+        })
+    }
+
+    /// Ends the bridge without loss: nothing more comes in, what has come is published on the bus, what was published there is sent and
+    /// confirmed; then it is closed. Begins now. If it is not done after `timeout` on the bus's clock, whoever waits for it
+    /// closes it; without anybody who waits it takes as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// When waited for: [`FlushError::Timeout`], and [`FlushError::Lost`] if messages were lost since the last flush.
+    pub fn drain(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
+        let core = self.core().clone();
+        core.enter(Phase::Draining);
+        Waiting::new(async move {
+            let closed = || core.until(|state| (*state == BridgeState::Closed).then_some(()));
+            tokio::select! {
+                () = closed() => {}
+                () = core.bus.sleep(timeout) => {
+                    core.enter(Phase::Closed);
+                    closed().await;
+                    return Err(FlushError::Timeout { after: timeout });
+                }
+            }
+            match core.outbox.lost_since() + core.inbox.lost_since() {
+                0 => Ok(()),
+                count => Err(FlushError::Lost { count }),
+            }
+        })
+    }
+
+    /// Ends the bridge now. What waits to be sent or published is counted as [`LossReason::Discarded`]. Returns at once; wait for
+    /// [`closed`](Self::closed) to see the end.
+    pub fn close(&self) {
+        self.core().enter(Phase::Closed);
+    }
+
+    /// Waits until the bridge is closed and its connection gone.
+    pub fn closed(&self) -> Waiting<()> {
+        let core = self.core().clone();
+        Waiting::new(async move { core.until(|state| (*state == BridgeState::Closed).then_some(())).await })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // A drain goes on by itself.
+        if self.0.phase() == Phase::Open {
+            self.0.enter(Phase::Closed);
+        }
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! What the bridges of one process know of each other, and how messages are kept from going round.
+//!
+//! Three guards, each behind the one before:
+//!
+//! 1. A bridge does not get what it sent itself: no-echo, on the bus and on the server.
+//! 2. Bridges of one bus that lead to the same server system know it (one has heard the other's probe on the server), and do not send
+//!    there what came from there.
+//! 3. While a bus has several bridges, what they send carries the bus's id in the header [`VIA`]; a message that comes back to a bus
+//!    that it has passed is dropped. This holds over any number of hops.
+
+use crate::message::HeaderMap;
+use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// The header with the ids of the buses that a message has passed, the last one last.
+pub const VIA: &str = "Postroom-Via";
+
+/// Ids that a message may carry; with more, it counts as one that goes round.
+const HOPS_MAX: usize = 16;
+
+/// The bridges of all buses of the process.
+static BRIDGES: Mutex<Vec<Weak<Member>>> = Mutex::new(Vec::new());
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// One bridge, as others of its bus know it. Leaves when it is dropped.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Unique in the process.
+    pub(super) number: u64,
+    bus: u64,
+    /// Its connection on the bus.
+    client: u64,
+    /// Connections on the bus of bridges that lead to the same system.
+    //
+    // ORDERING: `any` is Relaxed; it only saves the lock, and whoever links waits for nothing else.
+    same: RwLock<Vec<u64>>,
+    any: AtomicBool,
+    /// Whether the bus has other bridges: Relaxed for the same reason.
+    several: AtomicBool,
+}
+
+impl Member {
+    pub(super) fn join(bus: u64, client: u64) -> Arc<Self> {
+        let member = Arc::new(Member {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            bus,
+            client,
+            same: RwLock::default(),
+            any: AtomicBool::new(false),
+            several: AtomicBool::new(false),
+        });
+        let mut bridges = BRIDGES.lock();
+        bridges.push(Arc::downgrade(&member));
+        count(&mut bridges, bus);
+        member
+    }
+
+    /// The bridge has heard, on its server, of the bridge with this number: if that is one of the same bus, both lead to the same system.
+    pub(super) fn heard_of(&self, number: u64) {
+        let bridges = BRIDGES.lock();
+        let other = bridges.iter().filter_map(Weak::upgrade).find(|other| other.number == number);
+        let Some(other) = other.filter(|other| other.bus == self.bus && other.number != self.number) else { return };
+        self.link(other.client);
+        other.link(self.client);
+        drop(bridges);
+    }
+
+    /// The connection to the server is gone: what is known of where it leads, too.
+    pub(super) fn forget(&self) {
+        let bridges = BRIDGES.lock();
+        for other in bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus) {
+            other.unlink(self.client);
+        }
+        self.same.write().clear();
+        self.any.store(false, Ordering::Relaxed);
+        drop(bridges);
+    }
+
+    /// Whether a message that this connection published on the bus came from the system that the bridge leads to.
+    #[inline]
+    pub(super) fn came_from_there(&self, client: Option<u64>) -> bool {
+        self.any.load(Ordering::Relaxed) && client.is_some_and(|client| self.same.read().contains(&client))
+    }
+
+    /// Whether messages are to carry the bus's id.
+    #[inline]
+    pub(super) fn is_stamping(&self) -> bool {
+        self.several.load(Ordering::Relaxed)
+    }
+
+    /// Other bridges of the same bus are there that may lead to the same system, and of which nothing was heard yet.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.is_stamping() && {
+            let known = self.same.read().len();
+            let bridges = BRIDGES.lock();
+            bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus).count() > known + 1
+        }
+    }
+
+    /// The header's value with this bus's id at the end.
+    pub(super) fn stamped(&self, headers: &HeaderMap) -> String {
+        match headers.get(VIA) {
+            Some(via) if !via.is_empty() => format!("{via},{:016x}", self.bus),
+            _ => format!("{:016x}", self.bus),
+        }
+    }
+
+    /// Whether a message with this header has passed the bus before, or too many.
+    pub(super) fn has_passed(&self, via: &str) -> bool {
+        let own = format!("{:016x}", self.bus);
+        via.split(',').any(|id| id.trim() == own) || via.split(',').count() >= HOPS_MAX
+    }
+
+    fn link(&self, client: u64) {
+        let mut same = self.same.write();
+        if !same.contains(&client) {
+            same.push(client);
+        }
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    fn unlink(&self, client: u64) {
+        let mut same = self.same.write();
+        same.retain(|other| *other != client);
+        self.any.store(!same.is_empty(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut bridges = BRIDGES.lock();
+        for other in bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus) {
+            other.unlink(self.client);
+        }
+        count(&mut bridges, self.bus);
+    }
+}
+
+/// Tells the bridges of a bus whether they are several.
+fn count(bridges: &mut Vec<Weak<Member>>, bus: u64) {
+    bridges.retain(|bridge| bridge.strong_count() > 0);
+    let of_bus: Vec<_> = bridges.iter().filter_map(Weak::upgrade).filter(|member| member.bus == bus).collect();
+    of_bus.iter().for_each(|member| member.several.store(of_bus.len() > 1, Ordering::Relaxed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridges_of_one_bus_that_hear_of_each_other_lead_to_the_same_system() {
+        let (bus, other_bus) = (u64::MAX, u64::MAX - 1);
+        let a = Member::join(bus, 1);
+        assert!(!a.is_stamping());
+        let b = Member::join(bus, 2);
+        let c = Member::join(other_bus, 1);
+        assert!(a.is_stamping() && b.is_stamping() && !c.is_stamping());
+        a.heard_of(c.number);
+        assert!(!a.came_from_there(Some(1)));
+        assert!(a.has_strangers());
+        a.heard_of(b.number);
+        assert!(!a.has_strangers());
+        assert!(a.came_from_there(Some(2)) && b.came_from_there(Some(1)) && !b.came_from_there(Some(7)));
+        b.forget();
+        assert!(!a.came_from_there(Some(2)) && !b.came_from_there(Some(1)));
+        drop(b);
+        assert!(!a.is_stamping());
+    }
+
+    #[test]
+    fn a_message_that_comes_back_is_known() {
+        let (x, y) = (Member::join(0xA, 1), Member::join(0xB, 1));
+        let mut headers = HeaderMap::new();
+        headers.insert(VIA, x.stamped(&headers)).unwrap();
+        assert!(!y.has_passed(headers.get(VIA).unwrap()));
+        headers.insert(VIA, y.stamped(&headers)).unwrap();
+        let via = headers.get(VIA).unwrap();
+        assert_eq!(via, "000000000000000a,000000000000000b");
+        assert!(x.has_passed(via) && y.has_passed(via));
+        assert!(y.has_passed(&vec!["c"; HOPS_MAX].join(",")), "too many hops");
+    }
+}

@@ -1,0 +1,146 @@
+//! Where answers go: requests that have crossed, and the subjects that their answers are for.
+
+use crate::Clock;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Requests that are remembered in one direction.
+pub(super) const REQUESTS_MAX: usize = 65_536;
+
+/// How long after its last answer, or after it was sent, a request is remembered.
+pub(super) const AGE_MAX: Duration = Duration::from_secs(300);
+
+/// A request that has crossed.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Where its answers go, on the side that it came from.
+    pub(super) reply: String,
+    /// Its subject on the side that it came from.
+    pub(super) subject: String,
+    /// Whether who asked is told that nobody takes it (R2).
+    pub(super) is_told_of_nobody: bool,
+}
+
+/// The requests that have crossed in one direction, by a number that is the last token of the reply subject on the other side.
+///
+/// Any number of answers may come for each. Bounded in number and age; the one that was used longest ago goes first.
+#[derive(Debug)]
+pub(super) struct Requests {
+    clock: Clock,
+    max: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    open: BTreeMap<u64, Open>,
+    /// When each was used last, as far as is known here, in about that order. May name some that are closed.
+    order: VecDeque<(Duration, u64)>,
+}
+
+#[derive(Debug)]
+struct Open {
+    request: Arc<Request>,
+    used: Duration,
+}
+
+impl Requests {
+    pub(super) fn new(clock: Clock, max: usize) -> Self {
+        Requests { clock, max, inner: Mutex::default() }
+    }
+
+    /// The last token of the reply subject on the other side.
+    pub(super) fn open(&self, request: Request) -> String {
+        let now = self.clock.now();
+        let mut inner = self.inner.lock();
+        inner.make_room(now, self.max);
+        inner.next += 1;
+        let number = inner.next;
+        inner.open.insert(number, Open { request: Arc::new(request), used: now });
+        inner.order.push_back((now, number));
+        format!("{number:x}")
+    }
+
+    /// The request that an answer is for, by the last token of the subject that it came on.
+    pub(super) fn find(&self, token: &str) -> Option<Arc<Request>> {
+        let number = u64::from_str_radix(token, 16).ok()?;
+        let now = self.clock.now();
+        let mut inner = self.inner.lock();
+        let open = inner.open.get_mut(&number)?;
+        open.used = now;
+        Some(open.request.clone())
+    }
+
+    /// There will be no more answers, or nobody wants them.
+    pub(super) fn close(&self, token: &str) {
+        if let Ok(number) = u64::from_str_radix(token, 16) {
+            self.inner.lock().open.remove(&number);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.inner.lock().open.len()
+    }
+}
+
+impl Inner {
+    fn make_room(&mut self, now: Duration, max: usize) {
+        if self.order.len() > self.open.len() * 2 + 64 {
+            let open = &self.open;
+            self.order.retain(|(_, number)| open.contains_key(number));
+        }
+        while let Some(&(used, number)) = self.order.front() {
+            let full = self.open.len() >= max;
+            match self.open.get(&number).map(|open| open.used) {
+                None => {}
+                Some(since) if since > used => self.order.push_back((since, number)),
+                Some(_) if full || now.saturating_sub(used) >= AGE_MAX => {
+                    self.open.remove(&number);
+                }
+                Some(_) => return,
+            }
+            self.order.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(n: usize) -> Request {
+        Request { reply: format!("reply.{n}"), subject: "a".into(), is_told_of_nobody: true }
+    }
+
+    #[test]
+    fn requests_are_found_again_any_number_of_times() {
+        let requests = Requests::new(Clock::system(), 8);
+        let (one, two) = (requests.open(request(1)), requests.open(request(2)));
+        assert_eq!(requests.find(&one).unwrap().reply, "reply.1");
+        assert_eq!(requests.find(&one).unwrap().reply, "reply.1");
+        requests.close(&one);
+        assert!(requests.find(&one).is_none() && requests.find("x").is_none());
+        assert_eq!(requests.find(&two).unwrap().reply, "reply.2");
+        assert_eq!(requests.len(), 1);
+    }
+
+    #[test]
+    fn they_are_bounded_in_number_and_age() {
+        let clock = Clock::manual();
+        let requests = Requests::new((&clock).into(), 100);
+        let tokens: Vec<String> = (0..150).map(|n| requests.open(request(n))).collect();
+        assert_eq!(requests.len(), 100);
+        assert!(requests.find(&tokens[49]).is_none() && requests.find(&tokens[50]).is_some());
+        clock.advance(AGE_MAX);
+        requests.open(request(150));
+        assert_eq!(requests.len(), 1, "the old ones are gone");
+        for n in 0..100_000 {
+            let token = requests.open(request(n));
+            requests.close(&token);
+        }
+        assert!(requests.inner.lock().order.len() < 1_000, "closed ones are forgotten");
+    }
+}

@@ -1,0 +1,277 @@
+//! Which messages cross, and how they are called on the other side.
+
+use super::mapping::{Mapping, MappingError};
+use crate::subject::{Pattern, SubjectError};
+
+/// One rule of a bridge: a pattern on the side that messages come from, what their subjects become on the other side, and whether
+/// several processes share the work.
+///
+/// Where the builder wants a rule, a text or a [`Pattern`] will do: subjects are the same on both sides then.
+///
+/// # Example
+///
+/// ```
+/// use postroom::bridge::Rule;
+///
+/// Rule::new("orders.>")?.prefix("eu")?; // orders.new becomes eu.orders.new
+/// Rule::new("eu.orders.>")?.strip_prefix("eu")?; // and back
+/// Rule::new("orders.*.*")?.to("$2.orders.{{wildcard(1)}}")?; // orders.new.eu becomes eu.orders.new
+/// Rule::new("jobs.*")?.queue("workers");
+/// # Ok::<_, postroom::bridge::RuleError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Rule {
+    pub(super) mapping: Mapping,
+    pub(super) queue: Option<String>,
+    pub(super) pinned: bool,
+}
+
+/// Why a rule was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// Its pattern is none.
+    #[error("the pattern {text:?}: {source}")]
+    Pattern {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        source: SubjectError,
+    },
+    /// Subjects can't be mapped like that.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The queue group's name is empty or has a blank (S13).
+    #[error("the queue group's name {name:?} is empty or has a blank")]
+    Queue {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Rule {
+    /// Messages that match `pattern`, under the same subjects on both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::Pattern`].
+    pub fn new(pattern: impl AsRef<str>) -> Result<Self, RuleError> {
+        let text = pattern.as_ref();
+        let pattern = Pattern::new(text).map_err(|source| RuleError::Pattern { text: text.to_owned(), source })?;
+        Ok(pattern.into())
+    }
+
+    /// Gives the subjects on the other side, in the language of nats-server's subject mappings: `$1` or `{{wildcard(1)}}` for what
+    /// the first `*` of the pattern matched, and `>` at the end for what its `>` matched.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::Mapping`].
+    pub fn to(mut self, destination: impl AsRef<str>) -> Result<Self, RuleError> {
+        self.mapping = Mapping::new(self.mapping.source().clone(), destination.as_ref())?;
+        Ok(self)
+    }
+
+    /// Puts `prefix`, one token or several, and a dot in front of the subjects.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::Mapping`].
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Result<Self, RuleError> {
+        self.mapping = Mapping::with_prefix(self.mapping.source().clone(), prefix.as_ref())?;
+        Ok(self)
+    }
+
+    /// Takes `prefix`, one token or several, and a dot off the front of the subjects.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::Mapping`] if it is not what the pattern begins with.
+    pub fn strip_prefix(mut self, prefix: impl AsRef<str>) -> Result<Self, RuleError> {
+        self.mapping = Mapping::without_prefix(self.mapping.source().clone(), prefix.as_ref())?;
+        Ok(self)
+    }
+
+    /// Makes the bridge a member of a queue group on the side that messages come from (Q1): of the processes that have the rule, one
+    /// gets each message. On the bus the bridge is the member that is chosen last (Q6).
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.queue = Some(name.into());
+        self
+    }
+
+    /// Keeps the server subscription also while nobody on the bus wants it. For rules that bring messages in.
+    pub fn pinned(mut self) -> Self {
+        self.pinned = true;
+        self
+    }
+
+    /// What messages must match on the side they come from.
+    pub fn pattern(&self) -> &Pattern {
+        self.mapping.source()
+    }
+
+    /// What matches all their subjects on the other side.
+    pub fn destination(&self) -> Pattern {
+        self.mapping.destination()
+    }
+
+    /// # Errors
+    ///
+    /// What can only be checked where the rule is used.
+    pub(super) fn check(&self, direction: Kind) -> Result<(), RuleError> {
+        let blank = |name: &str| name.is_empty() || name.contains([' ', '\t', '\r', '\n']);
+        if let Some(name) = self.queue.as_deref().filter(|name| blank(name)) {
+            return Err(RuleError::Queue { name: name.to_owned() });
+        }
+        if direction.is_for_requests() {
+            self.mapping.reversed()?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Pattern> for Rule {
+    fn from(pattern: Pattern) -> Self {
+        Rule { mapping: Mapping::same(pattern), queue: None, pinned: false }
+    }
+}
+
+/// What can be given as a rule: a [`Rule`], a [`Pattern`], or a text.
+pub trait ToRule {
+    /// The rule.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::Pattern`] if a text is no pattern.
+    fn into_rule(self) -> Result<Rule, RuleError>;
+}
+
+impl ToRule for Rule {
+    fn into_rule(self) -> Result<Rule, RuleError> {
+        Ok(self)
+    }
+}
+
+impl ToRule for Pattern {
+    fn into_rule(self) -> Result<Rule, RuleError> {
+        Ok(self.into())
+    }
+}
+
+impl ToRule for &str {
+    fn into_rule(self) -> Result<Rule, RuleError> {
+        Rule::new(self)
+    }
+}
+
+impl ToRule for String {
+    fn into_rule(self) -> Result<Rule, RuleError> {
+        Rule::new(self)
+    }
+}
+
+impl ToRule for Result<Rule, RuleError> {
+    fn into_rule(self) -> Result<Rule, RuleError> {
+        self
+    }
+}
+
+/// Which way a rule works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Messages of the server are published on the bus.
+    Import,
+    /// Messages of the bus are published on the server.
+    Export,
+    /// Requests from the server are answered on the bus.
+    Serve,
+    /// Requests from the bus are answered on the server.
+    Call,
+}
+
+impl Kind {
+    pub(super) fn is_for_requests(self) -> bool {
+        matches!(self, Kind::Serve | Kind::Call)
+    }
+}
+
+/// The rules of one direction, in the order in which they were given.
+#[derive(Debug, Default)]
+pub(super) struct Rules(Vec<Listed>);
+
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) kind: Kind,
+    pub(super) rule: Rule,
+    /// Those before it that match some of the same subjects.
+    before: Vec<usize>,
+}
+
+impl Rules {
+    pub(super) fn add(&mut self, kind: Kind, rule: Rule) {
+        let overlaps = |other: &Listed| other.rule.pattern().overlaps(rule.pattern());
+        let before = self.0.iter().enumerate().filter(|(_, other)| overlaps(other)).map(|(at, _)| at).collect();
+        self.0.push(Listed { kind, rule, before });
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Listed> {
+        self.0.iter()
+    }
+
+    pub(super) fn get(&self, at: usize) -> &Listed {
+        &self.0[at]
+    }
+
+    /// Whether the rule at `at` is the first that takes such a message: no message crosses twice.
+    pub(super) fn is_first(&self, at: usize, subject: &str, has_reply: bool) -> bool {
+        let listed = &self.0[at];
+        listed.takes(has_reply)
+            && !listed.before.iter().any(|&other| {
+                let other = &self.0[other];
+                other.takes(has_reply) && other.rule.pattern().matches(subject)
+            })
+    }
+}
+
+impl Listed {
+    /// Whether its pattern begins with a wildcard, and so matches what it does not name.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.rule.pattern().first_token(), "*" | ">")
+    }
+
+    pub(super) fn takes(&self, has_reply: bool) -> bool {
+        has_reply || !self.kind.is_for_requests()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_matches_is_the_one() {
+        let mut rules = Rules::default();
+        for (kind, pattern) in [(Kind::Call, "a.*"), (Kind::Export, "a.>"), (Kind::Export, "a.b"), (Kind::Export, "c")]
+        {
+            rules.add(kind, Rule::new(pattern).unwrap());
+        }
+        let first = |subject: &str, has_reply: bool| {
+            let matching = (0..4).filter(|&at| rules.get(at).rule.pattern().matches(subject));
+            matching.filter(|&at| rules.is_first(at, subject, has_reply)).collect::<Vec<_>>()
+        };
+        assert_eq!(first("a.b", true), [0]);
+        assert_eq!(first("a.b", false), [1], "a call takes requests only");
+        assert_eq!(first("a.b.c", true), [1]);
+        assert_eq!(first("c", false), [3]);
+    }
+
+    #[test]
+    fn requests_need_a_mapping_that_can_be_reversed() {
+        let lossy = Rule::new("a.*").unwrap().to("b").unwrap();
+        assert_eq!(lossy.check(Kind::Export), Ok(()));
+        assert!(matches!(lossy.check(Kind::Call), Err(RuleError::Mapping(MappingError::NotReversible { .. }))));
+        assert!(matches!(Rule::new("a").unwrap().queue("x y").check(Kind::Call), Err(RuleError::Queue { .. })));
+    }
+}

@@ -1,0 +1,137 @@
+//! What has become of every message that was to cross.
+
+use std::fmt;
+
+/// Why a message that a rule took did not arrive on the other side, or may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// The buffer was full ([`Overflow::DropNewest`](crate::Overflow::DropNewest)).
+    QueueFull,
+    /// It had waited longest when another needed its room ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
+    Oldest,
+    /// It was handed to the connection and not confirmed by the server when that was lost: it may have arrived or not. With
+    /// [`at_least_once`](crate::BridgeBuilder::at_least_once) it is sent again instead.
+    Unconfirmed,
+    /// The server takes no message of this size (`max_payload`).
+    TooLarge,
+    /// The server refused the subject.
+    Denied,
+    /// It can't be said on the other side: a header block that is none (H2), or a subject that is too long for a line of the protocol.
+    Invalid,
+    /// It has passed this bus before.
+    Loop,
+    /// Messages of the server's that arrived faster than the client library was let run: more than a million at once. The library tells of
+    /// them one by one, but of no more than 128 at a time, so there may have been more.
+    SlowConsumer,
+    /// It was still buffered when the bridge was closed.
+    Discarded,
+}
+
+impl LossReason {
+    /// All reasons, in the order of declaration.
+    pub const ALL: [LossReason; 9] = [
+        LossReason::QueueFull,
+        LossReason::Oldest,
+        LossReason::Unconfirmed,
+        LossReason::TooLarge,
+        LossReason::Denied,
+        LossReason::Invalid,
+        LossReason::Loop,
+        LossReason::SlowConsumer,
+        LossReason::Discarded,
+    ];
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LossReason::QueueFull => "the buffer was full",
+            LossReason::Oldest => "newer messages needed the room",
+            LossReason::Unconfirmed => "the connection was lost before the server confirmed it",
+            LossReason::TooLarge => "too large for the server",
+            LossReason::Denied => "the server refused the subject",
+            LossReason::Invalid => "can't be said on the other side",
+            LossReason::Loop => "has passed this bus before",
+            LossReason::SlowConsumer => "arrived faster than it could be taken",
+            LossReason::Discarded => "the bridge was closed",
+        })
+    }
+}
+
+/// Messages lost, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses([u64; LossReason::ALL.len()]);
+
+impl Losses {
+    /// Lost for this reason.
+    pub fn of(&self, reason: LossReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Lost for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The reasons for which something was lost, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (LossReason, u64)> + '_ {
+        LossReason::ALL.into_iter().map(|reason| (reason, self.of(reason))).filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn take_back(&mut self, reason: LossReason, count: u64) {
+        self.0[reason as usize] -= count;
+    }
+
+    pub(super) fn add(&mut self, reason: LossReason, count: u64) {
+        self.0[reason as usize] += count;
+    }
+}
+
+/// The ledger of one direction. At any moment `taken == delivered + lost.total() + queued + in_flight`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flow {
+    /// Messages that a rule took.
+    pub taken: u64,
+    /// Messages that arrived: confirmed by the server, or published on the bus.
+    pub delivered: u64,
+    /// Messages lost, by reason.
+    pub lost: Losses,
+    /// Messages that wait in the buffer.
+    pub queued: u64,
+    /// Bytes of payload and headers that wait in the buffer.
+    pub queued_bytes: u64,
+    /// Messages that were handed to the connection and are not confirmed yet, or are being published on the bus.
+    pub in_flight: u64,
+    /// Messages that were sent a second time after the connection was lost
+    /// ([`at_least_once`](crate::BridgeBuilder::at_least_once)).
+    pub repeated: u64,
+}
+
+impl Flow {
+    /// Whether nothing is missing.
+    pub fn balances(&self) -> bool {
+        self.taken == self.delivered + self.lost.total() + self.queued + self.in_flight
+    }
+}
+
+/// What a bridge has done so far and holds now; see [`Bridge::stats`](crate::Bridge::stats).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BridgeStats {
+    /// From the bus to the server: exports, calls, and answers to requests from the server.
+    pub outgoing: Flow,
+    /// From the server to the bus: imports and requests; answers to calls are in [`answers`](Self::answers).
+    pub incoming: Flow,
+    /// Answers from the server's side that were published on the bus.
+    pub answers: u64,
+    /// Answers, from either side, to requests that are over or forgotten.
+    pub late_answers: u64,
+    /// Times that a connection was made.
+    pub connects: u64,
+    /// Subscriptions of rules on the server now.
+    pub subscriptions: usize,
+    /// Requests, in both directions, whose answers would still be passed on.
+    pub open_requests: usize,
+}

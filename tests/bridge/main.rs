@@ -1,0 +1,12 @@
+//! A bus and the real nats-server, linked.
+
+mod credentials;
+mod fixture;
+mod jetstream;
+mod loops;
+mod messages;
+mod requests;
+mod rules;
+#[path = "../support/mod.rs"]
+mod support;
+mod trouble;
