@@ -280,6 +280,27 @@ fn what_is_unlawful_is_called_so() {
 }
 
 #[test]
+fn on_the_systems_clock_what_is_held_comes_by_itself() {
+    let chaos = Chaos::new()
+        .with(Fault::delay(MS * 5).of("late"))
+        .with(Fault::redelivery_after(MS * 5).on("again"))
+        .with(Fault::disconnect(MS * 5).of("cut").on("cut"));
+    let kit = TestKit::builder().system_clock().chaos(chaos).build();
+    let all = kit.client().subscribe("*").unwrap();
+    let (late, cut, other) = (client(&kit, "late"), client(&kit, "cut"), client(&kit, "other"));
+    publish(&late, "a", &["1", "2"]);
+    publish(&other, "again", &["3"]);
+    publish(&other, "cut", &["4"]);
+    publish(&cut, "a", &["5", "6"]);
+    let mut got: Vec<_> = (0..7).map(|_| all.recv().unwrap().payload_str().unwrap().to_owned()).collect();
+    let of = |numbers: [&str; 2]| got.iter().filter(|got| numbers.contains(&got.as_str())).cloned().collect::<Vec<_>>();
+    assert_eq!((of(["1", "2"]), of(["5", "6"])), (vec!["1".into(), "2".into()], vec!["5".into(), "6".into()]));
+    got.sort_unstable();
+    assert_eq!(got, ["1", "2", "3", "3", "4", "5", "6"]);
+    kit.activity().wait_quiet();
+}
+
+#[test]
 fn calm_ends_everything() {
     let chaos = Chaos::new()
         .with(Fault::delay(SECOND).of("late").on("a"))
