@@ -126,7 +126,7 @@ fn token_cost(wanted: &str, found: &str) -> (usize, bool) {
     let (shorter, longer) = if wanted.len() < found.len() { (wanted, found) } else { (found, wanted) };
     // `ord` for `orders`, `created` for `order-created`.
     if shorter.chars().count() >= 3 && (longer.starts_with(shorter) || longer.ends_with(shorter)) {
-        return (2.min(longer.chars().count() - shorter.chars().count()), false);
+        return (1, false);
     }
     let edits = edits(wanted, found);
     let letters = longer.chars().count();

@@ -23,7 +23,7 @@ pub(super) fn pattern(pattern: impl ToPattern) -> Pattern {
 /// The start of a payload, on one line.
 pub(super) fn snippet(payload: &[u8]) -> String {
     let text = match std::str::from_utf8(payload) {
-        Ok(text) => text.chars().flat_map(char::escape_debug_or_quote).collect(),
+        Ok(text) => text.chars().take(SNIPPET + 1).fold(String::new(), push_escaped),
         Err(_) => {
             payload.iter().take(SNIPPET * 4).copied().flat_map(std::ascii::escape_default).map(char::from).collect()
         }
@@ -32,14 +32,13 @@ pub(super) fn snippet(payload: &[u8]) -> String {
 }
 
 /// Escapes what would break a line, and leaves quotes as they are: payloads are mostly JSON.
-trait EscapeLine {
-    fn escape_debug_or_quote(self) -> Vec<char>;
-}
-
-impl EscapeLine for char {
-    fn escape_debug_or_quote(self) -> Vec<char> {
-        if matches!(self, '"' | '\'' | '\\') { vec![self] } else { self.escape_debug().collect() }
+fn push_escaped(mut text: String, c: char) -> String {
+    if matches!(c, '"' | '\'' | '\\') {
+        text.push(c)
+    } else {
+        text.extend(c.escape_debug())
     }
+    text
 }
 
 fn shortened(text: String, bytes: usize) -> String {

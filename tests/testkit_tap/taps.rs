@@ -2,7 +2,7 @@
 
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
-use postroom::{DropReason, HeaderMap, Message, Overflow, SubscribeOptions};
+use postroom::{DropReason, HeaderMap, Message, Overflow, StatusCode, SubscribeOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -103,18 +103,8 @@ fn requests_answers_and_notices_are_in_it() {
     assert!(answer.is_received(), "{answer:?}");
     assert!(nobody.receipts.is_empty());
     assert!(notice.is_notice && !notice.is_published());
-    assert_eq!((notice.message.status().unwrap(), notice.receipts[0].queued()), (503.into_status(), 1));
+    assert_eq!((notice.message.status().unwrap(), notice.receipts[0].queued()), (StatusCode::NO_RESPONDERS, 1));
     assert_has(&tap.to_string(), &["(the bus)"]);
-}
-
-trait IntoStatus {
-    fn into_status(self) -> postroom::StatusCode;
-}
-
-impl IntoStatus for u16 {
-    fn into_status(self) -> postroom::StatusCode {
-        postroom::StatusCode::new(self).unwrap()
-    }
 }
 
 #[test]
