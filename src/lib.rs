@@ -108,7 +108,7 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use activity::{Activity, Held, Hold};
+pub use activity::{Activity, Held, Hold, Task};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Delivery, Denied, Event, Events,
     HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,

@@ -164,8 +164,22 @@ async fn run(
     registry: &Arc<Registry>,
     connection: &Arc<Connection>,
 ) {
-    let writing = tokio::spawn(write(writer, registry.clone(), connection.clone()));
-    read(reader, session, desk, registry, connection).await;
+    let writing = write(writer, registry.clone(), connection.clone());
+    let reading = read(reader, session, desk, registry, connection);
+    let writing = match registry.bus.activity() {
+        None => {
+            let writing = tokio::spawn(writing);
+            reading.await;
+            writing
+        }
+        // What they do between a timer or bytes that came and the bus would not be seen.
+        Some(activity) => {
+            let name = |does: &str| format!("the server, which {does} wire connection {}", connection.cid);
+            let writing = tokio::spawn(activity.task(writing).named(&name("writes to")));
+            activity.task(reading).named(&name("reads from")).await;
+            writing
+        }
+    };
     // What it had to say to the end is said, or can't be.
     let _ = writing.await;
 }

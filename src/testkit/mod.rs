@@ -6,7 +6,6 @@
 //! | `journal` | what is written down of every message |
 //! | `chaos` | faults |
 //! | `settle` | knowing that nothing goes on |
-//! | `task` | tasks that count exactly |
 //! | `advance` | moving time |
 //! | `time` | what is done later, by the bus's clock |
 //!
@@ -43,7 +42,6 @@ mod book;
 mod chaos;
 mod journal;
 mod settle;
-mod task;
 #[allow(dead_code, reason = "chaos and stubs put things off")]
 mod time;
 
@@ -56,7 +54,6 @@ use time::Agenda;
 
 pub use advance::AutoAdvance;
 pub use settle::Unsettled;
-pub use task::Task;
 
 /// How long a test waits for the bus to become quiet, in real time.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Knowing that nothing goes on.
 
 use super::TestKit;
-use crate::{Bus, Clock, Held, Hold, Sleep};
+use crate::{Bus, Clock, Held, Hold, Sleep, Task};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -209,6 +209,35 @@ impl TestKit {
                 return Err(Unsettled { limit, ..unsettled });
             }
         }
+    }
+
+    /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. With all
+    /// tasks of an application wrapped so, [`TestKit::settle`] is exact for them.
+    ///
+    /// It is known by the name of its type until it is [named](Task::named).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    ///
+    /// let kit = TestKit::new();
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    /// let (tell, mut told) = tokio::sync::mpsc::channel::<String>(1);
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let results = test.subscribe("results")?;
+    /// runtime.spawn(kit.task(async move {
+    ///     while let Some(text) = told.recv().await { // the bus knows nothing of this channel,
+    ///         app.publish("results", text).unwrap();
+    ///     }
+    /// }));
+    /// tell.blocking_send("hello".into())?;
+    /// kit.settle(); // but waits for the task
+    /// assert_eq!(results.try_recv()?.payload(), b"hello");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task<F: Future>(&self, future: F) -> Task<F> {
+        self.activity().task(future)
     }
 
     /// Fires timers of a manual clock that are due and were set too late to be fired by an advance. Whether there were any.
