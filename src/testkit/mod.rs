@@ -21,7 +21,7 @@
 //! | a subscriber of a task | it gave the task a message | the task asks it for the next, or drops it |
 //! | a timer | it fired | the thread or task that waited for it has taken notice |
 //! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
-//! | a wire client (feature `server`) | the server has something to write to it | it is written to the socket |
+//! | a wire client (feature `server`) | the server has something to write to it, or was woken by what it sent | it is written to the socket, or dealt with |
 //! | a part of the application | [`TestKit::busy`] | the hold is dropped |
 //! | what the kit put off | it falls due | it is done |
 //!
@@ -35,7 +35,8 @@
 //! | a thread that was handed the payload through a channel of the application's | [`TestKit::busy`] |
 //! | a thread that was started and has not come to the bus yet | wait for its first subscription or timer ([`ManualClock::wait_for_timers`](crate::ManualClock::wait_for_timers)) |
 //! | what a task does after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
-//! | what a wire client has sent and the server has not read yet; what it does with what it received | have it flush (PING, PONG) before, and look at what it is to have done |
+//! | what a wire client has sent through a socket and the server has not read yet (through a pipe in the process, it is seen) | have it flush (PING, PONG) before |
+//! | what a wire client does with what it received | look at what it is to have done |
 
 mod advance;
 mod book;
