@@ -10,8 +10,10 @@ mod machine;
 #[path = "../common/options.rs"]
 mod options;
 #[path = "../common/report.rs"]
+#[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
 mod report;
 #[path = "../common/samples.rs"]
+#[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
 mod samples;
 
 use cases::{ALL, Case};
