@@ -13,7 +13,6 @@ mod options;
 #[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
 mod report;
 #[path = "../common/samples.rs"]
-#[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
 mod samples;
 
 use cases::{ALL, Case};
