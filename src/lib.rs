@@ -110,8 +110,8 @@ struct Readme;
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use activity::{Activity, Held, Hold, Task};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Delivery, Denied, Event, Events,
-    HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
+    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Connected, Delivery, Denied, Event,
+    Events, HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

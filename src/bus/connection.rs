@@ -10,6 +10,7 @@ use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 /// What a connection may do and how it behaves.
@@ -26,7 +27,7 @@ use std::sync::{Arc, Weak};
 /// # drop(own);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct ConnectOptions {
     pub(crate) name: Option<String>,
@@ -36,6 +37,7 @@ pub struct ConnectOptions {
     untracked: bool,
     pub(crate) inbox_prefix: Subject,
     permissions: Option<Permissions>,
+    pub(super) on_kick: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl ConnectOptions {
@@ -49,6 +51,7 @@ impl ConnectOptions {
             untracked: false,
             inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
             permissions: None,
+            on_kick: None,
         }
     }
 
@@ -118,6 +121,13 @@ impl ConnectOptions {
         self
     }
 
+    /// What [`Bus::kick`](crate::Bus::kick) does to this connection: for parts of a program that hold it on behalf of somebody else, such as a
+    /// server for real NATS clients, which closes their socket then. Called on the thread that kicks, with no lock held.
+    pub fn on_kick(mut self, cut: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_kick = Some(Arc::new(cut));
+        self
+    }
+
     /// What inboxes begin with instead of `_INBOX` (R7).
     pub fn inbox_prefix(mut self, prefix: Subject) -> Self {
         self.inbox_prefix = prefix;
@@ -128,6 +138,21 @@ impl ConnectOptions {
 impl Default for ConnectOptions {
     fn default() -> Self {
         ConnectOptions::new()
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("name", &self.name)
+            .field("no_echo", &self.no_echo)
+            .field("no_responders", &self.no_responders)
+            .field("lenient", &self.lenient)
+            .field("untracked", &self.untracked)
+            .field("inbox_prefix", &self.inbox_prefix)
+            .field("permissions", &self.permissions)
+            .field("on_kick", &self.on_kick.is_some())
+            .finish()
     }
 }
 
@@ -303,6 +328,10 @@ impl Connection {
         fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
+        // An inbox is no subscription of the user's.
+        if !outlet.is_direct() && !self.ask_subscribe(&pattern, queue) {
+            return Err(self.subscribe_denied(pattern.as_str(), queue));
+        }
         let mut registry = self.registry.lock();
         if registry.closed {
             return Err(RegisterError::Closed);
@@ -467,6 +496,7 @@ impl Connection {
             inbox.close();
         }
         self.shared.hub.tell(|| Event::ClientClosed { client: self.id, name: self.options.name.clone() });
+        self.tell_disconnected();
         self.drained.wake_all();
         self.shared.one_closed();
     }

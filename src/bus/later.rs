@@ -114,10 +114,8 @@ impl Later {
     }
 
     /// Notes that a watched subscription has the message.
-    pub(super) fn accepted(&mut self, subscription: &Subscription, message: &Message) {
-        if message.trace().is_some() {
-            self.accepted.push(subscription.entry.number());
-        }
+    pub(super) fn accepted(&mut self, subscription: &Subscription) {
+        self.accepted.push(subscription.entry.number());
     }
 
     pub(super) fn take_accepted(&mut self) -> Vec<u64> {
@@ -203,6 +201,9 @@ impl Connection {
         // The callback may be done with the message before it returns.
         let _busy =
             message.trace().filter(|trace| trace.counts()).and_then(|_| self.shared.hold_callback(subscription));
+        if let Some(trace) = message.trace() {
+            self.shared.tell_received(trace.id(), subscription);
+        }
         if let Err(panic) = subscription.outlet.run(message) {
             self.report(subscription, panic);
         }
@@ -232,7 +233,7 @@ impl Connection {
         let trace = message.trace().cloned();
         let outcome = self.find_room_for(&subscription, message, waiting);
         if let (Outcome::Accepted, Some(trace)) = (outcome, trace) {
-            self.shared.tell_routed(trace.id(), &[subscription.entry.number()]);
+            self.shared.tell_accepted(trace.id(), &subscription);
         }
         outcome
     }
@@ -507,7 +508,7 @@ impl Waiting {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 if let Some(id) = id {
-                    shared.tell_routed(id, &[subscription.entry.number()]);
+                    shared.tell_accepted(id, &subscription);
                 }
                 Outcome::Accepted
             }

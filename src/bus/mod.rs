@@ -37,7 +37,7 @@ pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use later::Waiting;
 pub(crate) use observe::Observed;
-pub use observe::{Delivery, HeldMessage, Observer, Publish, Verdict};
+pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Verdict};
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
@@ -132,12 +132,27 @@ impl Bus {
         let connection = Connection::new(self.shared.clone(), id, options);
         connections.insert(id, Arc::downgrade(&connection));
         drop(connections);
+        connection.tell_connected();
         Client::new(connection)
     }
 
     /// A stream of what happens on the bus from now on.
     pub fn events(&self) -> Events {
         self.shared.hub.listen(self.shared.account.limits.events_capacity, self.shared.timers.clone())
+    }
+
+    /// Cuts off a client, as the operator of a server does: what it is held on behalf of is told, if it is held on behalf of somebody
+    /// ([`ConnectOptions::on_kick`]); else it is closed. False if there is no such client.
+    ///
+    /// A client of the [server](crate#features) sees its connection end without a word, as when a server is killed (C18), and will connect again.
+    pub fn kick(&self, client: u64) -> bool {
+        let found = self.shared.connections.lock().get(&client).and_then(Weak::upgrade);
+        let Some(connection) = found.filter(|found| found.phase() != Phase::Closed) else { return false };
+        match &connection.options.on_kick {
+            Some(cut) => cut(),
+            None => connection.close(CloseReason::ClientClosed),
+        }
+        true
     }
 
     /// All counters of the bus in one snapshot.

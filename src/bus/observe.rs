@@ -8,15 +8,17 @@ use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
 use crate::message::{Message, Trace};
+use crate::subject::Pattern;
+use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
 /// Is asked what is to become of every publish and delivery of a bus, and is told what became of them; see
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
-/// All methods are called on the thread that publishes, subscribes, receives or drops. [`Observer::publish`], [`Observer::routed`] and
-/// [`Observer::hold`] are called while no lock is held and may use the bus. The others are called while the bus routes, and must not:
-/// that may deadlock. None of them may panic.
+/// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
+/// [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
+/// others are called while the bus routes, and must not: that may deadlock. None of them may panic.
 ///
 /// # Example
 ///
@@ -49,11 +51,22 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (id, accepted);
     }
 
-    /// May a copy of the message go to that subscription? Asked for each subscription that matches, and for members of a queue group in turn
-    /// until one takes it.
-    fn deliver(&self, id: u64, to: &SubscriptionInfo) -> Delivery {
-        let _ = (id, to);
+    /// The publish of a message that was routed is about to return: its callbacks have run, those apart that wait for their turn within another.
+    fn returned(&self, id: u64) {
+        let _ = id;
+    }
+
+    /// May a copy of message `id` go to that subscription? Asked for each subscription that matches, and for members of a queue group in
+    /// turn until one takes it.
+    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        let _ = (id, publish, to);
         Delivery::Pass
+    }
+
+    /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. What a sink or a user's channel has
+    /// counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of the same copy.
+    fn received(&self, id: u64, by: u64) {
+        let _ = (id, by);
     }
 
     /// A copy that a subscription had, or was about to have, was lost.
@@ -61,9 +74,20 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (id, by, reason);
     }
 
-    /// A message that [`Observer::publish`] decided to hold. Dropping it loses it, without a count: it has not been published yet.
-    fn hold(&self, held: HeldMessage) {
-        drop(held);
+    /// Somebody connected to the bus.
+    fn connected(&self, client: &Connected<'_>) {
+        let _ = client;
+    }
+
+    /// A connection has ended.
+    fn disconnected(&self, client: u64) {
+        let _ = client;
+    }
+
+    /// May this client subscribe? If not, that fails for want of permissions (P4). Not asked about inboxes for requests.
+    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        let _ = (client, pattern, queue);
+        true
     }
 
     /// A subscription is in force.
@@ -75,6 +99,20 @@ pub trait Observer: Send + Sync + 'static {
     fn ended(&self, subscription: &SubscriptionInfo, reason: CloseReason) {
         let _ = (subscription, reason);
     }
+}
+
+/// A connection that has just been made.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Connected<'a> {
+    /// Its number.
+    pub client: u64,
+    /// Its name.
+    pub name: Option<&'a str>,
+    /// It is [`untracked`](crate::ConnectOptions::untracked): the test's own.
+    pub untracked: bool,
+    /// It is held on behalf of somebody who can be cut off; see [`Bus::kick`](crate::Bus::kick).
+    pub can_be_kicked: bool,
 }
 
 /// A message that is about to be routed.
@@ -89,6 +127,19 @@ pub struct Publish<'a> {
     pub message: &'a Message,
     /// The bus itself says it: that there are no responders (R2). Of such a message only the number of the verdict counts.
     pub is_notice: bool,
+    connection: &'a Connection,
+}
+
+impl Publish<'_> {
+    /// How many subscriptions match it now; of each queue group that has members, one.
+    pub fn reach(&self) -> usize {
+        self.connection.reach(self.message.subject().as_str())
+    }
+
+    /// The same message once more, to be routed later as message `id`: in place of this one with [`Verdict::Hold`], or as well as it.
+    pub fn hold(&self, id: u64) -> HeldMessage {
+        HeldMessage { id, connection: self.connection.me(), message: self.message.clone() }
+    }
 }
 
 /// What becomes of a publish.
@@ -102,8 +153,18 @@ pub enum Verdict {
         /// 1 is what a bus does that nobody meddles with; 0 is taken for 1.
         times: usize,
     },
-    /// It goes to [`Observer::hold`]; to whoever published it, it looks as if it had been routed.
-    Hold,
+    /// It is routed with another payload.
+    Replace {
+        /// As in [`Verdict::Route`].
+        id: u64,
+        /// What takes the place of the payload. Not held to the limits again.
+        payload: Bytes,
+    },
+    /// It comes later: whoever says so has kept it with [`Publish::hold`]. To whoever published it, it looks as if it had been routed.
+    Hold {
+        /// The number that it is known by from now on.
+        id: u64,
+    },
     /// Nobody gets it; to whoever published it, it looks as if it had been routed.
     Swallow,
     /// It reaches nobody, as if there were no subscription: a request fails with no responders (R2).
@@ -129,10 +190,14 @@ pub enum Delivery {
     Hide,
     /// It is lost, and counted as [`DropReason::Fault`].
     Lose,
+    /// There is no room for it: of a queue group, another member is asked; else the subscription's [`Overflow`](crate::Overflow) says
+    /// what becomes of it, and finds room after all if it looks for it.
+    Full,
 }
 
-/// A message whose publish was held up.
+/// A message that is to be routed later; made by [`Publish::hold`]. Dropping it loses it, without a count: it has not been published yet.
 pub struct HeldMessage {
+    id: u64,
     connection: Arc<Connection>,
     message: Message,
 }
@@ -148,12 +213,17 @@ impl HeldMessage {
         self.connection.id
     }
 
-    /// Routes it now, as message `id`, without asking the observer again. Gives back how many subscribers accepted it; none if the
-    /// connection was closed meanwhile.
+    /// The number that it is known by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Routes it now, also if the connection that published it has been closed meanwhile. The observer isn't asked again about the publish, but
+    /// about each copy. Gives back how many subscribers accepted it. A request that nobody is there for any more fails with no responders (R2).
     ///
     /// Blocks as a publish does.
-    pub fn release(self, id: u64) -> usize {
-        let HeldMessage { connection, message } = self;
+    pub fn release(self) -> usize {
+        let HeldMessage { id, connection, message } = self;
         // A reply that a bus let through once is not looked at again.
         let mut out = Outgoing {
             subject: message.subject().as_str(),
@@ -166,13 +236,25 @@ impl HeldMessage {
             matched: false,
         };
         out.trace = connection.trace(id, &message);
-        connection.route(&mut out, None).unwrap_or(0)
+        let accepted = connection.route(&mut out, None).unwrap_or(0);
+        // Who asked was not told that nobody is there when it was held.
+        if !out.matched
+            && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
+            && connection.options.no_responders
+        {
+            connection.tell_no_responders(message.subject().as_str(), reply);
+        }
+        if let Some(observed) = &connection.shared.observed {
+            observed.observer.returned(id);
+        }
+        accepted
     }
 }
 
 impl fmt::Debug for HeldMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldMessage").field("client", &self.client()).field("message", &self.message).finish()
+        let mut shown = f.debug_struct("HeldMessage");
+        shown.field("id", &self.id).field("client", &self.client()).field("message", &self.message).finish()
     }
 }
 
@@ -214,19 +296,22 @@ impl Connection {
         let Some(observed) = &self.shared.observed else { return self.route(out, waiting) };
         self.check_size(out)?;
         self.check_address(out.subject, out.answers)?;
-        let message = out.take_message();
-        let verdict = observed.observer.publish(&Publish {
-            client: self.id,
-            client_name: self.options.name.as_deref(),
-            message: &message,
-            is_notice: false,
-        });
-        let (id, times) = match verdict {
+        let mut message = out.take_message();
+        let (id, times) = match observed.observer.publish(&self.publish_of(&message, false)) {
             Verdict::Route { id, times } => (id, times),
-            Verdict::Hold => {
-                let reached = self.count_reached(out);
-                observed.observer.hold(HeldMessage { connection: self.me(), message });
-                return Ok(reached);
+            Verdict::Replace { id, payload } => {
+                message = Message::assemble(
+                    message.subject().clone(),
+                    message.reply(),
+                    message.head().cloned(),
+                    &mut payload.into(),
+                );
+                (id, 1)
+            }
+            Verdict::Hold { .. } => {
+                // That there are no responders is told when it is released.
+                out.matched = true;
+                return Ok(self.reach(out.subject));
             }
             Verdict::Swallow => return Ok(self.count_reached(out)),
             Verdict::Unmatched => {
@@ -253,13 +338,13 @@ impl Connection {
             accepted += self.route(&mut copy, waiting.as_deref_mut())?;
             out.matched |= copy.matched;
         }
+        observed.observer.returned(id);
         Ok(accepted)
     }
 
     /// How many subscribers a message would reach that goes nowhere. It was for somebody, so that nobody is told that there are no responders.
     fn count_reached(&self, out: &mut Outgoing<'_>) -> usize {
-        let matcher = &self.shared.account.matcher;
-        let reached = matcher.with_matches(out.subject, |hit| hit.matches.plain().len() + hit.matches.groups().len());
+        let reached = self.reach(out.subject);
         out.matched = reached > 0;
         if reached == 0 && out.reply.is_some() {
             self.answer_no_responders(out.subject, out.reply);
@@ -267,10 +352,45 @@ impl Connection {
         reached
     }
 
+    fn reach(&self, subject: &str) -> usize {
+        let matcher = &self.shared.account.matcher;
+        matcher.with_matches(subject, |hit| hit.matches.plain().len() + hit.matches.groups().len())
+    }
+
+    fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> Publish<'a> {
+        let client_name = self.options.name.as_deref();
+        Publish { client: self.id, client_name, message, is_notice, connection: self }
+    }
+
+    /// What the observer makes of a subscription that is about to be made.
+    pub(super) fn ask_subscribe(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
+        let observed = self.shared.observed.as_ref();
+        observed.is_none_or(|observed| observed.observer.may_subscribe(self.id, pattern, queue))
+    }
+
+    pub(super) fn tell_connected(&self) {
+        if let Some(observed) = &self.shared.observed {
+            observed.observer.connected(&Connected {
+                client: self.id,
+                name: self.options.name.as_deref(),
+                untracked: self.owner.is_untracked,
+                can_be_kicked: self.options.on_kick.is_some(),
+            });
+        }
+    }
+
+    pub(super) fn tell_disconnected(&self) {
+        if let Some(observed) = &self.shared.observed {
+            observed.observer.disconnected(self.id);
+        }
+    }
+
     /// What the observer makes of a copy; for a watched subscription.
     pub(super) fn ask_delivery(&self, subscription: &Subscription, message: &Message) -> Delivery {
         match (&self.shared.observed, message.trace()) {
-            (Some(observed), Some(trace)) => observed.observer.deliver(trace.id(), &subscription.info()),
+            (Some(observed), Some(trace)) => {
+                observed.observer.deliver(trace.id(), &self.publish_of(message, false), &subscription.info())
+            }
             _ => Delivery::Pass,
         }
     }
@@ -278,9 +398,8 @@ impl Connection {
     /// Numbers a message that the bus itself sends.
     pub(super) fn trace_notice(&self, message: Message) -> Message {
         let Some(observed) = &self.shared.observed else { return message };
-        let client_name = self.options.name.as_deref();
-        let publish = Publish { client: self.id, client_name, message: &message, is_notice: true };
-        let Verdict::Route { id, .. } = observed.observer.publish(&publish) else { return message };
+        let verdict = observed.observer.publish(&self.publish_of(&message, true));
+        let Verdict::Route { id, .. } = verdict else { return message };
         let trace = observed.trace(id, &message);
         message.traced(trace)
     }
@@ -290,6 +409,26 @@ impl super::Shared {
     pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
         if let Some(observed) = &self.observed {
             observed.observer.routed(id, accepted);
+        }
+    }
+
+    /// A subscription that was told apart has a copy now.
+    pub(super) fn tell_accepted(&self, id: u64, subscription: &Subscription) {
+        self.tell_routed(id, &[subscription.entry.number()]);
+        self.tell_handed_over(id, subscription);
+    }
+
+    /// Where there is no queue of ours and no callback, who has a copy has taken it.
+    pub(super) fn tell_handed_over(&self, id: u64, subscription: &Subscription) {
+        if !subscription.outlet.is_queue() && !subscription.outlet.is_callback() {
+            self.tell_received(id, subscription);
+        }
+    }
+
+    /// Tells the observer, if there is one, that a copy was taken.
+    pub(crate) fn tell_received(&self, id: u64, subscription: &Subscription) {
+        if let Some(observed) = &self.observed {
+            observed.observer.received(id, subscription.entry.number());
         }
     }
 

@@ -199,6 +199,10 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return 0,
             Delivery::Lose => return 1,
+            Delivery::Full => {
+                later.full(subscription, message.clone());
+                return 0;
+            }
             Delivery::Pass => {}
         }
         let accepted = if let Some(sink) = subscription.outlet.sink() {
@@ -207,7 +211,7 @@ impl Connection {
             self.offer(subscription, size, later, || copy_for(subscription, message))
         };
         if accepted > 0 {
-            later.accepted(subscription, message);
+            self.note_accepted(subscription, message, later);
         }
         accepted
     }
@@ -384,10 +388,11 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return Err(Refused::Gone),
             Delivery::Lose => return Ok(()),
+            Delivery::Full => return Err(Refused::Full),
             Delivery::Pass => {}
         }
         self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
-        later.accepted(subscription, message);
+        self.note_accepted(subscription, message, later);
         Ok(())
     }
 
@@ -438,6 +443,14 @@ impl Connection {
         Ok(())
     }
 
+    /// A watched subscription has the message.
+    fn note_accepted(&self, subscription: &Subscription, message: &Message, later: &mut Later) {
+        if let Some(trace) = message.trace() {
+            later.accepted(subscription);
+            self.shared.tell_handed_over(trace.id(), subscription);
+        }
+    }
+
     /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
     /// subscription.
     fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
@@ -462,31 +475,51 @@ impl Connection {
     #[cold]
     pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
         let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
-        if self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply)) {
+        if !self.owns_inbox(reply) {
+            self.tell_no_responders(subject, reply);
+        }
+    }
+
+    /// Whether answers there go to requests of this connection.
+    pub(super) fn owns_inbox(&self, reply: &Subject) -> bool {
+        self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply))
+    }
+
+    #[cold]
+    pub(super) fn tell_no_responders(&self, subject: &str, reply: &Subject) {
+        let is_own = |subscription: &&Arc<Subscription>| {
+            subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
+        };
+        let matcher = &self.shared.account.matcher;
+        // An observer is not told of what goes nowhere.
+        if !matcher.with_matches(reply.as_str(), |hit| hit.matches.plain().iter().any(|one| is_own(&one))) {
             return;
         }
         // As bytes: a header map would cut off white space at the ends of a subject.
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
         let (size, mut later) = (message.size(), Later::default());
-        let routed = self.shared.account.matcher.with_matches(reply.as_str(), |hit| {
-            let own =
-                hit.matches.plain().iter().find(|subscription| {
-                    subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
-                });
-            let Some(own) = own else { return 0 };
+        let (id, mut told) = (message.trace().map(Trace::id), None);
+        let routed = matcher.with_matches(reply.as_str(), |hit| {
+            let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
                 let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
-                if !poured {
+                if poured {
+                    told = Some(own.clone());
+                } else {
                     own.outlet.exempt(-1);
                 }
                 return u64::from(poured);
             }
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
             match own.outlet.offer(message, size) {
-                Offered::Taken(after) => later.after(own, after),
+                Offered::Taken(after) => {
+                    told = Some(own.clone());
+                    later.after(own, after);
+                }
                 Offered::Run(message, after) => {
+                    told = Some(own.clone());
                     later.after(own, after);
                     later.run(own, message);
                 }
@@ -495,18 +528,24 @@ impl Connection {
                     if own.outlet.is_awaited() {
                         later.after(own, After { wake_room: true, ..After::default() });
                     }
-                    later.drop(message);
                     if refused == Refused::Disconnected {
                         later.disconnected(own, None);
                     }
-                    if refused != Refused::Full || own.outlet.mailbox().count_drop(DropReason::QueueFull).is_err() {
-                        return 0;
+                    let reason = DropReason::QueueFull;
+                    let lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
+                    if lost {
+                        self.shared.tell_lost(own, &message, reason);
                     }
+                    later.drop(message);
+                    return u64::from(lost);
                 }
             }
             1
         });
         self.desk().count_more_routed(routed, false);
+        if let (Some(id), Some(own)) = (id, told) {
+            self.shared.tell_accepted(id, &own);
+        }
         if !later.is_empty() {
             self.finish(later, 1, None);
         }

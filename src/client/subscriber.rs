@@ -91,6 +91,9 @@ impl Subscriber {
     #[inline]
     fn take(&self) -> Option<Message> {
         let mut message = self.subscription.outlet.mailbox_if_any()?.take()?;
+        if let Some(trace) = message.trace() {
+            self.connection.shared.tell_received(trace.id(), &self.subscription);
+        }
         message.received_by(|| Some(self.connection.clone()));
         Some(message)
     }

@@ -43,6 +43,8 @@ pub enum Close {
     HeaderViolation,
     #[error("No Responders Requires Headers")]
     NoRespondersRequiresHeaders,
+    #[error("Kicked")]
+    Kicked,
     #[error("Credentials Revoked")]
     CredentialsRevoked,
 }

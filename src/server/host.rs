@@ -8,7 +8,7 @@ use super::registry::Registry;
 use super::reload;
 use super::trace;
 use crate::message::Payload;
-use crate::protocol::{Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
 use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 
@@ -113,6 +113,12 @@ impl Host for Desk {
         with = connect.name.iter().fold(with, |with, name| with.name(name));
         with = if connect.echo { with } else { with.no_echo() };
         with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
+        let connection = Arc::downgrade(&self.connection);
+        with = with.on_kick(move || {
+            if let Some(connection) = connection.upgrade() {
+                connection.close(Close::Kicked, None);
+            }
+        });
         let client = self.registry.bus.connect_with(with);
         self.headers = connect.headers && options.headers;
         self.protocol = connect.protocol;

@@ -1,25 +1,38 @@
 //! The observer: numbers the messages, asks chaos what is to become of them, and has the journal write it all down.
 
-use super::chaos::Chaos;
+use super::chaos::Engine;
 use super::journal::Journal;
 use super::time::Agenda;
-use crate::{CloseReason, Delivery, DropReason, HeldMessage, Observer, Publish, SubscriptionInfo, Verdict};
+use crate::subject::Pattern;
+use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
-    pub(super) chaos: Chaos,
+    pub(super) chaos: Arc<Engine>,
     /// What is put off; ends with the kit.
     pub(super) agenda: Agenda,
 }
 
 impl Book {
-    pub(super) fn new(seed: u64) -> Self {
-        Book { next: AtomicU64::new(1), journal: Journal, chaos: Chaos::new(seed), agenda: Agenda::default() }
+    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda, journal: Journal) -> Self {
+        Book { next: AtomicU64::new(1), journal, chaos, agenda }
     }
 
-    /// The number of a message. ORDERING: Relaxed; only has to be unique, the journal has an order of its own.
+    /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
+    pub(super) fn begin(&self) -> u64 {
+        self.journal.turn_on();
+        self.last()
+    }
+
+    /// The last number that was given out.
+    pub(super) fn last(&self) -> u64 {
+        self.next.load(Ordering::Relaxed) - 1
+    }
+
+    /// The number of a message. ORDERING: Relaxed; only has to be unique; what happens before is lower, by coherence.
     pub(super) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -27,8 +40,10 @@ impl Book {
 
 impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
-        let verdict = self.chaos.publish(publish, || self.number());
-        self.journal.published(publish, &verdict);
+        // Drawn here, so that a message that is refused or comes later has one too.
+        let number = self.number();
+        let verdict = self.chaos.publish(publish, number);
+        self.journal.published(number, publish, &verdict);
         verdict
     }
 
@@ -36,20 +51,36 @@ impl Observer for Book {
         self.journal.routed(id, accepted);
     }
 
-    fn deliver(&self, id: u64, to: &SubscriptionInfo) -> Delivery {
-        let delivery = self.chaos.deliver(id, to);
+    fn returned(&self, id: u64) {
+        self.chaos.returned(id);
+    }
+
+    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        let delivery = self.chaos.deliver(id, publish, to);
         if delivery == Delivery::Lose {
             self.journal.lost(id, to, DropReason::Fault);
         }
         delivery
     }
 
+    fn received(&self, id: u64, by: u64) {
+        self.journal.received(id, by);
+    }
+
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
     }
 
-    fn hold(&self, held: HeldMessage) {
-        self.chaos.hold(held);
+    fn connected(&self, client: &Connected<'_>) {
+        self.chaos.connected(client);
+    }
+
+    fn disconnected(&self, client: u64) {
+        self.chaos.disconnected(client);
+    }
+
+    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+        self.chaos.may_subscribe(client, pattern, queue)
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {

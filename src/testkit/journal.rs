@@ -1,28 +1,281 @@
-//! What is written down of every message.
+//! What is written down of every message, in one order: that of the numbers that the book gives out.
 
-use crate::{CloseReason, DropReason, Publish, SubscriptionInfo, Verdict};
+use super::entry::{Entry, Outcome, Receipt};
+use crate::message::Message;
+use crate::{Clock, CloseReason, DropReason, Publish, SubscriptionInfo, Verdict};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Subscriptions that have ended and are still known, for what is told of them after their end.
+const ENDED_MAX: usize = 4_096;
+
+/// Places for names of clients, so that a client's name is allocated once and not with each of its messages.
+const NAMES: usize = 64;
+
+/// How much a journal keeps. The oldest goes first; how many went is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) entries: usize,
+    pub(super) bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { entries: 100_000, bytes: 64 << 20 }
+    }
+}
+
+pub(super) struct Journal {
+    // ORDERING: Relaxed; who turns it on learns the first number of the journal from under the lock.
+    on: AtomicBool,
+    clock: OnceLock<Clock>,
+    bounds: Bounds,
+    /// Held for a few instructions, and never while code of a user's runs: what is thrown away is dropped after.
+    pages: Mutex<Pages>,
+}
 
 #[derive(Default)]
-pub(super) struct Journal;
+struct Pages {
+    /// By number. Numbers are drawn before rows are written, so that a row may have to go before the last.
+    rows: VecDeque<Row>,
+    bytes: usize,
+    cut: u64,
+    /// Rows up to this number may be missing.
+    cut_to: u64,
+    names: Vec<Option<(u64, Arc<str>)>>,
+    subscriptions: BTreeMap<u64, Known>,
+    ended: VecDeque<u64>,
+}
+
+struct Row {
+    number: u64,
+    at: Duration,
+    client: u64,
+    client_name: Option<Arc<str>>,
+    message: Message,
+    outcome: Outcome,
+    is_notice: bool,
+    receipts: SmallVec<[Receipt; 1]>,
+}
+
+/// A subscription, and how many copies it was given while that was written down.
+pub(super) struct Known {
+    pub(super) info: Arc<SubscriptionInfo>,
+    pub(super) matched: u64,
+    pub(super) ended: Option<CloseReason>,
+}
+
+/// What a look at the journal found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) entries: Vec<Entry>,
+    /// How many rows are gone that might have been among them, if any are.
+    pub(super) cut: u64,
+}
 
 impl Journal {
-    pub(super) fn published(&self, publish: &Publish<'_>, verdict: &Verdict) {
-        let _ = (publish, verdict);
+    pub(super) fn new(bounds: Bounds, on: bool) -> Self {
+        Journal { on: AtomicBool::new(on), clock: OnceLock::new(), bounds, pages: Mutex::default() }
+    }
+
+    /// Takes its time from this clock from now on.
+    pub(super) fn start(&self, clock: &Clock) {
+        let _ = self.clock.set(clock.clone());
+    }
+
+    /// Begins to write down, if it has not.
+    pub(super) fn turn_on(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn published(&self, number: u64, publish: &Publish<'_>, verdict: &Verdict) {
+        if !self.is_on() {
+            return;
+        }
+        let outcome = Outcome::of(verdict);
+        let at = self.clock.get().map_or(Duration::ZERO, Clock::now);
+        let message = publish.message.clone();
+        let weight = weight(&message);
+        let mut thrown = SmallVec::<[Row; 2]>::new();
+        let mut pages = self.pages.lock();
+        let client_name = publish.client_name.map(|name| pages.name(publish.client, name));
+        let row = Row {
+            number,
+            at,
+            client: publish.client,
+            client_name,
+            message,
+            outcome,
+            is_notice: publish.is_notice,
+            receipts: SmallVec::new(),
+        };
+        pages.bytes += weight;
+        pages.insert(row);
+        while pages.rows.len() > self.bounds.entries || pages.bytes > self.bounds.bytes {
+            let Some(oldest) = pages.rows.pop_front() else { break };
+            pages.bytes -= self::weight(&oldest.message);
+            pages.cut += 1;
+            pages.cut_to = pages.cut_to.max(oldest.number);
+            thrown.push(oldest);
+        }
+        drop(pages);
+        drop(thrown);
     }
 
     pub(super) fn routed(&self, id: u64, accepted: &[u64]) {
-        let _ = (id, accepted);
+        if !self.is_on() {
+            return;
+        }
+        let mut pages = self.pages.lock();
+        let Pages { rows, subscriptions, .. } = &mut *pages;
+        let Some(row) = find(rows, id) else { return };
+        if let Outcome::Held { released } = &mut row.outcome {
+            *released = true;
+        }
+        for subscription in accepted {
+            if let Some(receipt) = row.receipt(*subscription, subscriptions) {
+                receipt.accepted += 1;
+            }
+        }
+    }
+
+    pub(super) fn received(&self, id: u64, by: u64) {
+        if !self.is_on() {
+            return;
+        }
+        let mut pages = self.pages.lock();
+        let Pages { rows, subscriptions, .. } = &mut *pages;
+        if let Some(receipt) = find(rows, id).and_then(|row| row.receipt(by, subscriptions)) {
+            receipt.received += 1;
+        }
     }
 
     pub(super) fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
-        let _ = (id, by, reason);
+        if !self.is_on() {
+            return;
+        }
+        let mut pages = self.pages.lock();
+        let Pages { rows, subscriptions, .. } = &mut *pages;
+        if let Some(receipt) = find(rows, id).and_then(|row| row.receipt(by.id, subscriptions)) {
+            receipt.lost.push(reason);
+        }
     }
 
+    /// Noted even when it is off: who turns it on later wants to know who is there.
     pub(super) fn subscribed(&self, subscription: &SubscriptionInfo) {
-        let _ = subscription;
+        let info = Arc::new(subscription.clone());
+        self.pages.lock().subscriptions.insert(subscription.id, Known { info, matched: 0, ended: None });
     }
 
     pub(super) fn ended(&self, subscription: &SubscriptionInfo, reason: CloseReason) {
-        let _ = (subscription, reason);
+        let mut pages = self.pages.lock();
+        if !self.is_on() {
+            pages.subscriptions.remove(&subscription.id);
+            return;
+        }
+        if let Some(known) = pages.subscriptions.get_mut(&subscription.id) {
+            known.ended = Some(reason);
+            pages.ended.push_back(subscription.id);
+        }
+        if pages.ended.len() > ENDED_MAX
+            && let Some(oldest) = pages.ended.pop_front()
+        {
+            pages.subscriptions.remove(&oldest);
+        }
     }
+
+    /// The rows after number `since` that `wanted` picks, and how many are gone after that number. `wanted` runs under the lock.
+    pub(super) fn find(&self, since: u64, mut wanted: impl FnMut(&Message) -> bool) -> Found {
+        let pages = self.pages.lock();
+        let start = pages.rows.partition_point(|row| row.number <= since);
+        let rows = pages.rows.range(start..).filter(|row| wanted(&row.message));
+        let entries = rows.map(Row::to_entry).collect();
+        Found { entries, cut: if pages.cut_to > since { pages.cut } else { 0 } }
+    }
+
+    /// How many rows after number `since` are wanted. `wanted` runs under the lock.
+    pub(super) fn count(&self, since: u64, mut wanted: impl FnMut(&Message) -> bool) -> usize {
+        let pages = self.pages.lock();
+        let start = pages.rows.partition_point(|row| row.number <= since);
+        pages.rows.range(start..).filter(|row| wanted(&row.message)).count()
+    }
+
+    /// Calls `f` with every subscription that is known. It runs under the lock.
+    pub(super) fn each_subscription(&self, mut f: impl FnMut(&Known)) {
+        self.pages.lock().subscriptions.values().for_each(&mut f);
+    }
+}
+
+impl Pages {
+    fn name(&mut self, client: u64, name: &str) -> Arc<str> {
+        if self.names.is_empty() {
+            self.names.resize(NAMES, None);
+        }
+        let place = &mut self.names[client as usize % NAMES];
+        match place {
+            Some((known, kept)) if *known == client => kept.clone(),
+            _ => place.insert((client, name.into())).1.clone(),
+        }
+    }
+
+    fn insert(&mut self, row: Row) {
+        let mut at = self.rows.len();
+        while at > 0 && self.rows[at - 1].number > row.number {
+            at -= 1;
+        }
+        if at == self.rows.len() { self.rows.push_back(row) } else { self.rows.insert(at, row) }
+    }
+}
+
+/// The row of a number: near where it would be if no number was missing.
+fn find(rows: &mut VecDeque<Row>, number: u64) -> Option<&mut Row> {
+    let first = rows.front()?.number;
+    let guess = usize::try_from(number.checked_sub(first)?).ok()?.min(rows.len() - 1);
+    let at =
+        if rows[guess].number == number { guess } else { rows.binary_search_by(|row| row.number.cmp(&number)).ok()? };
+    rows.get_mut(at)
+}
+
+impl Row {
+    /// Its account with a subscription; made now if there is none.
+    fn receipt(&mut self, subscription: u64, known: &mut BTreeMap<u64, Known>) -> Option<&mut Receipt> {
+        let place = self.receipts.iter().position(|receipt| receipt.subscription.id == subscription);
+        let place = match place {
+            Some(place) => place,
+            None => {
+                let known = known.get_mut(&subscription)?;
+                known.matched += 1;
+                self.receipts.push(Receipt::new(known.info.clone()));
+                self.receipts.len() - 1
+            }
+        };
+        Some(&mut self.receipts[place])
+    }
+
+    fn to_entry(&self) -> Entry {
+        Entry {
+            number: self.number,
+            at: self.at,
+            client: self.client,
+            client_name: self.client_name.clone(),
+            message: self.message.clone(),
+            outcome: self.outcome,
+            is_notice: self.is_notice,
+            receipts: self.receipts.to_vec(),
+        }
+    }
+}
+
+/// What a message takes, about.
+fn weight(message: &Message) -> usize {
+    size_of::<Row>() + message.subject().len() + message.reply().map_or(0, |reply| reply.len()) + message.size()
 }

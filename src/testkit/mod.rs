@@ -4,7 +4,14 @@
 //! |---|---|
 //! | `book` | the observer: asks chaos, tells the journal |
 //! | `journal` | what is written down of every message |
-//! | `chaos` | faults |
+//! | `entry`, `tap` | what a test sees of the journal |
+//! | `expect`, `none` | what has to come, and what must not |
+//! | `stub` | answers in place of services |
+//! | `contract` | what nobody listened to, heard or read |
+//! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
+//! | `near`, `report` | what was meant, and how it is put |
+//! | `chaos` | faults: what they are, when they happen, how they are carried out |
+//! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `settle` | knowing that nothing goes on |
 //! | `advance` | moving time |
 //! | `time` | what is done later, by the bus's clock |
@@ -41,13 +48,38 @@
 mod advance;
 mod book;
 mod chaos;
+mod codec;
+mod contract;
+mod entry;
+mod expect;
 mod journal;
+mod near;
+mod none;
+mod recording;
+mod replay;
+mod report;
 mod settle;
-#[allow(dead_code, reason = "chaos and stubs put things off")]
+mod shrink;
+mod stub;
+mod tap;
+#[allow(dead_code, reason = "chaos puts things off")]
 mod time;
 
+pub use contract::{Contracts, Silent, Unmatched};
+pub use entry::{Entry, Outcome, Receipt};
+pub use expect::{Expectation, Mismatch};
+pub use recording::{Recorded, Recording, RecordingError};
+pub use replay::{Replayed, Speed};
+pub use stub::{Answer, Stub};
+pub use tap::Tap;
+
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
+pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
+pub use shrink::{Shrunk, explore, shrink};
+
 use book::Book;
+use chaos::Engine;
+use journal::{Bounds, Journal};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -82,6 +114,7 @@ struct Kit {
     /// `None` if it goes by the system's.
     clock: Option<ManualClock>,
     book: Arc<Book>,
+    stubs: stub::Stubs,
     settle_limit: Duration,
     /// See `settle`; made when first needed.
     real: OnceLock<Bus>,
@@ -94,6 +127,9 @@ pub struct TestKitBuilder {
     bus: BusBuilder,
     seed: u64,
     clock: Option<ManualClock>,
+    journal: Bounds,
+    is_tapped: bool,
+    chaos: Chaos,
     settle_limit: Duration,
 }
 
@@ -105,7 +141,15 @@ impl TestKit {
 
     /// To build one with another seed, limits or clock.
     pub fn builder() -> TestKitBuilder {
-        TestKitBuilder { bus: Bus::builder(), seed: 0, clock: Some(Clock::manual()), settle_limit: SETTLE_LIMIT }
+        TestKitBuilder {
+            bus: Bus::builder(),
+            seed: 0,
+            clock: Some(Clock::manual()),
+            journal: Bounds::default(),
+            is_tapped: true,
+            chaos: Chaos::new(),
+            settle_limit: SETTLE_LIMIT,
+        }
     }
 
     /// The bus, for what is to be tested.
@@ -133,6 +177,33 @@ impl TestKit {
         self.0.bus.activity().expect("the bus was built with an observer")
     }
 
+    /// The faults that have happened so far, in their order.
+    pub fn faults(&self) -> Vec<FaultRecord> {
+        self.0.book.chaos.log()
+    }
+
+    /// What all choices of the bus and of chaos follow from: with the same seed and the same faults, a run on one thread repeats exactly.
+    pub fn seed(&self) -> u64 {
+        self.0.book.chaos.seed()
+    }
+
+    /// The seed, the faults that may happen and those that have: what is printed when the kit ends by a panic, so that the run can be
+    /// repeated.
+    pub fn report(&self) -> String {
+        self.0.book.chaos.report()
+    }
+
+    /// Adds a fault while the test runs.
+    pub fn inject(&self, fault: Fault) {
+        self.0.book.chaos.inject(fault);
+    }
+
+    /// Ends all faults: nothing happens any more, what was held up comes now, everybody is connected. Gives back how many messages had
+    /// been held up.
+    pub fn calm(&self) -> usize {
+        self.0.book.chaos.calm()
+    }
+
     /// Its clock, if it is one that the test moves.
     fn manual(&self) -> Option<&ManualClock> {
         self.0.clock.as_ref()
@@ -142,12 +213,10 @@ impl TestKit {
         self.0.settle_limit
     }
 
-    #[expect(dead_code)]
     fn book(&self) -> &Arc<Book> {
         &self.0.book
     }
 
-    #[allow(dead_code, reason = "chaos and stubs put things off")]
     fn agenda(&self) -> &Agenda {
         &self.0.book.agenda
     }
@@ -155,8 +224,10 @@ impl TestKit {
 
 impl Drop for Kit {
     fn drop(&mut self) {
+        self.stubs.remove_all();
         // What is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
+        self.book.chaos.close();
     }
 }
 
@@ -179,6 +250,12 @@ impl TestKitBuilder {
         self
     }
 
+    /// The faults that are to happen. Default: none.
+    pub fn chaos(mut self, chaos: Chaos) -> Self {
+        self.chaos = chaos;
+        self
+    }
+
     /// A clock that several buses share.
     pub fn clock(mut self, clock: &ManualClock) -> Self {
         self.clock = Some(clock.clone());
@@ -189,6 +266,20 @@ impl TestKitBuilder {
     /// the test moves it.
     pub fn system_clock(mut self) -> Self {
         self.clock = None;
+        self
+    }
+
+    /// How much of what is published the kit keeps: at most so many messages, and about so many bytes. The oldest go first, and who asks for
+    /// more than is left is told so. Default 100,000 and 64 MiB.
+    pub fn journal(mut self, entries: usize, bytes: usize) -> Self {
+        self.journal = Bounds { entries, bytes };
+        self
+    }
+
+    /// Writes nothing down until the first tap or expectation is made, for tests that publish millions of messages and look at few.
+    /// [`TestKit::none`] and the like know nothing of what came before then, and panic if nothing was written down at all.
+    pub fn untapped(mut self) -> Self {
+        self.is_tapped = false;
         self
     }
 
@@ -206,12 +297,17 @@ impl TestKitBuilder {
     /// If a limit of the bus is out of its range.
     #[track_caller]
     pub fn build(self) -> TestKit {
-        let book = Arc::new(Book::new(self.seed));
         let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
-        let bus = self.bus.seed(self.seed).clock(clock).observer(book.clone()).build();
+        let (seed, agenda) = (self.chaos.seed_or(self.seed), Agenda::default());
+        let chaos = Engine::new(self.chaos, seed, clock.clone(), agenda.clone());
+        let journal = Journal::new(self.journal, self.is_tapped);
+        let book = Arc::new(Book::new(chaos.clone(), agenda, journal));
+        let bus = self.bus.seed(seed).clock(clock).observer(book.clone()).build();
         book.agenda.start(&bus);
-        let settle_limit = self.settle_limit;
-        TestKit(Arc::new(Kit { bus, clock: self.clock, book, settle_limit, real: OnceLock::new() }))
+        book.journal.start(bus.clock());
+        chaos.start(&bus);
+        let (settle_limit, stubs) = (self.settle_limit, stub::Stubs::default());
+        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs, settle_limit, real: OnceLock::new() }))
     }
 }
 

@@ -47,6 +47,9 @@ impl Observer for Book {
     fn publish(&self, publish: &Publish<'_>) -> Verdict {
         let subject = publish.message.subject().to_string();
         let verdict = self.verdicts.lock().unwrap().get(&subject).cloned();
+        if let Some(Verdict::Hold { id }) = verdict {
+            self.held.lock().unwrap().push(publish.hold(id));
+        }
         match verdict {
             Some(Verdict::Route { times, .. }) => Verdict::Route { id: self.id(), times },
             None => Verdict::Route { id: self.id(), times: 1 },
@@ -58,16 +61,20 @@ impl Observer for Book {
         self.note(format!("{id} to {accepted:?}"));
     }
 
-    fn deliver(&self, _: u64, to: &SubscriptionInfo) -> Delivery {
+    fn connected(&self, client: &Connected<'_>) {
+        self.note(format!("client {} as {:?}", client.client, client.name));
+    }
+
+    fn disconnected(&self, client: u64) {
+        self.note(format!("client {client} is gone"));
+    }
+
+    fn deliver(&self, _: u64, _: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
         self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(Delivery::Pass)
     }
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.note(format!("{id} lost by {}: {reason:?}", by.pattern));
-    }
-
-    fn hold(&self, held: HeldMessage) {
-        self.held.lock().unwrap().push(held);
     }
 
     fn subscribed(&self, subscription: &SubscriptionInfo) {
@@ -85,7 +92,7 @@ fn verdicts_are_carried_out() {
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
     book.on("twice", Verdict::Route { id: 0, times: 2 });
-    book.on("held", Verdict::Hold);
+    book.on("held", Verdict::Hold { id: 76 });
     book.on("lost", Verdict::Swallow);
     book.on("nobody", Verdict::Unmatched);
     book.on("denied", Verdict::Deny);
@@ -106,10 +113,65 @@ fn verdicts_are_carried_out() {
     assert_eq!(got, ["plain", "twice", "twice"]);
     let held = book.held.lock().unwrap().pop().unwrap();
     assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
-    assert_eq!(held.release(77), 1);
+    assert_eq!((held.id(), held.release()), (76, 1));
     assert_eq!(all.try_recv().unwrap().subject(), "held");
-    assert!(book.log().contains(&format!("77 to [{}]", all.id())));
+    assert!(book.log().contains(&format!("76 to [{}]", all.id())));
     assert!(bus.stats().ledger.balances());
+}
+
+#[test]
+fn a_payload_is_replaced_and_a_copy_finds_no_room() {
+    let (book, bus) = Book::bus(None);
+    let events = bus.events();
+    let client = bus.connect();
+    let all = client.subscribe("*").unwrap();
+    book.on("other", Verdict::Replace { id: 5, payload: "changed".into() });
+    client.publish_with_reply("other", "answers", "as it was").unwrap();
+    let got = all.try_recv().unwrap();
+    assert_eq!((got.payload(), got.reply().unwrap().as_str()), (&b"changed"[..], "answers"));
+    book.deliveries.lock().unwrap().insert(all.id(), Delivery::Full);
+    assert_eq!(client.publish("plain", ""), Ok(0));
+    assert_eq!(all.stats().dropped.of(DropReason::QueueFull), 1);
+    assert!(matches!(events.try_next(), Some(Event::SlowConsumer(slow)) if slow.dropped == 1));
+    assert!(bus.stats().ledger.balances());
+}
+
+#[test]
+fn a_held_request_learns_late_that_nobody_is_there() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect();
+    let service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
+    book.on("ask", Verdict::Hold { id: 76 });
+    let asking = client.request_async("ask", "");
+    let second = client.request_async("ask", "");
+    let mut held: Vec<_> = book.held.lock().unwrap().drain(..).collect();
+    assert_eq!(held.remove(0).release(), 1);
+    drop(service);
+    assert_eq!(held.remove(0).release(), 0);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut poll = |asking: RequestFuture| match std::pin::pin!(asking).as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(answer) => answer,
+        std::task::Poll::Pending => panic!("it was answered"),
+    };
+    assert_eq!(poll(asking).unwrap().payload(), b"42");
+    assert!(poll(second).unwrap_err().is_no_responders());
+}
+
+#[test]
+fn clients_come_go_and_are_kicked() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect_with(ConnectOptions::new().name("a"));
+    let id = client.id();
+    let cut = Arc::new(AtomicU64::new(0));
+    let count = cut.clone();
+    let held = bus.connect_with(ConnectOptions::new().on_kick(move || drop(count.fetch_add(1, Ordering::Relaxed))));
+    assert!(bus.kick(held.id()) && !held.is_closed());
+    assert_eq!(cut.load(Ordering::Relaxed), 1);
+    assert!(bus.kick(id) && client.is_closed());
+    assert!(!bus.kick(id) && !bus.kick(99));
+    let log = book.log();
+    assert_eq!(log[..2], [format!("client {id} as Some(\"a\")"), format!("client {} as None", held.id())]);
+    assert_eq!(log[2..], [format!("client {id} is gone")]);
 }
 
 #[test]

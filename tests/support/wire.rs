@@ -168,6 +168,12 @@ impl Wire {
         Wire { stream, unread: Vec::new(), at: 0, closed: false, patience }
     }
 
+    /// How long it waits for the next frame from now on.
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.stream.patience(patience).expect("an open stream");
+        self.patience = patience;
+    }
+
     /// Writes and flushes. A server that has closed is no error here: its last words and its end are still to be read.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush());

@@ -1,29 +1,140 @@
-//! Faults.
+//! Legal chaos: everything that NATS may do to an application, and nothing that it may not, from one seed.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `fault` | what faults there are, and by which rules they happen |
+//! | `engine` | whether a fault happens now |
+//! | `act` | what happens then |
+//! | `lag` | messages that come later |
+//! | `log` | what is told of faults that happened |
+//! | `luck` | choices without a state |
+//!
+//! Each fault is one that a NATS server, or a network between it and its clients, may do to an application:
+//!
+//! | fault | permitted by | shown on a real server by |
+//! |---|---|---|
+//! | [`late_subscription`](Fault::late_subscription) | C15: a SUB is in force when a PONG says so, not when it was written | a SUB that is cut in two on its way, while another connection publishes |
+//! | [`delay`](Fault::delay) | C15: no time is promised | the server is stopped for a while (SIGSTOP) |
+//! | [`reorder`](Fault::reorder) | C15: order is promised for each publisher alone | a connection whose message is cut in two on its way |
+//! | [`redelivery`](Fault::redelivery) | J52: what is not acknowledged comes again | a stream, of which a message is not acknowledged |
+//! | [`lost_answer`](Fault::lost_answer) | C18: what a server has not written when it ends is lost | the server is stopped, gets the answer, and is killed |
+//! | [`no_responders`](Fault::no_responders) | R2 | a request before the service subscribes |
+//! | [`slow_consumer`](Fault::slow_consumer) | L7, L8 (in the client), L1 (in the server) | a client that does not read, past `max_pending` |
+//! | [`member_away`](Fault::member_away) | Q3, Q4: any member that is there may get it | a member that unsubscribes and subscribes again |
+//! | [`disconnect`](Fault::disconnect) | C18, D6: sockets end without a word; subscriptions are made anew | the server is killed and started again; a network is cut and mended |
+//! | [`permission`](Fault::permission) | P3, P4 | a user who may not |
+//! | [`subscribe_permission`](Fault::subscribe_permission) | P4, P5 | a user who may not |
+//! | [`max_payload`](Fault::max_payload) | L4, C7 | a server with that limit |
+//!
+//! What is decided follows from the kit's seed, the fault's own text, the client that it concerns and how often it could have happened to that
+//! client before. So a run repeats, and taking a fault out of the list, or putting one in, does not change what the others do. Threads that run
+//! at once are as exact as what each of their clients does in turn; how many times a fault may happen in all, and from which message on,
+//! is counted over all clients.
+//!
+//! A fault that holds a message up needs time to pass: with a manual clock, somebody has to advance it. [`TestKit::calm`](super::TestKit::calm)
+//! ends all faults at once.
 
-use crate::{Delivery, HeldMessage, Publish, SubscriptionInfo, Verdict};
+mod act;
+mod engine;
+mod fault;
+mod lag;
+mod log;
+mod luck;
 
-pub(super) struct Chaos {
-    _seed: u64,
+pub(super) use engine::Engine;
+pub use fault::{Fault, Unlawful};
+pub use log::FaultRecord;
+pub(super) use log::{FaultId, Witness};
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// A list of faults that may happen to those who use a bus; see [`TestKitBuilder::chaos`](super::TestKitBuilder::chaos). Cheap to clone.
+///
+/// # Example
+///
+/// ```
+/// use postroom::testkit::{Chaos, Fault, TestKit};
+/// use std::time::Duration;
+///
+/// let chaos = Chaos::new()
+///     .with(Fault::delay_between(Duration::ZERO, Duration::from_millis(50)).on("orders.>").chance(0.2))
+///     .with(Fault::redelivery().on("orders.accepted").chance(0.1))
+///     .with(Fault::disconnect(Duration::from_secs(2)).of("billing").messages(10..).times(1));
+/// let kit = TestKit::builder().seed(7).chaos(chaos).build();
+/// # drop(kit);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Chaos {
+    faults: Vec<Fault>,
+    seed: Option<u64>,
+    /// Only these happen, of all that would.
+    only: Option<Arc<BTreeSet<FaultId>>>,
+    /// Where what happens is written down as well.
+    witness: Option<Witness>,
 }
 
 impl Chaos {
-    pub(super) fn new(seed: u64) -> Self {
-        Chaos { _seed: seed }
+    /// No faults.
+    pub fn new() -> Self {
+        Chaos::default()
     }
 
-    pub(super) fn publish(&self, _: &Publish<'_>, number: impl Fn() -> u64) -> Verdict {
-        Verdict::Route { id: number(), times: 1 }
+    /// One of each kind that NATS permits, seldom: for a first look at what an application makes of it. Nothing is denied and no payload too
+    /// large; a test that expects that asks for it.
+    pub fn mild() -> Self {
+        use std::time::Duration;
+        let ms = Duration::from_millis;
+        Chaos::new()
+            .with(Fault::delay_between(ms(1), ms(100)).chance(0.05))
+            .with(Fault::reorder(2).chance(0.05))
+            .with(Fault::redelivery().chance(0.02))
+            .with(Fault::lost_answer().chance(0.02))
+            .with(Fault::no_responders().chance(0.02))
+            .with(Fault::late_subscription(1).chance(0.1))
+            .with(Fault::member_away(3).chance(0.02))
+            .with(Fault::disconnect(ms(500)).chance(0.005))
     }
 
-    pub(super) fn deliver(&self, _: u64, _: &SubscriptionInfo) -> Delivery {
-        Delivery::Pass
+    /// One more fault.
+    pub fn with(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
     }
 
-    pub(super) fn hold(&self, held: HeldMessage) {
-        drop(held);
+    /// The seed of the kit that is built with it, in place of [`TestKitBuilder::seed`](super::TestKitBuilder::seed).
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
     }
 
-    pub(super) fn subscribed(&self, _: &SubscriptionInfo) {}
+    /// Its faults.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
 
-    pub(super) fn ended(&self, _: &SubscriptionInfo) {}
+    pub(super) fn seed_or(&self, other: u64) -> u64 {
+        self.seed.unwrap_or(other)
+    }
+
+    pub(super) fn only(mut self, only: BTreeSet<FaultId>) -> Self {
+        self.only = Some(Arc::new(only));
+        self
+    }
+
+    pub(super) fn seen_by(mut self, witness: &Witness) -> Self {
+        self.witness = Some(witness.clone());
+        self
+    }
+}
+
+impl fmt::Display for Chaos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, fault) in self.faults.iter().enumerate() {
+            writeln!(f, "  fault {number}: {fault}")?;
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,427 @@
+//! What happens when a fault happens.
+
+use super::FaultId;
+use super::engine::{Afterwards, Engine, Offline, Rule, State, draw};
+use super::fault::{Kind, Moment, Unlawful};
+use crate::{Delivery, HeldMessage, Publish, SubscriptionInfo, Verdict};
+use std::time::Duration;
+
+/// How long a message waits at most for the next of its client to overtake it.
+const LOOSE_WITHIN: Duration = Duration::from_millis(10);
+
+/// What is left to do when the state's lock is free again.
+#[derive(Default)]
+struct Todo {
+    kicks: Vec<u64>,
+    /// At a time: what is due of a client's is released.
+    release: Option<(Duration, Vec<u64>)>,
+    /// At a time: a message comes once more.
+    again: Option<(Duration, u64)>,
+}
+
+impl Engine {
+    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, id: u64) -> Verdict {
+        if publish.is_notice || !self.is_active() {
+            return Verdict::Route { id, times: 1 };
+        }
+        // Before the state is locked: this asks the matcher, under whose locks we are asked in turn.
+        let reach = if publish.message.reply().is_some() { publish.reach() } else { 0 };
+        let now = self.clock.now();
+        let mut todo = Todo::default();
+        let verdict = self.state.lock().publish(self, publish, id, reach, now, &mut todo);
+        self.carry_out(todo);
+        verdict
+    }
+
+    /// Asked while the bus routes.
+    pub(in crate::testkit) fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        if !self.is_active() {
+            return Delivery::Pass;
+        }
+        let now = self.clock.now();
+        self.state.lock().deliver(self, id, publish, to, now)
+    }
+
+    pub(in crate::testkit) fn returned(&self, id: u64) {
+        if !self.is_active() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut todo = Todo::default();
+        let (mut clients, mut loose) = (Vec::new(), Vec::new());
+        {
+            let mut state = self.state.lock();
+            for step in state.afterwards.remove(&id).unwrap_or_default() {
+                match step {
+                    Afterwards::Overtaken(client) => {
+                        if let Some(who) = state.clients.get_mut(&client) {
+                            who.lag.overtaken(now);
+                            clients.push(client);
+                        }
+                    }
+                    Afterwards::Loose(client) => {
+                        loose.extend(state.clients.get_mut(&client).into_iter().flat_map(|who| who.loose.pop_front()));
+                    }
+                    Afterwards::Kick(client) => todo.kicks.push(client),
+                }
+            }
+        }
+        self.carry_out(todo);
+        release_all(loose);
+        clients.into_iter().for_each(|client| self.release(client));
+    }
+
+    /// See [`TestKit::calm`](crate::testkit::TestKit::calm).
+    pub(in crate::testkit) fn calm(&self) -> usize {
+        let (mut held, mut loose) = (0, Vec::new());
+        // What was to come once more does not; dropped with no lock held.
+        let (clients, _again): (Vec<u64>, _) = {
+            let mut state = self.state.lock();
+            state.lost_answers.clear();
+            state.listeners.values_mut().for_each(|listener| (listener.late, listener.away) = (0, 0));
+            for who in state.clients.values_mut() {
+                who.offline = None;
+                held += who.lag.hurry();
+                loose.extend(who.loose.drain(..));
+            }
+            for rule in &mut state.rules {
+                rule.fault.times = 0;
+            }
+            (state.clients.keys().copied().collect(), std::mem::take(&mut state.again))
+        };
+        held += loose.len();
+        release_all(loose);
+        clients.into_iter().for_each(|client| self.release(client));
+        held
+    }
+
+    fn carry_out(&self, todo: Todo) {
+        let Todo { kicks, release, again } = todo;
+        if let Some((at, clients)) = release {
+            let me = self.me.clone();
+            let release = move || {
+                if let Some(me) = me.upgrade() {
+                    clients.into_iter().for_each(|client| me.come_back(client));
+                }
+            };
+            self.agenda.at(at, release);
+        }
+        if let Some((at, id)) = again {
+            let me = self.me.clone();
+            let again = move || {
+                let held = me.upgrade().and_then(|me| me.state.lock().again.remove(&id));
+                held.map(HeldMessage::release);
+            };
+            self.agenda.at(at, again);
+        }
+        if !kicks.is_empty() {
+            let bus = self.bus.lock().clone();
+            for client in kicks {
+                bus.as_ref().map(|bus| bus.kick(client));
+            }
+        }
+    }
+
+    /// Time has come for something of a client's.
+    fn come_back(&self, client: u64) {
+        let now = self.clock.now();
+        let loose: Vec<_> = {
+            let mut state = self.state.lock();
+            let Some(who) = state.clients.get_mut(&client) else { return };
+            who.offline = who.offline.filter(|offline| offline.until > now);
+            who.loose.drain(..).collect()
+        };
+        release_all(loose);
+        self.release(client);
+    }
+
+    /// Routes what is due of a client's, in its order.
+    pub(super) fn release(&self, client: u64) {
+        let mut again = false;
+        loop {
+            let now = self.clock.now();
+            let next = {
+                let mut state = self.state.lock();
+                let Some(who) = state.clients.get_mut(&client) else { return };
+                let next = if who.offline.is_some() { who.lag.stop(again) } else { who.lag.next(now, again) };
+                match next {
+                    Some(_) => state.is_heard(client),
+                    None => state.forget(client),
+                }
+                next
+            };
+            let Some(held) = next else { return };
+            held.release();
+            again = true;
+        }
+    }
+}
+
+fn release_all(held: Vec<HeldMessage>) {
+    for held in held {
+        held.release();
+    }
+}
+
+impl State {
+    fn publish(
+        &mut self,
+        engine: &Engine,
+        publish: &Publish<'_>,
+        id: u64,
+        reach: usize,
+        now: Duration,
+        todo: &mut Todo,
+    ) -> Verdict {
+        let (client, message) = (publish.client, publish.message);
+        let subject = message.subject().as_str();
+        let clients = &self.clients;
+        let is_wire = clients.get(&client).is_some_and(|who| who.can_be_kicked);
+        let concerned = |rule: &Rule| {
+            let fault = &rule.fault;
+            fault.moment() == Moment::Publish
+                && fault.concerns_subject(subject)
+                && match fault.names_victims() {
+                    true => {
+                        clients.values().any(|who| who.offline.is_none() && fault.concerns_client(who.name.as_deref()))
+                    }
+                    false => fault.concerns_client(publish.client_name),
+                }
+                && match fault.kind {
+                    // A PONG tells a wire client that all it published before has been routed (C15).
+                    Kind::Delay { .. } | Kind::Reorder { .. } => !is_wire,
+                    Kind::NoResponders => message.reply().is_some() && reach > 0,
+                    Kind::LostAnswer => message.reply().is_some(),
+                    Kind::MaxPayload { max } => message.size() > max,
+                    Kind::Unlawful(Unlawful::Corrupt) => !message.payload().is_empty(),
+                    _ => true,
+                }
+        };
+        // What goes nowhere yet, or no more, meets no fault of its own.
+        let (offline, held_up) = clients
+            .get(&client)
+            .map_or((None, false), |who| (who.offline.filter(|offline| offline.until > now), who.lag.holds_up()));
+        let is_lost = self.lost_answers.contains(subject);
+        let may_happen = !is_lost && !held_up && offline.is_none();
+        let drawn = draw(&mut self.rules, client, now, engine, may_happen, concerned);
+        if is_lost {
+            self.lost_answers.remove(subject);
+            return Verdict::Swallow;
+        }
+        let lag = &mut self.clients.entry(client).or_default().lag;
+        if let Some(Offline { until, buffered, .. }) = offline {
+            if !buffered {
+                return Verdict::Swallow;
+            }
+            lag.push(publish.hold(id), until);
+            return Verdict::Hold { id };
+        }
+        if held_up {
+            let due = lag.due().unwrap_or(now);
+            lag.push(publish.hold(id), due);
+            return Verdict::Hold { id };
+        }
+        let verdict = match drawn {
+            Some(fault) => self.strike(engine, fault, publish, id, now, todo),
+            None => Verdict::Route { id, times: 1 },
+        };
+        if let Verdict::Route { .. } | Verdict::Replace { .. } = verdict {
+            self.is_heard(client);
+            self.overtake(client, subject, id);
+        }
+        verdict
+    }
+
+    /// A fault that is decided on when a message is published.
+    fn strike(
+        &mut self,
+        engine: &Engine,
+        fault: FaultId,
+        publish: &Publish<'_>,
+        id: u64,
+        now: Duration,
+        todo: &mut Todo,
+    ) -> Verdict {
+        let (client, message) = (publish.client, publish.message);
+        let subject = message.subject().as_str();
+        let mut route = Verdict::Route { id, times: 1 };
+        let kind = self.rules[fault.fault].fault.kind.clone();
+        let note = |state: &mut State, what: String| state.note(fault, now, client, subject, Some(id), what);
+        match kind {
+            Kind::LateSubscription { .. }
+            | Kind::SubscribePermission
+            | Kind::MemberAway { .. }
+            | Kind::SlowConsumer => {}
+            Kind::Delay { min, max } => {
+                let spread = (max - min).as_nanos() as u64;
+                let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };
+                let delay = min + Duration::from_nanos(more);
+                if delay.is_zero() {
+                    return route;
+                }
+                note(self, format!("delayed by {delay:?}"));
+                let due = now.saturating_add(delay);
+                self.clients.entry(client).or_default().lag.push(publish.hold(id), due);
+                todo.release = Some((due, vec![client]));
+                return Verdict::Hold { id };
+            }
+            Kind::Reorder { behind, within } => {
+                note(self, format!("to be overtaken by {behind} messages of others"));
+                let due = now.saturating_add(within);
+                let lag = &mut self.clients.entry(client).or_default().lag;
+                lag.push_behind(publish.hold(id), due, behind, fault.fault);
+                todo.release = Some((due, vec![client]));
+                return Verdict::Hold { id };
+            }
+            Kind::Redelivery { after } => {
+                if let Some(reply) = message.reply() {
+                    self.lost_answers.insert(reply.as_str().to_owned());
+                }
+                if after.is_zero() {
+                    note(self, "delivered twice, its acknowledgement lost".into());
+                    return Verdict::Route { id, times: 2 };
+                }
+                note(self, format!("to be delivered again after {after:?}, its acknowledgement lost"));
+                self.again.insert(id, publish.hold(id));
+                todo.again = Some((now.saturating_add(after), id));
+            }
+            Kind::LostAnswer => {
+                if let Some(reply) = message.reply() {
+                    note(self, "its answer is to be lost".into());
+                    self.lost_answers.insert(reply.as_str().to_owned());
+                }
+            }
+            Kind::NoResponders => {
+                note(self, "no responders".into());
+                route = Verdict::Unmatched;
+            }
+            Kind::Permission => {
+                note(self, "permission denied".into());
+                route = Verdict::Deny;
+            }
+            Kind::MaxPayload { max } => {
+                note(self, format!("{} bytes are more than {max}", message.size()));
+                route = Verdict::TooLarge { max };
+            }
+            Kind::Disconnect { time, buffered } => {
+                let named = self.rules[fault.fault].fault.names_victims();
+                let rule = &self.rules[fault.fault].fault;
+                let victims: Vec<u64> = match named {
+                    false => vec![client],
+                    true => {
+                        let concerned = self
+                            .clients
+                            .iter()
+                            .filter(|(_, who)| rule.concerns_client(who.name.as_deref()) && who.offline.is_none());
+                        concerned.map(|(client, _)| *client).collect()
+                    }
+                };
+                let until = now.saturating_add(time);
+                for victim in &victims {
+                    let Some(who) = self.clients.get_mut(victim) else { continue };
+                    if who.can_be_kicked {
+                        todo.kicks.push(*victim);
+                    } else {
+                        who.offline = Some(Offline { until, buffered, losing: id });
+                    }
+                    self.note(fault, now, *victim, subject, Some(id), format!("disconnected for {time:?}"));
+                }
+                if victims.contains(&client) {
+                    let kicked = self.clients.get(&client).is_some_and(|who| who.can_be_kicked);
+                    route = if kicked { Verdict::Closed } else { Verdict::Swallow };
+                }
+                todo.release = Some((until, victims));
+            }
+            Kind::Unlawful(Unlawful::Corrupt) => {
+                let mut payload = message.payload().to_vec();
+                let bit = self.luck_of(fault, engine) % (payload.len() as u64 * 8);
+                payload[(bit / 8) as usize] ^= 1 << (bit % 8);
+                note(self, format!("bit {bit} of the payload changed"));
+                route = Verdict::Replace { id, payload: payload.into() };
+            }
+            Kind::Unlawful(Unlawful::Lose) => {
+                note(self, "lost without a reason".into());
+                route = Verdict::Swallow;
+            }
+            Kind::Unlawful(Unlawful::Duplicate) => {
+                note(self, "delivered twice without a reason".into());
+                route = Verdict::Route { id, times: 2 };
+            }
+            Kind::Unlawful(Unlawful::Reorder) => {
+                note(self, "to be overtaken by the next of its client".into());
+                self.clients.entry(client).or_default().loose.push_back(publish.hold(id));
+                todo.release = Some((now.saturating_add(LOOSE_WITHIN), vec![client]));
+                route = Verdict::Hold { id };
+            }
+        }
+        route
+    }
+
+    /// Message `id` is about to be routed: notes who is overtaken by it.
+    fn overtake(&mut self, client: u64, subject: &str, id: u64) {
+        let State { clients, rules, afterwards, .. } = self;
+        for (other, who) in clients {
+            let waits = who.lag.waits_for_others_by().is_some_and(|fault| rules[fault].fault.concerns_subject(subject));
+            if *other != client && waits {
+                afterwards.entry(id).or_default().push(Afterwards::Overtaken(*other));
+            } else if *other == client && !who.loose.is_empty() {
+                afterwards.entry(id).or_default().push(Afterwards::Loose(client));
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        engine: &Engine,
+        id: u64,
+        publish: &Publish<'_>,
+        to: &SubscriptionInfo,
+        now: Duration,
+    ) -> Delivery {
+        let subject = publish.message.subject().as_str();
+        let Some(who) = self.clients.get(&to.client) else { return Delivery::Pass };
+        let (name, untracked, can_be_kicked) = (who.name.clone(), who.untracked, who.can_be_kicked);
+        if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
+            return if offline.losing == id { Delivery::Lose } else { Delivery::Hide };
+        }
+        let has_other = to.queue.is_some() && self.has_other_member(to, subject);
+        let Some(listener) = self.listeners.get_mut(&to.id) else { return Delivery::Pass };
+        if listener.late > 0 && publish.client != to.client {
+            listener.late -= 1;
+            return Delivery::Hide;
+        }
+        if listener.away > 0 {
+            listener.away = if has_other { listener.away - 1 } else { 0 };
+            if has_other {
+                return Delivery::Hide;
+            }
+        }
+        let concerned = |rule: &Rule| {
+            rule.fault.moment() == Moment::Deliver
+                && rule.fault.concerns_subject(subject)
+                && rule.fault.concerns_client(name.as_deref())
+                && (!untracked || rule.fault.is_of_somebody())
+                && (has_other || !matches!(rule.fault.kind, Kind::MemberAway { .. }))
+        };
+        let Some(fault) = draw(&mut self.rules, to.client, now, engine, true, concerned) else { return Delivery::Pass };
+        let note = |state: &mut State, what: String| state.note(fault, now, to.client, subject, Some(id), what);
+        match self.rules[fault.fault].fault.kind {
+            Kind::MemberAway { messages } => {
+                note(self, format!("a member of `{}` away", to.queue.as_deref().unwrap_or_default()));
+                if let Some(listener) = self.listeners.get_mut(&to.id) {
+                    listener.away = messages.saturating_sub(1);
+                }
+                Delivery::Hide
+            }
+            Kind::SlowConsumer if can_be_kicked => {
+                note(self, "too slow, and disconnected".into());
+                self.afterwards.entry(id).or_default().push(Afterwards::Kick(to.client));
+                Delivery::Lose
+            }
+            _ => {
+                note(self, "too slow".into());
+                Delivery::Full
+            }
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! What has to be published.
+
+use super::TestKit;
+use super::entry::Entry;
+use super::near;
+use super::report::{self, times};
+use crate::subject::{Pattern, ToPattern};
+use serde_json::Value;
+use std::fmt;
+use std::fmt::Write;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// Entries of a kind that a report shows.
+const SHOWN: usize = 8;
+
+impl TestKit {
+    /// That something is published on a pattern from now on: at least once, unless more is said. Checked by [`Expectation::verify`], or when
+    /// it is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If that is no pattern (S2 to S4).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    /// use serde_json::json;
+    ///
+    /// let kit = TestKit::new();
+    /// let placed = kit.expect("orders.*").times(1).containing(json!({"id": 7})).from("shop");
+    /// let billed = kit.expect("bills.new").after(&placed);
+    ///
+    /// let shop = kit.bus().connect_with(postroom::ConnectOptions::new().name("shop"));
+    /// shop.publish("orders.eu", r#"{"id":7,"sum":100}"#)?;
+    /// shop.publish("bills.new", "100")?;
+    /// placed.verify();
+    /// drop(billed); // verifies it, too
+    /// # Ok::<_, postroom::PublishError>(())
+    /// ```
+    #[track_caller]
+    pub fn expect(&self, pattern: impl ToPattern) -> Expectation {
+        let spec = Spec {
+            pattern: report::pattern(pattern),
+            conditions: Vec::new(),
+            since: self.book().begin(),
+            asked_at: Location::caller(),
+        };
+        Expectation { kit: self.clone(), spec, min: 1, max: None, order: Vec::new(), is_done: false }
+    }
+}
+
+/// That messages are published; made by [`TestKit::expect`], counts from then on.
+///
+/// What counts is every publish on the pattern that meets all conditions and that succeeded as far as its publisher could see: also one that
+/// nobody was there for, and one that a fault lost. What the bus says itself (that there are no responders) does not count.
+///
+/// It is verified when it is dropped, unless it was before or the thread is panicking already. Verifying waits until the bus has settled
+/// first; in a task on an executor of one thread, let it settle before
+/// ([`TestKit::settle_async`]), for the waiting would stop the tasks that it waits for.
+#[must_use = "it is verified when it is dropped: keep it until what is expected has been done"]
+pub struct Expectation {
+    kit: TestKit,
+    spec: Spec,
+    min: usize,
+    max: Option<usize>,
+    order: Vec<(Order, Spec)>,
+    is_done: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Before,
+    After,
+}
+
+/// What it is about, without how often.
+#[derive(Clone)]
+struct Spec {
+    pattern: Pattern,
+    conditions: Vec<Condition>,
+    since: u64,
+    asked_at: &'static Location<'static>,
+}
+
+#[derive(Clone)]
+enum Condition {
+    Json(Value),
+    Containing(Value),
+    Payload(Vec<u8>),
+    Header(String, String),
+    From(String),
+    Matching(Arc<dyn Fn(&Entry) -> bool + Send + Sync>),
+}
+
+/// Why an expectation was not met: what was expected, what came instead, and what may have been meant. Reads as several lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch(pub(super) String);
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl Expectation {
+    /// Exactly this often.
+    pub fn times(mut self, count: usize) -> Self {
+        (self.min, self.max) = (count, Some(count));
+        self
+    }
+
+    /// This often or more.
+    pub fn at_least(mut self, count: usize) -> Self {
+        self.min = count;
+        self
+    }
+
+    /// This often or less; also never, unless [`Expectation::at_least`] is said after it.
+    pub fn at_most(mut self, count: usize) -> Self {
+        (self.min, self.max) = (0, Some(count));
+        self
+    }
+
+    /// Not at all from now on. For what must not have been published so far, see [`TestKit::none`].
+    pub fn never(self) -> Self {
+        self.times(0)
+    }
+
+    /// With a payload that is this JSON and nothing more. The order of keys and white space make no difference; `1` and `1.0` do.
+    ///
+    /// # Panics
+    ///
+    /// If the value can't be written as JSON.
+    #[track_caller]
+    pub fn with(self, json: impl serde::Serialize) -> Self {
+        let value = to_json(json);
+        self.and(Condition::Json(value))
+    }
+
+    /// With a payload of JSON that has at least this in it: objects may have more keys, at every depth. Arrays must be of the same length,
+    /// element by element.
+    ///
+    /// # Panics
+    ///
+    /// If the value can't be written as JSON.
+    #[track_caller]
+    pub fn containing(self, json: impl serde::Serialize) -> Self {
+        let value = to_json(json);
+        self.and(Condition::Containing(value))
+    }
+
+    /// With a payload of these bytes.
+    pub fn with_payload(self, payload: impl AsRef<[u8]>) -> Self {
+        self.and(Condition::Payload(payload.as_ref().to_vec()))
+    }
+
+    /// With this value among those of a header. Names are compared letter by letter, as NATS does (H5).
+    pub fn with_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.and(Condition::Header(name.into(), value.into()))
+    }
+
+    /// Published by a client of this name.
+    pub fn from(self, client: impl Into<String>) -> Self {
+        self.and(Condition::From(client.into()))
+    }
+
+    /// For which this says so. It runs when the expectation is verified, with no lock held, once or twice for each message.
+    pub fn matching(self, condition: impl Fn(&Entry) -> bool + Send + Sync + 'static) -> Self {
+        self.and(Condition::Matching(Arc::new(condition)))
+    }
+
+    /// Each of them before the first that another expectation is about, as that one is now. What is published because of a message comes after
+    /// it; of what two threads publish at once, either may be first.
+    pub fn before(mut self, other: &Expectation) -> Self {
+        self.order.push((Order::Before, other.spec.clone()));
+        self
+    }
+
+    /// Each of them after the last that another expectation is about, as that one is now.
+    pub fn after(mut self, other: &Expectation) -> Self {
+        self.order.push((Order::After, other.spec.clone()));
+        self
+    }
+
+    /// What has come so far of what it is about. Does not wait for the bus to settle.
+    pub fn seen(&self) -> Vec<Entry> {
+        self.spec.met(&self.kit)
+    }
+
+    /// Checks it.
+    ///
+    /// # Panics
+    ///
+    /// If it is not met, with what came instead.
+    #[track_caller]
+    pub fn verify(mut self) {
+        if let Err(mismatch) = self.check() {
+            panic!("{mismatch}");
+        }
+    }
+
+    /// Checks it, and does not do so again when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if it is not met, if the bus does not settle, or if so much was published that the journal can't tell.
+    pub fn try_verify(mut self) -> Result<(), Mismatch> {
+        self.check()
+    }
+
+    fn and(mut self, condition: Condition) -> Self {
+        self.spec.conditions.push(condition);
+        self
+    }
+
+    fn check(&mut self) -> Result<(), Mismatch> {
+        self.is_done = true;
+        self.kit
+            .try_settle(self.kit.settle_limit())
+            .map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
+        let found =
+            self.kit.book().journal.find(self.spec.since, |message| self.spec.pattern.matches(message.subject()));
+        let met: Vec<&Entry> =
+            found.entries.iter().filter(|entry| entry.is_published() && self.spec.is_met_by(entry)).collect();
+        let too_few = met.len() < self.min;
+        let too_many = self.max.is_some_and(|max| met.len() > max);
+        let disorder = self.order.iter().find_map(|(order, other)| disorder(&self.kit, *order, &met, other));
+        // With a part of the journal gone, only what is there can prove anything.
+        let unsure = found.cut > 0 && (self.max.is_some() || too_few || !self.order.is_empty());
+        if !too_few && !too_many && disorder.is_none() && !unsure {
+            return Ok(());
+        }
+        let mut text = format!("expected {self}\n  at {}\n", self.spec.asked_at);
+        if unsure {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "the journal had no room for all that was published, and {} older entries are gone: see TestKitBuilder::journal",
+                found.cut
+            );
+        }
+        if too_few || too_many || unsure {
+            let _ = writeln!(text, "it came {}{}", times(met.len()), if met.is_empty() { "" } else { ":" });
+            list(&mut text, met.iter().copied());
+        }
+        if let Some(disorder) = disorder {
+            text.push_str(&disorder);
+        }
+        if too_few {
+            self.tell_near_misses(&mut text, &found.entries);
+        }
+        Err(Mismatch(text))
+    }
+
+    /// What came on the pattern and did not meet the conditions; else what came elsewhere.
+    fn tell_near_misses(&self, text: &mut String, on_pattern: &[Entry]) {
+        let others: Vec<_> =
+            on_pattern.iter().filter(|entry| !self.spec.is_met_by(entry) && !entry.is_notice).collect();
+        if !others.is_empty() {
+            let _ = writeln!(text, "what else came on `{}`:", self.spec.pattern);
+            for entry in others.iter().take(SHOWN) {
+                let _ = writeln!(text, "  {entry}");
+                for reason in self.spec.unmet_by(entry) {
+                    let _ = writeln!(text, "      {reason}");
+                }
+            }
+            more(text, others.len());
+        }
+        let refused: Vec<_> = on_pattern.iter().filter(|entry| !entry.outcome.is_published()).collect();
+        for entry in refused.iter().take(SHOWN) {
+            let _ = writeln!(text, "  {entry}\n      {}", entry.outcome);
+        }
+        tell_elsewhere(text, &self.kit, &self.spec.pattern, self.spec.since);
+    }
+}
+
+/// What was published elsewhere, the nearest first.
+fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u64) {
+    let elsewhere = kit.book().journal.find(since, |message| !pattern.matches(message.subject())).entries;
+    let elsewhere: Vec<_> = elsewhere.iter().filter(|entry| !entry.is_notice).collect();
+    let near = near::nearest_subjects(pattern, elsewhere.iter().map(|entry| entry.subject().as_str()), 3);
+    for near in &near {
+        let _ = writeln!(text, "did you mean {near}?");
+    }
+    if elsewhere.is_empty() {
+        text.push_str("nothing was published elsewhere\n");
+        return;
+    }
+    let _ = writeln!(text, "what came elsewhere:");
+    let is_near = |entry: &Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
+    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(entry));
+    list(text, first.into_iter().chain(rest));
+}
+
+pub(super) fn list<'a>(text: &mut String, entries: impl Iterator<Item = &'a Entry>) {
+    let mut count = 0;
+    for entry in entries {
+        count += 1;
+        if count <= SHOWN {
+            let _ = writeln!(text, "  {entry}");
+        }
+    }
+    more(text, count);
+}
+
+fn more(text: &mut String, count: usize) {
+    if count > SHOWN {
+        let _ = writeln!(text, "  and {} more", count - SHOWN);
+    }
+}
+
+fn disorder(kit: &TestKit, order: Order, met: &[&Entry], other: &Spec) -> Option<String> {
+    let others = other.met(kit);
+    let (earlier, later): (Option<&Entry>, Option<&Entry>) = match order {
+        Order::Before => (met.last().copied(), others.first()),
+        Order::After => (others.last(), met.first().copied()),
+    };
+    let (earlier, later) = (earlier?, later?);
+    let word = if order == Order::Before { "before" } else { "after" };
+    (earlier.number > later.number).then(|| {
+        format!(
+            "they were to come {word} those on `{}`, but this order was kept:\n  {later}\n  {earlier}\n",
+            other.pattern
+        )
+    })
+}
+
+#[track_caller]
+fn to_json(value: impl serde::Serialize) -> Value {
+    match serde_json::to_value(value) {
+        Ok(value) => value,
+        Err(error) => panic!("can't be written as JSON: {error}"),
+    }
+}
+
+impl Spec {
+    fn met(&self, kit: &TestKit) -> Vec<Entry> {
+        let mut entries =
+            kit.book().journal.find(self.since, |message| self.pattern.matches(message.subject())).entries;
+        entries.retain(|entry| entry.is_published() && self.is_met_by(entry));
+        entries
+    }
+
+    fn is_met_by(&self, entry: &Entry) -> bool {
+        self.conditions.iter().all(|condition| condition.is_met_by(entry))
+    }
+
+    fn unmet_by(&self, entry: &Entry) -> Vec<String> {
+        self.conditions.iter().filter(|condition| !condition.is_met_by(entry)).flat_map(|c| c.why_not(entry)).collect()
+    }
+}
+
+impl Condition {
+    fn is_met_by(&self, entry: &Entry) -> bool {
+        match self {
+            Condition::Json(wanted) => entry.json().is_some_and(|found| found == *wanted),
+            Condition::Containing(wanted) => {
+                entry.json().is_some_and(|found| report::json_differences(wanted, &found, true).is_empty())
+            }
+            Condition::Payload(wanted) => entry.payload() == wanted,
+            Condition::Header(name, value) => entry.headers().get_all(name).any(|found| found == value),
+            Condition::From(name) => entry.client_name.as_deref() == Some(name),
+            Condition::Matching(condition) => condition(entry),
+        }
+    }
+
+    fn why_not(&self, entry: &Entry) -> Vec<String> {
+        match self {
+            Condition::Json(wanted) | Condition::Containing(wanted) => {
+                let is_part = matches!(self, Condition::Containing(_));
+                let Some(found) = entry.json() else { return vec!["its payload is not JSON".to_owned()] };
+                let mut all = report::json_differences(wanted, &found, is_part);
+                if all.len() > report::MISMATCHES {
+                    let more = all.len() - report::MISMATCHES;
+                    all.truncate(report::MISMATCHES);
+                    all.push(format!("and {more} more differences"));
+                }
+                all
+            }
+            Condition::Payload(wanted) => vec![format!("payload: expected {}", report::snippet(wanted))],
+            Condition::Header(name, value) => {
+                let found: Vec<_> = entry.headers().get_all(name).collect();
+                let near = near::nearest(name, entry.headers().iter().map(|(name, _)| name));
+                vec![match (found.is_empty(), near) {
+                    (false, _) => format!("header {name}: expected {value}, is {}", found.join(", ")),
+                    (true, Some(near)) => format!("header {name}: is missing; did you mean `{near}`?"),
+                    (true, None) => format!("header {name}: is missing"),
+                }]
+            }
+            Condition::From(name) => vec![format!("published by {}, not by {name}", entry.publisher())],
+            Condition::Matching(_) => vec!["the test's own condition is not met".to_owned()],
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Json(value) => write!(f, "with {}", report::short(value)),
+            Condition::Containing(value) => write!(f, "containing {}", report::short(value)),
+            Condition::Payload(payload) => write!(f, "with payload {}", report::snippet(payload)),
+            Condition::Header(name, value) => write!(f, "with header {name}: {value}"),
+            Condition::From(name) => write!(f, "from {name}"),
+            Condition::Matching(_) => f.write_str("with the test's own condition"),
+        }
+    }
+}
+
+/// As in `orders.* 2 times, with {"id":7}`.
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ", self.spec.pattern)?;
+        match (self.min, self.max) {
+            (0, Some(0)) => f.write_str("never")?,
+            (min, Some(max)) if min == max => f.write_str(&times(min))?,
+            (0, Some(max)) => write!(f, "at most {}", times(max))?,
+            (min, Some(max)) => write!(f, "{min} to {}", times(max))?,
+            (min, None) => write!(f, "at least {}", times(min))?,
+        }
+        self.spec.conditions.iter().try_for_each(|condition| write!(f, ", {condition}"))
+    }
+}
+
+impl fmt::Debug for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expectation({self})")
+    }
+}
+
+impl Drop for Expectation {
+    fn drop(&mut self) {
+        if self.is_done || std::thread::panicking() {
+            return;
+        }
+        if let Err(mismatch) = self.check() {
+            panic!("{mismatch}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What must not have been published.
+
+use super::TestKit;
+use super::expect::{Mismatch, list};
+use super::report::{self, times};
+use crate::subject::ToPattern;
+
+impl TestKit {
+    /// That nothing was published on a pattern since the kit began. Waits until the bus has settled, so that it is a fact and not a guess.
+    ///
+    /// What counts is what [`Expectation`](super::Expectation) counts. For what must not come from now on, there is
+    /// [`Expectation::never`](super::Expectation::never).
+    ///
+    /// # Panics
+    ///
+    /// If something was, with what; if the bus does not settle; if that is no pattern (S2 to S4); if so much was published that the journal
+    /// can't tell; if nothing was written down, since the kit was [`untapped`](super::TestKitBuilder::untapped).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    ///
+    /// let kit = TestKit::new();
+    /// kit.bus().connect().publish("orders.eu", "hello")?;
+    /// kit.none("refunds.>");
+    /// # Ok::<_, postroom::PublishError>(())
+    /// ```
+    #[track_caller]
+    pub fn none(&self, pattern: impl ToPattern) {
+        if let Err(mismatch) = self.try_none(pattern) {
+            panic!("{mismatch}");
+        }
+    }
+
+    /// As [`TestKit::none`].
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`] if something was published there, if the bus does not settle, or if so much was published that the journal can't tell.
+    ///
+    /// # Panics
+    ///
+    /// If that is no pattern (S2 to S4), or if nothing was written down.
+    #[track_caller]
+    pub fn try_none(&self, pattern: impl ToPattern) -> Result<(), Mismatch> {
+        let pattern = report::pattern(pattern);
+        let journal = &self.book().journal;
+        assert!(
+            journal.is_on(),
+            "nothing was written down, so nobody knows: this kit is untapped, and had no tap or expectation so far"
+        );
+        self.try_settle(self.settle_limit())
+            .map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
+        let mut found = journal.find(0, |message| pattern.matches(message.subject()));
+        found.entries.retain(|entry| entry.is_published());
+        if found.entries.is_empty() && found.cut == 0 {
+            return Ok(());
+        }
+        let mut text = format!("expected nothing on `{pattern}`, it came {}\n", times(found.entries.len()));
+        list(&mut text, found.entries.iter());
+        if found.cut > 0 {
+            text.push_str(&format!(
+                "the journal had no room for all that was published, and {} older entries are gone: see TestKitBuilder::journal\n",
+                found.cut
+            ));
+        }
+        Err(Mismatch(text))
+    }
+}

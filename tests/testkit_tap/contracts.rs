@@ -1,0 +1,76 @@
+//! Contracts: what nobody listened to, who heard nothing, what nobody read.
+
+use crate::{assert_has, named, panic_of};
+use postroom::testkit::TestKit;
+
+#[test]
+fn a_program_that_fits_together_has_nothing_to_complain_of() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let _service = app.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
+    app.request("ask", "").unwrap();
+    let reader = app.subscribe("orders.*").unwrap();
+    app.publish("orders.eu", "").unwrap();
+    drop(reader.try_recv().unwrap());
+    assert!(reader.try_recv().is_err());
+    let contracts = kit.contracts();
+    contracts.verify();
+    assert_has(&contracts.to_string(), &["all that was published was for somebody"]);
+}
+
+#[test]
+fn near_misses_are_told_on_both_sides() {
+    let kit = TestKit::new();
+    let (shop, billing) = (named(&kit, "shop"), named(&kit, "billing"));
+    let _orders = billing.queue_subscribe("orders.*", "billing").unwrap();
+    let _shallow = billing.subscribe("stock.*").unwrap();
+    let ended = billing.subscribe("never").unwrap();
+    drop(ended);
+    shop.publish("order.eu", "1").unwrap();
+    shop.publish("order.eu", "2").unwrap();
+    shop.publish("stock.tea.green", "").unwrap();
+    shop.publish("unheard", "").unwrap();
+
+    let contracts = kit.contracts();
+    let unmatched: Vec<_> =
+        contracts.unmatched.iter().map(|one| (one.subject.as_str(), one.times, one.publisher.as_str())).collect();
+    assert_eq!(unmatched, [("order.eu", 2, "shop"), ("stock.tea.green", 1, "shop"), ("unheard", 1, "shop")]);
+    assert_eq!(contracts.unmatched[0].near, ["orders.*"]);
+    let silent: Vec<_> = contracts.silent.iter().map(|one| one.subscription.pattern.as_str()).collect();
+    assert_eq!(silent, ["orders.*", "stock.*", "never"]);
+    assert!(contracts.silent[2].ended.is_some());
+    let text = panic_of(|| contracts.verify());
+    assert_has(
+        &text,
+        &[
+            "contracts are not kept",
+            "`order.eu` 2 times by shop; did you mean `orders.*`?",
+            "`orders.*` [billing]",
+            "published was `order.eu`: `order`, not `orders`",
+            "`stock.>` matches",
+        ],
+    );
+    let rest = contracts.ignoring("order.*").ignoring("stock.>").ignoring("unheard").ignoring("never");
+    assert_eq!((rest.unmatched.len(), rest.silent.len()), (0, 1));
+}
+
+#[test]
+fn what_nobody_read_is_told() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let kept = app.subscribe("kept").unwrap();
+    let discarded = kit.client().subscribe("discarded").unwrap();
+    let read = kit.client().subscribe("read").unwrap();
+    for subject in ["kept", "discarded", "read"] {
+        app.publish(subject, "x").unwrap();
+    }
+    assert!(read.try_recv().is_ok());
+    drop(discarded);
+    let contracts = kit.contracts();
+    let unread: Vec<_> = contracts.unread.iter().map(|entry| entry.subject().as_str()).collect();
+    assert_eq!(unread, ["kept", "discarded"]);
+    assert_has(&contracts.to_string(), &["nobody read it", "kept: queued", "discarded: lost (Discarded)"]);
+    assert!(!kit.activity().is_quiet());
+    assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty());
+    drop(kept);
+}

@@ -1,0 +1,33 @@
+//! What a test kit sees, and what a test says about it: taps, expectations, stubs, contracts, recordings.
+#![cfg(feature = "testkit")]
+
+mod contracts;
+mod expectations;
+mod recordings;
+mod stubs;
+mod taps;
+
+use postroom::testkit::{Expectation, TestKit};
+use postroom::{Client, ConnectOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+fn named(kit: &TestKit, name: &str) -> Client {
+    kit.bus().connect_with(ConnectOptions::new().name(name))
+}
+
+/// What an expectation that is not met says.
+fn complaint(expectation: Expectation) -> String {
+    expectation.try_verify().expect_err("it is not met").to_string()
+}
+
+/// What a closure panics with.
+fn panic_of(f: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("it panics");
+    panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap()
+}
+
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Recordings: written, read and replayed.
+
+use crate::{assert_has, named};
+use bytes::Bytes;
+use postroom::testkit::{Recorded, Recording, RecordingError, Speed, TestKit};
+use postroom::{Bus, Clock, ConnectOptions, HeaderMap, Message, Raw, StatusCode};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn run(kit: &TestKit) {
+    let (shop, billing) = (named(kit, "shop"), named(kit, "billing"));
+    let mut headers = HeaderMap::new();
+    headers.append("Id", "7").unwrap();
+    headers.append("Id", "8").unwrap();
+    shop.publish_with_headers("orders.eu", headers, r#"{"sum":"1 €"}"#).unwrap();
+    kit.clock().advance(SECOND);
+    billing.publish_with_reply("bills", "answers", vec![0xff, 0]).unwrap();
+    kit.clock().advance(SECOND);
+    shop.publish_message(&Message::new("orders.eu", "").unwrap().with_status(StatusCode::TIMEOUT, "too late")).unwrap();
+}
+
+#[test]
+fn a_run_is_saved_as_readable_lines_and_replayed() {
+    let kit = TestKit::new();
+    run(&kit);
+    let recording = kit.record();
+    let path = std::env::temp_dir().join(format!("postroom-recording-{}.jsonl", std::process::id()));
+    recording.save(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [
+            r#"{"postroom_recording":1}"#,
+            r#"{"at_ns":0,"client":"shop","subject":"orders.eu","headers":[["Id","7"],["Id","8"]],"payload":"{\"sum\":\"1 €\"}"}"#,
+            r#"{"at_ns":1000000000,"client":"billing","subject":"bills","reply":"answers","payload_base64":"/wA="}"#,
+            r#"{"at_ns":2000000000,"client":"shop","subject":"orders.eu","status":"408 too late"}"#,
+        ]
+    );
+    assert_eq!(Recording::load(&path).unwrap(), recording);
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(Recording::load(&path), Err(RecordingError::Io(_))));
+
+    let second = TestKit::new();
+    let tap = second.tap(">");
+    let replayed = second.replay(&recording, Speed::Recorded);
+    assert_eq!((replayed.published, replayed.refused), (3, vec![]));
+    assert_eq!(second.record(), recording, "{tap}");
+}
+
+#[test]
+fn replays_go_as_fast_as_they_are_told() {
+    let kit = TestKit::new();
+    run(&kit);
+    let recording = kit.record();
+    for (speed, millis) in
+        [(Speed::Full, [0, 0, 0]), (Speed::Times(4.0), [0, 250, 500]), (Speed::Times(0.0), [0, 1000, 2000])]
+    {
+        let second = TestKit::new();
+        let tap = second.tap(">");
+        second.replay(&recording, speed);
+        let times: Vec<_> = tap.entries().iter().map(|entry| entry.at.as_millis()).collect();
+        assert_eq!(times, millis, "{speed:?}");
+    }
+}
+
+#[test]
+fn a_replay_onto_any_bus_goes_by_that_buss_clock() {
+    let kit = TestKit::new();
+    run(&kit);
+    let recording = kit.record();
+    let clock = Clock::manual();
+    let bus = Bus::builder().clock(&clock).build();
+    let all = bus.connect().subscribe(">").unwrap();
+    std::thread::scope(|scope| {
+        let replaying = scope.spawn(|| recording.replay(&bus, Speed::Recorded));
+        for _ in 0..2 {
+            clock.wait_for_timers(1);
+            clock.advance(SECOND);
+        }
+        assert_eq!(replaying.join().unwrap().published, 3);
+    });
+    assert_eq!(
+        all.try_iter().map(|message| message.subject().to_string()).collect::<Vec<_>>(),
+        ["orders.eu", "bills", "orders.eu"]
+    );
+
+    let mut limits = postroom::Limits::default();
+    limits.max_payload = 10;
+    let small = Bus::builder().limits(limits).build();
+    let replayed = recording.replay(&small, Speed::Full);
+    assert_eq!((replayed.published, replayed.refused.len()), (1, 2));
+    assert_eq!(replayed.refused[0].0, 0);
+}
+
+#[test]
+fn what_came_off_a_wire_is_kept_byte_for_byte() {
+    let kit = TestKit::new();
+    let wire = kit.bus().connect_with(ConnectOptions::new().lenient().name("wire"));
+    let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
+    let (subject, payload) = ("orders.*", Bytes::new());
+    wire.publish_raw(Raw { subject, reply: Some("a..b"), headers: Some(block.clone()), payload: payload.into() })
+        .unwrap();
+    let recording: Recording = kit.record().to_string().parse().unwrap();
+    assert_eq!(recording, kit.record());
+    assert_eq!(recording.messages[0].headers, Some(block));
+    let second = TestKit::new();
+    assert_eq!(second.replay(&recording, Speed::Full).published, 1);
+    assert_eq!(second.record(), recording);
+}
+
+#[test]
+fn unknown_fields_survive() {
+    let text = concat!(
+        "{\"postroom_recording\":1,\"made_by\":\"me\",\"tags\":[1,2]}\n",
+        "{\"at_ns\":5,\"client\":\"a\",\"subject\":\"s\",\"span\":{\"id\":\"x\"},\"zone\":null}\n",
+    );
+    let recording: Recording = text.parse().unwrap();
+    assert_eq!(recording.to_string(), text);
+    let spaced = text.replace('\n', "\r\n\r\n").replace("\"span\"", "  \"span\"  ");
+    assert_eq!(spaced.parse::<Recording>().unwrap(), recording);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    let head = "{\"postroom_recording\":1}\n";
+    let message = |fields: &str| format!("{head}\n{{\"at_ns\":1,\"client\":\"c\",\"subject\":\"s\"{fields}}}");
+    for (text, expected) in [
+        (String::new(), "line 1 is not the head of a recording"),
+        ("{}".into(), "line 1 is not the head of a recording"),
+        ("{\"postroom_recording\":2}".into(), "version 2 of recordings is not known, only up to 1"),
+        (format!("{head}[]"), "line 2, column 0: a message is an object"),
+        (format!("{head}{{"), "line 2, column 1"),
+        (format!("{head}{{\"at_ns\":1,\"client\":\"c\"}}"), "line 2: there is no `subject`"),
+        (format!("{head}{{\"at_ns\":-1}}"), "line 2: `at_ns` has to be a whole number"),
+        (message(",\"payload\":1"), "line 3: `payload` has to be a text"),
+        (message(",\"payload_base64\":\"?\""), "line 3: `payload_base64` has to be a text in base64"),
+        (message(",\"payload\":\"\",\"payload_base64\":\"\""), "there without `payload`"),
+        (message(",\"headers\":[[\"a b\",\"\"]]"), "line 3: `headers` has to be pairs"),
+        (message(",\"status\":\"50\""), "line 3: `status` has to be a number of three digits"),
+        (message(",\"status\":\"503 a\\nb\""), "line 3: `status` has to be a text without line breaks"),
+        (message(",\"status\":\"503\",\"header_block\":\"\""), "line 3: `header_block` has to be there without"),
+    ] {
+        let error = text.parse::<Recording>().expect_err(&text).to_string();
+        assert_has(&error, &[expected]);
+    }
+}
+
+#[test]
+fn a_run_that_the_journal_had_no_room_for_is_not_saved_as_if_it_were_whole() {
+    let kit = TestKit::builder().journal(2, usize::MAX).build();
+    run(&kit);
+    let recording = kit.record();
+    assert_eq!(recording.missed(), Some(1));
+    let error = recording.save(std::env::temp_dir().join("postroom-never-written")).unwrap_err();
+    assert_has(&error.to_string(), &["1 older messages are not in the recording"]);
+}
+
+fn recorded() -> impl Strategy<Value = Recorded> {
+    let headers = prop_oneof![
+        Just(None),
+        any::<Vec<u8>>().prop_map(|block| Some(block).filter(|block| !block.is_empty())),
+        "NATS/1.0( [1-9][0-9]{2}( [a-z ]{1,8})?)?\r\n([A-Z][a-z]{0,3}: ?[a-z ]{0,4}\r\n){0,3}\r\n"
+            .prop_map(|block| Some(block.into_bytes())),
+    ];
+    let payload = prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)];
+    let texts = (any::<String>(), any::<String>(), any::<Option<String>>());
+    (any::<u64>(), texts, headers, payload).prop_map(|(at, (client, subject, reply), headers, payload)| {
+        let mut message = Recorded::default();
+        message.at = Duration::from_nanos(at);
+        (message.client, message.subject, message.reply) = (client, subject, reply);
+        (message.headers, message.payload) = (headers.map(Bytes::from), payload.into());
+        message
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_reads_the_same(messages in prop::collection::vec(recorded(), 0..6)) {
+        let mut recording = Recording::default();
+        recording.messages = messages;
+        let text = recording.to_string();
+        prop_assert_eq!(text.lines().count(), recording.messages.len() + 1);
+        prop_assert_eq!(text.parse::<Recording>().unwrap(), recording);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>(), line in "[{}\\[\\]\":,a-z0-9_]{0,40}") {
+        let _ = text.parse::<Recording>();
+        let _ = format!("{{\"postroom_recording\":1}}\n{line}").parse::<Recording>();
+    }
+}

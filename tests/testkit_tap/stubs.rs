@@ -1,0 +1,107 @@
+//! Stubs: answers in place of services.
+
+use crate::{assert_has, named, panic_of};
+use postroom::testkit::{Answer, TestKit};
+use postroom::{RequestError, StatusCode};
+use serde_json::json;
+use std::time::Duration;
+
+fn asks(kit: &TestKit, subject: &str, payload: &str) -> String {
+    let answer = named(kit, "app").request(subject, payload).unwrap();
+    answer.payload_str().unwrap().to_owned()
+}
+
+#[test]
+fn answers_come_from_the_request_and_in_their_order() {
+    let kit = TestKit::new();
+    let adder = kit.reply_to("svc.add", |question| {
+        let sum: i64 = question.payload_str().unwrap().split(' ').map(|n| n.parse::<i64>().unwrap()).sum();
+        sum.to_string()
+    });
+    assert_eq!((asks(&kit, "svc.add", "1 2"), adder.asked()), ("3".to_owned(), 1));
+
+    let script = kit.reply_to("script", |_| "a").then(|_| "b").times(2).then(|_| json!({"c": 1}));
+    let said: Vec<_> = (0..5).map(|_| asks(&kit, "script", "")).collect();
+    assert_eq!(said, ["a", "b", "b", r#"{"c":1}"#, r#"{"c":1}"#]);
+    assert_eq!(script.asked(), 5);
+    assert_eq!(script.requests().len(), 5);
+    assert!(script.requests().iter().all(|entry| entry.publisher() == "app"));
+    assert_eq!(kit.tap(">").len(), 0);
+    kit.expect("script").never().verify();
+}
+
+#[test]
+fn errors_statuses_and_silence() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let _stubs = [
+        kit.reply_to("error", |_| Answer::error(400, "bad sum").header("More", "1")),
+        kit.reply_to("status", |_| Answer::status(StatusCode::TIMEOUT, "Request Timeout")),
+        kit.no_responders("gone"),
+        kit.reply_to("silent", |_| Answer::nothing()),
+    ];
+    let error = app.request("error", "").unwrap();
+    assert_eq!(error.headers().get("Nats-Service-Error-Code"), Some("400"));
+    assert_eq!(error.headers().get("Nats-Service-Error"), Some("bad sum"));
+    assert_eq!(error.headers().get("More"), Some("1"));
+    let status = app.request("status", "").unwrap();
+    assert_eq!((status.status(), status.status_description()), (Some(StatusCode::TIMEOUT), "Request Timeout"));
+    assert!(app.request("gone", "").unwrap_err().is_no_responders());
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| app.request_timeout("silent", "", Duration::from_secs(3600)));
+        kit.clock().wait_for_timers(1);
+        kit.clock().advance(Duration::from_secs(3600));
+        assert!(matches!(asking.join().unwrap(), Err(RequestError::Timeout { .. })));
+    });
+    assert_has(&panic_of(|| drop(Answer::payload("").header("a b", ""))), &["not a header"]);
+}
+
+#[test]
+fn answers_come_later_on_the_buss_clock_and_several_at_once() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let _slow = kit.reply_to("slow", |_| {
+        Answer::several([Answer::from("now"), Answer::from("soon").after(Duration::from_secs(60))])
+    });
+    let answers = kit.client().subscribe("answers").unwrap();
+    app.publish_with_reply("slow", "answers", "").unwrap();
+    assert!(kit.activity().is_quiet(), "what is to come does not go on: {:?}", kit.activity());
+    assert_eq!(answers.try_recv().unwrap().payload(), b"now");
+    kit.clock().advance(Duration::from_secs(59));
+    assert!(answers.is_empty());
+    kit.clock().advance(Duration::from_secs(1));
+    assert_eq!(answers.try_recv().unwrap().payload(), b"soon");
+}
+
+#[test]
+fn a_stub_stays_until_it_is_removed_or_the_kit_ends() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    drop(kit.reply_to("a", |_| "1"));
+    assert_eq!(asks(&kit, "a", ""), "1");
+    let second = kit.reply_to("b", |_| "2");
+    assert_eq!(asks(&kit, "b", ""), "2");
+    second.remove();
+    assert!(app.request("b", "").unwrap_err().is_no_responders());
+    drop(kit);
+    assert!(app.request("a", "").unwrap_err().is_no_responders());
+}
+
+#[test]
+fn a_stub_may_use_the_bus_and_is_no_cycle() {
+    let kept = std::sync::Arc::new(());
+    let gone = std::sync::Arc::downgrade(&kept);
+    let kit = TestKit::new();
+    let bus = kit.bus().clone();
+    let _outer = kit.reply_to("outer", move |_| {
+        let _kept = &kept;
+        bus.connect().request("inner", "").unwrap().payload_bytes()
+    });
+    let worker = named(&kit, "worker").subscribe("inner").unwrap();
+    let served = std::thread::spawn(move || drop(worker.recv().unwrap().respond("deep")));
+    assert_eq!(asks(&kit, "outer", ""), "deep");
+    served.join().unwrap();
+    drop(_outer);
+    drop(kit);
+    assert!(gone.upgrade().is_none());
+}
