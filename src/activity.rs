@@ -4,6 +4,8 @@
 //! user's, in somebody's hands), and the threads, subscribers and timers that the bus gave something to and that have not come back for more.
 //! When there is none of them, nothing that the bus set going is still going on. A bus that is not observed counts nothing.
 
+mod task;
+
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, park, thread_waker};
 use std::cell::RefCell;
@@ -11,6 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+pub use task::Task;
 
 /// Counts what a bus has set going and what has not come to an end; see [`Bus::activity`](crate::Bus::activity). Cheap to clone; clones are
 /// the same.
@@ -24,6 +28,7 @@ use std::time::Duration;
 /// | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
 /// | a subscriber | a future or stream of it gave a task a message | it is asked for the next, or dropped |
 /// | a timer | it fired | who set it has taken notice |
+/// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
 /// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
 ///
 /// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there. What a task does between a
@@ -104,6 +109,12 @@ impl Activity {
     /// Says that a part of a program is busy, until the hold is dropped.
     pub fn hold(&self, name: impl Into<String>) -> Hold {
         self.begin(Held::Part(name.into()))
+    }
+
+    /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. It is known by
+    /// the name of its type until it is [named](Task::named).
+    pub fn task<F: Future>(&self, future: F) -> Task<F> {
+        Task::new(self.clone(), future)
     }
 
     /// Whether nothing goes on.
@@ -300,7 +311,8 @@ mod tests {
         assert_eq!(activity.0.lock().waiting.len(), 1);
         drop(hold);
         assert!(activity.poll_quiet(&mut context).is_ready());
-        assert_eq!((activity.0.lock().waiting.len(), activity.changes()), (0, 2));
+        assert_eq!(activity.changes(), 2);
+        assert!(activity.0.lock().waiting.is_empty());
     }
 
     #[test]

@@ -380,8 +380,9 @@ impl Timers {
             (Some(deadline), Some(_)) => {
                 // Before the thread stops counting: who finds all quiet must find the timer too, lest time goes past it.
                 let key = self.set(deadline, waker.clone());
-                self.release_thread();
+                // Set too late, it is fired by nobody; set in time, it counts when it has been.
                 if self.now() < deadline {
+                    self.release_thread();
                     park();
                 }
                 // Before the timer is taken back: one of the two always counts.

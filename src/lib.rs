@@ -111,7 +111,7 @@ pub mod manual;
 struct Readme;
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use activity::{Activity, Held, Hold};
+pub use activity::{Activity, Held, Hold, Task};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{

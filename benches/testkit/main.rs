@@ -1,7 +1,6 @@
 //! `cargo bench --bench testkit --features testkit`: what the test kit costs a test.
 //!
-//! Each case is a time, and most have a bound that it is to keep; a bound that was missed is marked. The tap is a ratio: a publish with it to
-//! one without it, on a kit both times.
+//! Each case is a time, and most have a bound that it is to keep; a bound that was missed is marked.
 #![forbid(unsafe_code)]
 
 mod cases;
@@ -10,6 +9,7 @@ mod machine;
 #[path = "../common/options.rs"]
 mod options;
 #[path = "../common/report.rs"]
+#[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
 mod report;
 #[path = "../common/samples.rs"]
 mod samples;

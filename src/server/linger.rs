@@ -34,8 +34,22 @@ pub(super) async fn run(
     registry: Arc<Registry>,
     connection: Arc<Connection>,
 ) {
-    let mut writing = tokio::spawn(write(writer, registry.clone(), connection.clone()));
-    read(&mut reader, session, desk, &registry, &connection).await;
+    let writing = write(writer, registry.clone(), connection.clone());
+    let reading = read(&mut reader, session, desk, &registry, &connection);
+    let mut writing = match registry.bus.activity() {
+        None => {
+            let writing = tokio::spawn(writing);
+            reading.await;
+            writing
+        }
+        // What they do between a timer or bytes that came and the bus would not be seen.
+        Some(activity) => {
+            let name = |does: &str| format!("the server, which {does} wire connection {}", connection.cid);
+            let writing = tokio::spawn(activity.task(writing).named(&name("writes to")));
+            activity.task(reading).named(&name("reads from")).await;
+            writing
+        }
+    };
     // Who left has nothing to lose; and a server that ends does so at once, as nats-server does (C18).
     let at_once = matches!(connection.close_reason(), Some(Close::ClientClosed | Close::ServerShutdown));
     let place = if at_once { None } else { registry.lingering.clone().try_acquire_owned().ok() };

@@ -2,7 +2,7 @@
 
 use super::settle::Unpark;
 use super::{TestKit, Unsettled};
-use crate::{Clock, ManualClock};
+use crate::Clock;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -72,11 +72,11 @@ impl TestKit {
     /// As [`TestKit::advance`], but for that.
     #[track_caller]
     pub fn try_advance(&self, by: Duration) -> Result<(), Unsettled> {
-        let steps = Steps::new(self.clock(), by);
+        let target = self.clock().now().saturating_add(by);
         loop {
-            self.rest(self.settle_limit())?;
-            if !steps.next() {
-                return self.rest(self.settle_limit());
+            let rested = self.rest(self.settle_limit())?;
+            if self.step(rested, Some(target)) == Step::Last {
+                return self.rest(self.settle_limit()).map(drop);
             }
         }
     }
@@ -91,18 +91,13 @@ impl TestKit {
     ///
     /// When it is dropped, the clock stays where it is.
     pub async fn advance_async(&self, by: Duration) {
-        let steps = Steps::new(self.clock(), by);
-        let rest = async || {
-            if let Err(unsettled) = self.rest_async().await {
-                panic!("{unsettled}");
-            }
+        let target = self.clock().now().saturating_add(by);
+        let rest = async || match self.rest_async().await {
+            Ok(rested) => rested,
+            Err(unsettled) => panic!("{unsettled}"),
         };
-        loop {
-            rest().await;
-            if !steps.next() {
-                return rest().await;
-            }
-        }
+        while self.step(rest().await, Some(target)) != Step::Last {}
+        rest().await;
     }
 
     /// Moves the clock from timer to timer, settling each time, until `done` says true. Asked when all is quiet, first before anything
@@ -134,9 +129,10 @@ impl TestKit {
         let clock = self.clock();
         let (began, real) = (clock.now(), Clock::system());
         loop {
-            if let Err(unsettled) = self.rest(self.settle_limit()) {
-                panic!("{unsettled}");
-            }
+            let rested = match self.rest(self.settle_limit()) {
+                Ok(rested) => rested,
+                Err(unsettled) => panic!("{unsettled}"),
+            };
             let passed = clock.now() - began;
             if done() {
                 return passed;
@@ -146,7 +142,7 @@ impl TestKit {
                 "what was waited for has not come to pass after {passed:?} on the bus's clock and {:?} of real time",
                 real.now()
             );
-            if !step(clock) {
+            if self.step(rested, None) == Step::Last {
                 panic!(
                     "what was waited for can't come to pass: all is quiet after {passed:?} on the bus's clock, and no timer is set"
                 );
@@ -203,7 +199,9 @@ impl TestKit {
             });
             match output.await {
                 Ok(output) => return output,
-                Err(Ok(())) => drop(step(clock)),
+                Err(Ok(rested)) => {
+                    self.step(rested, None);
+                }
                 // Somebody is busy for long, in real time.
                 Err(Err(_)) => {}
             }
@@ -251,8 +249,10 @@ impl TestKit {
             while !its_end.load(Ordering::Acquire) {
                 if clock.poll_timers(1, &mut cx).is_pending() {
                     park();
-                } else if kit.rest(PATIENCE).is_ok() && !its_end.load(Ordering::Acquire) {
-                    step(&clock);
+                } else if let Ok(rested) = kit.rest(PATIENCE)
+                    && !its_end.load(Ordering::Acquire)
+                {
+                    kit.step(rested, None);
                 }
             }
         };
@@ -287,38 +287,34 @@ impl fmt::Debug for AutoAdvance {
     }
 }
 
-/// Moves the clock to its next timer; false if there is none.
-fn step(clock: &ManualClock) -> bool {
-    let next = clock.next_timer();
-    if let Some(next) = next {
-        clock.advance(next.saturating_sub(clock.now()));
-    }
-    next.is_some()
+#[derive(PartialEq, Eq)]
+enum Step {
+    /// Not taken: it is not quiet any more.
+    Restless,
+    Taken,
+    /// There is no timer up to the target; the clock shows that now.
+    Last,
 }
 
-/// The way of a clock to a time, from timer to timer.
-struct Steps<'a> {
-    clock: &'a ManualClock,
-    target: Duration,
-}
-
-impl<'a> Steps<'a> {
-    fn new(clock: &'a ManualClock, by: Duration) -> Self {
-        Steps { clock, target: clock.now().saturating_add(by) }
-    }
-
-    /// Fires what is due next; false once the clock has come to its target.
-    fn next(&self) -> bool {
-        let Steps { clock, target } = self;
-        let now = clock.now();
-        match clock.next_timer() {
-            Some(next) if next <= *target => {
+impl TestKit {
+    /// Moves the clock to its next timer, if there is one up to `target` and nothing has changed since `rested`.
+    ///
+    /// The timer is only the next one if nothing has: a thread that was woken for nothing takes its own back for a moment. If that happens
+    /// from here on, the thread finds the clock at this time, which is not past its own.
+    fn step(&self, rested: u64, target: Option<Duration>) -> Step {
+        let clock = self.clock();
+        let (now, next) = (clock.now(), clock.next_timer());
+        if self.activity().changes() != rested {
+            return Step::Restless;
+        }
+        match (next, target) {
+            (Some(next), target) if target.is_none_or(|target| next <= target) => {
                 clock.advance(next.saturating_sub(now));
-                true
+                Step::Taken
             }
-            _ => {
-                clock.advance(target.saturating_sub(now));
-                false
+            (_, target) => {
+                clock.advance(target.map_or(Duration::ZERO, |target| target.saturating_sub(now)));
+                Step::Last
             }
         }
     }

@@ -13,7 +13,6 @@
 //! | `chaos` | faults: what they are, when they happen, how they are carried out |
 //! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `settle` | knowing that nothing goes on |
-//! | `task` | tasks that count exactly |
 //! | `advance` | moving time |
 //! | `time` | what is done later, by the bus's clock |
 //!
@@ -29,7 +28,7 @@
 //! | a subscriber of a task | it gave the task a message | the task asks it for the next, or drops it |
 //! | a timer | it fired | the thread or task that waited for it has taken notice |
 //! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
-//! | a wire client (feature `server`) | the server has something to write to it | it is written to the socket |
+//! | a wire client (feature `server`) | the server has something to write to it, or was woken by what it sent | it is written to the socket, or dealt with |
 //! | a part of the application | [`TestKit::busy`] | the hold is dropped |
 //! | what the kit put off | it falls due | it is done |
 //!
@@ -43,7 +42,8 @@
 //! | a thread that was handed the payload through a channel of the application's | [`TestKit::busy`] |
 //! | a thread that was started and has not come to the bus yet | wait for its first subscription or timer ([`ManualClock::wait_for_timers`](crate::ManualClock::wait_for_timers)) |
 //! | what a task does after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
-//! | what a wire client has sent and the server has not read yet; what it does with what it received | have it flush (PING, PONG) before, and look at what it is to have done |
+//! | what a wire client has sent through a socket and the server has not read yet (through a pipe in the process, it is seen) | have it flush (PING, PONG) before |
+//! | what a wire client does with what it received | look at what it is to have done |
 
 mod advance;
 mod book;
@@ -62,7 +62,6 @@ mod settle;
 mod shrink;
 mod stub;
 mod tap;
-mod task;
 #[allow(dead_code, reason = "chaos puts things off")]
 mod time;
 
@@ -88,7 +87,6 @@ use time::Agenda;
 
 pub use advance::AutoAdvance;
 pub use settle::Unsettled;
-pub use task::Task;
 
 /// How long a test waits for the bus to become quiet, in real time.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Knowing that nothing goes on.
 
 use super::TestKit;
-use crate::{Bus, Clock, Held, Hold, Sleep};
+use crate::{Bus, Clock, Held, Hold, Sleep, Task};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -67,10 +67,16 @@ impl TestKit {
     ///
     /// [`Unsettled`] if something still went on when the time was up: it says what.
     pub fn try_settle(&self, limit: Duration) -> Result<(), Unsettled> {
+        self.settled(limit).map(drop)
+    }
+
+    /// Gives back [`Activity::changes`](crate::Activity::changes): as long as these are the same, it is still so.
+    fn settled(&self, limit: Duration) -> Result<u64, Unsettled> {
         let activity = self.activity();
         activity.release_thread();
+        let changes = activity.changes();
         if activity.is_quiet() && !self.fire_due() {
-            return Ok(());
+            return Ok(changes);
         }
         let real = Clock::system();
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -81,7 +87,7 @@ impl TestKit {
                     // A task that took notice of its timer just now may be about to do something: the bus does not see it.
                     (0..GRACE).for_each(|_| yield_now());
                     if changes == activity.changes() && activity.is_quiet() && !self.fire_due() {
-                        return Ok(());
+                        return Ok(changes);
                     }
                 }
                 Poll::Pending => park_timeout(limit.saturating_sub(real.now())),
@@ -115,6 +121,10 @@ impl TestKit {
     ///
     /// As [`TestKit::try_settle`].
     pub async fn try_settle_async(&self, limit: Duration) -> Result<(), Unsettled> {
+        self.settled_async(limit).await.map(drop)
+    }
+
+    async fn settled_async(&self, limit: Duration) -> Result<u64, Unsettled> {
         let activity = self.activity();
         activity.release_thread();
         let mut alarm = Alarm { kit: self, limit, sleep: None };
@@ -131,7 +141,7 @@ impl TestKit {
                 turns += 1;
             }
             if turns == TURNS && activity.is_quiet() && changes == activity.changes() && !self.fire_due() {
-                return Ok(());
+                return Ok(changes);
             }
             // Quiet again and again, but never for long.
             if alarm.has_rung() {
@@ -161,15 +171,19 @@ impl TestKit {
     }
 
     /// Blocks until time may move: nothing goes on, or all that does seems to wait for the time. See [`Unsettled::may_wait`].
-    pub(super) fn rest(&self, limit: Duration) -> Result<(), Unsettled> {
+    /// Gives back [`Activity::changes`](crate::Activity::changes): as long as these are the same, it still may.
+    pub(super) fn rest(&self, limit: Duration) -> Result<u64, Unsettled> {
         let real = Clock::system();
         self.activity().release_thread();
         loop {
             let changes = self.activity().changes();
             let left = limit.saturating_sub(real.now());
-            let Err(unsettled) = self.try_settle(STALL) else { return Ok(()) };
+            let unsettled = match self.settled(STALL) {
+                Ok(changes) => return Ok(changes),
+                Err(unsettled) => unsettled,
+            };
             if changes == self.activity().changes() && unsettled.may_wait() {
-                return Ok(());
+                return Ok(changes);
             }
             if left < STALL {
                 return Err(Unsettled { limit, ..unsettled });
@@ -178,20 +192,52 @@ impl TestKit {
     }
 
     /// As [`TestKit::rest`], for tasks.
-    pub(super) async fn rest_async(&self) -> Result<(), Unsettled> {
+    pub(super) async fn rest_async(&self) -> Result<u64, Unsettled> {
         let limit = self.settle_limit();
         let mut alarm = Alarm { kit: self, limit, sleep: None };
         self.activity().release_thread();
         loop {
             let changes = self.activity().changes();
-            let Err(unsettled) = self.try_settle_async(STALL).await else { return Ok(()) };
+            let unsettled = match self.settled_async(STALL).await {
+                Ok(changes) => return Ok(changes),
+                Err(unsettled) => unsettled,
+            };
             if changes == self.activity().changes() && unsettled.may_wait() {
-                return Ok(());
+                return Ok(changes);
             }
             if alarm.has_rung() {
                 return Err(Unsettled { limit, ..unsettled });
             }
         }
+    }
+
+    /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. With all
+    /// tasks of an application wrapped so, [`TestKit::settle`] is exact for them.
+    ///
+    /// It is known by the name of its type until it is [named](Task::named).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    ///
+    /// let kit = TestKit::new();
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    /// let (tell, mut told) = tokio::sync::mpsc::channel::<String>(1);
+    /// let (app, test) = (kit.bus().connect(), kit.client());
+    /// let results = test.subscribe("results")?;
+    /// runtime.spawn(kit.task(async move {
+    ///     while let Some(text) = told.recv().await { // the bus knows nothing of this channel,
+    ///         app.publish("results", text).unwrap();
+    ///     }
+    /// }));
+    /// tell.blocking_send("hello".into())?;
+    /// kit.settle(); // but waits for the task
+    /// assert_eq!(results.try_recv()?.payload(), b"hello");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task<F: Future>(&self, future: F) -> Task<F> {
+        self.activity().task(future)
     }
 
     /// Fires timers of a manual clock that are due and were set too late to be fired by an advance. Whether there were any.

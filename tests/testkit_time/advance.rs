@@ -104,7 +104,8 @@ fn time_runs_until_something_is_so_and_no_further() {
 
 #[test]
 fn a_step_that_does_not_settle_stops_time() {
-    let kit = TestKit::builder().settle_limit(crate::SHORT).build();
+    const LIMIT: Duration = Duration::from_millis(200);
+    let kit = TestKit::builder().settle_limit(LIMIT).build();
     let (app, busy) = (kit.bus().connect(), Arc::new(Mutex::new(None)));
     let (inner, kept) = (kit.clone(), busy.clone());
     let begin = move |_| *kept.lock().unwrap() = Some(inner.busy("the importer"));
@@ -114,7 +115,7 @@ fn a_step_that_does_not_settle_stops_time() {
     let unsettled = kit.try_advance(HOUR).unwrap_err();
     assert_eq!(unsettled.held, [Held::Part("the importer".into())]);
     assert_eq!((unsettled.now, kit.clock().now()), (SECOND, SECOND));
-    assert_eq!((unsettled.limit, unsettled.next_timer), (crate::SHORT, Some(SECOND * 2)));
+    assert_eq!((unsettled.limit, unsettled.next_timer), (LIMIT, Some(SECOND * 2)));
     drop(importer);
     busy.lock().unwrap().take();
     kit.advance(SECOND);

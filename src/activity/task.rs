@@ -1,46 +1,14 @@
 //! Tasks that count from the moment they are woken until they wait again.
 
-use super::TestKit;
-use crate::{Activity, Hold};
-use parking_lot::Mutex;
+use super::{Activity, Hold};
+use crate::sync::Mutex;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-impl TestKit {
-    /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. With all
-    /// tasks of an application wrapped so, [`TestKit::settle`] is exact for them.
-    ///
-    /// It is known by the name of its type until it is [named](Task::named).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    ///
-    /// let kit = TestKit::new();
-    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
-    /// let (tell, mut told) = tokio::sync::mpsc::channel::<String>(1);
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let results = test.subscribe("results")?;
-    /// runtime.spawn(kit.task(async move {
-    ///     while let Some(text) = told.recv().await { // the bus knows nothing of this channel,
-    ///         app.publish("results", text).unwrap();
-    ///     }
-    /// }));
-    /// tell.blocking_send("hello".into())?;
-    /// kit.settle(); // but waits for the task
-    /// assert_eq!(results.try_recv()?.payload(), b"hello");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn task<F: Future>(&self, future: F) -> Task<F> {
-        Task::new(self.activity().clone(), future)
-    }
-}
-
-/// A future that counts; made by [`TestKit::task`].
+/// A future that counts; made by [`Activity::task`].
 ///
 /// # Cancel safety
 ///
@@ -71,7 +39,7 @@ enum Phase {
 }
 
 impl<F: Future> Task<F> {
-    fn new(activity: Activity, future: F) -> Self {
+    pub(super) fn new(activity: Activity, future: F) -> Self {
         let name = format!("task `{}`", std::any::type_name::<F>());
         let phase = Phase::Woken(activity.hold(name.clone()));
         Task {
@@ -80,7 +48,7 @@ impl<F: Future> Task<F> {
         }
     }
 
-    /// What it is called when it keeps the kit from settling.
+    /// What it is called among what goes on.
     pub fn named(self, name: &str) -> Self {
         let name = format!("task `{name}`");
         // The new one counts before the old one stops.
@@ -95,8 +63,9 @@ impl<F: Future> Task<F> {
 }
 
 impl<F: Future> Task<F> {
-    /// Polls it if it was woken since; else only remembers whom to wake.
-    pub(super) fn poll_if_woken(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    /// Polls it if it was woken since the last time; else only remembers whom to wake. For who is woken for other things too, and must not
+    /// make it count for them.
+    pub fn poll_if_woken(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let is_woken = matches!(self.bell.state.lock().phase, Phase::Woken(_));
         if is_woken {
             return self.as_mut().poll(cx);
