@@ -95,10 +95,12 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
         };
         format!("{}.{}", core.near_root, core.served.open(request))
     });
+    let rule = &core.incoming.get(*rule).rule;
+    let renamed = (!rule.pattern().matches(&message.subject)).then_some(message.subject.as_str());
     let raw = Raw {
         subject: &subject,
         reply: reply.as_deref(),
-        headers: wire::block(message, false),
+        headers: wire::block(message, false, renamed),
         payload: wire::payload(&message.payload),
     };
     core.client.publish_raw(raw).map(|_| ()).map_err(|_| LossReason::Invalid)
@@ -107,7 +109,9 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
 /// Passes answers on to who asked on the bus, until the connection is gone.
 pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
-        let token = message.subject.as_str().get(line.root().len() + 1..).unwrap_or_default();
+        // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
+        let token =
+            message.subject.strip_prefix(line.root()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
         if !line.heard(token) && !answer(&line.core, token, &message) {
             line.core.late_answers.fetch_add(1, Relaxed);
         }
@@ -133,8 +137,11 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
         };
         format!("{}.{}", core.near_root, core.served.open(back))
     });
-    let headers =
-        if nobody_there { wire::no_responders(&request.subject).header_block() } else { wire::block(message, true) };
+    let headers = if nobody_there {
+        wire::no_responders(&request.subject).header_block()
+    } else {
+        wire::block(message, true, None)
+    };
     let raw =
         Raw { subject: &request.reply, reply: reply.as_deref(), headers, payload: wire::payload(&message.payload) };
     match core.client.publish_raw(raw) {

@@ -38,9 +38,8 @@
 //! run on the second, and may use the bridge; a callback on an inbox that was subscribed to by hand runs on the first, and must not wait
 //! for the bridge.
 //!
-//! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. DIFFERENCE: the status of an answer from the bus goes to the server's
-//! side as the headers `Status` and `Description`, since async-nats writes no status line; clients in Go, Python and C take them for one.
-//! DIFFERENCE: headers of the same name stand together on the other side, and a header block that can't be read does not cross.
+//! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. What is different from a cluster is in the manual, under
+//! [differences](crate::manual::differences).
 //!
 //! ```no_run
 //! use postroom::Bus;

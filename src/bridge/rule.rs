@@ -241,7 +241,7 @@ impl Listed {
         matches!(self.rule.pattern().first_token(), "*" | ">")
     }
 
-    fn takes(&self, has_reply: bool) -> bool {
+    pub(super) fn takes(&self, has_reply: bool) -> bool {
         has_reply || !self.kind.is_for_requests()
     }
 }

@@ -15,10 +15,13 @@ use std::str::FromStr;
 /// Payloads from here on share the memory that they were read into; smaller ones are copied, so as not to keep all of it.
 const SHARED_MIN: usize = 2_048;
 
-/// What carries the status of an answer to the server's side: the client library writes no status line. Clients in Go, Python and C take
-/// these headers for one.
+/// What carries the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7). Clients in Go,
+/// Python and C take these headers for one.
 const STATUS: &str = "Status";
 const DESCRIPTION: &str = "Description";
+
+/// Where the server says which subject a message is about.
+const SUBJECT: &str = "Nats-Subject";
 
 /// A message as it is handed to the client library.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ pub(super) fn no_responders(subject: &str) -> Message {
         Message::new(crate::Subject::new("nobody").expect("a subject"), "").expect("a subject is taken as it is");
     let mut headers = crate::HeaderMap::new();
     // A subject that the server let through may hold what a header can't; then the answer does without it.
-    let _ = headers.insert("Nats-Subject", subject);
+    let _ = headers.insert(SUBJECT, subject);
     nothing.with_headers(headers).with_status(StatusCode::NO_RESPONDERS, "")
 }
 
@@ -113,12 +116,12 @@ fn wire_len(headers: &async_nats::HeaderMap) -> usize {
     "NATS/1.0\r\n\r\n".len() + lines.map(len).sum::<usize>()
 }
 
-/// The header block of a message from the server; `None` if it has none. Headers of the same name stand together: see
-/// [`HeaderMap`](crate::HeaderMap).
-pub(super) fn block(message: &async_nats::Message, is_answer: bool) -> Option<Bytes> {
+/// The header block of a message from the server; `None` if it has none. DIFFERENCE: headers of the same name stand together, and the
+/// client library keeps no order of names. One that was delivered under another name, as JetStream does, says under which.
+pub(super) fn block(message: &async_nats::Message, is_answer: bool, renamed: Option<&str>) -> Option<Bytes> {
     let none = async_nats::HeaderMap::new();
     let headers = message.headers.as_ref().unwrap_or(&none);
-    if headers.is_empty() && message.status.is_none() {
+    if headers.is_empty() && message.status.is_none() && renamed.is_none() {
         return None;
     }
     let mut text = String::from("NATS/1.0");
@@ -146,6 +149,9 @@ pub(super) fn block(message: &async_nats::Message, is_answer: bool) -> Option<By
             let _ = write!(text, "{name}: {}\r\n", value.as_str());
         }
     }
+    if let Some(subject) = renamed {
+        let _ = write!(text, "{SUBJECT}: {subject}\r\n");
+    }
     text.push_str("\r\n");
     Some(Bytes::from(text))
 }
@@ -171,8 +177,12 @@ pub(super) fn payload(bytes: &Bytes) -> Payload<'_> {
 /// Whether the rule that brought a message is the one that takes it: another may come first, or the message be none of its business.
 pub(super) fn is_for(core: &Core, rule: usize, message: &async_nats::Message) -> bool {
     let subject = message.subject.as_str();
-    core.incoming.is_first(rule, subject, message.reply.is_some())
-        && !(core.incoming.get(rule).is_open() && core.is_private(subject))
+    let listed = core.incoming.get(rule);
+    if !listed.rule.pattern().matches(subject) {
+        // JetStream delivers to one subject under the name of another.
+        return listed.takes(message.reply.is_some());
+    }
+    core.incoming.is_first(rule, subject, message.reply.is_some()) && !(listed.is_open() && core.is_private(subject))
 }
 
 /// The subject on the bus of a message that a rule brought.
@@ -189,5 +199,14 @@ pub(super) fn subject_on_bus<'a>(
     if via.is_some_and(|via| core.member.has_passed(via.as_str())) {
         return Err(LossReason::Loop);
     }
-    core.incoming.get(rule).rule.mapping.apply(message.subject.as_str()).ok_or(LossReason::Invalid)
+    let mapping = &core.incoming.get(rule).rule.mapping;
+    match mapping.apply(message.subject.as_str()) {
+        Some(subject) => Ok(subject),
+        // What JetStream delivers is called as in its stream. Where it was delivered to is known if only one subject can be meant.
+        None if mapping.source().is_literal() => {
+            let there = mapping.apply(mapping.source().as_str()).ok_or(LossReason::Invalid)?;
+            Ok(there.into_owned().into())
+        }
+        None => Err(LossReason::Invalid),
+    }
 }

@@ -1,1 +1,117 @@
-//! (to come)
+//! JetStream on the real server, used by components on the bus as plain requests.
+
+use crate::fixture::{PATIENCE, bus, start};
+use crate::support::nats_server::{self, NatsServer};
+use postroom::bridge::Bridge;
+use postroom::{Client, HeaderMap};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A server with JetStream, in a folder of its own.
+struct Server {
+    server: Option<NatsServer>,
+    folder: PathBuf,
+}
+
+fn server() -> Server {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("jetstream-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let folder = nats_server::target().join(name);
+    let config = format!("jetstream {{ store_dir: {:?} }}", folder.display().to_string());
+    Server { server: Some(NatsServer::start(&config)), folder }
+}
+
+impl Server {
+    fn url(&self) -> String {
+        self.server.as_ref().expect("until the end").url()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.server = None;
+        // What can't be taken away is in the target directory anyhow.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn api(client: &Client, subject: &str, request: &Value) -> Value {
+    let answer = client.request_timeout(format!("$JS.API.{subject}"), request.to_string(), PATIENCE).unwrap();
+    let answer: Value = serde_json::from_slice(answer.payload()).unwrap();
+    assert!(answer.get("error").is_none(), "{subject}: {answer}");
+    answer
+}
+
+#[test]
+fn streams_are_made_published_to_with_acknowledgement_and_read() {
+    let (server, bus) = (server(), bus());
+    let builder = Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>");
+    let _bridge = start(builder);
+    let client = bus.connect();
+    api(&client, "STREAM.CREATE.ORDERS", &json!({ "name": "ORDERS", "subjects": ["orders.>"], "storage": "memory" }));
+    for n in 1..=20_u64 {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("id{n}")).unwrap();
+        let ack = client.request_with_headers(format!("orders.{n}"), headers.clone(), n.to_string()).unwrap();
+        let ack: Value = serde_json::from_slice(ack.payload()).unwrap();
+        assert_eq!((&ack["stream"], &ack["seq"]), (&json!("ORDERS"), &json!(n)));
+        // Once more: headers have crossed, so the stream knows it.
+        let again = client.request_with_headers(format!("orders.{n}"), headers, n.to_string()).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(again.payload()).unwrap()["duplicate"], json!(true));
+    }
+    let info = api(&client, "STREAM.INFO.ORDERS", &json!({}));
+    assert_eq!(info["state"]["messages"], json!(20));
+    let got = api(&client, "STREAM.MSG.GET.ORDERS", &json!({ "last_by_subj": "orders.7" }));
+    assert_eq!((&got["message"]["subject"], &got["message"]["seq"]), (&json!("orders.7"), &json!(7)));
+    let nobody = client.request_timeout("orders_elsewhere", "", PATIENCE).unwrap_err();
+    assert!(nobody.is_no_responders());
+}
+
+#[test]
+fn a_key_value_bucket_is_read_and_written() {
+    let (server, bus) = (server(), bus());
+    let _bridge = start(Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("$KV.>"));
+    let client = bus.connect();
+    let bucket = json!({
+        "name": "KV_settings", "subjects": ["$KV.settings.>"], "max_msgs_per_subject": 1, "allow_direct": true,
+        "allow_rollup_hdrs": true, "storage": "memory",
+    });
+    api(&client, "STREAM.CREATE.KV_settings", &bucket);
+    let put = |key: &str, value: &str| {
+        let ack = client.request_timeout(format!("$KV.settings.{key}"), value, PATIENCE).unwrap();
+        serde_json::from_slice::<Value>(ack.payload()).unwrap()["seq"].as_u64().unwrap()
+    };
+    let get =
+        |key: &str| client.request_timeout(format!("$JS.API.DIRECT.GET.KV_settings.$KV.settings.{key}"), "", PATIENCE);
+    assert_eq!((put("colour", "blue"), put("size", "9"), put("colour", "red")), (1, 2, 3));
+    let colour = get("colour").unwrap();
+    assert_eq!((colour.payload(), colour.headers().get("Nats-Sequence")), (&b"red"[..], Some("3")));
+    assert_eq!(get("size").unwrap().payload(), b"9");
+    let missing = get("shape").unwrap();
+    assert_eq!(missing.status().map(|status| status.as_u16()), Some(404), "{missing:?}");
+}
+
+#[test]
+fn a_push_consumer_delivers_to_the_bus_and_is_acknowledged_from_there() {
+    let (server, bus) = (server(), bus());
+    let builder = Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("jobs.>").import("deliver.jobs");
+    let bridge = start(builder);
+    let client = bus.connect();
+    let jobs = client.subscribe("deliver.jobs").unwrap();
+    bridge.flush(PATIENCE).wait().unwrap();
+    api(&client, "STREAM.CREATE.JOBS", &json!({ "name": "JOBS", "subjects": ["jobs.>"], "storage": "memory" }));
+    let config = json!({ "durable_name": "worker", "deliver_subject": "deliver.jobs", "ack_policy": "explicit" });
+    api(&client, "CONSUMER.DURABLE.CREATE.JOBS.worker", &json!({ "stream_name": "JOBS", "config": config }));
+    for n in 0..10 {
+        client.request_timeout("jobs.new", n.to_string(), PATIENCE).unwrap();
+    }
+    for n in 0..10 {
+        let job = jobs.recv_timeout(PATIENCE).unwrap();
+        assert_eq!((job.payload(), job.headers().get("Nats-Subject")), (n.to_string().as_bytes(), Some("jobs.new")));
+        job.respond("+ACK").unwrap();
+    }
+    bridge.flush(PATIENCE).wait().unwrap();
+    let info = || api(&client, "CONSUMER.INFO.JOBS.worker", &json!({}));
+    crate::fixture::wait_until("all are acknowledged", || info()["ack_floor"]["stream_seq"] == json!(10));
+}

@@ -185,3 +185,23 @@ fn the_header_is_there_only_where_it_may_be_needed() {
     second.close();
     second.closed().wait();
 }
+
+#[test]
+fn two_accounts_of_one_server_are_two_systems() {
+    let config = "accounts: {
+        A: { users: [{ user: a, password: p }] }
+        B: { users: [{ user: b, password: p }] }
+    }";
+    let (server, bus) = (NatsServer::start(config), bus());
+    let options = |user: &str| async_nats::ConnectOptions::with_user_and_password(user.into(), "p".into());
+    let [in_a, in_b] = ["a", "b"].map(|user| Remote::connect_with(&server.url(), options(user)));
+    let mut of_b = in_b.subscribe("a.>");
+    let bridge = |user: &str| {
+        let builder = Bridge::builder(&bus).server(server.url()).connect_options(options(user));
+        start(builder.import("a.>").export("a.>"))
+    };
+    let (first, second) = (bridge("a"), bridge("b"));
+    publish_there(&in_a, "there");
+    settle(&[&first, &second], &[&in_a, &in_b]);
+    assert_eq!(of_b.texts(), once("there"));
+}

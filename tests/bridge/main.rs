@@ -1,5 +1,6 @@
 //! A bus and the real nats-server, linked.
 
+mod credentials;
 mod fixture;
 mod jetstream;
 mod loops;

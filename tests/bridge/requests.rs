@@ -1,6 +1,6 @@
 //! Requests that cross, and their answers.
 
-use crate::fixture::{PATIENCE, Remote, bus, start, text};
+use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Rule};
 use postroom::{HeaderMap, RequestMany, StatusCode};
@@ -86,7 +86,7 @@ fn a_request_from_the_server_is_served_on_the_bus() {
     assert_eq!(text(&answer), "3");
     let seen = std::iter::from_fn(|| Some(spy.next())).find(|message| message.payload == "3").unwrap();
     assert_eq!(seen.subject, answer.subject, "what the bus calls it is not seen");
-    assert_eq!(bridge.stats().incoming.delivered, 1);
+    wait_until("it is counted", || bridge.stats().incoming.delivered == 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Direction, FlushError, LossReason, StartError};
 use postroom::{BridgeEvent, BridgeState, Bus, Clock, Overflow};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[test]
@@ -59,6 +60,9 @@ const PERMISSIONS: &str = r#"authorization { users: [
         publish: { allow: ["open.>", "_INBOX.>", "$SYS.REQ.USER.INFO"] }
         subscribe: { allow: ["open.>", "_INBOX.>"] }
     } }
+    { user: shy, password: p, permissions: {
+        publish: { allow: ["open.>", "_INBOX.>"] }
+    } }
     { user: mute, password: p, permissions: {
         publish: { allow: ["open.>"] }
     } }
@@ -93,15 +97,18 @@ fn refused_subjects_are_counted_and_told() {
     });
 }
 
-#[test]
-fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
+/// Sends a thousand messages through a small window as this user; gives whether it was told that nothing can be confirmed.
+fn sends_as(user: &str) -> bool {
     let (server, bus) = (NatsServer::start(PERMISSIONS), bus());
     let remote = Remote::connect_with(&server.url(), as_user("root"));
     let mut open = remote.subscribe("open.>");
-    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user("mute")).export("open.>");
+    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user(user)).export("open.>");
     let bridge = builder.window(64, 1 << 20).start().unwrap();
     let events = bridge.events();
-    event(&events, |event| (event == BridgeEvent::Unconfirmable).then_some(()));
+    let mut told = false;
+    while !matches!(events.next_timeout(PATIENCE), Some(BridgeEvent::Connected { .. }) | None) {
+        told = true;
+    }
     let client = bus.connect();
     for n in 0..1_000 {
         client.publish("open.a", n.to_string()).unwrap();
@@ -110,6 +117,15 @@ fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
     for n in 0..1_000 {
         assert_eq!(text(&open.next()), n.to_string());
     }
+    wait_until("all are counted", || bridge.stats().outgoing.delivered == 1_000);
+    told
+}
+
+#[test]
+fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
+    assert!(!sends_as("root") && !sends_as("u"));
+    assert!(!sends_as("shy"), "one way is left");
+    assert!(sends_as("mute"), "none is");
 }
 
 #[test]
@@ -216,6 +232,98 @@ fn a_server_that_stands_still_costs_bounded_memory_and_loses_nothing_it_has_got(
     remote.flush();
     let got = std::iter::from_fn(|| all.try_next()).count() as u64;
     assert_eq!(got, flow.delivered);
+}
+
+#[test]
+fn subscriptions_return_by_themselves() {
+    let (mut server, bus) = (Restartable::start(""), bus());
+    let client = bus.connect();
+    let (plain, queue) = (client.subscribe("in.plain").unwrap(), client.subscribe("in.queue").unwrap());
+    let rule = postroom::bridge::Rule::new("in.queue").unwrap().queue("w");
+    let bridge = start(Bridge::builder(&bus).server(server.url()).import("in.plain").import(rule).serve("svc"));
+    let events = bridge.events();
+    let _serving = client.subscribe_fn("svc", |question| drop(question.respond("!"))).unwrap();
+    for round in 0..3 {
+        if round > 0 {
+            server.restart();
+            event(&events, |event| matches!(event, BridgeEvent::Connected { .. }).then_some(()));
+        }
+        bridge.flush(PATIENCE).wait().unwrap();
+        let remote = Remote::connect(&server.url());
+        remote.publish("in.plain", "p");
+        remote.publish("in.queue", "q");
+        assert_eq!(plain.recv_timeout(PATIENCE).unwrap().payload(), b"p");
+        assert_eq!(queue.recv_timeout(PATIENCE).unwrap().payload(), b"q");
+        assert_eq!(text(&remote.block_on(remote.client.request("svc", "".into())).unwrap()), "!");
+    }
+    assert_eq!(bridge.stats().connects, 3);
+}
+
+#[test]
+fn what_comes_faster_than_the_bus_takes_it_is_bounded_counted_and_told() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let remote = Remote::connect(&server.url());
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().unwrap();
+    let waiting = gate.clone();
+    let _slow = bus.connect().subscribe_fn("in", move |_| drop(waiting.lock().unwrap())).unwrap();
+    let builder = Bridge::builder(&bus).server(server.url()).import("in");
+    let bridge = start(builder.incoming_capacity(1_000, 1 << 20, Overflow::DropNewest));
+    let events = bridge.events();
+    for n in 0..20_000 {
+        remote.publish("in", &n.to_string());
+    }
+    remote.flush();
+    wait_until("all have come", || bridge.stats().incoming.taken == 20_000);
+    let flow = bridge.stats().incoming;
+    assert!(flow.balances() && flow.queued <= 1_000 && flow.in_flight <= 64, "{flow:?}");
+    let lost = flow.lost.of(LossReason::QueueFull);
+    assert!(lost >= 20_000 - 1_000 - 64, "{flow:?}");
+    let episode = event(&events, |event| match event {
+        BridgeEvent::Lost(episode) => Some(episode),
+        _ => None,
+    });
+    assert_eq!((episode.direction, episode.reason), (Direction::Incoming, LossReason::QueueFull));
+    drop(held);
+    bridge.drain(PATIENCE).wait().unwrap();
+    let flow = bridge.stats().incoming;
+    assert_eq!((flow.delivered, flow.queued, flow.in_flight), (20_000 - lost, 0, 0));
+}
+
+#[test]
+fn a_drain_sends_and_publishes_all_there_is() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let remote = Remote::connect(&server.url());
+    let mut out = remote.subscribe("out");
+    let client = bus.connect();
+    let inner = client.subscribe("in").unwrap();
+    let bridge = start(Bridge::builder(&bus).server(server.url()).import("in").export("out"));
+    let events = bridge.events();
+    for n in 0..1_000 {
+        client.publish("out", n.to_string()).unwrap();
+        remote.publish("in", &n.to_string());
+    }
+    remote.flush();
+    bridge.drain(PATIENCE).wait().unwrap();
+    assert_eq!(bridge.state(), BridgeState::Closed);
+    remote.flush();
+    assert_eq!((out.texts().len(), inner.len()), (1_000, 1_000));
+    assert_eq!(client.publish("out", "").unwrap(), 0);
+    event(&events, |event| (event == BridgeEvent::Closed).then_some(()));
+    assert_eq!(events.next_timeout(PATIENCE), None);
+    assert_eq!(bridge.drain(PATIENCE).wait(), Ok(()));
+}
+
+#[test]
+fn a_drain_without_a_server_ends_with_its_time() {
+    let mut server = Restartable::start("");
+    server.kill();
+    let bus = bus();
+    let bridge = Bridge::builder(&bus).server(server.url()).export("a").start().unwrap();
+    bus.connect().publish("a", "").unwrap();
+    let after = Duration::from_millis(20);
+    assert_eq!(bridge.drain(after).wait(), Err(FlushError::Timeout { after }));
+    assert_eq!(bridge.stats().outgoing.lost.of(LossReason::Discarded), 1);
 }
 
 /// Runs under load while the server is killed and started again; gives what arrived, in order, and the bridge.
