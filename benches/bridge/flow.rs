@@ -79,7 +79,7 @@ impl<'a> Flow<'a> {
 
     fn publish_on(&self, bus: &Bus) -> Instant {
         let client = bus.connect();
-        let payload = payload(self.size);
+        let payload = Bytes::from(payload(self.size));
         block_on(async {
             self.ready.wait();
             let start = Instant::now();
@@ -87,7 +87,7 @@ impl<'a> Flow<'a> {
                 if sent.is_multiple_of(STEP) {
                     self.window.wait(sent).await;
                 }
-                client.publish(SUBJECT, &payload[..]).expect("published");
+                client.publish(SUBJECT, payload.clone()).expect("published");
             }
             start
         })
