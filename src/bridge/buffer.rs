@@ -164,16 +164,14 @@ impl<T: Item> Buffer<T> {
         if inner.slots.is_empty() {
             return inner.closed.then_some(false);
         }
-        let before = (inner.messages, inner.bytes);
-        for _ in 0..max {
-            let Some(slot) = inner.slots.pop_front() else { break };
-            if let Slot::Item(item) = &slot {
-                inner.messages -= 1;
-                inner.bytes -= item.size();
-            }
-            batch.push_back(slot);
-        }
-        inner.in_flight += (before.0 - inner.messages) as u64;
+        let count = max.min(inner.slots.len());
+        let taken = |slot: &Slot<T>| if let Slot::Item(item) = slot { (1, item.size()) } else { (0, 0) };
+        let sizes = inner.slots.range(..count).map(taken);
+        let (messages, bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        batch.extend(inner.slots.drain(..count));
+        inner.messages -= messages;
+        inner.bytes -= bytes;
+        inner.in_flight += messages as u64;
         let is_roomy = inner.messages * 2 <= self.bounds.messages && inner.bytes * 2 <= self.bounds.bytes;
         if is_roomy && !inner.episodes.is_empty() {
             self.end_episodes(&mut inner, |reason| matches!(reason, LossReason::QueueFull | LossReason::Oldest));

@@ -71,16 +71,22 @@ pub(super) async fn pull(
 pub(super) async fn publish_all(core: Arc<Core>) {
     let mut batch = VecDeque::new();
     while core.inbox.take(&mut batch, BATCH).await {
+        // Counted together: each count would contend for the buffer with whoever fills it.
+        let mut published = 0;
         while let Some(slot) = batch.pop_front() {
             match slot {
-                // Nobody may wait any more.
-                Slot::Barrier(barrier) => drop(barrier.done.send(Ok(()))),
+                Slot::Barrier(barrier) => {
+                    core.inbox.delivered(std::mem::take(&mut published));
+                    // Nobody may wait any more.
+                    let _ = barrier.done.send(Ok(()));
+                }
                 Slot::Item(item) => match publish(&core, &item) {
-                    Ok(()) => core.inbox.delivered(1),
+                    Ok(()) => published += 1,
                     Err(reason) => core.inbox.lost(&item, reason),
                 },
             }
         }
+        core.inbox.delivered(published);
     }
 }
 

@@ -6,8 +6,9 @@ use super::interest::Subscriptions;
 use super::session::{Gone, Line};
 use super::stats::LossReason;
 use super::window::Ask;
-use super::wire::Wire;
+use super::wire::{Press, Wire};
 use async_nats::client::PublishErrorKind;
+use async_nats::subject::ToSubject;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
@@ -33,6 +34,8 @@ pub(super) async fn send(
     let core = &line.core;
     // When what was sent is to be marked, if the window does not ask for it before.
     let mut due: Option<Pin<Box<crate::Sleep>>> = None;
+    let mut press = Press::new();
+    let mut has_room = false;
     loop {
         if batch.is_empty() {
             if !line.window(|window| window.has_unmarked()) {
@@ -65,23 +68,31 @@ pub(super) async fn send(
             }
             continue;
         }
-        wait_for_room(line).await?;
+        if !has_room {
+            wait_for_room(line).await?;
+            has_room = true;
+        }
         let Some(Slot::Item(out)) = batch.front() else { continue };
-        let sent = match Wire::new(core, out, line.client.max_payload()) {
-            Ok(wire) => publish(line, wire).await?,
+        let sent = match Wire::new(core, out, line.client.max_payload(), &mut press) {
+            Ok(wire) => publish(line, Shared(&press.subject), wire).await?,
             Err(reason) => Err(reason),
         };
-        let Some(Slot::Item(out)) = batch.pop_front() else { continue };
         match sent {
             Ok(()) => {
-                if line.window(|window| {
+                let is_markable = line.window(|window| {
                     window.sent(out);
+                    has_room = window.has_room();
                     window.is_markable()
-                }) {
+                });
+                batch.pop_front();
+                if is_markable {
                     line.mark().await?;
                 }
             }
-            Err(reason) => core.outbox.lost(&out, reason),
+            Err(reason) => {
+                core.outbox.lost(out, reason);
+                batch.pop_front();
+            }
         }
     }
 }
@@ -113,8 +124,17 @@ async fn wait_for_room(line: &Line) -> Result<(), Gone> {
     }
 }
 
-async fn publish(line: &Line, wire: Wire) -> Result<Result<(), LossReason>, Gone> {
-    let Wire { subject, reply, headers, payload } = wire;
+/// A subject that is counted once more for each message, and not copied.
+struct Shared<'a>(&'a async_nats::Subject);
+
+impl ToSubject for Shared<'_> {
+    fn to_subject(&self) -> async_nats::Subject {
+        self.0.clone()
+    }
+}
+
+async fn publish(line: &Line, subject: Shared<'_>, wire: Wire) -> Result<Result<(), LossReason>, Gone> {
+    let Wire { reply, headers, payload } = wire;
     let client = &line.client;
     let published = match (reply, headers) {
         (None, None) => client.publish(subject, payload).await,

@@ -127,7 +127,8 @@ async fn work(
     line.round_trip().await?;
     line.core.connected(line.client.server_info().server_id, server);
     tokio::select! {
-        sent = outgoing::send(line, batch, subscriptions) => sent?,
+        // Fills the library's queue before the library writes, and so in large pieces.
+        sent = tokio::task::unconstrained(outgoing::send(line, batch, subscriptions)) => sent?,
         followed = Subscriptions::keep_following(subscriptions) => followed?,
         drained = drain(line, subscriptions) => drained?,
     }

@@ -71,7 +71,7 @@ impl Window {
         self.unmarked.messages > 0 || !self.unmarked.barriers.is_empty()
     }
 
-    pub(super) fn sent(&mut self, out: Out) {
+    pub(super) fn sent(&mut self, out: &Out) {
         let size = out.size();
         self.sent = (self.sent.0 + 1, self.sent.1 + size);
         let batch = &mut self.unmarked;
@@ -81,7 +81,7 @@ impl Window {
             batch.first = Some((out.subject().to_owned(), size));
         }
         if self.keep {
-            batch.kept.push(Slot::Item(out));
+            batch.kept.push(Slot::Item(out.clone()));
         } else {
             let (text, at) = batch.last.get_or_insert_default();
             text.clear();

@@ -7,7 +7,7 @@ use super::stats::LossReason;
 use crate::message::StatusCode;
 use crate::{Message, Payload};
 use async_nats::header::{HeaderName, HeaderValue};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -23,10 +23,9 @@ const DESCRIPTION: &str = "Description";
 /// Where the server says which subject a message is about.
 const SUBJECT: &str = "Nats-Subject";
 
-/// A message as it is handed to the client library.
+/// A message as it is handed to the client library, but for its subject.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) subject: String,
     pub(super) reply: Option<String>,
     pub(super) headers: Option<async_nats::HeaderMap>,
     pub(super) payload: Bytes,
@@ -36,15 +35,9 @@ impl Wire {
     /// # Errors
     ///
     /// Why it can't be sent.
-    pub(super) fn new(core: &Core, out: &Out, max_payload: usize) -> Result<Self, LossReason> {
+    pub(super) fn new(core: &Core, out: &Out, max_payload: usize, press: &mut Press) -> Result<Self, LossReason> {
         let message = &out.message;
-        let subject = match &out.to {
-            To::Answer(request) => request.reply.clone(),
-            To::Rule(rule) => {
-                let mapped = core.outgoing.get(*rule).rule.mapping.apply(message.subject().as_str());
-                mapped.ok_or(LossReason::Invalid)?.into_owned()
-            }
-        };
+        press.set_subject(core, out)?;
         let headers = headers(core, out)?;
         let size = match &headers {
             None => message.payload().len(),
@@ -59,7 +52,58 @@ impl Wire {
             let token = core.called.open(request);
             format!("{}.{token}", core.far_root.get().map_or("", String::as_str))
         });
-        Ok(Wire { subject, reply, headers, payload: message.payload_bytes() })
+        Ok(Wire { reply, headers, payload: press.payload(message) })
+    }
+}
+
+/// Bytes that small payloads share.
+const PIECE: usize = 16 << 10;
+
+/// What is kept from one message to the next, since most are like the one before: the library would copy each subject, and allocate
+/// twice for each small payload.
+#[derive(Debug)]
+pub(super) struct Press {
+    /// The subject on the server.
+    pub(super) subject: async_nats::Subject,
+    /// The rule and the subject on the bus that it was made from.
+    made_from: Option<(usize, crate::Subject)>,
+    payloads: BytesMut,
+}
+
+impl Press {
+    pub(super) fn new() -> Self {
+        Press { subject: async_nats::Subject::from_static("none"), made_from: None, payloads: BytesMut::new() }
+    }
+
+    fn set_subject(&mut self, core: &Core, out: &Out) -> Result<(), LossReason> {
+        match &out.to {
+            To::Answer(request) => {
+                self.subject = request.reply.as_str().into();
+                self.made_from = None;
+            }
+            To::Rule(rule) => {
+                let subject = out.message.subject();
+                if self.made_from.as_ref().is_some_and(|(last, from)| last == rule && from == subject) {
+                    return Ok(());
+                }
+                let mapped = core.outgoing.get(*rule).rule.mapping.apply(subject.as_str());
+                self.subject = mapped.ok_or(LossReason::Invalid)?.as_ref().into();
+                self.made_from = Some((*rule, subject.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn payload(&mut self, message: &Message) -> Bytes {
+        let payload = message.payload();
+        if payload.len() > Payload::INLINE_MAX {
+            return message.payload_bytes();
+        }
+        if self.payloads.capacity() < payload.len() {
+            self.payloads.reserve(PIECE);
+        }
+        self.payloads.extend_from_slice(payload);
+        self.payloads.split().freeze()
     }
 }
 
