@@ -12,6 +12,7 @@
 //! | [`permissions`] | what a connection may do, and connections that are checked less |
 //! | [`testing`] | manual clock, seed, and tests that wait for nothing |
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
+//! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 
 #[doc = include_str!("semantics.md")]
@@ -44,6 +45,10 @@ pub mod testing {}
 #[cfg(feature = "server")]
 #[doc = include_str!("test_double.md")]
 pub mod test_double {}
+
+#[cfg(feature = "bridge")]
+#[doc = include_str!("bridge.md")]
+pub mod bridge {}
 
 #[doc = include_str!("differences.md")]
 pub mod differences {}
