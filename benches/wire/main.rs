@@ -121,8 +121,8 @@ fn measure(workload: &Workload, options: &Options) -> (Measured, String) {
         }
         How::Start { theirs, ours } => {
             for _ in 0..options.rounds * messages as usize {
-                measured.theirs.push(start::to_first_byte(theirs));
-                measured.ours.push(start::to_first_byte(ours));
+                measured.theirs.push(theirs());
+                measured.ours.push(ours());
             }
             (measured, none)
         }

@@ -1,7 +1,5 @@
 //! The workloads by name: what each does, what is asked of it, and what does it.
 
-use std::process::Command;
-
 use crate::process::Place;
 use crate::{client, pipe, raw, start};
 
@@ -18,8 +16,8 @@ pub(crate) struct Round {
 pub(crate) enum How {
     /// On both servers, over the loopback interface.
     Wire(fn(&Place, u64) -> Round),
-    /// The two programs, to be started at a port.
-    Start { theirs: fn(u16) -> Command, ours: fn(u16) -> Command },
+    /// The start of each server, in nanoseconds.
+    Start { theirs: fn() -> f64, ours: fn() -> f64 },
     /// In this process, beside a reference figure in nanoseconds.
     Pipe { run: fn(u64) -> f64, reference: f64 },
 }
@@ -123,6 +121,13 @@ pub(crate) const ALL: &[Workload] = &[
         target: Some(0.05),
         messages: 5,
         how: How::Start { theirs: start::nats_server, ours: start::postroom },
+    },
+    Workload {
+        name: "start_in_process",
+        about: "from `Server::bind` on a new bus in this process to the first byte of INFO; the other one as a program",
+        target: Some(0.05),
+        messages: 5,
+        how: How::Start { theirs: start::nats_server, ours: start::in_process },
     },
     Workload {
         name: "pipe_1to1_16",

@@ -31,8 +31,8 @@ pub(super) enum Slot<T> {
 #[derive(Debug)]
 pub(super) struct Barrier {
     pub(super) done: oneshot::Sender<Result<(), u64>>,
-    /// What had been lost when it was asked for.
-    pub(super) lost_before: u64,
+    /// Whether it is told of what was lost since the last that was.
+    pub(super) is_told: bool,
 }
 
 /// The bounds of one direction.
@@ -70,6 +70,8 @@ struct Inner<T> {
     refused: u64,
     repeated: u64,
     lost: Losses,
+    /// Of these, those that somebody who flushed was told of.
+    reported: u64,
     episodes: Vec<(Arc<Episode>, bool)>,
     closed: bool,
 }
@@ -88,6 +90,7 @@ impl<T: Item> Buffer<T> {
             refused: 0,
             repeated: 0,
             lost: Losses::default(),
+            reported: 0,
             episodes: Vec::new(),
             closed: false,
         };
@@ -96,8 +99,31 @@ impl<T: Item> Buffer<T> {
 
     /// False if there was no room for it; then it is counted as lost. A closed buffer counts nothing any more.
     pub(super) fn push(&self, item: T) -> bool {
-        let size = item.size();
         let mut inner = self.inner.lock();
+        let was_empty = inner.slots.is_empty();
+        let taken = self.push_one(&mut inner, item);
+        drop(inner);
+        if was_empty && taken {
+            self.more.notify_one();
+        }
+        taken
+    }
+
+    /// Pushes them all.
+    pub(super) fn push_many(&self, items: &mut Vec<T>) {
+        let mut inner = self.inner.lock();
+        let was_empty = inner.slots.is_empty();
+        for item in items.drain(..) {
+            self.push_one(&mut inner, item);
+        }
+        drop(inner);
+        if was_empty {
+            self.more.notify_one();
+        }
+    }
+
+    fn push_one(&self, inner: &mut Inner<T>, item: T) -> bool {
+        let size = item.size();
         if inner.closed {
             return false;
         }
@@ -107,40 +133,34 @@ impl<T: Item> Buffer<T> {
         };
         if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
             // What is pushed out has to wait for its end, too, and is bounded as well: beyond that, the new one goes.
-            while !fits(&inner)
+            while !fits(inner)
                 && inner.graves.len() < self.bounds.messages.max(GRAVES_MIN)
                 && inner.grave_bytes < self.bounds.bytes
             {
                 let Some(oldest) = inner.pop_oldest() else { break };
-                self.lose(&mut inner, oldest.subject(), oldest.size(), LossReason::Oldest);
+                self.lose(inner, oldest.subject(), oldest.size(), LossReason::Oldest);
                 inner.grave_bytes += oldest.size();
                 inner.graves.push(oldest);
                 self.attention.notify_one();
             }
         }
-        if !fits(&inner) {
-            self.lose(&mut inner, item.subject(), size, LossReason::QueueFull);
+        if !fits(inner) {
+            self.lose(inner, item.subject(), size, LossReason::QueueFull);
             return false;
         }
         inner.messages += 1;
         inner.bytes += size;
         inner.slots.push_back(Slot::Item(item));
-        let first = inner.slots.len() == 1;
-        drop(inner);
-        if first {
-            self.more.notify_one();
-        }
         true
     }
 
     /// Puts a barrier behind all that is queued. False if the buffer is closed.
-    pub(super) fn barrier(&self, done: oneshot::Sender<Result<(), u64>>) -> bool {
+    pub(super) fn barrier(&self, barrier: Barrier) -> bool {
         let mut inner = self.inner.lock();
         if inner.closed {
             return false;
         }
-        let lost_before = inner.lost.total();
-        inner.slots.push_back(Slot::Barrier(Barrier { done, lost_before }));
+        inner.slots.push_back(Slot::Barrier(barrier));
         drop(inner);
         self.more.notify_one();
         true
@@ -164,14 +184,16 @@ impl<T: Item> Buffer<T> {
         if inner.slots.is_empty() {
             return inner.closed.then_some(false);
         }
-        let count = max.min(inner.slots.len());
-        let taken = |slot: &Slot<T>| if let Slot::Item(item) = slot { (1, item.size()) } else { (0, 0) };
-        let sizes = inner.slots.range(..count).map(taken);
-        let (messages, bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
-        batch.extend(inner.slots.drain(..count));
-        inner.messages -= messages;
-        inner.bytes -= bytes;
-        inner.in_flight += messages as u64;
+        let before = (inner.messages, inner.bytes);
+        for _ in 0..max {
+            let Some(slot) = inner.slots.pop_front() else { break };
+            if let Slot::Item(item) = &slot {
+                inner.messages -= 1;
+                inner.bytes -= item.size();
+            }
+            batch.push_back(slot);
+        }
+        inner.in_flight += (before.0 - inner.messages) as u64;
         let is_roomy = inner.messages * 2 <= self.bounds.messages && inner.bytes * 2 <= self.bounds.bytes;
         if is_roomy && !inner.episodes.is_empty() {
             self.end_episodes(&mut inner, |reason| matches!(reason, LossReason::QueueFull | LossReason::Oldest));
@@ -182,14 +204,18 @@ impl<T: Item> Buffer<T> {
     /// Puts back what was taken out, in front and in order; it is not in flight any more.
     pub(super) fn put_back(&self, batch: &mut VecDeque<Slot<T>>, repeated: u64) {
         let mut inner = self.inner.lock();
+        let mut returned = 0;
         while let Some(slot) = batch.pop_back() {
             if let Slot::Item(item) = &slot {
                 inner.messages += 1;
                 inner.bytes += item.size();
-                inner.in_flight -= 1;
+                returned += 1;
             }
             inner.slots.push_front(slot);
         }
+        // Those that were refused are back as well, and will be refused again.
+        let refused = returned - inner.settle(returned);
+        inner.lost.take_back(LossReason::Denied, refused);
         inner.repeated += repeated;
         drop(inner);
         self.more.notify_one();
@@ -321,8 +347,11 @@ impl<T: Item> Buffer<T> {
         self.more.notify_one();
     }
 
-    pub(super) fn lost_total(&self) -> u64 {
-        self.inner.lock().lost.total()
+    /// What was lost since this was last asked.
+    pub(super) fn lost_since(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        let total = inner.lost.total();
+        total.saturating_sub(std::mem::replace(&mut inner.reported, total))
     }
 
     pub(super) fn flow(&self) -> Flow {

@@ -129,7 +129,7 @@ impl BridgeBuilder {
     }
 
     /// Messages and bytes that are sent, at most, before the server has confirmed earlier ones: as many may be lost, or be sent twice, when
-    /// the connection breaks. Default 16,384 and 8 MiB. A message that alone is larger is sent when nothing else is unconfirmed.
+    /// the connection breaks. Default 16,384 and 8 MiB.
     pub fn window(mut self, messages: usize, bytes: usize) -> Self {
         self.window = (messages, bytes);
         self
@@ -253,9 +253,9 @@ impl BridgeBuilder {
         };
         let (publisher, linker) = (core.clone(), core.clone());
         let publish = move || wait::block_on(incoming::publish_all(publisher));
-        let spawned = thread::Builder::new().name("postroom-bridge-in".to_owned()).spawn(publish);
+        let spawned = thread::Builder::new().name("postroom-in".to_owned()).spawn(publish);
         let spawned = spawned
-            .and_then(|_| thread::Builder::new().name("postroom-bridge".to_owned()).spawn(|| link::run(linker, setup)));
+            .and_then(|_| thread::Builder::new().name("postroom-out".to_owned()).spawn(|| link::run(linker, setup)));
         if let Err(error) = spawned {
             core.finish();
             return Err(StartError::Thread(error));

@@ -15,14 +15,14 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
 /// A message on its way to the server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Out {
     pub(super) to: To,
     pub(super) message: Message,
 }
 
 /// Where a message goes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum To {
     /// As the rule with this number says.
     Rule(usize),

@@ -82,7 +82,7 @@ pub enum FlushError {
         /// How long was waited, on the bus's clock.
         after: Duration,
     },
-    /// Messages were lost, or may have been, while it was under way.
+    /// Messages were lost, or may have been, since the last flush.
     #[error("{count} messages were lost, or may have been")]
     Lost {
         /// How many.

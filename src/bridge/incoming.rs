@@ -10,7 +10,7 @@ use super::rule::Kind;
 use super::session::Line;
 use super::stats::LossReason;
 use super::wire;
-use crate::Raw;
+use crate::{PublishError, Raw};
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -27,6 +27,15 @@ async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Mes
     poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
 }
 
+/// What is there now; `None` if that is nothing, or the end.
+async fn next_if_there(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
+    poll_fn(|cx| match Pin::new(&mut *subscriber).poll_next(cx) {
+        Poll::Ready(message) => Poll::Ready(message),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// Puts what a rule's subscription gets into the buffer, until it is told to stop; then what is there still.
 pub(super) async fn pull(
     line: Arc<Line>,
@@ -35,55 +44,66 @@ pub(super) async fn pull(
     mut stop: oneshot::Receiver<()>,
 ) {
     let core = &line.core;
-    let push = |message: async_nats::Message| {
-        if wire::is_for(core, rule, &message) {
-            core.inbox.push(In { rule, message });
+    let mut batch = Vec::with_capacity(BATCH);
+    let add = |batch: &mut Vec<In>, message: async_nats::Message| {
+        if let Some(token) = token_of(&line, &message) {
+            // What is for the bridge itself comes by a way of its own; but a 503 by one way only, and by any that fits (R4).
+            if wire::is_no_responders(&message) {
+                take_answer(&line, token, &message);
+            }
+        } else if wire::is_for(core, rule, &message) {
+            batch.push(In { rule, message });
         }
     };
-    loop {
+    let mut is_open = true;
+    while is_open {
         tokio::select! {
             biased;
             message = next(&mut subscriber) => match message {
-                Some(message) => push(message),
+                Some(message) => add(&mut batch, message),
                 None => return,
             },
-            _ = &mut stop => break,
+            _ = &mut stop => {
+                is_open = false;
+                unsubscribe(&mut subscriber).await;
+            }
         }
+        while let Some(message) = next_if_there(&mut subscriber).await {
+            add(&mut batch, message);
+            if batch.len() >= BATCH {
+                core.inbox.push_many(&mut batch);
+            }
+        }
+        core.inbox.push_many(&mut batch);
     }
-    // Also unsubscribes when dropped; asked for now, so that it comes before what is sent next. If the connection is gone, there is
-    // nothing to be unsubscribed from, and nobody who would take the command.
+}
+
+/// Also done by the drop; asked for now, so that it comes before what is sent next. If the connection is gone, there is nothing to be
+/// unsubscribed from, and nobody who would take the command.
+async fn unsubscribe(subscriber: &mut async_nats::Subscriber) {
     poll_fn(|cx| {
         let _ = std::pin::pin!(subscriber.unsubscribe()).poll(cx);
         Poll::Ready(())
     })
     .await;
-    while let Some(Some(message)) = poll_fn(|cx| match Pin::new(&mut subscriber).poll_next(cx) {
-        Poll::Ready(message) => Poll::Ready(Some(message)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-    {
-        push(message);
-    }
 }
 
 /// Publishes what is buffered, until the buffer is closed and empty.
 pub(super) async fn publish_all(core: Arc<Core>) {
     let mut batch = VecDeque::new();
     while core.inbox.take(&mut batch, BATCH).await {
-        // Counted together: each count would contend for the buffer with whoever fills it.
         let mut published = 0;
         while let Some(slot) = batch.pop_front() {
             match slot {
+                Slot::Item(item) => match publish(&core, &item) {
+                    Ok(()) => published += 1,
+                    Err(reason) => core.inbox.lost(&item, reason),
+                },
                 Slot::Barrier(barrier) => {
                     core.inbox.delivered(std::mem::take(&mut published));
                     // Nobody may wait any more.
                     let _ = barrier.done.send(Ok(()));
                 }
-                Slot::Item(item) => match publish(&core, &item) {
-                    Ok(()) => published += 1,
-                    Err(reason) => core.inbox.lost(&item, reason),
-                },
             }
         }
         core.inbox.delivered(published);
@@ -109,18 +129,29 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
         headers: wire::block(message, false, renamed),
         payload: wire::payload(&message.payload),
     };
-    core.client.publish_raw(raw).map(|_| ()).map_err(|_| LossReason::Invalid)
+    core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
+        PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
+        PublishError::Closed => LossReason::Discarded,
+        _ => LossReason::Invalid,
+    })
 }
 
 /// Passes answers on to who asked on the bus, until the connection is gone.
 pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
         // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
-        let token =
-            message.subject.strip_prefix(line.root()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
-        if !line.heard(token) && !answer(&line.core, token, &message) {
-            line.core.late_answers.fetch_add(1, Relaxed);
-        }
+        take_answer(&line, token_of(&line, &message).unwrap_or_default(), &message);
+    }
+}
+
+/// The last token of a subject that is below the bridge's own inbox.
+fn token_of<'a>(line: &Line, message: &'a async_nats::Message) -> Option<&'a str> {
+    message.subject.strip_prefix(line.root())?.strip_prefix('.')
+}
+
+fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
+    if !line.heard(token) && !answer(&line.core, token, message) {
+        line.core.late_answers.fetch_add(1, Relaxed);
     }
 }
 

@@ -9,10 +9,11 @@ use super::event::BridgeEvent;
 use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc};
 
 /// Messages that the library keeps for a subscription until they are put into the bridge's own, bounded buffer. It is not asked to keep many
@@ -39,11 +40,26 @@ pub(super) fn usual_delay(attempt: u32) -> Duration {
     Duration::from_millis(10_u64.saturating_mul(doubled)).min(Duration::from_secs(4))
 }
 
+/// The bridge writes on its own thread, and the library on another, so that neither waits for the other.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).thread_name("postroom-io").enable_all().build()
+}
+
+/// Whatever ends the life of a bridge, it is told.
+struct Ending(Arc<Core>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
 /// The life of a bridge.
 pub(super) fn run(core: Arc<Core>, setup: Setup) {
+    let _ending = Ending(core.clone());
     let mut link = Link { setup, next: 0, attempts: 0 };
     loop {
-        let runtime = match Builder::new_current_thread().enable_all().build() {
+        let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
                 core.hub.tell(BridgeEvent::ConnectFailed { reason: error.to_string() });
@@ -69,7 +85,6 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         core.hub.tell(BridgeEvent::Disconnected);
         link.attempts = 1;
     }
-    core.finish();
 }
 
 struct Link {
@@ -99,13 +114,14 @@ impl Link {
                     let refused =
                         matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
                     core.refused.store(refused, Ordering::Relaxed);
-                    let reason = Some(format!("{}: {reason}", name_of(&server)));
+                    let reason = format!("{}: {reason}", name_of(&server));
+                    let said = Some(reason.clone());
                     core.set_state(match core.state() {
-                        BridgeState::Connecting { .. } => BridgeState::Connecting { reason: reason.clone() },
-                        _ => BridgeState::Disconnected { reason: reason.clone() },
+                        BridgeState::Connecting { .. } => BridgeState::Connecting { reason: said },
+                        _ => BridgeState::Disconnected { reason: said },
                     });
                     if !told {
-                        core.hub.tell(BridgeEvent::ConnectFailed { reason: reason.unwrap_or_default() });
+                        core.hub.tell(BridgeEvent::ConnectFailed { reason });
                         told = true;
                     }
                 }

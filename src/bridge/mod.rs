@@ -34,9 +34,11 @@
 //! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
 //! [`BridgeStats`].
 //!
-//! **Threads.** A bridge has two: one for the connection and for answers, and one that publishes what rules bring. Callbacks on the bus
-//! run on the second, and may use the bridge; a callback on an inbox that was subscribed to by hand runs on the first, and must not wait
-//! for the bridge.
+//! **Threads.** A bridge has three: one that writes what the bus publishes, one for the socket and for answers, and one that publishes what
+//! rules bring. Callbacks on the bus run on the last, and may use the bridge; a callback on an inbox that was subscribed to by hand runs
+//! on the second, and must not wait for the bridge.
+//!
+//! **The end.** Drain the bridge before the bus: one whose bus is closed has nobody left to publish for, and ends with it.
 //!
 //! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. What is different from a cluster is in the manual, under
 //! [differences](crate::manual::differences).
@@ -87,6 +89,7 @@ pub use state::BridgeState;
 pub use stats::{BridgeStats, Flow, LossReason, Losses};
 pub use wait::Waiting;
 
+use self::buffer::Barrier;
 use self::core::{Core, Phase};
 use crate::Bus;
 use std::fmt;
@@ -157,12 +160,12 @@ impl Bridge {
     ///
     /// # Errors
     ///
-    /// When waited for: [`FlushError::Lost`] if messages were lost meanwhile, [`FlushError::Timeout`] after `timeout` on the bus's clock,
+    /// When waited for: [`FlushError::Lost`] if messages for the server were lost since the last flush, [`FlushError::Timeout`] after `timeout` on the bus's clock,
     /// [`FlushError::Closed`].
     pub fn flush(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
         let core = self.core().clone();
         let (done, flushed) = oneshot::channel();
-        let is_open = core.outbox.barrier(done);
+        let is_open = core.outbox.barrier(Barrier { done, is_told: true });
         Waiting::new(async move {
             if !is_open {
                 return Err(FlushError::Closed);
@@ -185,10 +188,9 @@ impl Bridge {
     ///
     /// # Errors
     ///
-    /// When waited for: [`FlushError::Timeout`], and [`FlushError::Lost`] if messages were lost meanwhile.
+    /// When waited for: [`FlushError::Timeout`], and [`FlushError::Lost`] if messages were lost since the last flush.
     pub fn drain(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
         let core = self.core().clone();
-        let before = core.outbox.lost_total() + core.inbox.lost_total();
         core.enter(Phase::Draining);
         Waiting::new(async move {
             let closed = || core.until(|state| (*state == BridgeState::Closed).then_some(()));
@@ -200,7 +202,7 @@ impl Bridge {
                     return Err(FlushError::Timeout { after: timeout });
                 }
             }
-            match core.outbox.lost_total() + core.inbox.lost_total() - before {
+            match core.outbox.lost_since() + core.inbox.lost_since() {
                 0 => Ok(()),
                 count => Err(FlushError::Lost { count }),
             }

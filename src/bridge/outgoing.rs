@@ -6,9 +6,8 @@ use super::interest::Subscriptions;
 use super::session::{Gone, Line};
 use super::stats::LossReason;
 use super::window::Ask;
-use super::wire::{Press, Wire};
+use super::wire::Wire;
 use async_nats::client::PublishErrorKind;
-use async_nats::subject::ToSubject;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
@@ -34,8 +33,7 @@ pub(super) async fn send(
     let core = &line.core;
     // When what was sent is to be marked, if the window does not ask for it before.
     let mut due: Option<Pin<Box<crate::Sleep>>> = None;
-    let mut press = Press::new();
-    let mut has_room = false;
+    let (mut has_room, mut last) = (false, None);
     loop {
         if batch.is_empty() {
             if !line.window(|window| window.has_unmarked()) {
@@ -70,29 +68,23 @@ pub(super) async fn send(
         }
         if !has_room {
             wait_for_room(line).await?;
-            has_room = true;
         }
         let Some(Slot::Item(out)) = batch.front() else { continue };
-        let sent = match Wire::new(core, out, line.client.max_payload(), &mut press) {
-            Ok(wire) => publish(line, Shared(&press.subject), wire).await?,
+        let sent = match Wire::new(core, out, line.client.max_payload(), &mut last) {
+            Ok(wire) => publish(line, wire).await?,
             Err(reason) => Err(reason),
         };
+        let Some(Slot::Item(out)) = batch.pop_front() else { continue };
         match sent {
             Ok(()) => {
-                let is_markable = line.window(|window| {
-                    window.sent(out);
-                    has_room = window.has_room();
-                    window.is_markable()
-                });
-                batch.pop_front();
-                if is_markable {
+                let (standing, spare) = line.window(|window| window.sent(out));
+                drop(spare);
+                has_room = standing.has_room;
+                if standing.is_markable {
                     line.mark().await?;
                 }
             }
-            Err(reason) => {
-                core.outbox.lost(out, reason);
-                batch.pop_front();
-            }
+            Err(reason) => core.outbox.lost(&out, reason),
         }
     }
 }
@@ -124,17 +116,8 @@ async fn wait_for_room(line: &Line) -> Result<(), Gone> {
     }
 }
 
-/// A subject that is counted once more for each message, and not copied.
-struct Shared<'a>(&'a async_nats::Subject);
-
-impl ToSubject for Shared<'_> {
-    fn to_subject(&self) -> async_nats::Subject {
-        self.0.clone()
-    }
-}
-
-async fn publish(line: &Line, subject: Shared<'_>, wire: Wire) -> Result<Result<(), LossReason>, Gone> {
-    let Wire { reply, headers, payload } = wire;
+async fn publish(line: &Line, wire: Wire) -> Result<Result<(), LossReason>, Gone> {
+    let Wire { subject, reply, headers, payload } = wire;
     let client = &line.client;
     let published = match (reply, headers) {
         (None, None) => client.publish(subject, payload).await,

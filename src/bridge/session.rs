@@ -5,7 +5,7 @@ use super::core::{Core, Out, Phase};
 use super::event::BridgeEvent;
 use super::interest::Subscriptions;
 use super::stats::LossReason;
-use super::window::{Ask, Window};
+use super::window::{Ask, Batch, Window};
 use super::{incoming, outgoing};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -127,8 +127,7 @@ async fn work(
     line.round_trip().await?;
     line.core.connected(line.client.server_info().server_id, server);
     tokio::select! {
-        // Fills the library's queue before the library writes, and so in large pieces.
-        sent = tokio::task::unconstrained(outgoing::send(line, batch, subscriptions)) => sent?,
+        sent = outgoing::send(line, batch, subscriptions) => sent?,
         followed = Subscriptions::keep_following(subscriptions) => followed?,
         drained = drain(line, subscriptions) => drained?,
     }
@@ -143,12 +142,12 @@ async fn drain(line: &Line, subscriptions: &tokio::sync::Mutex<Subscriptions>) -
     line.round_trip().await?;
     subscriptions.lock().await.stop().await;
     let (done, arrived) = oneshot::channel();
-    if core.inbox.barrier(done) {
+    if core.inbox.barrier(Barrier { done, is_told: false }) {
         let _ = arrived.await;
     }
     core.stop_rules();
     let (done, sent) = oneshot::channel();
-    if core.outbox.barrier(done) {
+    if core.outbox.barrier(Barrier { done, is_told: false }) {
         let _ = sent.await;
     }
     Ok(())
@@ -159,10 +158,11 @@ impl Line {
     async fn begin(self: &Arc<Self>) -> Result<(), Gone> {
         let own = self.subscribe(format!("{}.*", self.root())).await?;
         tokio::spawn(incoming::take_answers(self.clone(), own));
-        let probes = format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id());
+        let probes = self.probes();
         let heard = self.subscribe(format!("{probes}.*")).await?;
         tokio::spawn(incoming::take_probes(self.clone(), heard));
-        self.publish(format!("{probes}.{:x}", self.core.member.number)).await?;
+        let probe = format!("{probes}.{:x}", self.core.member.number);
+        self.publish(probe.clone()).await?;
         let (user, nobody) = (self.own_subject("u"), self.own_subject("n"));
         self.ask(USER_INFO.to_owned(), user).await?;
         self.ask(nobody.clone(), nobody).await?;
@@ -173,6 +173,8 @@ impl Line {
         }
         let mut left = ACQUAINTANCE;
         while left > 0 && self.core.member.has_strangers() {
+            // Once more: in a cluster it takes a moment until the others' interest is known everywhere.
+            self.publish(probe.clone()).await?;
             self.round_trip().await?;
             left -= 1;
         }
@@ -196,6 +198,11 @@ impl Line {
                 Way::Unknown | Way::Denied => Ask::Not,
             },
         }
+    }
+
+    /// Where bridges of this bus tell each other that they are there.
+    fn probes(&self) -> String {
+        format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id())
     }
 
     /// What answers to this bridge begin with, on the server's side.
@@ -242,15 +249,15 @@ impl Line {
     /// Waits until the server has worked through all that was sent before.
     pub(super) async fn round_trip(&self) -> Result<(), Gone> {
         let (done, confirmed) = oneshot::channel();
-        self.window.lock().barrier(Barrier { done, lost_before: 0 });
+        self.window.lock().barrier(Barrier { done, is_told: false });
         self.mark().await?;
         confirmed.await.map(|_| ()).map_err(|_| Gone)
     }
 
     fn confirm(&self, mark: u64) {
         let done = self.window.lock().confirm(mark, &self.core);
-        for Barrier { done, lost_before } in done {
-            let lost = self.core.outbox.lost_total().saturating_sub(lost_before);
+        for Barrier { done, is_told } in done.into_iter().flat_map(Batch::into_barriers) {
+            let lost = if is_told { self.core.outbox.lost_since() } else { 0 };
             // Nobody may wait any more.
             let _ = done.send(if lost == 0 { Ok(()) } else { Err(lost) });
         }
@@ -324,7 +331,15 @@ impl Line {
             }
             return;
         }
-        if !subscribe {
+        if subscribe && subject.starts_with(self.root()) {
+            // No answer will ever come.
+            let again = [self.denied(true), self.denied(false)];
+            self.moved.notify_waiters();
+            if let Some(mark) = again.into_iter().flatten().last() {
+                let _ = self.ask_for(mark).await;
+            }
+        }
+        if !subscribe && !subject.starts_with(&self.probes()) {
             self.core.outbox.denied(subject);
         }
         self.core.hub.tell(BridgeEvent::Denied { subscribe, subject: subject.to_owned() });
@@ -337,9 +352,10 @@ impl Line {
 
     /// A way of asking is closed. Gives back the mark that has to be asked for in another.
     fn denied(&self, user: bool) -> Option<u64> {
+        // LOCK ORDER: the window before the answers.
+        let mut window = self.window.lock();
         let mut answers = self.answers.lock();
         *(if user { &mut answers.user } else { &mut answers.nobody }) = Way::Denied;
-        let mut window = self.window.lock();
         let current = if user { Ask::User } else { Ask::Nobody };
         if window.ask != current {
             return None;

@@ -17,7 +17,7 @@ pub enum LossReason {
     TooLarge,
     /// The server refused the subject.
     Denied,
-    /// It can't be said on the other side: a header block that is none (H2), or a subject that the mapping made too long.
+    /// It can't be said on the other side: a header block that is none (H2), or a subject that is too long for a line of the protocol.
     Invalid,
     /// It has passed this bus before.
     Loop,
@@ -76,6 +76,10 @@ impl Losses {
     /// The reasons for which something was lost, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (LossReason, u64)> + '_ {
         LossReason::ALL.into_iter().map(|reason| (reason, self.of(reason))).filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn take_back(&mut self, reason: LossReason, count: u64) {
+        self.0[reason as usize] -= count;
     }
 
     pub(super) fn add(&mut self, reason: LossReason, count: u64) {

@@ -26,16 +26,22 @@ pub(super) enum Ask {
 
 /// Messages that were sent between two marks.
 #[derive(Debug, Default)]
-struct Batch {
+pub(super) struct Batch {
     mark: u64,
     messages: u64,
     bytes: usize,
-    /// For a report of what was lost: subject and size.
-    first: Option<(String, usize)>,
-    last: Option<(String, usize)>,
-    /// To be sent again; only if that was asked for.
+    /// All, to be sent again if that was asked for; else the first and the last, for a report of what was lost.
     kept: Vec<Slot<Out>>,
     barriers: Vec<Barrier>,
+}
+
+/// How the window stands after a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// One more may be sent.
+    pub(super) has_room: bool,
+    /// It is time for a mark.
+    pub(super) is_markable: bool,
 }
 
 #[derive(Debug)]
@@ -71,23 +77,16 @@ impl Window {
         self.unmarked.messages > 0 || !self.unmarked.barriers.is_empty()
     }
 
-    pub(super) fn sent(&mut self, out: &Out) {
+    /// What is given back is to be dropped where no lock is held, here and below: it may run code of a user's.
+    pub(super) fn sent(&mut self, out: Out) -> (Standing, Option<Slot<Out>>) {
         let size = out.size();
         self.sent = (self.sent.0 + 1, self.sent.1 + size);
         let batch = &mut self.unmarked;
         batch.messages += 1;
         batch.bytes += size;
-        if batch.first.is_none() {
-            batch.first = Some((out.subject().to_owned(), size));
-        }
-        if self.keep {
-            batch.kept.push(Slot::Item(out.clone()));
-        } else {
-            let (text, at) = batch.last.get_or_insert_default();
-            text.clear();
-            text.push_str(out.subject());
-            *at = size;
-        }
+        let spare = (!self.keep && batch.kept.len() == 2).then(|| batch.kept.pop()).flatten();
+        batch.kept.push(Slot::Item(out));
+        (Standing { has_room: self.has_room(), is_markable: self.is_markable() }, spare)
     }
 
     pub(super) fn barrier(&mut self, barrier: Barrier) {
@@ -108,14 +107,14 @@ impl Window {
         self.marked.back().map(|batch| batch.mark)
     }
 
-    /// The server has got all up to this mark. Gives back who waited for that, to be told where no lock is held.
-    pub(super) fn confirm(&mut self, mark: u64, core: &Core) -> Vec<Barrier> {
+    /// The server has got all up to this mark.
+    pub(super) fn confirm(&mut self, mark: u64, core: &Core) -> Vec<Batch> {
         let mut done = Vec::new();
         while self.marked.front().is_some_and(|batch| batch.mark <= mark) {
             let Some(batch) = self.marked.pop_front() else { break };
             self.sent = (self.sent.0 - batch.messages, self.sent.1 - batch.bytes);
             core.outbox.delivered(batch.messages);
-            done.extend(batch.barriers);
+            done.push(batch);
         }
         done
     }
@@ -125,18 +124,26 @@ impl Window {
         let Window { marked, unmarked, keep, .. } = self;
         let (mut again, mut repeated) = (VecDeque::new(), 0);
         for sent in marked.into_iter().chain([unmarked]) {
-            let Batch { messages, first, last, kept, barriers, .. } = sent;
+            let Batch { messages, kept, barriers, .. } = sent;
             if keep {
                 repeated += messages;
                 again.extend(kept);
-            } else if let Some((subject, size)) = first {
-                let (last, last_size) = last.as_ref().map_or((subject.as_str(), size), |(text, size)| (text, *size));
-                core.outbox.lost_some(messages, LossReason::Unconfirmed, (&subject, size), (last, last_size));
+            } else if let (Some(Slot::Item(first)), Some(Slot::Item(last))) = (kept.first(), kept.last()) {
+                let of = |out: &Out| (out.subject().to_owned(), out.size());
+                let (first, last) = (of(first), of(last));
+                core.outbox.lost_some(messages, LossReason::Unconfirmed, (&first.0, first.1), (&last.0, last.1));
             }
             again.extend(barriers.into_iter().map(Slot::Barrier));
         }
         again.append(batch);
         *batch = again;
         repeated
+    }
+}
+
+impl Batch {
+    /// Who waited for it.
+    pub(super) fn into_barriers(self) -> Vec<Barrier> {
+        self.barriers
     }
 }

@@ -7,13 +7,16 @@ use super::stats::LossReason;
 use crate::message::StatusCode;
 use crate::{Message, Payload};
 use async_nats::header::{HeaderName, HeaderValue};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
 /// Payloads from here on share the memory that they were read into; smaller ones are copied, so as not to keep all of it.
 const SHARED_MIN: usize = 2_048;
+
+/// A server closes the connection on a line of more than 4,096 bytes, unless it was told otherwise. This leaves room for the rest of it.
+const SUBJECT_MAX: usize = 3_800;
 
 /// What carries the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7). Clients in Go,
 /// Python and C take these headers for one.
@@ -23,9 +26,18 @@ const DESCRIPTION: &str = "Description";
 /// Where the server says which subject a message is about.
 const SUBJECT: &str = "Nats-Subject";
 
-/// A message as it is handed to the client library, but for its subject.
+/// The last subject that was mapped: many messages have that of the one before.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    rule: usize,
+    from: crate::Subject,
+    to: async_nats::Subject,
+}
+
+/// A message as it is handed to the client library.
 #[derive(Debug)]
 pub(super) struct Wire {
+    pub(super) subject: async_nats::Subject,
     pub(super) reply: Option<String>,
     pub(super) headers: Option<async_nats::HeaderMap>,
     pub(super) payload: Bytes,
@@ -35,9 +47,25 @@ impl Wire {
     /// # Errors
     ///
     /// Why it can't be sent.
-    pub(super) fn new(core: &Core, out: &Out, max_payload: usize, press: &mut Press) -> Result<Self, LossReason> {
+    pub(super) fn new(
+        core: &Core,
+        out: &Out,
+        max_payload: usize,
+        last: &mut Option<Mapped>,
+    ) -> Result<Self, LossReason> {
         let message = &out.message;
-        press.set_subject(core, out)?;
+        let subject = match &out.to {
+            To::Answer(request) => request.reply.clone().into(),
+            To::Rule(rule) => match last {
+                Some(last) if last.rule == *rule && last.from == *message.subject() => last.to.clone(),
+                _ => {
+                    let mapped = core.outgoing.get(*rule).rule.mapping.apply(message.subject().as_str());
+                    let to: async_nats::Subject = mapped.ok_or(LossReason::Invalid)?.into_owned().into();
+                    *last = Some(Mapped { rule: *rule, from: message.subject().clone(), to: to.clone() });
+                    to
+                }
+            },
+        };
         let headers = headers(core, out)?;
         let size = match &headers {
             None => message.payload().len(),
@@ -46,64 +74,16 @@ impl Wire {
         if size > max_payload {
             return Err(LossReason::TooLarge);
         }
+        if subject.len() > SUBJECT_MAX {
+            return Err(LossReason::Invalid);
+        }
         let reply = message.reply().map(|reply| {
             let (reply, subject) = (reply.as_str().to_owned(), message.subject().as_str().to_owned());
             let request = Request { reply, subject, is_told_of_nobody: true };
             let token = core.called.open(request);
             format!("{}.{token}", core.far_root.get().map_or("", String::as_str))
         });
-        Ok(Wire { reply, headers, payload: press.payload(message) })
-    }
-}
-
-/// Bytes that small payloads share.
-const PIECE: usize = 16 << 10;
-
-/// What is kept from one message to the next, since most are like the one before: the library would copy each subject, and allocate
-/// twice for each small payload.
-#[derive(Debug)]
-pub(super) struct Press {
-    /// The subject on the server.
-    pub(super) subject: async_nats::Subject,
-    /// The rule and the subject on the bus that it was made from.
-    made_from: Option<(usize, crate::Subject)>,
-    payloads: BytesMut,
-}
-
-impl Press {
-    pub(super) fn new() -> Self {
-        Press { subject: async_nats::Subject::from_static("none"), made_from: None, payloads: BytesMut::new() }
-    }
-
-    fn set_subject(&mut self, core: &Core, out: &Out) -> Result<(), LossReason> {
-        match &out.to {
-            To::Answer(request) => {
-                self.subject = request.reply.as_str().into();
-                self.made_from = None;
-            }
-            To::Rule(rule) => {
-                let subject = out.message.subject();
-                if self.made_from.as_ref().is_some_and(|(last, from)| last == rule && from == subject) {
-                    return Ok(());
-                }
-                let mapped = core.outgoing.get(*rule).rule.mapping.apply(subject.as_str());
-                self.subject = mapped.ok_or(LossReason::Invalid)?.as_ref().into();
-                self.made_from = Some((*rule, subject.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    fn payload(&mut self, message: &Message) -> Bytes {
-        let payload = message.payload();
-        if payload.len() > Payload::INLINE_MAX {
-            return message.payload_bytes();
-        }
-        if self.payloads.capacity() < payload.len() {
-            self.payloads.reserve(PIECE);
-        }
-        self.payloads.extend_from_slice(payload);
-        self.payloads.split().freeze()
+        Ok(Wire { subject, reply, headers, payload: message.payload_bytes() })
     }
 }
 

@@ -1,7 +1,8 @@
 //! How connections come in: the listening socket, and the first steps of each connection.
 
-use super::connection::{Connection, read, write};
+use super::connection::Connection;
 use super::host::Desk;
+use super::linger::run;
 use super::outbound::Outbound;
 use super::registry::{NotLetIn, Registry};
 use super::tls;
@@ -103,20 +104,20 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
         None => {
             greet(&mut session, &mut desk, &connection, admitted);
             let (reader, writer) = stream.into_split();
-            run(reader, writer, session, desk, &registry, &connection).await;
+            run(reader, writer, session, desk, registry, connection).await;
         }
         Some(acceptor) => {
             if let Ok(stream) =
                 secure(stream, acceptor, &mut session, &mut desk, &registry, &connection, admitted).await
             {
                 let (reader, writer) = tokio::io::split(stream);
-                run(reader, writer, session, desk, &registry, &connection).await;
+                run(reader, writer, session, desk, registry, connection).await;
             } else {
                 connection.close(Close::TlsHandshakeFailure, None);
+                registry.leave(&connection);
             }
         }
     }
-    registry.leave(&connection);
 }
 
 /// A connection over a stream that was there already, from its first byte to its last.
@@ -125,8 +126,7 @@ pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(s
     let admitted = registry.enter(&connection);
     greet(&mut session, &mut desk, &connection, admitted);
     let (reader, writer) = tokio::io::split(stream);
-    run(reader, writer, session, desk, &registry, &connection).await;
-    registry.leave(&connection);
+    run(reader, writer, session, desk, registry, connection).await;
 }
 
 fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
@@ -152,20 +152,6 @@ fn greet(session: &mut Session, desk: &mut Desk, connection: &Connection, admitt
             connection.close(Close::ServerShutdown, None);
         }
     }
-}
-
-async fn run(
-    reader: impl AsyncRead + Unpin + Send,
-    writer: impl AsyncWrite + Unpin + Send + 'static,
-    session: Session,
-    desk: Desk,
-    registry: &Arc<Registry>,
-    connection: &Arc<Connection>,
-) {
-    let writing = tokio::spawn(write(writer, registry.clone(), connection.clone()));
-    read(reader, session, desk, registry, connection).await;
-    // What it had to say to the end is said, or can't be.
-    let _ = writing.await;
 }
 
 /// The handshake: after INFO in plain text, or before it (C27).

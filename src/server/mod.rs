@@ -11,6 +11,7 @@
 //! | `options` | what a server is built with |
 //! | `listener` | how connections come in |
 //! | `connection` | the two tasks of a connection, and its end |
+//! | `linger` | how its stream ends |
 //! | `host` | what a client's operations do on the bus |
 //! | `outbound` | what waits to be written, and what happens to the slow |
 //! | `pieces` | how bytes wait |
@@ -36,6 +37,7 @@ mod error;
 mod home;
 mod host;
 mod lame_duck;
+mod linger;
 mod listener;
 mod log;
 mod monitor;

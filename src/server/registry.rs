@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Counts};
 use super::error::ServerError;
+use super::linger;
 use super::log::Log;
 use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 /// The first number of a client: nats-server gives the lower ones to itself (C2).
@@ -39,6 +40,8 @@ pub(super) struct Registry {
     next_cid: AtomicU64,
     all: Mutex<All>,
     pub(super) closed: ClosedConnections,
+    /// Places for connections that are closed, and whose clients have not closed theirs.
+    pub(super) lingering: Arc<Semaphore>,
     pub(super) monitor: Monitor,
     pub(super) config: Mutex<ConfigMark>,
     pub(super) log: Log,
@@ -120,6 +123,7 @@ impl Registry {
             tls: RwLock::new(tls),
             started,
             closed: ClosedConnections::default(),
+            lingering: Arc::new(Semaphore::new(linger::STREAMS)),
             monitor: Monitor::default(),
             config: Mutex::new(ConfigMark { time: started, digest: String::new() }),
             log: options.log.clone(),

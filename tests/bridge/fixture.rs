@@ -23,8 +23,6 @@ pub(crate) struct Remote {
 pub(crate) struct RemoteSubscriber {
     handle: tokio::runtime::Handle,
     subscriber: async_nats::Subscriber,
-    client: async_nats::Client,
-    is_gone: bool,
 }
 
 impl Remote {
@@ -66,8 +64,7 @@ impl Remote {
     }
 
     fn subscriber(&self, subscriber: async_nats::Subscriber) -> RemoteSubscriber {
-        let (handle, client) = (self.runtime.handle().clone(), self.client.clone());
-        RemoteSubscriber { handle, subscriber, client, is_gone: false }
+        RemoteSubscriber { handle: self.runtime.handle().clone(), subscriber }
     }
 
     pub(crate) fn publish(&self, subject: &str, payload: &str) {
@@ -110,18 +107,6 @@ impl RemoteSubscriber {
             }
         };
         self.handle.block_on(next)
-    }
-
-    /// What has come already, when the server is gone: the connection is read to its end.
-    pub(crate) fn next_before_the_end(&mut self) -> Option<async_nats::Message> {
-        if !self.is_gone {
-            let connection = self.client.clone();
-            wait_until("the client sees that the server is gone", || {
-                connection.connection_state() != async_nats::connection::State::Connected
-            });
-            self.is_gone = true;
-        }
-        self.try_next()
     }
 
     pub(crate) fn texts(&mut self) -> Vec<String> {
@@ -181,9 +166,9 @@ impl Restartable {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// As `kill -9` does.
-    pub(crate) fn kill(&mut self) {
-        self.server = None;
+    /// As `kill -9` does. Gives its log.
+    pub(crate) fn kill(&mut self) -> String {
+        self.server.take().expect("it runs").kill()
     }
 
     pub(crate) fn restart(&mut self) {

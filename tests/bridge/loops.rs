@@ -205,3 +205,34 @@ fn two_accounts_of_one_server_are_two_systems() {
     settle(&[&first, &second], &[&in_a, &in_b]);
     assert_eq!(of_b.texts(), once("there"));
 }
+
+#[test]
+fn two_members_of_a_cluster_are_one_system() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let first = NatsServer::start(&format!("server_name: a, cluster {{ name: c, listen: \"127.0.0.1:{port}\" }}"));
+    let routes = format!("routes: [\"nats://127.0.0.1:{port}\"]");
+    let second =
+        NatsServer::start(&format!("server_name: b, cluster {{ name: c, listen: \"127.0.0.1:-1\", {routes} }}"));
+    let (at_first, at_second) = (Remote::connect(&first.url()), Remote::connect(&second.url()));
+    let mut there = at_second.subscribe("a.>");
+    wait_until("the cluster is one", || {
+        at_first.publish("a.hello", "");
+        at_first.flush();
+        at_second.flush();
+        there.try_next().is_some()
+    });
+    let bus = bus();
+    let here = bus.connect().subscribe("a.>").unwrap();
+    let bridges = [both_ways(&bus, &first), both_ways(&bus, &second)];
+    at_second.flush();
+    there.texts();
+    publish_there(&at_first, "there");
+    settle(&[&bridges[0], &bridges[1]], &[&at_first, &at_second]);
+    // Each brings it in, and neither takes it out again.
+    wait_until("both have brought it in", || here.len() >= 2 * ROUNDS);
+    settle(&[&bridges[0], &bridges[1]], &[&at_first, &at_second]);
+    assert_eq!(here.len(), 2 * ROUNDS);
+    assert_eq!(there.texts(), once("there"));
+    assert_eq!(bridges.iter().map(|bridge| bridge.stats().outgoing.taken).sum::<u64>(), 0);
+}

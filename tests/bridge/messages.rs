@@ -127,3 +127,40 @@ fn a_block_that_can_not_be_read_is_counted_and_told() {
     bus.connect().publish_message(&fine).unwrap();
     bridge.flush(PATIENCE).wait().unwrap();
 }
+
+/// The server of this crate instead of the real one: two buses, one of them with a listener.
+#[cfg(feature = "server")]
+#[test]
+fn two_buses_are_linked_without_a_real_server() {
+    let (near, far) = (bus(), bus());
+    let server = postroom::Server::bind(&far, "127.0.0.1:0").unwrap();
+    let far_side = far.connect();
+    let there = far_side.subscribe("out.*").unwrap();
+    let _answering = far_side.subscribe_fn("svc", |question| drop(question.respond("far"))).unwrap();
+    let here = near.connect().subscribe("in.*").unwrap();
+    let builder = Bridge::builder(&near).server(server.url()).export("out.*").import("in.*").call("svc").call("nobody");
+    let bridge = start(builder);
+    near.connect().publish("out.a", "1").unwrap();
+    bridge.flush(PATIENCE).wait().unwrap();
+    assert_eq!(there.try_recv().unwrap().payload(), b"1");
+    far_side.publish("in.a", "2").unwrap();
+    assert_eq!(here.recv_timeout(PATIENCE).unwrap().payload(), b"2");
+    assert_eq!(near.connect().request("svc", "").unwrap().payload(), b"far");
+    assert!(near.connect().request_timeout("nobody", "", PATIENCE).unwrap_err().is_no_responders());
+    bridge.drain(PATIENCE).wait().unwrap();
+}
+
+#[test]
+fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
+    fn handle<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    fn future<T: Future + Send + Unpin + std::fmt::Debug + 'static>() {}
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    handle::<Bridge>();
+    handle::<postroom::BridgeEvents>();
+    handle::<postroom::BridgeStats>();
+    handle::<Rule>();
+    future::<postroom::bridge::Waiting<bool>>();
+    error::<postroom::bridge::StartError>();
+    error::<postroom::bridge::FlushError>();
+    error::<postroom::bridge::RuleError>();
+}

@@ -135,3 +135,17 @@ fn a_request_waits_as_long_as_it_says() {
     let error = bus.connect().request_timeout("svc.silent", "", Duration::from_millis(50)).unwrap_err();
     assert!(!error.is_no_responders(), "{error:?}");
 }
+
+#[test]
+fn nobody_is_nobody_beside_an_import_of_everything() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let client = bus.connect();
+    let _all = client.subscribe("in.>").unwrap();
+    let bridge = start(Bridge::builder(&bus).server(server.url()).import(">").call("svc.>"));
+    // The server gives a 503 to one subscription that matches, whichever that is (R4).
+    for n in 0..100 {
+        let error = client.request_timeout(format!("svc.{n}"), "", PATIENCE).unwrap_err();
+        assert!(error.is_no_responders(), "{n}: {error:?}");
+    }
+    assert_eq!(bridge.stats().late_answers, 0);
+}

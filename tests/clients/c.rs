@@ -9,27 +9,7 @@ use std::sync::LazyLock;
 /// The checks refuse to compile with a version before 3.4.1.
 const PACKAGE: &str = "libnats-dev";
 
-checks!(
-    connect,
-    publish_and_subscribe,
-    wildcards,
-    unsubscribe,
-    queue_groups,
-    request,
-    request_timeout,
-    no_responders,
-    headers,
-    no_echo,
-    max_payload,
-    drain_a_subscription,
-    drain_a_connection,
-    reconnect,
-    wrong_password,
-    no_credentials,
-    right_password,
-    publish_permission,
-    subscribe_permission,
-);
+checks!();
 
 fn report<S: AnyServer>() -> Report {
     // Compiled once in each run of the tests, for it may have changed.

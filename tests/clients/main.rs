@@ -1,7 +1,8 @@
 //! Clients of other languages and of this one, used as applications use them: on Postroom's server and on a real nats-server.
 //!
 //! Goal: an application's tests see no difference. Method: for each client one list of checks, which runs on both servers; every
-//! check is a test of its own on each.
+//! check is a test of its own on each. Those of other languages run on the program `postroom` too, which is how their tests would start
+//! our server; that needs the feature `cli`.
 //!
 //! | client | where | its checks |
 //! |---|---|---|
@@ -13,11 +14,23 @@
 //! The first three are fetched by the tests themselves, pinned, into the target directory (the C client by `apt-get`, if the
 //! tests run as root). Where that fails, all their checks fail and say what to do; none is ever skipped.
 
-/// Tests of each check on each server: what `super::report` says of it.
+/// Tests of each check on each server: what `super::report` says of it. The scripts have these checks in common, and some more.
 macro_rules! checks {
-    ($($check:ident),+ $(,)?) => {
+    ($($more:ident),* $(,)?) => {
+        checks! {
+            @all
+            connect, publish_and_subscribe, wildcards, unsubscribe, queue_groups, request,
+            request_timeout, no_responders, headers, no_echo, max_payload, drain_a_subscription,
+            drain_a_connection, reconnect, wrong_password, no_credentials, right_password, publish_permission,
+            subscribe_permission
+            $(, $more)*
+        }
+    };
+    (@all $($check:ident),+) => {
         checks! { @on postroom crate::servers::Postroom: $($check),+ }
         checks! { @on nats_server crate::servers::RealServer: $($check),+ }
+        #[cfg(feature = "cli")]
+        checks! { @on program crate::program::Program: $($check),+ }
     };
     (@on $module:ident $server:ty: $($check:ident),+) => {
         mod $module {
@@ -34,6 +47,8 @@ macro_rules! checks {
 
 mod c;
 mod node;
+#[cfg(feature = "cli")]
+mod program;
 mod python;
 mod rust;
 mod script;

@@ -7,28 +7,7 @@ use std::process::Command;
 /// It names its own dependencies by exact versions.
 const PACKAGE: &str = "@nats-io/transport-node@3.4.0";
 
-checks!(
-    connect,
-    publish_and_subscribe,
-    wildcards,
-    unsubscribe,
-    queue_groups,
-    request,
-    request_many,
-    request_timeout,
-    no_responders,
-    headers,
-    no_echo,
-    max_payload,
-    drain_a_subscription,
-    drain_a_connection,
-    reconnect,
-    wrong_password,
-    no_credentials,
-    right_password,
-    publish_permission,
-    subscribe_permission,
-);
+checks!(request_many);
 
 fn report<S: AnyServer>() -> Report {
     Report::of::<S>(|| {

@@ -6,28 +6,7 @@ use std::process::Command;
 
 const PACKAGE: &str = "nats-py==2.16.0";
 
-checks!(
-    connect,
-    publish_and_subscribe,
-    wildcards,
-    unsubscribe,
-    queue_groups,
-    request,
-    request_timeout,
-    no_responders,
-    headers,
-    no_echo,
-    max_payload,
-    drain_a_subscription,
-    drain_a_connection,
-    reconnect,
-    wrong_password,
-    no_credentials,
-    right_password,
-    publish_permission,
-    subscribe_permission,
-    services,
-);
+checks!(services);
 
 fn report<S: AnyServer>() -> Report {
     Report::of::<S>(|| {

@@ -1,4 +1,4 @@
-//! The two servers, started alike.
+//! The servers, started alike.
 
 use crate::support::nats_server::NatsServer;
 use postroom::{Bus, Permissions, Server, ServerOptions, TlsOptions, User};
@@ -121,7 +121,7 @@ impl AnyServer for RealServer {
 }
 
 /// The same in nats-server's language.
-fn config(setup: &Setup) -> String {
+pub(crate) fn config(setup: &Setup) -> String {
     let mut text = String::new();
     if setup.users {
         let permissions = format!("permissions: {{ publish: {ALLOWED:?}, subscribe: {ALLOWED:?} }}");

@@ -28,6 +28,7 @@ fn what_the_slow_one_gets(target: &Target) -> Vec<Frame> {
     slow.until(|_| false).expect("an end")
 }
 
+/// L1, X16.
 #[test]
 fn who_does_not_read_is_cut_off_without_a_word() {
     let config = "max_pending: 2097152\n";

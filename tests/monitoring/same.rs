@@ -65,6 +65,7 @@ fn json_of(port: u16, target: &str) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
+/// M1 to M3, M5, M6.
 #[test]
 fn all_answers_have_the_same_keys_and_types() {
     let (real, ours) = (Real::start(""), Ours::start());
@@ -146,6 +147,7 @@ fn normal(mut connection: Value) -> Value {
     connection
 }
 
+/// M2, M3; M4: the reason of a client that left.
 #[test]
 fn a_connection_that_did_the_same_looks_the_same() {
     let (real, ours) = (Real::start(""), Ours::start());
@@ -174,6 +176,7 @@ fn a_connection_that_did_the_same_looks_the_same() {
     assert_eq!(counts(ours.monitor), counts(real.monitor));
 }
 
+/// M1, with the parameters of M3, M5 and M6.
 #[test]
 fn what_is_refused_is_refused_in_the_same_words() {
     let (real, ours) = (Real::start(""), Ours::start());
@@ -229,6 +232,7 @@ fn what_is_refused_is_refused_in_the_same_words() {
     assert_eq!(counts(ours.monitor), counts(real.monitor));
 }
 
+/// M1.
 #[test]
 fn paths_lie_below_the_same_base_path() {
     let real = Real::start("http_base_path: \"nats/\"");
@@ -240,6 +244,7 @@ fn paths_lie_below_the_same_base_path() {
     assert!(get(ours.monitor, "/nats").body.contains("href=\"./nats/varz\""));
 }
 
+/// P8, M4.
 #[test]
 fn wrong_credentials_leave_the_same_trace() {
     let real = Real::start("authorization { user: ann, password: secret }");

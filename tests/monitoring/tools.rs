@@ -13,6 +13,7 @@ fn json_of(port: u16, target: &str) -> Value {
     serde_json::from_str(&get(port, target).body).unwrap()
 }
 
+/// M2, M3.
 #[test]
 fn nats_top_finds_what_it_shows() {
     let (ours, _wire) = ours();
@@ -37,6 +38,7 @@ fn nats_top_finds_what_it_shows() {
     }
 }
 
+/// M2, M3, M5.
 #[test]
 fn the_prometheus_exporter_finds_what_it_exports() {
     let (ours, _wire) = ours();

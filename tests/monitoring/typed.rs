@@ -6,6 +6,7 @@ use postroom::{Bus, ServerOptions};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// M2, M3, M5, M6; M4: why it ended.
 #[test]
 fn snapshots_have_the_values_of_the_connections() {
     let ours = Ours::start_with(ServerOptions::new().ping_interval(Duration::from_secs(20)).name("typed"), "");

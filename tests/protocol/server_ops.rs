@@ -59,6 +59,7 @@ fn message(subject: &str, sid: &str, reply: Option<&str>, headers: Option<&str>,
     }
 }
 
+/// C26, H1; H9: runs of blanks count as one.
 #[test]
 fn all_operations() {
     let input = concat!(

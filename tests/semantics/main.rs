@@ -7,7 +7,8 @@
 //! - `nats_server`: async-nats connected to a real nats-server;
 //! - `our_server`: async-nats connected to a server on a bus;
 //! - `in_process_beside_wire` and `wire_beside_in_process`: both kinds on one bus, by turns, beginning with the one or the other;
-//! - `bus_to_server` and `server_to_bus`: publishers on the one side of a bridge to a real nats-server, subscribers on the other.
+//! - `bus_to_server` and `server_to_bus`: publishers on the one side of a bridge to a real nats-server, subscribers on the other;
+//! - `bus_beside_server` and `server_beside_bus`: connections to the two sides of such a bridge by turns.
 #![allow(missing_docs, unreachable_pub)]
 
 /// Tests of one system.
@@ -61,8 +62,24 @@ macro_rules! in_process_only {
     };
 }
 
-#[cfg(all(feature = "server", feature = "bridge"))]
+/// For rules that need one connection to both publish and receive, with another on the other side of a bridge.
+macro_rules! by_turns_across_a_bridge {
+    ($($rule:ident),+ $(,)?) => {
+        #[cfg(all(feature = "bridge", feature = "server"))]
+        mod bus_beside_server {
+            on!(crate::bridged::Bridged<false>; $($rule)+);
+        }
+        #[cfg(all(feature = "bridge", feature = "server"))]
+        mod server_beside_bus {
+            on!(crate::bridged::Bridged<true>; $($rule)+);
+        }
+    };
+}
+
+#[cfg(all(feature = "bridge", feature = "server"))]
 mod across;
+#[cfg(all(feature = "bridge", feature = "server"))]
+mod bridged;
 mod headers_and_limits;
 mod in_process;
 mod lenient;

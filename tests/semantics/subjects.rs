@@ -16,6 +16,8 @@ on_every_system!(
     c25_no_echo_keeps_own_messages_away_from_own_subscriptions_only because "across a bridge nobody is both publisher and subscriber, so there is no echo to be kept away",
 );
 
+by_turns_across_a_bridge!(c25_no_echo_keeps_own_messages_away_from_own_subscriptions_only);
+
 fn s2_only_a_whole_token_is_a_wildcard<S: System>() {
     let system = S::start(Setup::default());
     let (connection, subscriber) = (system.connect(), system.connect());

@@ -34,7 +34,7 @@ fn c19_clients_that_understand_it_are_told_and_nobody_new_is_let_in() {
         assert_eq!(new.ask("SUB foo 1\r\n"), NONE);
         fixture.server.lame_duck();
         new.expect("INFO");
-        assert_eq!(new.info["ldm"], true);
+        assert_eq!(new.info["ldm"], true, "C20: unasked");
         assert_eq!(old.flush(), NONE, "protocol 0 is not told");
         if fixture.way == Way::Tcp {
             let refused = TcpStream::connect(fixture.server.address().unwrap()).unwrap_err();

@@ -12,6 +12,7 @@ mod fixture;
 mod garbage;
 mod keep_alive;
 mod lame_duck;
+mod late_readers;
 mod ledger;
 mod lifecycle;
 mod permissions;

@@ -106,6 +106,7 @@ fn c27_handshake_first_brings_info_under_tls() {
     assert_eq!(wire.ask("SUB foo 1\r\nPUB foo 2\r\nhi\r\n"), ["MSG foo 1 2|hi"]);
 }
 
+/// C27.
 #[test]
 fn clients_with_a_certificate_of_the_right_authority_are_let_in_and_no_others() {
     let (authority, stranger) = (Authority::new(), Authority::new());

@@ -17,7 +17,7 @@ fn s9_c15_messages_go_in_both_directions_and_a_pong_is_a_barrier() {
         // In force: the PONG came.
         assert_eq!(client.publish("to.wire.a", "1").unwrap(), 1);
         assert_eq!(wire.ask("PUB to.inside.a.b back 1\r\n2\r\n"), ["MSG to.wire.a 7 1|1"]);
-        // Routed: the PONG came.
+        // C16: routed, into a queue in the process too: the PONG came.
         let got = inside.try_recv().unwrap();
         assert_eq!(
             (got.subject().as_str(), got.payload(), got.reply().unwrap().as_str()),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The Python package that carries the server's binary.
@@ -39,6 +39,8 @@ pub(crate) struct NatsServer {
     pid: u32,
     config: PathBuf,
     log: Arc<Mutex<String>>,
+    /// Reads the log to its end, which is the server's.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl NatsServer {
@@ -73,8 +75,8 @@ impl NatsServer {
         let stderr = BufReader::new(keeper.stderr.take().expect("it is piped"));
         let copy = Arc::clone(&log);
         // Reads on after it is ready, so that the pipe never fills.
-        thread::spawn(move || read_log(stderr, &copy, &tell));
-        let mut server = Self { keeper, port: 0, monitor: None, pid: 0, config: file, log };
+        let reader = Some(thread::spawn(move || read_log(stderr, &copy, &tell)));
+        let mut server = Self { keeper, port: 0, monitor: None, pid: 0, config: file, log, reader };
         let Ok(Ready { port: Some(port), monitor, pid: Some(pid) }) = ready.recv_timeout(PATIENCE) else {
             panic!("nats-server was not ready within {PATIENCE:?}; it said:\n{}", server.log());
         };
@@ -104,6 +106,15 @@ impl NatsServer {
     /// The server's process: for signals, and to read its memory.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Ends it as `kill -9` does, and gives all that it has written.
+    pub(crate) fn kill(mut self) -> String {
+        // The keeper kills it when its own input ends.
+        drop(self.keeper.stdin.take());
+        let reader = self.reader.take().expect("until the end");
+        reader.join().expect("reading does not panic");
+        self.log()
     }
 
     /// What it has written so far.

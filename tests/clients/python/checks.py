@@ -341,8 +341,8 @@ async def right_password():
         await nc.close()
 
 
-@check
-async def publish_permission():
+async def ann_and_root():
+    # With an event that is set when ann is told of an error, and the errors that she was told of.
     heard, errors = asyncio.Event(), []
 
     async def error_cb(error):
@@ -351,6 +351,12 @@ async def publish_permission():
 
     ann = await nats.connect(USERS, user="ann", password="secret", error_cb=error_cb)
     root = await nats.connect(USERS, user="root", password="everything")
+    return ann, root, heard, errors
+
+
+@check
+async def publish_permission():
+    ann, root, heard, errors = await ann_and_root()
     forbidden, allowed = await root.subscribe("forbidden.>"), await root.subscribe("ok.x")
     await round_trip(root)
     await ann.publish("forbidden.x", b"1")
@@ -368,14 +374,7 @@ async def publish_permission():
 
 @check
 async def subscribe_permission():
-    heard, errors = asyncio.Event(), []
-
-    async def error_cb(error):
-        errors.append(str(error))
-        heard.set()
-
-    ann = await nats.connect(USERS, user="ann", password="secret", error_cb=error_cb)
-    root = await nats.connect(USERS, user="root", password="everything")
+    ann, root, heard, errors = await ann_and_root()
     forbidden, allowed = await ann.subscribe("forbidden.>"), await ann.subscribe("ok.x")
     await round_trip(ann)
     await asyncio.wait_for(heard.wait(), 10)

@@ -31,6 +31,7 @@ fn ann() -> ConnectOptions {
     ConnectOptions::with_user_and_password("ann".into(), "secret".into())
 }
 
+/// P1; P8, L9: the text by which a client knows that it was refused.
 async fn by_user_and_password<S: AnyServer>() {
     let server = S::start(&Setup { users: true, ..Setup::default() });
     works(&server, ann()).await;
@@ -40,6 +41,7 @@ async fn by_user_and_password<S: AnyServer>() {
     assert_eq!(refusal(&server, ConnectOptions::with_token("secret".into())).await, REFUSED);
 }
 
+/// P1.
 async fn by_token<S: AnyServer>() {
     let server = S::start(&Setup { token: Some("s3cr3t"), ..Setup::default() });
     works(&server, ConnectOptions::with_token("s3cr3t".into())).await;
@@ -49,6 +51,7 @@ async fn by_token<S: AnyServer>() {
     assert_eq!(refusal(&server, as_user).await, REFUSED);
 }
 
+/// P1.
 async fn by_nkey<S: AnyServer>() {
     let (user, other) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
     let server = S::start(&Setup { nkey: Some(user.public_key()), ..Setup::default() });
@@ -70,7 +73,7 @@ async fn credentials_hold_for_reconnects<S: AnyServer>() {
     assert_eq!(text(&next(&mut subscriber).await), "again");
 }
 
-/// P4.
+/// P4; L9: any other text is an event to this client.
 async fn what_is_not_allowed_is_an_event_and_the_connection_lives<S: AnyServer>() {
     let server = S::start(&Setup { users: true, ..Setup::default() });
     let (client, mut events) = connect_and_listen(&server, ann()).await;
@@ -117,6 +120,7 @@ async fn no_more_connections_than_allowed<S: AnyServer>() {
     round_trip(&first).await;
 }
 
+/// L4.
 async fn max_payload_is_the_servers<S: AnyServer>() {
     let server = S::start(&Setup { max_payload: Some(100), ..Setup::default() });
     let client = connect(&server).await;

@@ -13,6 +13,7 @@ macro_rules! on_both_servers {
 }
 
 mod access;
+mod barrier;
 mod events;
 mod requests;
 mod tls;

@@ -24,6 +24,7 @@ fn with_certificate_of(shown: &Setup, options: ConnectOptions) -> ConnectOptions
     options.add_client_certificate(files.client_certificate(), files.client_key())
 }
 
+/// C27.
 async fn the_server_shows_its_certificate<S: AnyServer>() {
     let setup = with_tls(false, false);
     let server = S::start(&setup);
@@ -38,6 +39,7 @@ async fn the_server_shows_its_certificate<S: AnyServer>() {
     trusting(&stranger).connect(server.url()).await.expect_err("another authority");
 }
 
+/// C27.
 async fn the_handshake_may_come_first<S: AnyServer>() {
     let setup = with_tls(false, true);
     let server = S::start(&setup);
@@ -45,6 +47,7 @@ async fn the_handshake_may_come_first<S: AnyServer>() {
     round_trip(&client).await;
 }
 
+/// C27.
 async fn clients_may_have_to_show_theirs<S: AnyServer>() {
     let setup = with_tls(true, false);
     let server = S::start(&setup);

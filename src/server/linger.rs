@@ -1,0 +1,75 @@
+//! A connection's stream, from its greeting to its very end.
+//!
+//! Operating systems that close a socket with unread input, or get more input for it later, tell the other side at once that it is gone,
+//! and throw away what that side has not fetched yet. A client that is sent away would so lose deliveries, and the `-ERR` that says why,
+//! if it reads late. DIFFERENCE: nats-server leaves it at that. Here the writing end is shut down first, and what the client still sends
+//! is read and dropped, within bounds, until it closes too.
+
+use super::connection::{Connection, read, write};
+use super::host::Desk;
+use super::registry::Registry;
+use crate::protocol::{Close, Session};
+use bytes::BytesMut;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// How long a client that was sent away may take to close its end, on the bus's clock.
+const TIME: Duration = Duration::from_secs(1);
+
+/// How much of what it sends meanwhile is read and dropped.
+const BYTES: usize = 16 << 20;
+
+/// Streams of a server that may be in this state at once; of any more the input is not waited for.
+pub(super) const STREAMS: usize = 1_024;
+
+/// Serves a connection until it is out of the server's list, and then waits for the client to close the stream, which holds up nobody:
+/// the server and its bus have done with it.
+pub(super) async fn run(
+    mut reader: impl AsyncRead + Unpin + Send,
+    writer: impl AsyncWrite + Unpin + Send + 'static,
+    session: Session,
+    desk: Desk,
+    registry: Arc<Registry>,
+    connection: Arc<Connection>,
+) {
+    let mut writing = tokio::spawn(write(writer, registry.clone(), connection.clone()));
+    read(&mut reader, session, desk, &registry, &connection).await;
+    // Who left has nothing to lose; and a server that ends does so at once, as nats-server does (C18).
+    let at_once = matches!(connection.close_reason(), Some(Close::ClientClosed | Close::ServerShutdown));
+    let place = if at_once { None } else { registry.lingering.clone().try_acquire_owned().ok() };
+    let mut rest = pin!(discard(reader, if place.is_some() { BYTES } else { 0 }));
+    // A client that writes all before it reads would otherwise wait for the server, which waits for the client.
+    let closed = tokio::select! {
+        // What it had to say to the end is said, or can't be.
+        _ = &mut writing => false,
+        () = &mut rest => {
+            let _ = writing.await;
+            true
+        }
+    };
+    let in_vain = closed || place.is_none() || connection.out.is_discarded();
+    let time = registry.bus.sleep(TIME);
+    registry.leave(&connection);
+    drop((registry, connection));
+    if !in_vain {
+        tokio::select! {
+            () = &mut rest => {}
+            () = time => {}
+        }
+    }
+}
+
+/// Reads and drops input until there is none any more, or so much was read.
+async fn discard(mut reader: impl AsyncRead + Unpin, mut most: usize) {
+    let mut input = BytesMut::new();
+    while most > 0 {
+        input.clear();
+        input.reserve(4 << 10);
+        match reader.read_buf(&mut input).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => most = most.saturating_sub(count),
+        }
+    }
+}
