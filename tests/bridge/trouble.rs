@@ -63,6 +63,9 @@ const PERMISSIONS: &str = r#"authorization { users: [
     { user: shy, password: p, permissions: {
         publish: { allow: ["open.>", "_INBOX.>"] }
     } }
+    { user: deaf, password: p, permissions: {
+        subscribe: { allow: ["open.>"] }
+    } }
     { user: mute, password: p, permissions: {
         publish: { allow: ["open.>"] }
     } }
@@ -125,7 +128,7 @@ fn sends_as(user: &str) -> bool {
 fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
     assert!(!sends_as("root") && !sends_as("u"));
     assert!(!sends_as("shy"), "one way is left");
-    assert!(sends_as("mute"), "none is");
+    assert!(sends_as("mute") && sends_as("deaf"), "none is");
 }
 
 #[test]
@@ -437,4 +440,48 @@ fn a_server_killed_under_load_loses_nothing_where_that_was_asked_for() {
     let missing: Vec<u64> = (0..published).filter(|n| !seen.contains(n)).collect();
     assert!(missing.is_empty(), "{} of {published}: {missing:?}", missing.len());
     println!("{published} published, {} arrived, {} sent again", arrived.len(), flow.repeated);
+}
+
+#[test]
+fn bridges_come_and_go_while_everybody_is_busy() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let (bus, ended) = (&bus, &ended);
+            scope.spawn(move || {
+                let client = bus.connect();
+                while !ended.load(Ordering::SeqCst) {
+                    let own = client.subscribe(format!("busy.{worker}")).unwrap();
+                    for other in 0..3 {
+                        client.publish(format!("busy.{other}"), "x").unwrap();
+                    }
+                    drop(own);
+                    // Answered by whoever is there, or nobody.
+                    drop(client.request_timeout("ask", "", Duration::from_millis(1)));
+                }
+            });
+        }
+        let mut lost = 0;
+        for round in 0..30 {
+            let builder =
+                Bridge::builder(&bus).server(server.url()).import("busy.*").export("busy.*").call("ask").serve("ask");
+            let bridge = builder.start().unwrap();
+            if round % 3 > 0 {
+                assert!(bridge.connected(PATIENCE).wait());
+            }
+            match round % 2 {
+                0 => bridge.close(),
+                _ => drop(bridge.drain(PATIENCE)),
+            }
+            bridge.closed().wait();
+            let stats = bridge.stats();
+            assert!(stats.outgoing.balances() && stats.incoming.balances(), "{stats:?}");
+            assert_eq!((stats.outgoing.queued, stats.outgoing.in_flight), (0, 0), "{stats:?}");
+            lost += stats.outgoing.lost.total();
+        }
+        ended.store(true, Ordering::SeqCst);
+        assert!(lost > 0, "nothing was under way when they were closed");
+    });
+    assert!(bus.stats().ledger.balances());
 }
