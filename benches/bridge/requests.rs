@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use postroom::Bus;
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use crate::ends::{PATIENCE, block_on, bridge, connect, end, payload, settle, subscribe};
@@ -42,22 +43,29 @@ fn with_answers<T>(url: &str, ask: impl FnOnce() -> T) -> T {
     })
 }
 
-fn ask_by_client(url: &str, count: u64) -> f64 {
-    block_on(async {
-        let client = connect(url).await;
-        let question = Bytes::from(payload(16));
-        let start = Instant::now();
-        for _ in 0..count {
-            let answer = client.request(SUBJECT, question.clone()).await.expect("an answer");
-            assert_eq!(answer.payload, question);
-        }
-        per_message(start.elapsed(), count)
-    })
+async fn ask_by_client(url: &str, count: u64) -> f64 {
+    let client = connect(url).await;
+    let question = Bytes::from(payload(16));
+    let start = Instant::now();
+    for _ in 0..count {
+        let answer = client.request(SUBJECT, question.clone()).await.expect("an answer");
+        assert_eq!(answer.payload, question);
+    }
+    per_message(start.elapsed(), count)
 }
 
-/// Between two clients of the server.
+/// Between two clients of the server; who asks is on the thread of its connection, so that nobody has to be woken for it.
 pub(crate) fn direct(url: &str, count: u64) -> f64 {
-    with_answers(url, || ask_by_client(url, count))
+    with_answers(url, || block_on(ask_by_client(url, count)))
+}
+
+/// The same from a runtime as `#[tokio::main]` makes it, where the connection has a thread of its own, as a bridge has.
+pub(crate) fn direct_threads(url: &str, count: u64) -> f64 {
+    with_answers(url, || {
+        let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let asked = async { tokio::time::timeout(PATIENCE, ask_by_client(url, count)).await };
+        runtime.block_on(asked).expect("nothing was lost")
+    })
 }
 
 /// Asked on the bus, answered by a client of the server.
@@ -88,7 +96,7 @@ pub(crate) fn serve(url: &str, count: u64) -> f64 {
     let _service = service.expect("a subscription");
     let bridge = bridge(&bus, url, |rules| rules.serve("svc.>"));
     settle(&bridge);
-    let ns = ask_by_client(url, count);
+    let ns = block_on(ask_by_client(url, count));
     end(&bridge);
     ns
 }

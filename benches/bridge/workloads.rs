@@ -71,6 +71,14 @@ pub(crate) const ALL: &[Workload] = &[
         ours: requests::call,
     },
     Workload {
+        name: "call_tokio_main",
+        about: "the same, beside a client in a runtime with several threads",
+        target: LATENCY,
+        messages: 4_000,
+        theirs: requests::direct_threads,
+        ours: requests::call,
+    },
+    Workload {
         name: "serve",
         about: "request by a client of the server, answered on the bus, one after the other",
         target: LATENCY,
