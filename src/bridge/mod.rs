@@ -12,7 +12,7 @@
 //! | [`call`](BridgeBuilder::call) | bus | server | requests, and the answers back |
 //!
 //! Imports and exports carry requests as well, and their answers back. Of rules of one direction that match the same message the first is
-//! the one: no message crosses twice.
+//! the one: no message crosses twice. A rule whose pattern begins with a wildcard leaves inboxes (`_INBOX.>`) where they are.
 //!
 //! **What it promises.**
 //!
@@ -29,7 +29,8 @@
 //! - *Nothing goes round*: see [`VIA`].
 //!
 //! **What it does not promise.** That a message was *stored* or *received* anywhere: the server has got it, no more. JetStream's own
-//! acknowledgements cross as answers, if the application asks for them.
+//! acknowledgements cross as answers, if the application asks for them. Nor that a request fails at once that two bridges call: each is, for
+//! the other, somebody who has got it. Nor order between what different rules bring in.
 //!
 //! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
 //! [`BridgeStats`].

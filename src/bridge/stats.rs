@@ -21,7 +21,8 @@ pub enum LossReason {
     Invalid,
     /// It has passed this bus before.
     Loop,
-    /// Messages of the server's that arrived faster than the client library was let run.
+    /// Messages of the server's that arrived faster than the client library was let run: more than a million at once. The library tells of
+    /// them one by one, but of no more than 128 at a time, so there may have been more.
     SlowConsumer,
     /// It was still buffered when the bridge was closed.
     Discarded,
