@@ -47,9 +47,13 @@ impl Pricing {
         let orders = Arc::new(client.queue_subscribe("orders.new", "pricing")?);
         let incoming = orders.clone();
         let work = thread::spawn(move || {
-            let price =
-                |order: &str| client.publish("orders.priced", format!("{order} {place}")).expect("the bus is open");
-            incoming.iter().map(|order| price(order.payload_str().expect("a number"))).count()
+            let mut priced = 0;
+            for order in incoming.iter() {
+                let order = order.payload_str().expect("a number");
+                client.publish("orders.priced", format!("{order} {place}")).expect("the bus is open");
+                priced += 1;
+            }
+            priced
         });
         Ok(Pricing { orders, work })
     }
