@@ -40,9 +40,9 @@ pub(super) fn usual_delay(attempt: u32) -> Duration {
     Duration::from_millis(10_u64.saturating_mul(doubled)).min(Duration::from_secs(4))
 }
 
-/// The bridge writes on its own thread, and the library on another, so that neither waits for the other.
+/// The bridge and the library share a thread: each change of threads would add to what a request takes.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(1).thread_name("postroom-io").enable_all().build()
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Whatever ends the life of a bridge, it is told.

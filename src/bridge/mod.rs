@@ -35,9 +35,9 @@
 //! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
 //! [`BridgeStats`].
 //!
-//! **Threads.** A bridge has three: one that writes what the bus publishes, one for the socket and for answers, and one that publishes what
-//! rules bring. Callbacks on the bus run on the last, and may use the bridge; a callback on an inbox that was subscribed to by hand runs
-//! on the second, and must not wait for the bridge.
+//! **Threads.** A bridge has two: one for the connection, on which also answers are published, and one that publishes what rules bring.
+//! Callbacks on the bus run on the second, and may use the bridge; a callback on an inbox that was subscribed to by hand runs on the first,
+//! and must not wait for the bridge.
 //!
 //! **The end.** Drain the bridge before the bus: one whose bus is closed has nobody left to publish for, and ends with it.
 //!

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::unconstrained;
 
 /// What every user may ask the server for, unless permissions say otherwise.
 const USER_INFO: &str = "$SYS.REQ.USER.INFO";
@@ -127,7 +128,8 @@ async fn work(
     line.round_trip().await?;
     line.core.connected(line.client.server_info().server_id, server);
     tokio::select! {
-        sent = outgoing::send(line, batch, subscriptions) => sent?,
+        // Fills the library's queue, which is bounded, before the library writes: in large pieces then.
+        sent = unconstrained(outgoing::send(line, batch, subscriptions)) => sent?,
         followed = Subscriptions::keep_following(subscriptions) => followed?,
         drained = drain(line, subscriptions) => drained?,
     }

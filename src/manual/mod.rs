@@ -13,6 +13,7 @@
 //! | [`testing`] | manual clock, seed, and tests that wait for nothing |
 //! | `test_kit` | settle, expectations, time, chaos, recordings; with the feature `testkit` |
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
+//! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
 //! | `wire` | the rules of the wire, by number, and how many tests show each; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 
@@ -46,6 +47,10 @@ pub mod testing {}
 #[cfg(feature = "server")]
 #[doc = include_str!("test_double.md")]
 pub mod test_double {}
+
+#[cfg(feature = "bridge")]
+#[doc = include_str!("bridge.md")]
+pub mod bridge {}
 
 #[cfg(feature = "server")]
 #[doc = include_str!("wire.md")]

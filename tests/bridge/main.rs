@@ -1,6 +1,7 @@
 //! A bus and the real nats-server, linked.
 
 mod credentials;
+mod cuts;
 mod fixture;
 mod jetstream;
 mod loops;

@@ -5,16 +5,15 @@
 use crate::system::*;
 
 on_every_system!(
-    h1_headers_and_payload_arrive_together,
     h2_case_and_repeats_are_kept,
     h7_surrounding_blanks_are_cut_off,
     l4_max_payload_counts_headers_and_allows_equality,
-    l5_max_subscriptions_frees_a_place_at_every_end,
     l7_a_full_queue_drops_the_newest_and_hurts_nobody_else,
-    l8_a_dropped_subscriber_is_no_interest,
+    l8_a_dropped_subscriber_is_no_interest;
+    not_across:
+    h1_headers_and_payload_arrive_together because "a reply is an inbox of the bridge's own on the other side",
+    l5_max_subscriptions_frees_a_place_at_every_end because "the bridge's own connections have more subscriptions than that limit",
 );
-
-across_a_bridge!(h2_case_and_repeats_are_kept, h7_surrounding_blanks_are_cut_off,);
 
 in_process_only!(
     h2_order_is_kept because "async-nats keeps headers in a hash map",

