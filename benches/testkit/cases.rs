@@ -33,6 +33,13 @@ pub(crate) const ALL: &[Case] = &[
         run: settle_idle,
     },
     Case {
+        name: "none_idle",
+        about: "`settle` and `none` on a bus on which nothing goes on",
+        iterations: 100_000,
+        bound_ns: Some(2_000.0),
+        run: none_idle,
+    },
+    Case {
         name: "settle_one_message",
         about: "publish to another thread, which answers; settle; the answer is there",
         iterations: 2_000,
@@ -47,11 +54,18 @@ pub(crate) const ALL: &[Case] = &[
         run: publish_plain,
     },
     Case {
-        name: "publish_kit",
-        about: "the same on a kit, no tap",
+        name: "publish_untapped",
+        about: "the same on a kit that writes nothing down",
         iterations: 100_000,
         bound_ns: None,
-        run: publish_kit,
+        run: publish_untapped,
+    },
+    Case {
+        name: "publish_tapped",
+        about: "the same on a kit with a tap on `>`",
+        iterations: 100_000,
+        bound_ns: None,
+        run: publish_tapped,
     },
     Case {
         name: "timers_1000",
@@ -82,6 +96,17 @@ fn settle_idle(iterations: u64) -> Duration {
     let (app, test) = (kit.bus().connect(), kit.client());
     let _queues = (app.subscribe("a").unwrap(), test.subscribe("b").unwrap());
     timed(|| (0..iterations).for_each(|_| kit.settle()))
+}
+
+fn none_idle(iterations: u64) -> Duration {
+    let kit = TestKit::new();
+    kit.bus().connect().publish("orders.eu", "").unwrap();
+    timed(|| {
+        for _ in 0..iterations {
+            kit.settle();
+            kit.none("bills.*");
+        }
+    })
 }
 
 fn settle_one_message(iterations: u64) -> Duration {
@@ -120,8 +145,15 @@ fn publish_plain(iterations: u64) -> Duration {
     publish(&client, &queue, iterations)
 }
 
-fn publish_kit(iterations: u64) -> Duration {
+fn publish_untapped(iterations: u64) -> Duration {
+    let kit = TestKit::builder().untapped().build();
+    let queue = kit.client().subscribe("orders.*").unwrap();
+    publish(&kit.bus().connect(), &queue, iterations)
+}
+
+fn publish_tapped(iterations: u64) -> Duration {
     let kit = TestKit::new();
+    let _tap = kit.tap(">");
     let queue = kit.client().subscribe("orders.*").unwrap();
     publish(&kit.bus().connect(), &queue, iterations)
 }
