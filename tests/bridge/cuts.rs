@@ -11,7 +11,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CUTS: usize = 50;
 
@@ -25,6 +25,16 @@ const OPEN_MAX: u64 = 10_000;
 struct Line {
     url: String,
     connections: Arc<AtomicUsize>,
+    since: Instant,
+}
+
+/// Whoever publishes until then ends, also if the test has failed.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 impl Line {
@@ -50,10 +60,12 @@ impl Line {
                 });
             }
         });
-        Line { url, connections }
+        Line { url, connections, since: Instant::now() }
     }
 
+    /// Whether all cuts are made; fails if they take too long.
     fn is_whole(&self) -> bool {
+        assert!(self.since.elapsed() < 4 * PATIENCE, "{:?} of {CUTS} cuts so far", self.connections);
         self.connections.load(SeqCst) > CUTS
     }
 }
@@ -116,13 +128,14 @@ fn cut(publishers: usize, at_least_once: bool) -> Outcome {
     let published = thread::scope(|scope| {
         let publish = &publish;
         let publishing: Vec<_> = (0..publishers).map(|one| scope.spawn(move || publish(one))).collect();
+        let end = Ended(&ended);
         while !line.is_whole() {
             match all.try_next() {
                 Some(message) => take(&text(&message)),
                 None => thread::yield_now(),
             }
         }
-        ended.store(true, SeqCst);
+        drop(end);
         publishing.into_iter().map(|one| one.join().unwrap()).collect()
     });
     // That something was lost is what this is about; a second barrier has only what came after.
@@ -218,6 +231,7 @@ fn what_comes_in_comes_in_order_and_once() {
             }
             number
         });
+        let end = Ended(&ended);
         while !line.is_whole() {
             match subscriber.recv_timeout(Duration::from_millis(1)) {
                 Ok(message) => arrived.push(message.payload_str().unwrap().parse::<u64>().unwrap()),
@@ -225,7 +239,7 @@ fn what_comes_in_comes_in_order_and_once() {
                 Err(closed) => panic!("{closed}"),
             }
         }
-        ended.store(true, SeqCst);
+        drop(end);
         publishing.join().unwrap()
     });
     bridge.drain(PATIENCE).wait().unwrap();
