@@ -1,8 +1,8 @@
 //! Connections: who is subscribed through whom, and when that ends.
 
 use super::permit::Gate;
-use super::{Inbox, Shared};
-use crate::account::{Owner, Permissions, Rules, Subscription, Totals, Watch};
+use super::{ConnectOptions, Inbox, Shared};
+use crate::account::{Owner, Rules, Subscription, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{CloseReason, DropReason, Outlet, WakeList};
 use crate::rng::Rng;
@@ -10,151 +10,7 @@ use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, OnceLock, PerThread};
 use smol_str::SmolStr;
-use std::fmt;
 use std::sync::{Arc, Weak};
-
-/// What a connection may do and how it behaves.
-///
-/// # Example
-///
-/// ```
-/// use postroom::{Bus, ConnectOptions};
-///
-/// let bus = Bus::new();
-/// let client = bus.connect_with(ConnectOptions::new().name("billing").no_echo());
-/// let own = client.subscribe("a")?;
-/// assert_eq!(client.publish("a", "not to myself")?, 0);
-/// # drop(own);
-/// # Ok::<_, Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone)]
-#[must_use]
-pub struct ConnectOptions {
-    pub(crate) name: Option<String>,
-    pub(crate) no_echo: bool,
-    pub(crate) no_responders: bool,
-    pub(crate) lenient: bool,
-    untracked: bool,
-    pub(crate) inbox_prefix: Subject,
-    permissions: Option<Permissions>,
-    pub(super) on_kick: Option<Arc<dyn Fn() + Send + Sync>>,
-}
-
-impl ConnectOptions {
-    /// No name, own messages received, no responders announced, all that is published checked, inboxes under `_INBOX`.
-    pub fn new() -> Self {
-        ConnectOptions {
-            name: None,
-            no_echo: false,
-            no_responders: true,
-            lenient: false,
-            untracked: false,
-            inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
-            permissions: None,
-            on_kick: None,
-        }
-    }
-
-    /// A name for statistics and events.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// The connection's own subscriptions do not get what it publishes (C25).
-    pub fn no_echo(mut self) -> Self {
-        self.no_echo = true;
-        self
-    }
-
-    /// Whether a message with a reply that reaches nobody is answered with a 503 at once (R2). Default true; without it a request
-    /// that nobody serves waits until its time is up.
-    pub fn no_responders(mut self, announced: bool) -> Self {
-        self.no_responders = announced;
-        self
-    }
-
-    /// What is published is checked as little as nats-server checks it for a client that does not ask for more (S5 to S7).
-    ///
-    /// | what | may be |
-    /// |---|---|
-    /// | a subject to publish on | any text; a `*` or `>` token is plain text that only a wildcard matches, and with an empty token it reaches nobody |
-    /// | a reply | any text |
-    /// | a header block, with [`Client::publish_raw`](crate::Client::publish_raw) | any bytes; they are passed on untouched (H2) |
-    /// | a pattern to subscribe to | what it always may: it is checked as for any other connection (S4) |
-    ///
-    /// "Any text" has at least one byte and no space, tab, CR and LF, which would end an argument on the wire. This is for those who
-    /// bring messages from elsewhere, such as a server for real NATS clients. Without it what breaks the grammar is a typed error.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::{Bus, ConnectOptions};
-    ///
-    /// let bus = Bus::new();
-    /// let all = bus.connect().subscribe(">")?;
-    /// let lenient = bus.connect_with(ConnectOptions::new().lenient());
-    /// assert_eq!(lenient.publish("orders.*", "")?, 1); // reaches `>` and `orders.*`, not `orders.eu`
-    /// assert_eq!(lenient.publish("orders..eu", "")?, 0); // reaches nobody
-    /// assert_eq!(all.recv()?.subject(), "orders.*");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn lenient(mut self) -> Self {
-        self.lenient = true;
-        self
-    }
-
-    /// What it may publish and subscribe to (P2). Default: everything. [`Client::set_permissions`](crate::Client::set_permissions)
-    /// changes it.
-    ///
-    /// Requests need an inbox: with an allow list for subscriptions, it has to cover `<prefix>.<name>.*`, for which an entry such as
-    /// `_INBOX.>` will do.
-    pub fn permissions(mut self, permissions: Permissions) -> Self {
-        self.permissions = Some(permissions);
-        self
-    }
-
-    /// What this connection has received does not count as going on ([`Activity`](crate::Activity)): for the test itself, which takes its
-    /// time with what it got. On a bus that is not observed it changes nothing.
-    pub fn untracked(mut self) -> Self {
-        self.untracked = true;
-        self
-    }
-
-    /// What [`Bus::kick`](crate::Bus::kick) does to this connection: for parts of a program that hold it on behalf of somebody else, such as a
-    /// server for real NATS clients, which closes their socket then. Called on the thread that kicks, with no lock held.
-    pub fn on_kick(mut self, cut: impl Fn() + Send + Sync + 'static) -> Self {
-        self.on_kick = Some(Arc::new(cut));
-        self
-    }
-
-    /// What inboxes begin with instead of `_INBOX` (R7).
-    pub fn inbox_prefix(mut self, prefix: Subject) -> Self {
-        self.inbox_prefix = prefix;
-        self
-    }
-}
-
-impl Default for ConnectOptions {
-    fn default() -> Self {
-        ConnectOptions::new()
-    }
-}
-
-impl fmt::Debug for ConnectOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectOptions")
-            .field("name", &self.name)
-            .field("no_echo", &self.no_echo)
-            .field("no_responders", &self.no_responders)
-            .field("lenient", &self.lenient)
-            .field("untracked", &self.untracked)
-            .field("inbox_prefix", &self.inbox_prefix)
-            .field("permissions", &self.permissions)
-            .field("on_kick", &self.on_kick.is_some())
-            .finish()
-    }
-}
 
 /// How far the end of a connection, or of a bus, has come. Only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

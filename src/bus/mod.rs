@@ -5,9 +5,12 @@
 //! | `builder` | what a bus can be built with |
 //! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `notice` | what the bus says itself: that there are no responders |
 //! | `observe` | what is asked and told about every message, where somebody wants to know |
+//! | `options` | what a connection can be asked to be |
 //! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
+//! | `watched` | the same, to subscriptions that a message may be kept from |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
 //! | `inbox` | where requests wait for answers |
 //! | `interest` | who is told what is subscribed to |
@@ -22,15 +25,17 @@ mod event;
 mod inbox;
 mod interest;
 mod later;
+mod notice;
 mod observe;
+mod options;
 mod permit;
 mod route;
 mod sleep;
 mod stats;
+mod watched;
 
 pub use builder::{BuildError, BusBuilder};
 pub use closed::Closed;
-pub use connection::ConnectOptions;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
@@ -38,6 +43,7 @@ pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use later::Waiting;
 pub(crate) use observe::Observed;
 pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Verdict};
+pub use options::ConnectOptions;
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};

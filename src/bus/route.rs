@@ -1,11 +1,10 @@
 //! The publish path, top to bottom: check, match, choose, deliver, count.
 
 use super::later::{Finished, Later};
-use super::observe::Delivery;
 use super::permit::Gate;
 use super::{Connection, Waiting};
 use crate::account::Subscription;
-use crate::delivery::{After, DropReason, Mailbox, Offered, Refused, Sink};
+use crate::delivery::{After, Mailbox, Offered, Refused, Sink};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, Message, Payload, Trace};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
@@ -186,36 +185,6 @@ impl Connection {
             }
     }
 
-    /// To a plain subscription that somebody may keep it from.
-    #[cold]
-    fn offer_watched(
-        &self,
-        subscription: &Arc<Subscription>,
-        size: usize,
-        later: &mut Later,
-        message: &Option<Message>,
-    ) -> usize {
-        let Some(message) = message else { return 0 };
-        match self.admission(subscription, message) {
-            Delivery::Hide => return 0,
-            Delivery::Lose => return 1,
-            Delivery::Full => {
-                later.full(subscription, message.clone());
-                return 0;
-            }
-            Delivery::Pass => {}
-        }
-        let accepted = if let Some(sink) = subscription.outlet.sink() {
-            usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
-        } else {
-            self.offer(subscription, size, later, || copy_for(subscription, message))
-        };
-        if accepted > 0 {
-            self.note_accepted(subscription, message, later);
-        }
-        accepted
-    }
-
     /// To a sink, which leaves the message where it is.
     #[inline]
     fn pour(
@@ -231,7 +200,7 @@ impl Connection {
     }
 
     #[inline]
-    fn try_pour(
+    pub(super) fn try_pour(
         &self,
         subscription: &Arc<Subscription>,
         sink: &Sink,
@@ -260,7 +229,7 @@ impl Connection {
     }
 
     #[inline]
-    fn offer(
+    pub(super) fn offer(
         &self,
         subscription: &Arc<Subscription>,
         size: usize,
@@ -377,28 +346,9 @@ impl Connection {
         self.try_offer_unseen(subscription, size, later, || message.clone(), message)
     }
 
-    #[cold]
-    fn try_offer_watched(
-        &self,
-        subscription: &Arc<Subscription>,
-        size: usize,
-        later: &mut Later,
-        message: &Message,
-    ) -> Result<(), Refused> {
-        match self.admission(subscription, message) {
-            Delivery::Hide => return Err(Refused::Gone),
-            Delivery::Lose => return Ok(()),
-            Delivery::Full => return Err(Refused::Full),
-            Delivery::Pass => {}
-        }
-        self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
-        self.note_accepted(subscription, message, later);
-        Ok(())
-    }
-
     /// Without asking anybody whether it may.
     #[inline]
-    fn try_offer_unseen(
+    pub(super) fn try_offer_unseen(
         &self,
         subscription: &Arc<Subscription>,
         size: usize,
@@ -443,118 +393,10 @@ impl Connection {
         Ok(())
     }
 
-    /// A watched subscription has the message.
-    fn note_accepted(&self, subscription: &Subscription, message: &Message, later: &mut Later) {
-        if let Some(trace) = message.trace() {
-            later.accepted(subscription);
-            self.shared.tell_handed_over(trace.id(), subscription);
-        }
-    }
-
-    /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
-    /// subscription.
-    fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
-        let (subject, reply) = (message.subject().as_str(), message.reply());
-        if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
-            return Delivery::Hide;
-        }
-        match self.ask_delivery(subscription, message) {
-            Delivery::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => Delivery::Hide,
-            decided => decided,
-        }
-    }
-
     #[inline]
-    fn is_own_echo(&self, subscription: &Subscription) -> bool {
+    pub(super) fn is_own_echo(&self, subscription: &Subscription) -> bool {
         self.options.no_echo && subscription.owner.id == self.id
     }
-
-    /// Tells one plain subscription of this connection that nobody got the message (R2 to R6).
-    ///
-    /// Requests do not come here: they see from the number of subscribers that nobody answers.
-    #[cold]
-    pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
-        let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
-        if !self.owns_inbox(reply) {
-            self.tell_no_responders(subject, reply);
-        }
-    }
-
-    /// Whether answers there go to requests of this connection.
-    pub(super) fn owns_inbox(&self, reply: &Subject) -> bool {
-        self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply))
-    }
-
-    #[cold]
-    pub(super) fn tell_no_responders(&self, subject: &str, reply: &Subject) {
-        let is_own = |subscription: &&Arc<Subscription>| {
-            subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
-        };
-        let matcher = &self.shared.account.matcher;
-        // An observer is not told of what goes nowhere.
-        if !matcher.with_matches(reply.as_str(), |hit| hit.matches.plain().iter().any(|one| is_own(&one))) {
-            return;
-        }
-        // As bytes: a header map would cut off white space at the ends of a subject.
-        let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
-        let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
-        let (size, mut later) = (message.size(), Later::default());
-        let (id, mut told) = (message.trace().map(Trace::id), None);
-        let routed = matcher.with_matches(reply.as_str(), |hit| {
-            let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
-            own.outlet.exempt(1);
-            if let Some(sink) = own.outlet.sink() {
-                let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
-                if poured {
-                    told = Some(own.clone());
-                } else {
-                    own.outlet.exempt(-1);
-                }
-                return u64::from(poured);
-            }
-            // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
-            match own.outlet.offer(message, size) {
-                Offered::Taken(after) => {
-                    told = Some(own.clone());
-                    later.after(own, after);
-                }
-                Offered::Run(message, after) => {
-                    told = Some(own.clone());
-                    later.after(own, after);
-                    later.run(own, message);
-                }
-                Offered::Refused(message, refused) => {
-                    own.outlet.exempt(-1);
-                    if own.outlet.is_awaited() {
-                        later.after(own, After { wake_room: true, ..After::default() });
-                    }
-                    if refused == Refused::Disconnected {
-                        later.disconnected(own, None);
-                    }
-                    let reason = DropReason::QueueFull;
-                    let lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
-                    if lost {
-                        self.shared.tell_lost(own, &message, reason);
-                    }
-                    later.drop(message);
-                    return u64::from(lost);
-                }
-            }
-            1
-        });
-        self.desk().count_more_routed(routed, false);
-        if let (Some(id), Some(own)) = (id, told) {
-            self.shared.tell_accepted(id, &own);
-        }
-        if !later.is_empty() {
-            self.finish(later, 1, None);
-        }
-    }
-}
-
-/// A copy of a message for a subscription that may not be counted.
-fn copy_for(subscription: &Subscription, message: &Message) -> Message {
-    if subscription.owner.is_untracked { message.untracked() } else { message.clone() }
 }
 
 /// Into a queue of ours: the message is made only once it is let in; else `make` is given back.

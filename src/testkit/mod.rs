@@ -18,15 +18,11 @@
 //!
 //! # What counts as going on
 //!
-//! [`TestKit::settle`] returns when all of this has come to an end, and only then:
+//! [`TestKit::settle`] returns when all has come to an end that [`Activity`](crate::Activity) lists (messages, callbacks, threads, subscribers of
+//! tasks, timers that fired), and this:
 //!
 //! | what | from | until |
 //! |---|---|---|
-//! | a message | its publish | its last copy is dropped: in a queue, a channel, a sink, or somebody's hands |
-//! | a callback | its message came | it has returned |
-//! | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
-//! | a subscriber of a task | it gave the task a message | the task asks it for the next, or drops it |
-//! | a timer | it fired | the thread or task that waited for it has taken notice |
 //! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
 //! | a wire client (feature `server`) | the server has something to write to it, or was woken by what it sent | it is written to the socket, or dealt with |
 //! | a part of the application | [`TestKit::busy`] | the hold is dropped |
@@ -62,7 +58,6 @@ mod settle;
 mod shrink;
 mod stub;
 mod tap;
-#[allow(dead_code, reason = "chaos puts things off")]
 mod time;
 
 pub use contract::{Contracts, Silent, Unmatched};

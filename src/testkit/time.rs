@@ -38,15 +38,10 @@ struct State {
 }
 
 struct Entry {
-    at: Duration,
     action: Action,
     /// Its timer. Dropped when the action has run: until then it counts as going on.
     timer: Pin<Box<Sleep>>,
 }
-
-/// Names an action that was put off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Appointment(u64);
 
 impl Agenda {
     /// Goes by this bus's clock from now on. The bus lives at least until [`Agenda::close`].
@@ -65,51 +60,33 @@ impl Agenda {
     /// the agenda's thread (system clock). Call it with no lock held.
     ///
     /// On an agenda that has been closed, or never started, the action is dropped.
-    pub(super) fn at(&self, at: Duration, action: impl FnOnce() + Send + 'static) -> Appointment {
+    pub(super) fn at(&self, at: Duration, action: impl FnOnce() + Send + 'static) {
         let mut state = self.0.state.lock();
         state.asked += 1;
-        let appointment = Appointment(state.asked);
+        let number = state.asked;
         let Some(bus) = state.bus.clone() else {
             drop(state);
-            drop(action);
-            return appointment;
+            return drop(action);
         };
         let mut timer = Box::pin(bus.sleep_until(at));
-        let waker = Waker::from(Arc::new(Ring { book: Arc::downgrade(&self.0), appointment }));
+        let waker = Waker::from(Arc::new(Ring { book: Arc::downgrade(&self.0), number }));
         let polled = timer.as_mut().poll(&mut Context::from_waker(&waker));
-        let entry = Entry { at, action: Box::new(action), timer };
+        let entry = Entry { action: Box::new(action), timer };
         match polled {
             Poll::Pending => {
-                state.entries.insert(appointment.0, entry);
+                state.entries.insert(number, entry);
             }
             Poll::Ready(()) => {
                 drop(state);
                 self.0.run(&bus, entry);
             }
         }
-        appointment
     }
 
     /// Has `action` done when `delay` has passed; see [`Agenda::at`]. Never, if that is past all time.
-    pub(super) fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) -> Appointment {
+    pub(super) fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) {
         let now = self.0.state.lock().bus.as_ref().map_or(Duration::ZERO, |bus| bus.clock().now());
-        self.at(now.saturating_add(delay), action)
-    }
-
-    /// Takes an action back. Whether that was in time: one that has begun, or is about to, is not stopped.
-    pub(super) fn cancel(&self, appointment: Appointment) -> bool {
-        let entry = self.0.state.lock().entries.remove(&appointment.0);
-        entry.is_some()
-    }
-
-    /// How many actions are to come.
-    pub(super) fn len(&self) -> usize {
-        self.0.state.lock().entries.len()
-    }
-
-    /// When the next falls due.
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.0.state.lock().entries.values().map(|entry| entry.at).min()
+        self.at(now.saturating_add(delay), action);
     }
 }
 
@@ -117,14 +94,14 @@ impl Agenda {
 struct Ring {
     /// Not kept alive: the clock, which may be shared, holds this waker.
     book: Weak<Book>,
-    appointment: Appointment,
+    number: u64,
 }
 
 impl Wake for Ring {
     fn wake(self: Arc<Self>) {
         let Some(book) = self.book.upgrade() else { return };
         let mut state = book.state.lock();
-        let (entry, bus) = (state.entries.remove(&self.appointment.0), state.bus.clone());
+        let (entry, bus) = (state.entries.remove(&self.number), state.bus.clone());
         drop(state);
         if let (Some(entry), Some(bus)) = (entry, bus) {
             book.run(&bus, entry);
@@ -135,7 +112,7 @@ impl Wake for Ring {
 impl Book {
     /// Does what is due.
     fn run(&self, bus: &Bus, entry: Entry) {
-        let Entry { action, timer, .. } = entry;
+        let Entry { action, timer } = entry;
         if bus.clock().is_manual() {
             action();
             drop(timer);
@@ -191,9 +168,7 @@ mod tests {
             let (done, kit) = (done.clone(), kit.clone());
             agenda.at(SECOND * at, move || done.send((name, kit.clock().now().as_secs())).unwrap());
         }
-        let cancelled = agenda.after(SECOND, || panic!("it was taken back"));
-        assert_eq!((agenda.len(), agenda.next()), (5, Some(SECOND)));
-        assert!(agenda.cancel(cancelled) && !agenda.cancel(cancelled));
+        assert_eq!((kit.clock().timers(), kit.clock().next_timer()), (4, Some(SECOND)));
         assert!(kit.activity().is_quiet(), "what is to come does not go on");
         kit.clock().advance(SECOND * 2);
         assert_eq!(order.try_iter().collect::<Vec<_>>(), [("first", 1), ("second", 1), ("between", 2)]);
@@ -201,7 +176,7 @@ mod tests {
         // Past already.
         agenda.at(SECOND, move || done.send(("at once", 2)).unwrap());
         assert_eq!(order.try_iter().collect::<Vec<_>>(), [("at once", 2)]);
-        assert_eq!(agenda.len(), 1);
+        assert_eq!(kit.clock().timers(), 1);
     }
 
     #[test]

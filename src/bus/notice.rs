@@ -1,0 +1,93 @@
+//! What the bus says itself: that nobody got a message (R2 to R6).
+
+use super::Connection;
+use super::later::Later;
+use crate::account::Subscription;
+use crate::delivery::{After, DropReason, Offered, Refused};
+use crate::message::{Head, Message, Payload, Trace};
+use crate::subject::Subject;
+use std::sync::Arc;
+
+impl Connection {
+    /// Tells one plain subscription of this connection that nobody got the message (R2 to R6).
+    ///
+    /// Requests do not come here: they see from the number of subscribers that nobody answers.
+    #[cold]
+    pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
+        let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
+        if !self.owns_inbox(reply) {
+            self.tell_no_responders(subject, reply);
+        }
+    }
+
+    /// Whether answers there go to requests of this connection.
+    pub(super) fn owns_inbox(&self, reply: &Subject) -> bool {
+        self.inbox_if_any().is_some_and(|inbox| inbox.owns(reply))
+    }
+
+    #[cold]
+    pub(super) fn tell_no_responders(&self, subject: &str, reply: &Subject) {
+        let is_own = |subscription: &&Arc<Subscription>| {
+            subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
+        };
+        let matcher = &self.shared.account.matcher;
+        // An observer is not told of what goes nowhere.
+        if !matcher.with_matches(reply.as_str(), |hit| hit.matches.plain().iter().any(|one| is_own(&one))) {
+            return;
+        }
+        // As bytes: a header map would cut off white space at the ends of a subject.
+        let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
+        let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
+        let (size, mut later) = (message.size(), Later::default());
+        let (id, mut told) = (message.trace().map(Trace::id), None);
+        let routed = matcher.with_matches(reply.as_str(), |hit| {
+            let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
+            own.outlet.exempt(1);
+            if let Some(sink) = own.outlet.sink() {
+                let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
+                if poured {
+                    told = Some(own.clone());
+                } else {
+                    own.outlet.exempt(-1);
+                }
+                return u64::from(poured);
+            }
+            // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
+            match own.outlet.offer(message, size) {
+                Offered::Taken(after) => {
+                    told = Some(own.clone());
+                    later.after(own, after);
+                }
+                Offered::Run(message, after) => {
+                    told = Some(own.clone());
+                    later.after(own, after);
+                    later.run(own, message);
+                }
+                Offered::Refused(message, refused) => {
+                    own.outlet.exempt(-1);
+                    if own.outlet.is_awaited() {
+                        later.after(own, After { wake_room: true, ..After::default() });
+                    }
+                    if refused == Refused::Disconnected {
+                        later.disconnected(own, None);
+                    }
+                    let reason = DropReason::QueueFull;
+                    let lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
+                    if lost {
+                        self.shared.tell_lost(own, &message, reason);
+                    }
+                    later.drop(message);
+                    return u64::from(lost);
+                }
+            }
+            1
+        });
+        self.desk().count_more_routed(routed, false);
+        if let (Some(id), Some(own)) = (id, told) {
+            self.shared.tell_accepted(id, &own);
+        }
+        if !later.is_empty() {
+            self.finish(later, 1, None);
+        }
+    }
+}

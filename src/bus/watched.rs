@@ -1,0 +1,86 @@
+//! The way to subscriptions that somebody may keep a message from: the permissions of their connection, or the bus's observer.
+
+use super::Connection;
+use super::later::Later;
+use super::observe::Delivery;
+use crate::account::Subscription;
+use crate::delivery::{DropReason, Refused};
+use crate::message::Message;
+use std::sync::Arc;
+
+impl Connection {
+    /// To a plain subscription that somebody may keep it from.
+    #[cold]
+    pub(super) fn offer_watched(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        message: &Option<Message>,
+    ) -> usize {
+        let Some(message) = message else { return 0 };
+        match self.admission(subscription, message) {
+            Delivery::Hide => return 0,
+            Delivery::Lose => return 1,
+            Delivery::Full => {
+                later.full(subscription, message.clone());
+                return 0;
+            }
+            Delivery::Pass => {}
+        }
+        let accepted = if let Some(sink) = subscription.outlet.sink() {
+            usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
+        } else {
+            self.offer(subscription, size, later, || copy_for(subscription, message))
+        };
+        if accepted > 0 {
+            self.note_accepted(subscription, message, later);
+        }
+        accepted
+    }
+
+    #[cold]
+    pub(super) fn try_offer_watched(
+        &self,
+        subscription: &Arc<Subscription>,
+        size: usize,
+        later: &mut Later,
+        message: &Message,
+    ) -> Result<(), Refused> {
+        match self.admission(subscription, message) {
+            Delivery::Hide => return Err(Refused::Gone),
+            Delivery::Lose => return Ok(()),
+            Delivery::Full => return Err(Refused::Full),
+            Delivery::Pass => {}
+        }
+        self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
+        self.note_accepted(subscription, message, later);
+        Ok(())
+    }
+
+    /// A watched subscription has the message.
+    fn note_accepted(&self, subscription: &Subscription, message: &Message, later: &mut Later) {
+        if let Some(trace) = message.trace() {
+            later.accepted(subscription);
+            self.shared.tell_handed_over(trace.id(), subscription);
+        }
+    }
+
+    /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
+    /// subscription.
+    fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
+        let (subject, reply) = (message.subject().as_str(), message.reply());
+        if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
+            return Delivery::Hide;
+        }
+        match self.ask_delivery(subscription, message) {
+            Delivery::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => Delivery::Hide,
+            decided => decided,
+        }
+    }
+}
+
+/// A copy of a message for a subscription that may not be counted.
+fn copy_for(subscription: &Subscription, message: &Message) -> Message {
+    if subscription.owner.is_untracked { message.untracked() } else { message.clone() }
+}
