@@ -164,3 +164,28 @@ fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
     error::<postroom::bridge::FlushError>();
     error::<postroom::bridge::RuleError>();
 }
+
+#[cfg(feature = "testkit")]
+#[test]
+fn a_recorded_run_is_played_back_onto_the_server() {
+    use postroom::testkit::{Speed, TestKit};
+
+    let kit = TestKit::new();
+    let app = kit.bus().connect();
+    for number in 0..50 {
+        app.publish("metrics.load", number.to_string()).unwrap();
+    }
+    let recording = kit.tap("metrics.>").record();
+    assert_eq!(recording.messages.len(), 0, "a tap begins with its making");
+    let recording = kit.record();
+
+    let (server, bus) = (NatsServer::start(""), bus());
+    let remote = Remote::connect(&server.url());
+    let mut load = remote.subscribe("metrics.load");
+    let bridge = start(Bridge::builder(&bus).server(server.url()).export("metrics.>"));
+    assert_eq!(recording.replay(&bus, Speed::Full).published, 50);
+    bridge.flush(PATIENCE).wait().unwrap();
+    for number in 0..50 {
+        assert_eq!(text(&load.next()), number.to_string());
+    }
+}

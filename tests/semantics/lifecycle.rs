@@ -136,7 +136,9 @@ fn d8_drain_of_a_connection_hands_over_what_arrived_and_closes<S: System>() {
     assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
     other.send("foo", "to nobody");
     other.flush();
-    assert_eq!(foreign.payloads(), ["published before"]);
+    // That a connection has ended here does not say that a server has read all that it had sent (C15 is for its own PING).
+    assert_eq!(foreign.next().expect("it was sent").text(), "published before");
+    assert!(foreign.payloads().is_empty());
 }
 
 fn d8_a_draining_connection_lets_nothing_new_in_and_publishes_to_the_end<S: System>() {
@@ -155,5 +157,6 @@ fn d8_a_draining_connection_lets_nothing_new_in_and_publishes_to_the_end<S: Syst
     wait();
     assert_eq!(own.next(), None);
     assert!(connection.is_closed());
-    assert_eq!(foreign.payloads(), ["allowed while messages wait"]);
+    assert_eq!(foreign.next().expect("it was sent").text(), "allowed while messages wait");
+    assert!(foreign.payloads().is_empty());
 }
