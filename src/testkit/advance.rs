@@ -24,7 +24,7 @@ impl TestKit {
     /// nothing can settle before time moves. So if nothing at all has happened for 10 milliseconds of real time, a timer is set, and only
     /// messages, callbacks and subscribers of tasks count as going on, these are taken to wait for it.
     ///
-    /// A thread that has not begun to wait yet is not waited for: see [`ManualClock::wait_for_timers`]. On a clock that several buses share,
+    /// A thread that has not begun to wait yet is not waited for: see [`wait_for_timers`](crate::ManualClock::wait_for_timers). On a clock that several buses share,
     /// all timers fire, but only this kit's bus is settled in between.
     ///
     /// # Panics
