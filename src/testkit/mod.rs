@@ -18,7 +18,7 @@
 //!
 //! # What counts as going on
 //!
-//! [`TestKit::settle`] returns when all has come to an end that [`Activity`](crate::Activity) lists (messages, callbacks, threads, subscribers of
+//! [`TestKit::settle`] returns when all has come to an end that [`Activity`] lists (messages, callbacks, threads, subscribers of
 //! tasks, timers that fired), and this:
 //!
 //! | what | from | until |
