@@ -85,11 +85,7 @@ impl Connection {
         let deliver = |hit: Hit<'_, Arc<Subscription>>| {
             let mut make = || {
                 let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-                let message = Message::assemble(Subject::unchecked(subject), reply, head.take(), payload);
-                match trace.take() {
-                    None => message,
-                    Some(trace) => message.traced(trace),
-                }
+                Message::assemble_traced(Subject::unchecked(subject), reply, head.take(), payload, trace.take())
             };
             match (hit.matches.plain(), hit.matches.groups()) {
                 ([], []) => 0,

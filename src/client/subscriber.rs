@@ -58,7 +58,10 @@ impl Subscriber {
     #[inline]
     pub fn recv(&self) -> Result<Message, RecvError> {
         match self.take() {
-            Some(message) => Ok(self.given(message)),
+            Some(message) => {
+                self.note_given(&message);
+                Ok(message)
+            }
             None => self.wait(None).map_err(|error| match error {
                 RecvTimeoutError::Closed(reason) => RecvError { reason },
                 RecvTimeoutError::Timeout => unreachable!("there was no limit"),
@@ -73,28 +76,41 @@ impl Subscriber {
     /// [`TryRecvError::Empty`] if there is none yet, [`TryRecvError::Closed`] if none will come any more.
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
-        match self.take() {
-            Some(message) => Ok(self.given(message)),
-            None => Err(self.nothing()),
+        // Written out here and in `take`: a message that goes through one function more is moved once more, which costs 20 ns.
+        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
+            && let Some(mut message) = mailbox.take()
+        {
+            if message.is_full() {
+                self.note_received(&mut message);
+                self.note_given(&message);
+            }
+            return Ok(message);
         }
+        Err(self.nothing())
     }
 
     /// Notes that this thread has it.
-    #[inline]
-    fn given(&self, message: Message) -> Message {
+    fn note_given(&self, message: &Message) {
         if message.trace().is_some_and(Trace::counts) {
             self.connection.shared.timers.engage_thread();
         }
-        message
+    }
+
+    /// For a message that can be answered, or that an observer knows.
+    #[inline(never)]
+    fn note_received(&self, message: &mut Message) {
+        if let Some(trace) = message.trace() {
+            self.connection.shared.tell_received(trace.id(), &self.subscription);
+        }
+        message.received_by(|| Some(self.connection.clone()));
     }
 
     #[inline]
     fn take(&self) -> Option<Message> {
         let mut message = self.subscription.outlet.mailbox_if_any()?.take()?;
-        if let Some(trace) = message.trace() {
-            self.connection.shared.tell_received(trace.id(), &self.subscription);
+        if message.is_full() {
+            self.note_received(&mut message);
         }
-        message.received_by(|| Some(self.connection.clone()));
         Some(message)
     }
 
@@ -116,7 +132,10 @@ impl Subscriber {
     /// [`RecvTimeoutError::Timeout`] when the time is up, [`RecvTimeoutError::Closed`] if no message will come any more.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message, RecvTimeoutError> {
         match self.take() {
-            Some(message) => Ok(self.given(message)),
+            Some(message) => {
+                self.note_given(&message);
+                Ok(message)
+            }
             None => self.wait(self.connection.shared.timers.deadline(timeout)),
         }
     }
@@ -211,7 +230,10 @@ impl Subscriber {
             }
         });
         match found {
-            Some(Ok(message)) => Ok(self.given(message)),
+            Some(Ok(message)) => {
+                self.note_given(&message);
+                Ok(message)
+            }
             Some(Err(end)) => {
                 // Nothing was given to it, and what it was given before it is done with.
                 self.connection.shared.timers.release_thread();

@@ -93,11 +93,23 @@ impl Message {
         head: Option<Arc<Head>>,
         payload: &mut Payload<'_>,
     ) -> Self {
+        Message::assemble_traced(subject, reply, head, payload, None)
+    }
+
+    /// The same under the observer's eyes.
+    #[inline]
+    pub(crate) fn assemble_traced(
+        subject: Subject,
+        reply: Option<&Subject>,
+        head: Option<Arc<Head>>,
+        payload: &mut Payload<'_>,
+        trace: Option<Trace>,
+    ) -> Self {
         let body = payload.take_body();
-        let content = if reply.is_none() && head.is_none() {
+        let content = if reply.is_none() && head.is_none() && trace.is_none() {
             Content::Plain(body)
         } else {
-            Content::Full(Arc::new(Full { body, reply: reply.cloned(), head, receiver: None, trace: None }))
+            Content::Full(Arc::new(Full { body, reply: reply.cloned(), head, receiver: None, trace }))
         };
         Message { subject, content, mark: Mark::Here }
     }
@@ -227,6 +239,12 @@ impl Message {
     /// Who received it, if it can be answered.
     pub(crate) fn receiver(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.full()?.receiver.as_ref()
+    }
+
+    /// Whether it has more than a subject and a payload.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.full().is_some()
     }
 
     /// What the observer of the bus knows it by.

@@ -136,7 +136,7 @@ fn d8_drain_of_a_connection_hands_over_what_arrived_and_closes<S: System>() {
     assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
     other.send("foo", "to nobody");
     other.flush();
-    // That a connection has ended here does not say that a server has read all that it had sent (C15 is for its own PING).
+    // That a connection has ended here does not say that a server has read all that it had sent: only its own PONG would.
     assert_eq!(foreign.next().expect("it was sent").text(), "published before");
     assert!(foreign.payloads().is_empty());
 }
