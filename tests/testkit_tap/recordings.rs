@@ -123,6 +123,17 @@ fn unknown_fields_survive() {
 }
 
 #[test]
+fn the_number_of_an_unknown_field_is_the_same_number_when_it_comes_back() {
+    let long = format!("20{}{}", "9".repeat(103), "0".repeat(8));
+    for number in [&long, "0.1e-7", "123456789.12345678901", "18446744073709551615", "5e-324"] {
+        let text = format!("{{\"postroom_recording\":1,\"weight\":{number}}}\n");
+        let recording: Recording = text.parse().unwrap();
+        let written = recording.to_string();
+        assert_eq!(written.parse::<Recording>().unwrap(), recording, "{number} was written as {written}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     let head = "{\"postroom_recording\":1}\n";
     let message = |fields: &str| format!("{head}\n{{\"at_ns\":1,\"client\":\"c\",\"subject\":\"s\"{fields}}}");
