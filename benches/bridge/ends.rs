@@ -6,7 +6,7 @@ use async_nats::{Client, ConnectOptions, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use postroom::{Bridge, BridgeBuilder, Bus};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// Messages that may be under way. A client drops what a subscription has no room for: so there is room for more.
 pub(crate) const WINDOW: u64 = 16_384;
@@ -20,10 +20,14 @@ pub(crate) fn payload(size: usize) -> Vec<u8> {
     (0..size).map(|place| b'!' + (place % 90) as u8).collect()
 }
 
+/// A runtime for the thread that uses it.
+pub(crate) fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
 /// Everything of one thread, on a runtime whose only thread it is.
 pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.expect("nothing was lost") })
+    one_thread().block_on(async { tokio::time::timeout(PATIENCE, work).await.expect("nothing was lost") })
 }
 
 pub(crate) async fn connect(url: &str) -> Client {

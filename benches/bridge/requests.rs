@@ -6,21 +6,26 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use postroom::Bus;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::ends::{PATIENCE, block_on, bridge, connect, end, payload, settle, subscribe};
+use crate::ends::{PATIENCE, block_on, bridge, connect, end, one_thread, payload, settle, subscribe};
 use crate::samples::per_message;
 
 const SUBJECT: &str = "svc.echo";
 
-/// Runs `ask` while a client of the server answers.
+/// Runs `ask` while a client of the server answers, on the thread of its connection.
 fn with_answers<T>(url: &str, ask: impl FnOnce() -> T) -> T {
+    with_answers_on(url, &one_thread(), ask)
+}
+
+/// The same on this runtime.
+fn with_answers_on<T>(url: &str, runtime: &Runtime, ask: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         let (tell, ready) = std::sync::mpsc::channel();
         let (stop, mut stopped) = oneshot::channel::<()>();
         scope.spawn(move || {
-            block_on(async {
+            runtime.block_on(async {
                 let service = connect(url).await;
                 let mut questions = subscribe(&service, SUBJECT).await;
                 tell.send(()).expect("somebody waits");
@@ -62,10 +67,19 @@ pub(crate) fn direct(url: &str, count: u64) -> f64 {
 /// The same from a runtime as `#[tokio::main]` makes it, where the connection has a thread of its own, as a bridge has.
 pub(crate) fn direct_threads(url: &str, count: u64) -> f64 {
     with_answers(url, || {
-        let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let asked = async { tokio::time::timeout(PATIENCE, ask_by_client(url, count)).await };
-        runtime.block_on(asked).expect("nothing was lost")
+        threads().block_on(asked).expect("nothing was lost")
     })
+}
+
+/// The same with the one who answers in such a runtime.
+pub(crate) fn direct_threads_answer(url: &str, count: u64) -> f64 {
+    with_answers_on(url, &threads(), || block_on(ask_by_client(url, count)))
+}
+
+/// As `#[tokio::main]` makes it.
+fn threads() -> Runtime {
+    Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
 /// Asked on the bus, answered by a client of the server.

@@ -87,6 +87,14 @@ pub(crate) const ALL: &[Workload] = &[
         ours: requests::serve,
     },
     Workload {
+        name: "serve_tokio_main",
+        about: "the same, beside a service in a runtime with several threads",
+        target: LATENCY,
+        messages: 4_000,
+        theirs: requests::direct_threads_answer,
+        ours: requests::serve,
+    },
+    Workload {
         name: "local_16",
         about: "published and received on the bus, no rule matches; without a bridge and with one",
         target: LOCAL,

@@ -184,8 +184,12 @@ impl<T: Item> Buffer<T> {
         if inner.slots.is_empty() {
             return inner.closed.then_some(false);
         }
-        let before = (inner.messages, inner.bytes);
-        for _ in 0..max {
+        let before = inner.messages;
+        if batch.is_empty() && inner.slots.len() <= max {
+            std::mem::swap(batch, &mut inner.slots);
+            (inner.messages, inner.bytes) = (0, 0);
+        }
+        while batch.len() < max {
             let Some(slot) = inner.slots.pop_front() else { break };
             if let Slot::Item(item) = &slot {
                 inner.messages -= 1;
@@ -193,7 +197,7 @@ impl<T: Item> Buffer<T> {
             }
             batch.push_back(slot);
         }
-        inner.in_flight += (before.0 - inner.messages) as u64;
+        inner.in_flight += (before - inner.messages) as u64;
         let is_roomy = inner.messages * 2 <= self.bounds.messages && inner.bytes * 2 <= self.bounds.bytes;
         if is_roomy && !inner.episodes.is_empty() {
             self.end_episodes(&mut inner, |reason| matches!(reason, LossReason::QueueFull | LossReason::Oldest));

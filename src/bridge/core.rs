@@ -9,6 +9,7 @@ use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::{Bus, Client, Interest, Message, Subject, SubscriptionGuard};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +23,7 @@ pub(super) struct Out {
 }
 
 /// Where a message goes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum To {
     /// As the rule with this number says.
     Rule(usize),
@@ -30,12 +31,39 @@ pub(super) enum To {
     Answer(Arc<Request>),
 }
 
-impl Item for Out {
-    fn subject(&self) -> &str {
-        match &self.to {
-            To::Rule(_) => self.message.subject().as_str(),
+/// What a report says of a message to the server.
+#[derive(Debug)]
+pub(super) struct Named {
+    to: To,
+    from: Subject,
+    pub(super) size: usize,
+}
+
+impl Out {
+    pub(super) fn named(&self) -> Named {
+        Named { to: self.to.clone(), from: self.message.subject().clone(), size: self.size() }
+    }
+}
+
+impl Named {
+    pub(super) fn subject(&self) -> &str {
+        self.to.subject(&self.from)
+    }
+}
+
+impl To {
+    /// What a message that came under the name `from` is about.
+    fn subject<'a>(&'a self, from: &'a Subject) -> &'a str {
+        match self {
+            To::Rule(_) => from.as_str(),
             To::Answer(request) => &request.subject,
         }
+    }
+}
+
+impl Item for Out {
+    fn subject(&self) -> &str {
+        self.to.subject(self.message.subject())
     }
 
     fn size(&self) -> usize {
@@ -43,22 +71,37 @@ impl Item for Out {
     }
 }
 
-/// A message on its way to the bus.
+/// A message on its way to the bus. It is moved some times and its kind is large: what only few have is put aside.
 #[derive(Debug)]
 pub(super) struct In {
     /// The rule that brought it.
     pub(super) rule: usize,
-    pub(super) message: async_nats::Message,
+    pub(super) subject: async_nats::Subject,
+    pub(super) payload: Bytes,
+    pub(super) rest: Option<Box<Rest>>,
+}
+
+/// What makes a message more than a subject and a payload.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) reply: Option<async_nats::Subject>,
+    /// The block of headers for the bus.
+    pub(super) head: Option<Bytes>,
+    /// Bytes of payload and headers as they came.
+    pub(super) size: usize,
+    /// It was delivered under the name of another subject than the rule's, as JetStream does.
+    pub(super) is_renamed: bool,
+    /// It has passed this bus before, or too many.
+    pub(super) is_loop: bool,
 }
 
 impl Item for In {
     fn subject(&self) -> &str {
-        self.message.subject.as_str()
+        self.subject.as_str()
     }
 
     fn size(&self) -> usize {
-        let around = self.message.subject.len() + self.message.reply.as_ref().map_or(0, |reply| reply.len());
-        self.message.length.saturating_sub(around)
+        self.rest.as_ref().map_or(self.payload.len(), |rest| rest.size)
     }
 }
 

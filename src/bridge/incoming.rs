@@ -20,7 +20,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use tokio::sync::oneshot;
 
-/// How many messages are taken from the buffer at once.
+/// How many messages are put into the buffer at once: the more, the less often the thread that publishes them is woken.
+const BATCH_IN: usize = 256;
+
+/// How many messages are taken from the buffer at once. They are beyond its bounds.
 const BATCH: usize = 64;
 
 async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
@@ -44,15 +47,15 @@ pub(super) async fn pull(
     mut stop: oneshot::Receiver<()>,
 ) {
     let core = &line.core;
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::with_capacity(BATCH_IN);
     let add = |batch: &mut Vec<In>, message: async_nats::Message| {
         if let Some(token) = token_of(&line, &message) {
             // What is for the bridge itself comes by a way of its own; but a 503 by one way only, and by any that fits (R4).
             if wire::is_no_responders(&message) {
                 take_answer(&line, token, &message);
             }
-        } else if wire::is_for(core, rule, &message) {
-            batch.push(In { rule, message });
+        } else {
+            batch.extend(wire::taken(core, rule, message));
         }
     };
     let mut is_open = true;
@@ -70,7 +73,7 @@ pub(super) async fn pull(
         }
         while let Some(message) = next_if_there(&mut subscriber).await {
             add(&mut batch, message);
-            if batch.len() >= BATCH {
+            if batch.len() == BATCH_IN {
                 core.inbox.push_many(&mut batch);
             }
         }
@@ -111,23 +114,21 @@ pub(super) async fn publish_all(core: Arc<Core>) {
 }
 
 fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
-    let In { rule, message } = item;
-    let subject = wire::subject_on_bus(core, *rule, message)?;
-    let reply = message.reply.as_ref().map(|reply| {
+    let subject = wire::subject_on_bus(core, item)?;
+    let rest = item.rest.as_deref();
+    let reply = rest.and_then(|rest| rest.reply.as_ref()).map(|reply| {
         let request = Request {
             reply: reply.as_str().to_owned(),
-            subject: message.subject.as_str().to_owned(),
-            is_told_of_nobody: core.incoming.get(*rule).kind == Kind::Serve,
+            subject: item.subject.as_str().to_owned(),
+            is_told_of_nobody: core.incoming.get(item.rule).kind == Kind::Serve,
         };
         format!("{}.{}", core.near_root, core.served.open(request))
     });
-    let rule = &core.incoming.get(*rule).rule;
-    let renamed = (!rule.pattern().matches(&message.subject)).then_some(message.subject.as_str());
     let raw = Raw {
         subject: &subject,
         reply: reply.as_deref(),
-        headers: wire::block(message, false, renamed),
-        payload: wire::payload(&message.payload),
+        headers: rest.and_then(|rest| rest.head.clone()),
+        payload: wire::payload(&item.payload),
     };
     core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
         PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,

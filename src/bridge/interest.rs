@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
+use tokio::task::unconstrained;
 
 /// At most one subscription for each rule, whatever the number of subscriptions on the bus.
 pub(super) struct Subscriptions {
@@ -66,7 +67,8 @@ impl Subscriptions {
             Some(queue) => self.line.client.queue_subscribe(pattern, queue.clone()).await.map_err(|_| Gone)?,
         };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(incoming::pull(self.line.clone(), at, subscriber, stopped));
+        // Takes all that there is before the library reads on: the thread that publishes it is woken less often.
+        let task = tokio::spawn(unconstrained(incoming::pull(self.line.clone(), at, subscriber, stopped)));
         Ok(There { stop, task, unwanted: None })
     }
 

@@ -168,6 +168,11 @@ impl Mapping {
         Pattern::new(tokens.join(".")).expect("checked when it was made")
     }
 
+    /// Whether subjects are the same on both sides.
+    pub(super) fn is_same(&self) -> bool {
+        self.template.is_none()
+    }
+
     /// The subject on the other side; `None` if the source does not match.
     pub(super) fn apply<'a>(&self, subject: &'a str) -> Option<std::borrow::Cow<'a, str>> {
         if !relation::matches(self.source.as_str(), subject) {

@@ -6,14 +6,14 @@ use super::interest::Subscriptions;
 use super::session::{Gone, Line};
 use super::stats::LossReason;
 use super::window::Ask;
-use super::wire::Wire;
+use super::wire::{Wire, WireRest};
 use async_nats::client::PublishErrorKind;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// How many messages are taken from the buffer at once.
+/// How many messages are taken from the buffer at once. They are beyond its bounds.
 const BATCH: usize = 128;
 
 /// How long what was sent may stay without a mark while the window has room.
@@ -34,6 +34,7 @@ pub(super) async fn send(
     // When what was sent is to be marked, if the window does not ask for it before.
     let mut due: Option<Pin<Box<crate::Sleep>>> = None;
     let (mut has_room, mut last) = (false, None);
+    let keeps = line.window(|window| window.keeps());
     loop {
         if batch.is_empty() {
             if !line.window(|window| window.has_unmarked()) {
@@ -74,17 +75,23 @@ pub(super) async fn send(
             Ok(wire) => publish(line, wire).await?,
             Err(reason) => Err(reason),
         };
-        let Some(Slot::Item(out)) = batch.pop_front() else { continue };
         match sent {
             Ok(()) => {
-                let (standing, spare) = line.window(|window| window.sent(out));
-                drop(spare);
+                let standing = line.window(|window| window.sent(out));
+                match batch.pop_front() {
+                    Some(Slot::Item(out)) if keeps => line.window(|window| window.keep(out)),
+                    // Where no lock is held: it may run code of a user's.
+                    done => drop(done),
+                }
                 has_room = standing.has_room;
                 if standing.is_markable {
                     line.mark().await?;
                 }
             }
-            Err(reason) => core.outbox.lost(&out, reason),
+            Err(reason) => {
+                core.outbox.lost(out, reason);
+                batch.pop_front();
+            }
         }
     }
 }
@@ -117,13 +124,19 @@ async fn wait_for_room(line: &Line) -> Result<(), Gone> {
 }
 
 async fn publish(line: &Line, wire: Wire) -> Result<Result<(), LossReason>, Gone> {
-    let Wire { subject, reply, headers, payload } = wire;
+    let Wire { subject, payload, rest } = wire;
     let client = &line.client;
-    let published = match (reply, headers) {
-        (None, None) => client.publish(subject, payload).await,
-        (Some(reply), None) => client.publish_with_reply(subject, reply, payload).await,
-        (None, Some(headers)) => client.publish_with_headers(subject, headers, payload).await,
-        (Some(reply), Some(headers)) => client.publish_with_reply_and_headers(subject, reply, headers, payload).await,
+    let published = match rest.map(|rest| *rest) {
+        None | Some(WireRest { reply: None, headers: None }) => client.publish(subject, payload).await,
+        Some(WireRest { reply: Some(reply), headers: None }) => {
+            client.publish_with_reply(subject, reply, payload).await
+        }
+        Some(WireRest { reply: None, headers: Some(headers) }) => {
+            client.publish_with_headers(subject, headers, payload).await
+        }
+        Some(WireRest { reply: Some(reply), headers: Some(headers) }) => {
+            client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+        }
     };
     match published.map_err(|error| error.kind()) {
         Ok(()) => Ok(Ok(())),

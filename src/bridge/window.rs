@@ -5,7 +5,7 @@
 //! itself answers. The server works through a connection in order, so its answer confirms all that was sent before.
 
 use super::buffer::{Barrier, Item, Slot};
-use super::core::{Core, Out};
+use super::core::{Core, Named, Out};
 use super::stats::LossReason;
 use std::collections::VecDeque;
 
@@ -30,8 +30,10 @@ pub(super) struct Batch {
     mark: u64,
     messages: u64,
     bytes: usize,
-    /// All, to be sent again if that was asked for; else the first and the last, for a report of what was lost.
-    kept: Vec<Slot<Out>>,
+    /// The first and the last, for a report of what was lost.
+    ends: Option<(Named, Named)>,
+    /// All, if that was asked for, to be sent again.
+    kept: Vec<Out>,
     barriers: Vec<Barrier>,
 }
 
@@ -77,16 +79,30 @@ impl Window {
         self.unmarked.messages > 0 || !self.unmarked.barriers.is_empty()
     }
 
-    /// What is given back is to be dropped where no lock is held, here and below: it may run code of a user's.
-    pub(super) fn sent(&mut self, out: Out) -> (Standing, Option<Slot<Out>>) {
+    /// Whether what was sent is to be given to [`Window::keep`].
+    pub(super) fn keeps(&self) -> bool {
+        self.keep
+    }
+
+    /// The connection has got a message.
+    pub(super) fn sent(&mut self, out: &Out) -> Standing {
         let size = out.size();
         self.sent = (self.sent.0 + 1, self.sent.1 + size);
         let batch = &mut self.unmarked;
         batch.messages += 1;
         batch.bytes += size;
-        let spare = (!self.keep && batch.kept.len() == 2).then(|| batch.kept.pop()).flatten();
-        batch.kept.push(Slot::Item(out));
-        (Standing { has_room: self.has_room(), is_markable: self.is_markable() }, spare)
+        if !self.keep {
+            match &mut batch.ends {
+                Some((_, last)) => *last = out.named(),
+                none => *none = Some((out.named(), out.named())),
+            }
+        }
+        Standing { has_room: self.has_room(), is_markable: self.is_markable() }
+    }
+
+    /// The message that was sent last, until it is confirmed.
+    pub(super) fn keep(&mut self, out: Out) {
+        self.unmarked.kept.push(out);
     }
 
     pub(super) fn barrier(&mut self, barrier: Barrier) {
@@ -107,7 +123,7 @@ impl Window {
         self.marked.back().map(|batch| batch.mark)
     }
 
-    /// The server has got all up to this mark.
+    /// The server has got all up to this mark. What is given back is to be dropped where no lock is held: it may run code of a user's.
     pub(super) fn confirm(&mut self, mark: u64, core: &Core) -> Vec<Batch> {
         let mut done = Vec::new();
         while self.marked.front().is_some_and(|batch| batch.mark <= mark) {
@@ -124,14 +140,13 @@ impl Window {
         let Window { marked, unmarked, keep, .. } = self;
         let (mut again, mut repeated) = (VecDeque::new(), 0);
         for sent in marked.into_iter().chain([unmarked]) {
-            let Batch { messages, kept, barriers, .. } = sent;
+            let Batch { messages, ends, kept, barriers, .. } = sent;
             if keep {
                 repeated += messages;
-                again.extend(kept);
-            } else if let (Some(Slot::Item(first)), Some(Slot::Item(last))) = (kept.first(), kept.last()) {
-                let of = |out: &Out| (out.subject().to_owned(), out.size());
-                let (first, last) = (of(first), of(last));
-                core.outbox.lost_some(messages, LossReason::Unconfirmed, (&first.0, first.1), (&last.0, last.1));
+                again.extend(kept.into_iter().map(Slot::Item));
+            } else if let Some((first, last)) = ends {
+                let (first, last) = ((first.subject(), first.size), (last.subject(), last.size));
+                core.outbox.lost_some(messages, LossReason::Unconfirmed, first, last);
             }
             again.extend(barriers.into_iter().map(Slot::Barrier));
         }

@@ -1,6 +1,6 @@
 //! Messages of the bus as the client library wants them, and the other way round.
 
-use super::core::{Core, Out, To};
+use super::core::{Core, In, Out, Rest, To};
 use super::registry::VIA;
 use super::reply::Request;
 use super::stats::LossReason;
@@ -38,9 +38,15 @@ pub(super) struct Mapped {
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) subject: async_nats::Subject,
+    pub(super) payload: Bytes,
+    /// What only few have is put aside: a message is moved some times.
+    pub(super) rest: Option<Box<WireRest>>,
+}
+
+#[derive(Debug)]
+pub(super) struct WireRest {
     pub(super) reply: Option<String>,
     pub(super) headers: Option<async_nats::HeaderMap>,
-    pub(super) payload: Bytes,
 }
 
 impl Wire {
@@ -83,7 +89,8 @@ impl Wire {
             let token = core.called.open(request);
             format!("{}.{token}", core.far_root.get().map_or("", String::as_str))
         });
-        Ok(Wire { subject, reply, headers, payload: message.payload_bytes() })
+        let rest = (reply.is_some() || headers.is_some()).then(|| Box::new(WireRest { reply, headers }));
+        Ok(Wire { subject, payload: message.payload_bytes(), rest })
     }
 }
 
@@ -198,15 +205,35 @@ pub(super) fn payload(bytes: &Bytes) -> Payload<'_> {
     if bytes.len() < SHARED_MIN { Payload::from(&bytes[..]) } else { Payload::from(bytes.clone()) }
 }
 
-/// Whether the rule that brought a message is the one that takes it: another may come first, or the message be none of its business.
-pub(super) fn is_for(core: &Core, rule: usize, message: &async_nats::Message) -> bool {
+/// A message as the rule that brought it takes it; `None` if it does not: another may come first, or it be none of its business.
+pub(super) fn taken(core: &Core, rule: usize, message: async_nats::Message) -> Option<In> {
     let subject = message.subject.as_str();
     let listed = core.incoming.get(rule);
-    if !listed.rule.pattern().matches(subject) {
-        // JetStream delivers to one subject under the name of another.
-        return listed.takes(message.reply.is_some());
+    // JetStream delivers to one subject under the name of another.
+    let is_renamed = !listed.rule.pattern().matches(subject);
+    let is_taken = if is_renamed {
+        listed.takes(message.reply.is_some())
+    } else {
+        core.incoming.is_first(rule, subject, message.reply.is_some())
+            && !(listed.is_open() && core.is_private(subject))
+    };
+    if !is_taken {
+        return None;
     }
-    core.incoming.is_first(rule, subject, message.reply.is_some()) && !(listed.is_open() && core.is_private(subject))
+    let is_plain = message.reply.is_none() && message.headers.is_none() && message.status.is_none() && !is_renamed;
+    let rest = (!is_plain).then(|| {
+        let via = message.headers.as_ref().and_then(|headers| headers.get(VIA));
+        let around = message.subject.len() + message.reply.as_ref().map_or(0, |reply| reply.len());
+        Box::new(Rest {
+            reply: message.reply.clone(),
+            head: block(&message, false, is_renamed.then_some(subject)),
+            size: message.length.saturating_sub(around),
+            is_renamed,
+            is_loop: via.is_some_and(|via| core.member.has_passed(via.as_str())),
+        })
+    });
+    let async_nats::Message { subject, payload, .. } = message;
+    Some(In { rule, subject, payload, rest })
 }
 
 /// The subject on the bus of a message that a rule brought.
@@ -214,17 +241,16 @@ pub(super) fn is_for(core: &Core, rule: usize, message: &async_nats::Message) ->
 /// # Errors
 ///
 /// Why it does not go there.
-pub(super) fn subject_on_bus<'a>(
-    core: &Core,
-    rule: usize,
-    message: &'a async_nats::Message,
-) -> Result<Cow<'a, str>, LossReason> {
-    let via = message.headers.as_ref().and_then(|headers| headers.get(VIA));
-    if via.is_some_and(|via| core.member.has_passed(via.as_str())) {
+pub(super) fn subject_on_bus<'a>(core: &Core, item: &'a In) -> Result<Cow<'a, str>, LossReason> {
+    let (subject, rest) = (item.subject.as_str(), item.rest.as_deref());
+    if rest.is_some_and(|rest| rest.is_loop) {
         return Err(LossReason::Loop);
     }
-    let mapping = &core.incoming.get(rule).rule.mapping;
-    match mapping.apply(message.subject.as_str()) {
+    let mapping = &core.incoming.get(item.rule).rule.mapping;
+    if mapping.is_same() && rest.is_none_or(|rest| !rest.is_renamed) {
+        return Ok(subject.into());
+    }
+    match mapping.apply(subject) {
         Some(subject) => Ok(subject),
         // What JetStream delivers is called as in its stream. Where it was delivered to is known if only one subject can be meant.
         None if mapping.source().is_literal() => {
