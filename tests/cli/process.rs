@@ -26,7 +26,13 @@ impl Postroom {
 
     /// Starts it and waits for nothing.
     pub(crate) fn spawn(flags: &[&str]) -> Self {
+        Postroom::spawn_with(flags, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn spawn_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(BINARY);
+        command.envs(variables.iter().copied());
         let mut child =
             command.args(flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());

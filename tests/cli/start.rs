@@ -39,6 +39,21 @@ fn a_start_writes_the_lines_that_harnesses_wait_for() {
 }
 
 #[test]
+fn lines_have_the_local_time() {
+    const DAY: u32 = 24 * 60 * 60;
+    let second_of_day = |zone: &str| {
+        let mut started = Postroom::spawn_with(&["-a", "127.0.0.1", "-p", "-1"], &[("TZ", zone)]);
+        let line = started.wait_for("Starting postroom");
+        let time = line.split(' ').nth(2).unwrap().split('.').next().unwrap();
+        time.split(':').fold(0, |seconds, part| seconds * 60 + part.parse::<u32>().unwrap())
+    };
+    // What is 9 hours before UTC by the letter of POSIX is 9 hours ahead.
+    let (there, here) = (second_of_day("JST-9"), second_of_day("UTC0"));
+    let behind = (here + 9 * 60 * 60 + DAY - there) % DAY;
+    assert!(behind < 60, "{there} and {here}");
+}
+
+#[test]
 fn everywhere_is_the_usual_place_to_listen() {
     let mut started = Postroom::spawn(&["-p", "-1", "-T=false"]);
     let line = started.wait_for("Listening for client connections on 0.0.0.0:");
