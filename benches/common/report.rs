@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::samples::{Measured, Samples};
+use super::samples::{Measured, Samples};
 
 /// Heads the table; `theirs` names the other side, `beside` further columns at the end.
 pub(crate) fn header(theirs: &str, beside: &str) -> String {
@@ -47,19 +47,15 @@ fn range(samples: &Samples) -> String {
     format!("({} - {})", figure(samples.min()), figure(samples.max()))
 }
 
-/// The object of workload name to figures, one row a line; `theirs` names the other side.
-pub(crate) fn json<'a>(theirs: &str, results: impl IntoIterator<Item = (&'a str, &'a Measured)>) -> String {
-    let row = |(name, measured): (&str, &Measured)| {
-        // Names are plain words and all figures finite, so nothing has to be escaped.
-        format!(
-            "  \"{name}\": {{\"{theirs}_ns\": {:.3}, \"postroom_ns\": {:.3}, \"ratio\": {:.4}}}",
-            measured.theirs.median(),
-            measured.ours.median(),
-            measured.ratio()
-        )
-    };
-    let rows: Vec<String> = results.into_iter().map(row).collect();
-    format!("{{\n{}\n}}\n", rows.join(",\n"))
+/// The same as a line of the file; `theirs` names the other side.
+pub(crate) fn json(name: &str, theirs: &str, measured: &Measured) -> String {
+    // Names are plain words and all figures finite, so nothing has to be escaped.
+    format!(
+        "  \"{name}\": {{\"{theirs}_ns\": {:.3}, \"postroom_ns\": {:.3}, \"ratio\": {:.4}}}",
+        measured.theirs.median(),
+        measured.ours.median(),
+        measured.ratio()
+    )
 }
 
 /// Writes a file into the target directory, wherever the build was told to put that.

@@ -5,57 +5,41 @@
 #![forbid(unsafe_code)]
 
 mod bare;
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod harness;
 mod letter;
-#[path = "../common/machine.rs"]
-mod machine;
 mod options;
 mod ours;
-#[path = "../common/report.rs"]
-mod report;
-#[path = "../common/samples.rs"]
-mod samples;
 mod workloads;
 
-use std::path::Path;
 use std::process::ExitCode;
 
+use common::{frame, report, samples};
 use harness::{Setup, interleave};
-use machine::Machine;
 use options::Options;
 use workloads::ALL;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    frame::main(run)
 }
 
 fn run() -> Result<(), String> {
     let options = Options::from_process()?;
-    if options.common.help {
-        println!("{}", options::HELP);
+    let Some(chosen) = frame::choose(&options.common, options::HELP, ALL, |workload| (workload.name, workload.about))?
+    else {
         return Ok(());
-    }
-    if options.common.list {
-        ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
-        return Ok(());
-    }
-    let chosen = options.common.choose(ALL, |workload| workload.name)?;
+    };
     let setup = Setup::new(&options.cores, options.capacity)?;
-    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
-    println!(
-        "run       {} rounds a side, interleaved, medians; pinned to cores {:?}; channels of {}\n",
+    frame::head(&format!(
+        "run       {} rounds a side, interleaved, medians; pinned to cores {:?}; channels of {}",
         options.common.rounds,
         setup.pinned_to(),
         options.capacity
-    );
+    ));
     println!("{}", report::header("floor", ""));
-    let mut results = Vec::new();
+    let mut rows = Vec::new();
     for workload in chosen {
         if setup.cores() < workload.cores {
             println!("{:<22}not measured: needs {} cores", workload.name, workload.cores);
@@ -64,12 +48,7 @@ fn run() -> Result<(), String> {
         let iterations = (workload.iterations / options.common.shorten).max(1);
         let measured = interleave(&setup, iterations, options.common.rounds, workload.floor, workload.ours);
         println!("{}", report::row(workload.name, workload.target, &measured, ""));
-        results.push((workload.name, measured));
+        rows.push(report::json(workload.name, "floor", &measured));
     }
-    if options.common.record {
-        let json = report::json("floor", results.iter().map(|(name, measured)| (*name, measured)));
-        let path = report::write("floor.json", &json).map_err(|error| format!("floor.json not written: {error}"))?;
-        println!("\nwritten to {}", path.display());
-    }
-    Ok(())
+    if options.common.record { frame::record("floor.json", &rows) } else { Ok(()) }
 }

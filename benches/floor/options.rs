@@ -1,9 +1,6 @@
 //! The command line of this bench.
 
-#[path = "../common/options.rs"]
-mod common;
-
-use common::number;
+use crate::common::options::{self as common, number};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\

