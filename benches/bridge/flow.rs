@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use postroom::Bus;
 
-use crate::ends::{PATIENCE, WINDOW, block_on, bridge, connect, end, payload, settle, subscribe};
+use crate::clients::{PATIENCE, WINDOW, block_on, connect, payload, subscribe};
+use crate::ends::{bridge, end, settle};
 use crate::samples::per_message;
 use crate::window::Window;
 

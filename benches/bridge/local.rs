@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use postroom::Bus;
 
-use crate::ends::{bridge, payload};
+use crate::clients::payload;
+use crate::ends::bridge;
 use crate::samples::per_message;
 
 /// Publishes and receives by turns, on one thread and one core.

@@ -9,6 +9,8 @@
 //! In `bridge.json` the bus without a bridge stands where async-nats stands in the other rows.
 #![forbid(unsafe_code)]
 
+#[path = "../common/clients.rs"]
+mod clients;
 #[allow(dead_code, reason = "shared: no bench needs all of it")]
 #[path = "../common/mod.rs"]
 mod common;

@@ -9,7 +9,8 @@ use postroom::Bus;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::ends::{PATIENCE, block_on, bridge, connect, end, one_thread, payload, settle, subscribe};
+use crate::clients::{PATIENCE, block_on, connect, one_thread, payload, subscribe};
+use crate::ends::{bridge, end, settle};
 use crate::samples::per_message;
 
 const SUBJECT: &str = "svc.echo";

@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 mod client;
+#[path = "../common/clients.rs"]
+mod clients;
 #[allow(dead_code, reason = "shared: no bench needs all of it")]
 #[path = "../common/mod.rs"]
 mod common;

@@ -21,6 +21,10 @@ impl Place {
     pub(crate) fn new(addr: String, pid: u32) -> Self {
         Place { addr, pid }
     }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", self.addr)
+    }
 }
 
 /// The program `postroom`, with these flags.

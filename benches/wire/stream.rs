@@ -1,5 +1,7 @@
 //! The bytes of a raw client: ready-made batches of PUB, and a check of the MSG that come back.
 
+use crate::clients::payload;
+
 /// How much a publisher writes at once, about.
 const BATCH: usize = 64 << 10;
 
@@ -9,11 +11,6 @@ pub(crate) const SUBJECT: &str = "a.b.c";
 /// What a client says first; the answer is `PONG`.
 pub(crate) const HELLO: &[u8] =
     b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1}\r\nPING\r\n";
-
-/// A payload of this size, different at each place.
-pub(crate) fn payload(size: usize) -> Vec<u8> {
-    (0..size).map(|place| b'!' + (place % 90) as u8).collect()
-}
 
 /// Publishes, as many as make a batch, and how many these are.
 pub(crate) fn batch(size: usize) -> (Vec<u8>, u64) {
