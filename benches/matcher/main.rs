@@ -6,6 +6,9 @@
 //!
 //! `-- --test` runs everything but the million once, without measuring; `-- --quick` measures roughly.
 
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod fixture;
 mod table;
 

@@ -1,5 +1,6 @@
 //! The figures that have a target: postroom and the hash map in turns, medians, and what came of it.
 
+use crate::common::report;
 use crate::fixture::{Fixture, Size, WILD, Workload};
 use std::fmt::Write;
 use std::time::Duration;
@@ -77,11 +78,9 @@ pub(crate) fn run(sizes: &[&Size], test: bool, quick: bool) {
     }
     print(&rows);
     if !test {
-        let path = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        let path = std::path::Path::new(&path).join("matcher.json");
-        match std::fs::write(&path, json(&rows)) {
-            Ok(()) => println!("written to {}", path.display()),
-            Err(error) => println!("not written to {}: {error}", path.display()),
+        match report::write("matcher.json", &json(&rows)) {
+            Ok(path) => println!("written to {}", path.display()),
+            Err(error) => println!("matcher.json not written: {error}"),
         }
     }
 }
