@@ -1,6 +1,6 @@
 //! Moving time: one deadline after the other, and only while nothing goes on.
 
-use super::settle::Unpark;
+use super::settle::thread_waker;
 use super::{TestKit, Unsettled};
 use crate::Clock;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread::{JoinHandle, park};
 use std::time::Duration;
 
@@ -243,7 +243,7 @@ impl TestKit {
         let its_end = ended.clone();
         self.activity().engage_thread();
         let run = move || {
-            let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+            let waker = thread_waker();
             let mut cx = Context::from_waker(&waker);
             // ORDERING: Acquire, with the Release of the guard's drop; the unpark orders them as well.
             while !its_end.load(Ordering::Acquire) {

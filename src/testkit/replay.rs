@@ -2,12 +2,11 @@
 
 use super::TestKit;
 use super::recording::{Recorded, Recording};
+use super::settle::thread_waker;
 use crate::{Bus, Client, ConnectOptions, Payload, PublishError, Raw};
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How fast a [`Recording`] is replayed.
@@ -40,7 +39,7 @@ impl Recording {
     /// Blocks, for room in queues as [`Client::publish`] does, and for the time between two messages on the bus's clock: a manual one has to
     /// be advanced by another thread. For a kit's bus there is [`TestKit::replay`].
     pub fn replay(&self, bus: &Bus, speed: Speed) -> Replayed {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = thread_waker();
         let mut replay = pin!(self.replay_async(bus, speed));
         loop {
             match replay.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -154,13 +153,5 @@ fn raw(message: &Recorded) -> Raw<'_> {
         reply: message.reply.as_deref(),
         headers: message.headers.clone(),
         payload: Payload::from(message.payload.clone()),
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{Thread, park_timeout, yield_now};
+use std::thread::{Thread, current, park_timeout, yield_now};
 use std::time::Duration;
 
 /// How many turns of its executor [`TestKit::settle_async`] lets the other tasks have, in which nothing may begin.
@@ -79,7 +79,7 @@ impl TestKit {
             return Ok(changes);
         }
         let real = Clock::system();
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = thread_waker();
         loop {
             let changes = activity.changes();
             match activity.poll_quiet(&mut Context::from_waker(&waker)) {
@@ -364,7 +364,12 @@ fn turn() -> impl Future<Output = ()> + Send {
     })
 }
 
-pub(super) struct Unpark(pub(super) Thread);
+/// A waker that unparks this thread.
+pub(super) fn thread_waker() -> Waker {
+    Arc::new(Unpark(current())).into()
+}
+
+struct Unpark(Thread);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
