@@ -225,17 +225,7 @@ impl HeldMessage {
     pub fn release(self) -> usize {
         let HeldMessage { id, connection, message } = self;
         // A reply that a bus let through once is not looked at again.
-        let mut out = Outgoing {
-            subject: message.subject().as_str(),
-            answers: true,
-            prepared: None,
-            reply: message.reply(),
-            head: message.head().cloned(),
-            payload: message.payload_again(),
-            trace: None,
-            matched: false,
-        };
-        out.trace = connection.trace(id, &message);
+        let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
         let accepted = connection.route(&mut out, None).unwrap_or(0);
         // Who asked was not told that nobody is there when it was held.
         if !out.matched

@@ -29,7 +29,21 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) matched: bool,
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    /// A message that is published as it is.
+    pub(crate) fn of(message: &'a Message) -> Self {
+        Outgoing {
+            subject: message.subject().as_str(),
+            answers: false,
+            prepared: None,
+            reply: message.reply(),
+            head: message.head().cloned(),
+            payload: message.payload_again(),
+            trace: None,
+            matched: false,
+        }
+    }
+
     /// The message that this will be, for who is to see it first.
     pub(super) fn take_message(&mut self) -> Message {
         let subject = Subject::unchecked(SmolStr::new(self.subject));

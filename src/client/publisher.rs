@@ -126,16 +126,7 @@ pub(super) fn outgoing_message<'a>(
         message.reply().map_or(Ok(()), |reply| check_subject(reply.as_str()))?;
         message.head().map_or(Ok(()), |head| head.check())?;
     }
-    Ok(Outgoing {
-        subject: message.subject().as_str(),
-        answers: false,
-        prepared: None,
-        reply: message.reply(),
-        head: message.head().cloned(),
-        payload: message.payload_again(),
-        trace: None,
-        matched: false,
-    })
+    Ok(Outgoing::of(message))
 }
 
 /// Delivers at once what can be, if there was nothing wrong before; the future waits for the rest.
