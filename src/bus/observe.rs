@@ -226,7 +226,7 @@ impl HeldMessage {
         let HeldMessage { id, connection, message } = self;
         // A reply that a bus let through once is not looked at again.
         let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
-        let accepted = connection.route(&mut out, None).unwrap_or(0);
+        let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
         // Who asked was not told that nobody is there when it was held.
         if !out.matched
             && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
@@ -283,8 +283,8 @@ impl Connection {
         out: &mut Outgoing<'_>,
         mut waiting: Option<&mut Vec<super::Waiting>>,
     ) -> Result<usize, RouteError> {
-        let Some(observed) = &self.shared.observed else { return self.route(out, waiting) };
-        self.check_size(out)?;
+        let size = self.check_size(out)?;
+        let Some(observed) = &self.shared.observed else { return self.route(out, size, waiting) };
         self.check_address(out.subject, out.answers)?;
         let mut message = out.take_message();
         let (id, times) = match observed.observer.publish(&self.publish_of(&message, false)) {
@@ -312,7 +312,6 @@ impl Connection {
             }
             Verdict::Deny => return Err(self.publish_denied(out.subject)),
             Verdict::TooLarge { max } => {
-                let size = message.size();
                 return Err(RouteError::PayloadTooLarge { size, max });
             }
             Verdict::Closed => return Err(RouteError::Closed),
@@ -325,7 +324,7 @@ impl Connection {
                 trace: Some(observed.trace(id, &message)),
                 ..*out
             };
-            accepted += self.route(&mut copy, waiting.as_deref_mut())?;
+            accepted += self.route(&mut copy, message.size(), waiting.as_deref_mut())?;
             out.matched |= copy.matched;
         }
         observed.observer.returned(id);

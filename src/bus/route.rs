@@ -78,17 +78,18 @@ impl Connection {
                 return self.publish_observed(out, waiting);
             }
         }
-        self.route(out, waiting)
+        let size = self.check_size(out)?;
+        self.route(out, size, waiting)
     }
 
-    /// Publishes what has passed the gate.
+    /// Publishes what has passed the gate, and is not too large or need not be asked.
     #[inline]
     pub(super) fn route(
         &self,
         out: &mut Outgoing<'_>,
+        size: usize,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
-        let size = self.check_size(out)?;
         let Outgoing { subject, answers, prepared, reply, head, payload, trace, matched } = out;
         let (subject, reply) = (*subject, *reply);
         let matcher = &self.shared.account.matcher;
