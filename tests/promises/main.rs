@@ -19,4 +19,5 @@ mod g7_determinism;
 mod g9_panics;
 mod interest;
 mod observe;
+mod observer;
 mod sinks;
