@@ -31,8 +31,9 @@ pub use task::Task;
 /// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
 /// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
 ///
-/// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there. What a task does between a
-/// timer that fired, or a request that failed, and its next look at the bus is not seen; hold it by hand if it matters.
+/// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there, nor does a thread for
+/// having been given one, or an answer. What a task does between a timer that fired, or a request that failed, and its next look at the bus
+/// is not seen; hold it by hand if it matters.
 #[derive(Clone, Default)]
 pub struct Activity(Arc<Mutex<Ongoing>>);
 

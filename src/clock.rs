@@ -304,12 +304,22 @@ impl Timers {
 
     /// Does what may wait, on the way of a thread that is no more busy after it than it was before.
     pub(crate) fn in_passing<R>(&self, wait: impl FnOnce() -> R) -> R {
-        let was_engaged = self.watched.as_ref().is_none_or(|watched| watched.activity.has_engaged_thread());
+        let was_engaged = self.has_engaged_thread();
         let result = wait();
+        self.leave_thread(was_engaged);
+        result
+    }
+
+    /// Notes that this thread is no more busy than it was.
+    pub(crate) fn leave_thread(&self, was_engaged: bool) {
         if !was_engaged {
             come_back();
         }
-        result
+    }
+
+    /// Whether this thread counts as busy; true where that is not counted.
+    pub(crate) fn has_engaged_thread(&self) -> bool {
+        self.watched.as_ref().is_none_or(|watched| watched.activity.has_engaged_thread())
     }
 
     /// Notes that this thread waits on the bus, or found nothing there.

@@ -77,8 +77,9 @@ impl<'a> Question<'a> {
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.subject;
         let mut pending = self.send(connection, true)?;
+        let was_engaged = connection.shared.timers.has_engaged_thread();
         let answer = pending.wait(connection, None);
-        connection.shared.timers.engage_thread();
+        note_given(connection, &answer, was_engaged);
         judged(answer, pending.timeout, subject, connection)
     }
 
@@ -152,6 +153,16 @@ impl Pending {
         }
         *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
         Poll::Pending
+    }
+}
+
+/// Notes what this thread was given by [`Pending::wait`].
+pub(super) fn note_given(connection: &Connection, next: &Option<Result<Message, ()>>, was_engaged: bool) {
+    let timers = &connection.shared.timers;
+    match next {
+        // It counts if it had to wait; but what an untracked connection receives does not.
+        Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.leave_thread(was_engaged),
+        _ => timers.engage_thread(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests with several answers (ADR-47, R9).
 
-use super::request::{Pending, cancel, is_no_responders, received};
+use super::request::{Pending, cancel, is_no_responders, note_given, received};
 use crate::bus::Connection;
 use crate::clock::TimerKey;
 use crate::message::Message;
@@ -175,8 +175,9 @@ impl Iterator for Answers {
         if self.end.is_some() {
             return None;
         }
+        let was_engaged = self.connection.shared.timers.has_engaged_thread();
         let next = self.pending.wait(&self.connection, self.next_by);
-        self.connection.shared.timers.engage_thread();
+        note_given(&self.connection, &next, was_engaged);
         self.take(next)
     }
 }

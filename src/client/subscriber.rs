@@ -216,8 +216,8 @@ impl Subscriber {
     }
 
     fn wait(&self, deadline: Option<Duration>) -> Result<Message, RecvTimeoutError> {
-        let mailbox = self.subscription.outlet.mailbox();
-        let found = mailbox.receivers.block(&self.connection.shared.timers, deadline, || {
+        let (mailbox, timers) = (self.subscription.outlet.mailbox(), &self.connection.shared.timers);
+        let found = mailbox.receivers.block(timers, deadline, || {
             loop {
                 // Not as `try_recv`, which takes it for a sign that the thread has come back if there is nothing.
                 match self.take().ok_or_else(|| self.end()) {
@@ -231,12 +231,17 @@ impl Subscriber {
         });
         match found {
             Some(Ok(message)) => {
-                self.note_given(&message);
+                match message.trace() {
+                    Some(trace) if trace.counts() => timers.engage_thread(),
+                    // It counts if it had to wait; but what an untracked connection receives does not.
+                    Some(_) => timers.release_thread(),
+                    None => {}
+                }
                 Ok(message)
             }
             Some(Err(end)) => {
                 // Nothing was given to it, and what it was given before it is done with.
-                self.connection.shared.timers.release_thread();
+                timers.release_thread();
                 Err(end)
             }
             None => Err(RecvTimeoutError::Timeout),

@@ -4,6 +4,7 @@
 //! barriers, channels and states, never with time.
 #![allow(missing_docs)]
 
+mod activity;
 mod common;
 mod g1_matching;
 mod g2_effective_on_return;
