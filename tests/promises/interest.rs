@@ -29,10 +29,23 @@ fn shown(interest: &Interest) -> Vec<String> {
 }
 
 /// What a change that has come already makes of the future: `None` if it would wait.
-fn news(interest: &Interest) -> Option<bool> {
-    match pin!(interest.changed()).poll(&mut Context::from_waker(Waker::noop())) {
+fn ready(changed: impl Future<Output = bool>) -> Option<bool> {
+    match pin!(changed).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(changed) => Some(changed),
         Poll::Pending => None,
+    }
+}
+
+fn news(interest: &Interest) -> Option<bool> {
+    ready(interest.changed())
+}
+
+/// How often somebody was woken.
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -296,4 +309,37 @@ fn g2_threads_that_come_and_go_leave_the_right_count() {
     });
     drop(kept);
     assert_eq!(bus.stats().subscriptions, 0);
+}
+
+#[test]
+fn p5_what_is_withheld_is_wanted_all_the_same() {
+    for bus in buses() {
+        let interest = bus.interest("a.*").unwrap();
+        let deny = Permissions::new().deny_subscribe("a.b".parse().unwrap());
+        let ruled = bus.connect_with(ConnectOptions::new().permissions(deny));
+        let all = ruled.subscribe("a.>").unwrap();
+        assert_eq!(bus.connect().publish("a.b", "").unwrap(), 0);
+        assert_eq!(shown(&interest), ["a.>: 1"]);
+        ruled.set_permissions(Some(Permissions::new().deny_subscribe("a.c".parse().unwrap())));
+        assert_eq!((shown(&interest), all.close_reason()), (vec!["a.>: 1".to_owned()], None));
+    }
+}
+
+#[test]
+fn of_several_who_wait_one_is_told_and_a_dropped_one_takes_nothing_along() {
+    for bus in buses() {
+        let interest = bus.interest("a").unwrap();
+        let woken = [(); 3].map(|()| Arc::new(Woken(AtomicUsize::new(0))));
+        let mut waiting = [(); 3].map(|()| Box::pin(interest.changed()));
+        for (future, woken) in waiting.iter_mut().zip(&woken) {
+            let waker = Waker::from(woken.clone());
+            assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let _subscriber = bus.connect().subscribe("a").unwrap();
+        assert!(woken.iter().all(|woken| woken.0.load(Ordering::SeqCst) == 1));
+        let [given_up, first, second] = waiting;
+        drop(given_up);
+        assert_eq!([first, second].map(ready), [Some(true), None]);
+        assert_eq!(news(&interest), None);
+    }
 }
