@@ -56,6 +56,36 @@ fn c7_nor_does_it_matter_if_more_is_sent_once_the_server_is_done() {
     assert_all_there(wire);
 }
 
+/// Neither side waits for the other to read first.
+#[test]
+fn c7_all_arrives_at_who_sends_everything_before_it_reads() {
+    Fixture::each(ServerOptions::new(), |fixture| {
+        let mut wire = with_a_delivery(&fixture);
+        wire.send([&b"XYZ\r\n"[..], &vec![b'y'; 4 * LARGE]].concat());
+        assert_all_there(wire);
+    });
+}
+
+/// The clock stands still: who is waited for could go on sending.
+#[test]
+fn who_has_lost_all_and_who_a_server_leaves_that_ends_are_not_waited_for() {
+    let ends: [fn(&Fixture); 2] = [
+        |fixture| fixture.server.shutdown(),
+        |fixture| {
+            let client = fixture.client();
+            while client.publish("foo", vec![b'x'; LARGE]).unwrap() == 1 {}
+        },
+    ];
+    for end in ends {
+        Fixture::each(ServerOptions::new().max_pending(4 * LARGE), |fixture| {
+            let mut wire = fixture.wire();
+            assert_eq!(wire.ask("SUB foo 1\r\n"), [""; 0]);
+            end(&fixture);
+            wait_until(|| wire.try_send("x").is_err());
+        });
+    }
+}
+
 /// Sends until the server does not take it any more; gives back how much it took.
 fn send_to_the_end(wire: &mut Wire) -> usize {
     (1..).find(|_| wire.try_send([b'y'; 64 << 10]).is_err()).unwrap() * (64 << 10)
@@ -80,7 +110,7 @@ fn whoever_does_not_close_is_cut_off_after_a_moment() {
     wait_until(|| fixture.clock.timers() == 1);
     wire.send("still here");
     fixture.clock.advance(SECOND);
-    send_to_the_end(&mut wire);
+    wait_until(|| wire.try_send("x").is_err());
 }
 
 #[test]
