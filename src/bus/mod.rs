@@ -12,6 +12,7 @@
 //! | `route` | what a publish does, top to bottom |
 //! | `watched` | the same, to subscriptions that a message may be kept from |
 //! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
+//! | `room` | what becomes of a message that found no room |
 //! | `inbox` | where requests wait for answers |
 //! | `interest` | who is told what is subscribed to |
 //! | `event` | what is told to whoever asks |
@@ -29,6 +30,7 @@ mod notice;
 mod observe;
 mod options;
 mod permit;
+mod room;
 mod route;
 mod sleep;
 mod stats;
@@ -40,10 +42,10 @@ pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub use interest::{Interest, InterestChanged, Wanted};
-pub(crate) use later::Waiting;
 pub(crate) use observe::Observed;
 pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Verdict};
 pub use options::ConnectOptions;
+pub(crate) use room::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};

@@ -112,7 +112,7 @@ const DOORS: [(&str, &[&str], &str); 8] = [
     ("thread::sleep", &[], "wait for the state, or use the manual clock"),
     (
         "crossbeam_channel",
-        &["src/delivery/", "src/client/mod.rs", "src/bus/later.rs"],
+        &["src/delivery/", "src/client/mod.rs", "src/bus/room.rs"],
         "channels are `delivery`'s, and those of users in public types",
     ),
 ];
