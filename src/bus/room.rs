@@ -86,7 +86,10 @@ impl Connection {
 impl Shared {
     fn lose(&self, subscription: &Arc<Subscription>, message: Message, reason: DropReason) -> Outcome {
         match self.note_loss(subscription, &message, reason) {
-            Ok(()) => Outcome::Lost,
+            Ok(()) => {
+                self.tell_lost(subscription, &message, reason);
+                Outcome::Lost
+            }
             Err(Sealed) => Outcome::Gone,
         }
     }
@@ -106,7 +109,6 @@ impl Shared {
 
     fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
-        self.tell_lost(subscription, message, reason);
         let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
         if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
             self.hub.tell_episode(subscription.info(), &episode);
@@ -123,6 +125,7 @@ impl Shared {
         let mailbox = subscription.outlet.mailbox();
         loop {
             if let Some(oldest) = mailbox.evict() {
+                self.tell_lost(subscription, &oldest, DropReason::Oldest);
                 // Counted already; sealed or not, the offer below tells how it stands.
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             } else {
@@ -296,9 +299,11 @@ impl Waiting {
         self.cancel_timer(&connection.shared);
         self.leave();
         if let Some(message) = self.message.take() {
-            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled);
-            connection.shared.tell_lost(&self.subscription, &message, DropReason::Cancelled);
-            connection.desk().count_more_routed(counted.is_ok() as u64, false);
+            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled).is_ok();
+            if counted {
+                connection.shared.tell_lost(&self.subscription, &message, DropReason::Cancelled);
+            }
+            connection.desk().count_more_routed(counted as u64, false);
         }
     }
 

@@ -297,6 +297,25 @@ fn of_a_notice_only_the_number_counts() {
     assert!(inbox.is_empty(), "once");
 }
 
+/// G5: what is told is what is counted.
+#[test]
+fn what_was_not_for_an_ended_subscription_any_more_is_not_lost() {
+    let (scribe, bus) = Scribe::bus();
+    let client = bus.connect();
+    let block = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(FOREVER));
+    let [given_up, ended] = ["given.up", "ended"].map(|subject| client.subscribe_with(subject, block.clone()).unwrap());
+    let waiting = ["given.up", "ended"].map(|subject| {
+        client.publish(subject, "").unwrap();
+        client.publish_async(subject, "")
+    });
+    drop(ended);
+    scribe.told();
+    drop(waiting);
+    assert_eq!(scribe.told(), ["lost 1: Cancelled"]);
+    assert_eq!(given_up.stats().dropped.of(DropReason::Cancelled), 1);
+    assert_eq!(bus.stats().ledger.dropped.of(DropReason::Cancelled), 1);
+}
+
 #[test]
 fn no_times_is_once() {
     let (scribe, bus) = Scribe::bus();
