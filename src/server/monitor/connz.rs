@@ -1,5 +1,6 @@
 //! A server's connections: `/connz` (M3).
 
+use super::page::Page;
 use super::source::{ClosedConnection, Connection, Source, Subscription, Tls};
 use super::subsz::SubDetail;
 use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, SYSTEM_ACCOUNT, text};
@@ -27,8 +28,7 @@ pub struct ConnzOptions {
     sort: SortBy,
     auth: bool,
     subscriptions: ShowSubscriptions,
-    offset: usize,
-    limit: usize,
+    page: Page,
     cid: u64,
     state: ConnState,
     user: String,
@@ -63,13 +63,13 @@ impl ConnzOptions {
 
     /// How many to leave away at the beginning. Default 0.
     pub fn offset(mut self, offset: usize) -> Self {
-        self.offset = offset;
+        self.page.offset = offset;
         self
     }
 
     /// How many to list at most; 0 means the default, 1,024.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
+        self.page.limit = limit;
         self
     }
 
@@ -324,9 +324,6 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// How many connections are listed unless more or fewer are asked for.
-pub(super) const LIST_MAX: usize = 1_024;
-
 impl Monitor {
     pub(crate) fn connz(&self, source: &dyn Source, options: &ConnzOptions) -> Result<Connz, MonitorError> {
         let closed_only = options.state == ConnState::Closed;
@@ -340,19 +337,15 @@ impl Monitor {
             return Err(MonitorError::FilterWithoutAccount);
         }
         let now = source.now();
-        let limit = match (options.cid, options.limit) {
-            (1.., _) => 1,
-            (0, 0) => LIST_MAX,
-            (0, limit) => limit,
-        };
+        let page = if options.cid == 0 { options.page } else { Page { limit: 1, ..options.page } };
         let server_id = String::new();
         let nothing = Connz {
             server_id,
             now,
             num_connections: 0,
             total: 0,
-            offset: options.offset,
-            limit,
+            offset: page.offset,
+            limit: page.limit(),
             connections: Vec::new(),
         };
         if !matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT | SYSTEM_ACCOUNT) {
@@ -381,7 +374,7 @@ impl Monitor {
         let mut connections: Vec<_> = open.into_iter().map(|connection| open_info(connection, now, options)).collect();
         connections.extend(closed.iter().map(|closed| closed_info(closed, options)));
         sort(&mut connections, options.sort, now);
-        let connections: Vec<_> = connections.into_iter().skip(options.offset).take(limit).collect();
+        let connections = page.of(connections);
         Ok(Connz { server_id: source.identity().id, num_connections: connections.len(), total, connections, ..nothing })
     }
 }

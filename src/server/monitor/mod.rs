@@ -11,6 +11,7 @@
 //! | `absent` | answers about what a server of this kind does not have |
 //! | `error` | questions that have no answer |
 //! | `answer` | which path gets which of these |
+//! | `page` | which part of a list is told |
 //! | `query` | how parameters are read |
 //! | `json` | how values are written |
 //! | `text` | how times and durations are written |
@@ -25,6 +26,7 @@ mod error;
 mod healthz;
 mod http;
 mod json;
+mod page;
 mod process;
 mod query;
 mod source;

@@ -1,6 +1,6 @@
 //! A server's subscriptions: `/subsz` (M5).
 
-use super::connz::LIST_MAX;
+use super::page::Page;
 use super::source::{Source, Sublist, Subscription};
 use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, text};
 use crate::subject::relation;
@@ -12,8 +12,7 @@ use std::time::SystemTime;
 #[must_use]
 pub struct SubszOptions {
     subscriptions: bool,
-    offset: usize,
-    limit: usize,
+    page: Page,
     account: String,
     test: String,
 }
@@ -32,13 +31,13 @@ impl SubszOptions {
 
     /// How many to leave away at the beginning. Default 0.
     pub fn offset(mut self, offset: usize) -> Self {
-        self.offset = offset;
+        self.page.offset = offset;
         self
     }
 
     /// How many to list at most; 0 means the default, 1,024.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
+        self.page.limit = limit;
         self
     }
 
@@ -167,7 +166,6 @@ impl Monitor {
             return Err(MonitorError::TestSubject(subject.to_owned()));
         }
         let of_global = matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT);
-        let limit = if options.limit == 0 { LIST_MAX } else { options.limit };
         let mut details = Vec::new();
         if options.subscriptions && of_global {
             for connection in source.connections(true) {
@@ -183,9 +181,9 @@ impl Monitor {
             now: source.now(),
             stats: if of_global { source.sublist().into() } else { SublistStats::default() },
             total: details.len(),
-            offset: options.offset,
-            limit,
-            subscriptions_list: details.into_iter().skip(options.offset).take(limit).collect(),
+            offset: options.page.offset,
+            limit: options.page.limit(),
+            subscriptions_list: options.page.of(details),
         })
     }
 }
