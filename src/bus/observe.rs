@@ -17,8 +17,9 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The
-/// others are called while the bus routes, and must not: that may deadlock. None of them may panic.
+/// [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and [`Observer::disconnected`] are
+/// called while no lock is held and may use the bus. The others are called while the bus routes, and must not: that may deadlock. None of
+/// them may panic.
 ///
 /// # Example
 ///

@@ -164,8 +164,8 @@ impl Outlet {
         }
     }
 
-    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched. If the sink panics, that is a refusal,
-    /// and what it panicked with is left in `panic`.
+    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched. If the
+    /// sink panics, that is a refusal, and what it panicked with is left in `panic`.
     pub(crate) fn pour(
         &self,
         sink: &Sink,
