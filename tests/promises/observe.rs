@@ -1,5 +1,6 @@
 //! An observed bus: what the observer decides is what happens, and the account of what goes on is exact.
 
+use crate::common::must_return;
 use postroom::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,21 +141,23 @@ fn a_payload_is_replaced_and_a_copy_finds_no_room() {
 fn a_held_request_learns_late_that_nobody_is_there() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
-    let service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
+    let service = client.subscribe("ask").unwrap();
     book.on("ask", Verdict::Hold { id: 76 });
-    let asking = client.request_async("ask", "");
-    let second = client.request_async("ask", "");
+    let mut asking = Box::pin(client.request_async("ask", ""));
+    let mut second = Box::pin(client.request_async("ask", ""));
     let mut held: Vec<_> = book.held.lock().unwrap().drain(..).collect();
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert_eq!(held.remove(0).release(), 1);
+    assert!(asking.as_mut().poll(&mut cx).is_pending(), "somebody is there");
+    service.try_recv().unwrap().respond("42").unwrap();
     drop(service);
     assert_eq!(held.remove(0).release(), 0);
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let mut poll = |asking: RequestFuture| match std::pin::pin!(asking).as_mut().poll(&mut cx) {
+    let mut poll = |asking: &mut std::pin::Pin<Box<RequestFuture>>| match asking.as_mut().poll(&mut cx) {
         std::task::Poll::Ready(answer) => answer,
         std::task::Poll::Pending => panic!("it was answered"),
     };
-    assert_eq!(poll(asking).unwrap().payload(), b"42");
-    assert!(poll(second).unwrap_err().is_no_responders());
+    assert_eq!(poll(&mut asking).unwrap().payload(), b"42");
+    assert!(poll(&mut second).unwrap_err().is_no_responders());
 }
 
 #[test]
@@ -211,8 +214,8 @@ fn a_swallowed_request_is_no_request_without_responders() {
     let _service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
     assert_eq!(client.request("ask", "").unwrap().payload(), b"42");
     book.on("ask", Verdict::Swallow);
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| client.request("ask", ""));
+    must_return(move || {
+        let asking = std::thread::spawn(move || client.request("ask", ""));
         clock.wait_for_timers(1);
         clock.advance(Duration::from_secs(3600));
         assert!(matches!(asking.join().unwrap(), Err(RequestError::Timeout { .. })));
