@@ -37,6 +37,9 @@ pub use task::Task;
 #[derive(Clone, Default)]
 pub struct Activity(Arc<Mutex<Ongoing>>);
 
+/// Room for so many things that go on at once is not given back.
+const ROOM_KEPT: usize = 1_024;
+
 #[derive(Default)]
 struct Ongoing {
     /// By number of the hold.
@@ -227,6 +230,14 @@ impl Ongoing {
     fn is_quiet(&self) -> bool {
         self.held.len() == self.free.len()
     }
+
+    /// Gives back the room that much at once took (G6), and who is to be told.
+    fn come_to_rest(&mut self) -> Vec<Waker> {
+        if self.held.len() > ROOM_KEPT {
+            (self.held, self.free) = (Vec::new(), Vec::new());
+        }
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 impl Drop for Hold {
@@ -235,7 +246,7 @@ impl Drop for Hold {
         ongoing.changes += 1;
         let held = ongoing.held[self.number as usize].take();
         ongoing.free.push(self.number);
-        let waiting = if ongoing.is_quiet() { std::mem::take(&mut ongoing.waiting) } else { Vec::new() };
+        let waiting = if ongoing.is_quiet() { ongoing.come_to_rest() } else { Vec::new() };
         drop(ongoing);
         drop(held);
         waiting.into_iter().for_each(Waker::wake);
@@ -295,6 +306,24 @@ mod tests {
         let third = activity.hold("c");
         assert_eq!((activity.len(), activity.0.lock().held.len()), (1, 2));
         drop(third);
+    }
+
+    /// G6.
+    #[test]
+    fn room_is_given_back_when_all_is_quiet() {
+        let activity = Activity::default();
+        let room = || {
+            let ongoing = activity.0.lock();
+            (ongoing.held.capacity(), ongoing.free.capacity())
+        };
+        let many: Vec<_> = (0..10_000).map(|n| activity.hold(n.to_string())).collect();
+        assert!(room().0 >= 10_000);
+        drop(many);
+        assert_eq!((activity.is_quiet(), room()), (true, (0, 0)));
+        let few = [(); 3].map(|()| activity.hold("again"));
+        assert_eq!(activity.len(), 3);
+        drop(few);
+        assert!(activity.is_quiet() && room().0 >= 3, "a few are used again");
     }
 
     #[test]
