@@ -70,7 +70,9 @@ impl Observer for Book {
         self.note(format!("client {client} is gone"));
     }
 
-    fn deliver(&self, _: u64, _: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        let name = publish.client_name.unwrap_or_default();
+        self.note(format!("{id} by {name}{} for {}?", publish.client, to.id));
         self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(Delivery::Pass)
     }
 
@@ -243,6 +245,27 @@ fn copies_are_hidden_and_lost_by_subscription() {
     assert_eq!((members[0].len(), members[1].len()), (0, 20));
     let ledger = bus.stats().ledger;
     assert!(ledger.balances() && ledger.dropped.total() == 1, "{ledger:?}");
+}
+
+#[test]
+fn each_subscription_is_asked_for_and_members_until_one_takes_it() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect_with(ConnectOptions::new().name("a"));
+    let plain = [(); 2].map(|()| client.subscribe("x").unwrap());
+    let members = [(); 3].map(|()| client.queue_subscribe("x", "g").unwrap());
+    book.deliveries.lock().unwrap().insert(members[0].id(), Delivery::Hide);
+    let by = client.id();
+    let mut hidden = 0;
+    for id in 0..30 {
+        book.log();
+        assert_eq!(client.publish("x", ""), Ok(3));
+        let log = book.log();
+        let asked = |subscriber: &Subscriber| log.contains(&format!("{id} by a{by} for {}?", subscriber.id()));
+        assert!(plain.iter().all(asked), "{log:?}");
+        hidden += usize::from(asked(&members[0]));
+        assert_eq!(members[1..].iter().filter(|member| asked(member)).count(), 1, "{log:?}");
+    }
+    assert!((1..30).contains(&hidden), "{hidden}");
 }
 
 #[test]

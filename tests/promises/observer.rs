@@ -334,6 +334,10 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
     for payload in ["first", "second", "third"] {
         assert_eq!(client.publish("a", payload), Ok(1));
     }
+    assert!(
+        scribe.told().ends_with(&["publish a", "publish a", "publish a"].map(str::to_owned)),
+        "and no more of them"
+    );
     client.close();
     drop(client);
     let mut held = std::mem::take(&mut *scribe.held.lock().unwrap());
