@@ -76,7 +76,8 @@ impl BridgeBuilder {
         self
     }
 
-    /// A server to connect to, such as `nats://127.0.0.1:4222`; several are tried in turn.
+    /// A server to connect to, such as `nats://127.0.0.1:4222`; several are tried in turn. `nats://user:password@…` and `nats://token@…` say
+    /// who comes to that server, in place of what [`connect_options`](Self::connect_options) says.
     pub fn server(mut self, url: impl Into<String>) -> Self {
         self.servers.push(url.into());
         self

@@ -111,9 +111,7 @@ impl Link {
                 }
                 Err((kind, reason)) => {
                     self.next = self.next.wrapping_add(1);
-                    let refused =
-                        matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication);
-                    core.refused.store(refused, Ordering::Relaxed);
+                    core.refused.store(is_refusal(kind, &reason), Ordering::Relaxed);
                     let reason = format!("{}: {reason}", name_of(&server));
                     let said = Some(reason.clone());
                     core.set_state(match core.state() {
@@ -152,10 +150,12 @@ impl Link {
                 gone_too.notify_one();
                 NEVER
             });
-        let url = server.clone().into_inner();
-        if let (true, Some(password)) = (server.has_user_pass(), url.password()) {
-            options = options.user_and_password(url.username().to_owned(), password.to_owned());
-        }
+        // The library leaves what a URL says of who comes to whoever gives it.
+        options = match (server.username().map(decoded), server.password().map(decoded)) {
+            (Some(user), Some(password)) => options.user_and_password(user, password),
+            (Some(token), None) => options.token(token),
+            (None, _) => options,
+        };
         let connecting = options.connect(server.clone());
         let client = connecting.await.map_err(|error| (error.kind(), describe(&error)))?;
         connected.store(true, Ordering::SeqCst);
@@ -180,6 +180,25 @@ impl Link {
     }
 }
 
+/// A part of a URL without its escapes: `%40` is `@`. One that is none, or makes no text, stays as it is.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, more)) = rest.split_first() {
+        let escaped = more.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = escaped.filter(|hex| !hex.starts_with('+')).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &more[2..] } else { more };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| part.to_owned())
+}
+
+/// Whether the server does not let this user in. Of some reasons the library knows only the words.
+fn is_refusal(kind: ConnectErrorKind, reason: &str) -> bool {
+    matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication)
+        || ["Authentication Expired", "Authentication Revoked"].iter().any(|words| reason.contains(words))
+}
+
 fn name_of(server: &ServerAddr) -> String {
     format!("{}:{}", server.host(), server.port())
 }
@@ -201,6 +220,25 @@ fn describe(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escapes_of_a_url_are_taken_out() {
+        let cases =
+            [("plain", "plain"), ("p%40ss%3a", "p@ss:"), ("%C3%a4", "\u{e4}"), ("%", "%"), ("%+1%zz%4", "%+1%zz%4")];
+        for (part, expected) in cases {
+            assert_eq!(decoded(part), expected);
+        }
+        assert_eq!(decoded("%ff"), "%ff", "no text");
+    }
+
+    #[test]
+    fn who_has_expired_is_refused_and_who_is_slow_is_not() {
+        let said = |words: &str| is_refusal(ConnectErrorKind::Io, &format!("IO error: nats: {words}"));
+        assert!(said("User Authentication Expired") && said("Account Authentication Expired"));
+        assert!(said("User Authentication Revoked"));
+        assert!(!said("Authentication Timeout") && !said("Maximum Connections Exceeded"));
+        assert!(is_refusal(ConnectErrorKind::AuthorizationViolation, ""));
+    }
 
     #[test]
     fn attempts_become_rarer() {

@@ -171,6 +171,11 @@ impl Restartable {
         self.server.take().expect("it runs").kill()
     }
 
+    pub(crate) fn restart_with(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+        self.restart();
+    }
+
     pub(crate) fn restart(&mut self) {
         self.server = None;
         let port = self.port.to_string();

@@ -6,6 +6,7 @@ mod fixture;
 mod jetstream;
 mod loops;
 mod messages;
+mod operator;
 mod requests;
 mod rules;
 #[path = "../support/mod.rs"]

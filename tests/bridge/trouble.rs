@@ -37,7 +37,7 @@ fn a_server_that_comes_late_is_no_error_unless_asked() {
 
 #[test]
 fn a_wrong_password_is_a_typed_error_or_an_event() {
-    let server = NatsServer::start("authorization { user: u, password: right }");
+    let server = NatsServer::start("authorization { user: u, password: \"ri:ght\" }");
     let bus = bus();
     let options = |password: &str| async_nats::ConnectOptions::with_user_and_password("u".into(), password.into());
     let builder = |password: &str| Bridge::builder(&bus).server(server.url()).connect_options(options(password));
@@ -49,8 +49,8 @@ fn a_wrong_password_is_a_typed_error_or_an_event() {
         _ => None,
     });
     assert!(reason.contains("authorization violation"), "{reason}");
-    let _in = start(builder("right"));
-    let by_url = server.url().replace("nats://", "nats://u:right@");
+    let _in = start(builder("ri:ght"));
+    let by_url = server.url().replace("nats://", "nats://u:ri%3aght@");
     let _in = start(Bridge::builder(&bus).server(by_url));
 }
 
