@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
-use tokio::task::JoinHandle;
-use tokio::task::unconstrained;
+use tokio::task::{JoinHandle, unconstrained};
 
 /// At most one subscription for each rule, whatever the number of subscriptions on the bus.
 pub(super) struct Subscriptions {
@@ -67,7 +66,8 @@ impl Subscriptions {
             Some(queue) => self.line.client.queue_subscribe(pattern, queue.clone()).await.map_err(|_| Gone)?,
         };
         let (stop, stopped) = oneshot::channel();
-        // Takes all that there is before the library reads on: the thread that publishes it is woken less often.
+        // Without tokio's budget: after 128 messages it would have to let the library run, which reads thousands in its turn and keeps them
+        // in a queue that no bound of ours holds for. And the thread that publishes is woken less often.
         let task = tokio::spawn(unconstrained(incoming::pull(self.line.clone(), at, subscriber, stopped)));
         Ok(There { stop, task, unwanted: None })
     }

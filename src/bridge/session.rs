@@ -159,7 +159,8 @@ impl Line {
     /// Answers can come, and it is known how the server confirms.
     async fn begin(self: &Arc<Self>) -> Result<(), Gone> {
         let own = self.subscribe(format!("{}.*", self.root())).await?;
-        tokio::spawn(incoming::take_answers(self.clone(), own));
+        // Without a budget for the reason that rules have.
+        tokio::spawn(unconstrained(incoming::take_answers(self.clone(), own)));
         let probes = self.probes();
         let heard = self.subscribe(format!("{probes}.*")).await?;
         tokio::spawn(incoming::take_probes(self.clone(), heard));
