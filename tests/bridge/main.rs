@@ -1,5 +1,6 @@
 //! A bus and the real nats-server, linked.
 
+mod chains;
 mod credentials;
 mod cuts;
 mod fixture;
