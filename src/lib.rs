@@ -124,7 +124,7 @@ pub use client::{
     SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
-pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow};
+pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow, SinkAnswer};
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};

@@ -85,6 +85,7 @@ fn what_is_told_and_asked_for_is_a_value() {
     value::<SubscribeOptions>();
     value::<Overflow>();
     value::<DropReason>();
+    value::<SinkAnswer>();
     value::<CloseReason>();
     value::<AnswersEnd>();
     value::<EntryId>();

@@ -193,7 +193,7 @@ impl Connection {
 
     /// Counts and tells that code of a subscription's owner panicked (G9).
     #[cold]
-    fn report(&self, subscription: &Subscription, panic: Panic) {
+    pub(super) fn report(&self, subscription: &Subscription, panic: Panic) {
         self.desk().count_panic();
         let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
         let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

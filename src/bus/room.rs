@@ -3,7 +3,7 @@
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, runner};
+use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, Sink, runner};
 use crate::message::{Message, Trace};
 use crate::sync::{thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
@@ -60,6 +60,10 @@ impl Connection {
     ) -> Outcome {
         match subscription.outlet.overflow() {
             Overflow::DropNewest => self.shared.lose(subscription, message, DropReason::QueueFull),
+            // What a sink holds is not ours to drop.
+            Overflow::DropOldest if subscription.outlet.sink().is_some() => {
+                self.shared.lose(subscription, message, DropReason::QueueFull)
+            }
             Overflow::DropOldest => self.shared.push_out(subscription, message),
             Overflow::Close => {
                 let outcome = self.shared.lose(subscription, message, DropReason::SlowConsumer);
@@ -69,9 +73,7 @@ impl Connection {
             Overflow::Block(limit) => {
                 let deadline = self.shared.timers.deadline(limit);
                 match waiting {
-                    None => {
-                        self.shared.timers.in_passing(|| self.shared.wait_for_room(subscription, message, deadline))
-                    }
+                    None => self.shared.timers.in_passing(|| self.wait_for_room(subscription, message, deadline)),
                     Some(waiting) => {
                         waiting.push(Waiting::new(subscription.clone(), message, deadline));
                         // Counted when it is known what became of it.
@@ -79,6 +81,60 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+
+    fn wait_for_room(&self, subscription: &Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Outcome {
+        let shared = &self.shared;
+        if let Some(channel) = subscription.outlet.channel() {
+            return shared.wait_for_channel(subscription, channel, message, deadline);
+        }
+        let size = message.size();
+        let mut held = Some(message);
+        let offered = subscription.outlet.mailbox().room.block(&shared.timers, deadline, || {
+            match self.offer_again(subscription, held.take()?, size) {
+                Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
+                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
+                Offered::Refused(message, Refused::Full) => {
+                    held = Some(message);
+                    None
+                }
+            }
+        });
+        match (offered, held) {
+            (Some(Some(after)), _) => {
+                shared.do_after(subscription, after);
+                Outcome::Accepted
+            }
+            (None, Some(message)) => shared.lose(subscription, message, DropReason::BlockTimeout),
+            (Some(None), _) | (None, None) => Outcome::Gone,
+        }
+    }
+
+    /// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
+    fn offer_again(&self, subscription: &Subscription, message: Message, size: usize) -> Offered {
+        if let Some(sink) = subscription.outlet.sink() {
+            return self.pour_again(subscription, sink, message, size);
+        }
+        let mailbox = subscription.outlet.mailbox();
+        let before = mailbox.is_uneven();
+        let offered = subscription.outlet.offer(message, size);
+        if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
+            mailbox.room.wake_all();
+        }
+        offered
+    }
+
+    /// Shows a sink once more what it had no room for.
+    fn pour_again(&self, subscription: &Subscription, sink: &Sink, message: Message, size: usize) -> Offered {
+        let mut panic = None;
+        let poured = subscription.outlet.pour(sink, &message, Some(self.id), size, &mut panic);
+        if let Some(panic) = panic {
+            self.report(subscription, panic);
+        }
+        match poured {
+            Ok(after) => Offered::Taken(after),
+            Err(refused) => Offered::Refused(message, refused),
         }
     }
 }
@@ -144,32 +200,6 @@ impl Shared {
         }
     }
 
-    fn wait_for_room(&self, subscription: &Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Outcome {
-        if let Some(channel) = subscription.outlet.channel() {
-            return self.wait_for_channel(subscription, channel, message, deadline);
-        }
-        let size = message.size();
-        let mut held = Some(message);
-        let offered = subscription.outlet.mailbox().room.block(&self.timers, deadline, || {
-            match offer_again(subscription, held.take()?, size) {
-                Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
-                Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
-                Offered::Refused(message, Refused::Full) => {
-                    held = Some(message);
-                    None
-                }
-            }
-        });
-        match (offered, held) {
-            (Some(Some(after)), _) => {
-                self.do_after(subscription, after);
-                Outcome::Accepted
-            }
-            (None, Some(message)) => self.lose(subscription, message, DropReason::BlockTimeout),
-            (Some(None), _) | (None, None) => Outcome::Gone,
-        }
-    }
-
     /// A channel of the user's wakes a blocked sender itself, but knows only the system's clock.
     fn wait_for_channel(
         &self,
@@ -229,17 +259,6 @@ impl Shared {
     }
 }
 
-/// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
-fn offer_again(subscription: &Subscription, message: Message, size: usize) -> Offered {
-    let mailbox = subscription.outlet.mailbox();
-    let before = mailbox.is_uneven();
-    let offered = subscription.outlet.offer(message, size);
-    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
-        mailbox.room.wake_all();
-    }
-    offered
-}
-
 impl Waiting {
     fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
         let size = message.size();
@@ -247,7 +266,8 @@ impl Waiting {
     }
 
     /// Tries again; leaves the task's waker where room is announced and with the clock.
-    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let shared = &*connection.shared;
         self.cancel_timer(shared);
         let subscription = self.subscription.clone();
         let is_channel = subscription.outlet.channel().is_some();
@@ -256,7 +276,7 @@ impl Waiting {
         }
         let message = self.message.take().expect("polled after completion");
         let id = message.trace().map(Trace::id);
-        let outcome = match offer_again(&subscription, message, self.size) {
+        let outcome = match connection.offer_again(&subscription, message, self.size) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 if let Some(id) = id {
@@ -288,7 +308,7 @@ impl Waiting {
     /// As [`Waiting::poll`], with the publisher's counters: ready with whether the subscriber accepted, and whether the message was
     /// still for it.
     pub(crate) fn poll_counted(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<(bool, bool)> {
-        self.poll(&connection.shared, cx).map(|outcome| {
+        self.poll(connection, cx).map(|outcome| {
             connection.desk().count_more_routed((outcome != Outcome::Gone) as u64, false);
             (outcome == Outcome::Accepted, outcome != Outcome::Gone)
         })

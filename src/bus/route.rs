@@ -207,7 +207,10 @@ impl Connection {
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message.as_ref().filter(|_| !self.is_own_echo(subscription)) else { return 0 };
-        usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
+        match self.try_pour(subscription, sink, Some(self.id), size, later, message) {
+            Ok(()) => 1,
+            Err(refused) => not_poured(subscription, refused, later, || message.clone()),
+        }
     }
 
     #[inline]
@@ -408,6 +411,20 @@ impl Connection {
     pub(super) fn is_own_echo(&self, subscription: &Subscription) -> bool {
         self.options.no_echo && subscription.owner.id == self.id
     }
+}
+
+/// A sink has not taken a message; if it has no room, its policy says later what becomes of it. Accepted so far: none.
+#[cold]
+pub(super) fn not_poured(
+    subscription: &Arc<Subscription>,
+    refused: Refused,
+    later: &mut Later,
+    copy: impl FnOnce() -> Message,
+) -> usize {
+    if refused == Refused::Full {
+        later.full(subscription, copy());
+    }
+    0
 }
 
 /// Into a queue of ours: the message is made only once it is let in; else `make` is given back.

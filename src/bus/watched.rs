@@ -3,6 +3,7 @@
 use super::Connection;
 use super::later::Later;
 use super::observe::Delivery;
+use super::route::not_poured;
 use crate::account::Subscription;
 use crate::delivery::{DropReason, Refused};
 use crate::message::Message;
@@ -29,7 +30,10 @@ impl Connection {
             Delivery::Pass => {}
         }
         let accepted = if let Some(sink) = subscription.outlet.sink() {
-            usize::from(self.try_pour(subscription, sink, Some(self.id), size, later, message).is_ok())
+            match self.try_pour(subscription, sink, Some(self.id), size, later, message) {
+                Ok(()) => 1,
+                Err(refused) => not_poured(subscription, refused, later, || copy_for(subscription, message)),
+            }
         } else {
             self.offer(subscription, size, later, || copy_for(subscription, message))
         };

@@ -37,7 +37,7 @@ pub use subscriber::{IntoIter, Iter, Subscriber};
 
 use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
-use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver};
+use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver, SinkAnswer};
 use crate::message::{HeaderMap, Message, Payload};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
@@ -293,8 +293,12 @@ impl Client {
     /// It is also told who published the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks, as in a
     /// 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the rest.
     ///
-    /// What it says counts at once. With `true` it has taken the message. With `false` it is as if the message had not matched: in a queue
-    /// group the next member is tried (Q4), and if nobody else takes it there were no responders (R2).
+    /// What it says counts at once, a `bool` or a [`SinkAnswer`]. With `true` it has taken the message. With `false` it is as if the message
+    /// had not matched: in a queue group the next member is tried (Q4), and if nobody else takes it there were no responders (R2). With
+    /// [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
+    /// [`Overflow::Block`] the publisher waits, with no lock held, and shows it the message again after
+    /// [`SubscriptionGuard::announce_room`]; with [`Overflow::DropOldest`] the message is lost, since what the sink holds is not the bus's to
+    /// drop. What the bus itself says (a 503) never waits: there full is refused.
     ///
     /// It must be quick, must not block, and **must not use the bus**, its clients or their subscriptions in any way: that may deadlock. It
     /// must not drop the last copy of a payload whose destructor does. For all else there is [`Client::subscribe_fn_with`], which is run
@@ -329,13 +333,13 @@ impl Client {
     /// assert_eq!(*log.lock().unwrap(), "12345678");
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn subscribe_sink_with(
+    pub fn subscribe_sink_with<A: Into<SinkAnswer>>(
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
-        sink: impl Fn(&Message, Option<u64>) -> bool + Send + Sync + 'static,
+        sink: impl Fn(&Message, Option<u64>) -> A + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        self.guarded(pattern, options, Other::Sink(Box::new(sink)))
+        self.guarded(pattern, options, Other::Sink(Box::new(move |message, from| sink(message, from).into())))
     }
 
     /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).

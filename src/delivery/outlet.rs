@@ -66,8 +66,27 @@ pub(crate) enum Other {
     Direct(Box<dyn Direct>),
 }
 
-/// Is told which connection published the message, `None` for the bus itself; gives back whether it took it.
-pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> bool + Send + Sync;
+/// Is told which connection published the message, `None` for the bus itself.
+pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> SinkAnswer + Send + Sync;
+
+/// What a [sink](crate::Client::subscribe_sink_with) says of a message that it was shown; `true` is [`Taken`](SinkAnswer::Taken), `false`
+/// [`Refused`](SinkAnswer::Refused).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SinkAnswer {
+    /// It has it.
+    Taken,
+    /// It is as if the message had not matched.
+    Refused,
+    /// There is no room for it now: the subscription's [`Overflow`] says what becomes of it, as with a full queue.
+    Full,
+}
+
+impl From<bool> for SinkAnswer {
+    fn from(taken: bool) -> Self {
+        if taken { SinkAnswer::Taken } else { SinkAnswer::Refused }
+    }
+}
 
 /// What code of the user's panicked with.
 pub(crate) type Panic = Box<dyn std::any::Any + Send>;
@@ -164,8 +183,8 @@ impl Outlet {
         }
     }
 
-    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched. If the
-    /// sink panics, that is a refusal, and what it panicked with is left in `panic`.
+    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched, but for
+    /// want of room. If the sink panics, that is a refusal, and what it panicked with is left in `panic`.
     pub(crate) fn pour(
         &self,
         sink: &Sink,
@@ -176,17 +195,18 @@ impl Outlet {
     ) -> Result<After, Refused> {
         let mailbox = self.mailbox();
         let admitted = mailbox.admit(&self.policy, size)?;
-        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message, from)));
-        if taken.unwrap_or_else(|payload| {
+        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message, from)));
+        let answer = answer.unwrap_or_else(|payload| {
             *panic = Some(payload);
-            false
-        }) {
+            SinkAnswer::Refused
+        });
+        if answer == SinkAnswer::Taken {
             let wake_room = mailbox.settle_quietly(size);
             let (last, recovered) = (admitted.last, admitted.recovered);
             return Ok(After { wake_room, last, recovered, ..After::default() });
         }
         mailbox.turn_away(size);
-        Err(Refused::Gone)
+        Err(if answer == SinkAnswer::Full { Refused::Full } else { Refused::Gone })
     }
 
     /// Whether what is let in may stay pending for as long as code of the user's runs.

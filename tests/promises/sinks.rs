@@ -6,10 +6,13 @@
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
 use postroom::{
-    Bus, CloseReason, ConnectOptions, Event, Message, Permissions, StatusCode, SubscribeOptions, SubscriptionGuard,
+    Bus, CloseReason, ConnectOptions, DropReason, Event, Message, Overflow, Permissions, SinkAnswer, StatusCode,
+    SubscribeOptions, SubscriptionGuard,
 };
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A sink that keeps numbers, and whether it takes them.
 struct Numbers {
@@ -221,12 +224,135 @@ fn g4_a_payload_goes_when_nothing_is_locked() {
     }
 }
 
+/// A sink with a number of places, which are never emptied by themselves.
+struct Shelf {
+    left: Arc<AtomicUsize>,
+    guard: SubscriptionGuard,
+}
+
+impl Shelf {
+    fn new(client: &postroom::Client, places: usize, options: SubscribeOptions) -> Self {
+        let left = Arc::new(AtomicUsize::new(places));
+        let places = left.clone();
+        let sink =
+            move |_: &Message, _| match places.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
+                Ok(_) => SinkAnswer::Taken,
+                Err(_) => SinkAnswer::Full,
+            };
+        Shelf { left, guard: client.subscribe_sink_with("a", options, sink).unwrap() }
+    }
+
+    fn make_room(&self) {
+        self.left.fetch_add(1, Ordering::SeqCst);
+        self.guard.announce_room();
+    }
+}
+
+#[test]
+fn g5_one_that_is_full_loses_by_its_policy() {
+    for bus in buses() {
+        for (overflow, reason) in [
+            (Overflow::DropNewest, DropReason::QueueFull),
+            (Overflow::DropOldest, DropReason::QueueFull),
+            (Overflow::Block(Duration::ZERO), DropReason::BlockTimeout),
+            (Overflow::Close, DropReason::SlowConsumer),
+        ] {
+            let (client, events) = (bus.connect(), bus.events());
+            let shelf = Shelf::new(&client, 1, SubscribeOptions::new().overflow(overflow));
+            assert_eq!((client.publish("a", "").unwrap(), client.publish("a", "").unwrap()), (1, 0), "{overflow:?}");
+            let stats = shelf.guard.stats();
+            assert_eq!((stats.matched, stats.delivered, stats.dropped.of(reason)), (2, 1, 1), "{overflow:?}");
+            assert!(matches!(events.try_next(), Some(Event::SlowConsumer(_))), "{overflow:?}");
+            assert_eq!(shelf.guard.close_reason(), (overflow == Overflow::Close).then_some(CloseReason::SlowConsumer));
+            // Somebody is there, and lost it: that is no want of responders (R2).
+            if overflow != Overflow::Close {
+                let error = client.request_timeout("a", "", Duration::ZERO).unwrap_err();
+                assert!(!error.is_no_responders(), "{overflow:?}: {error:?}");
+            }
+            assert_balanced(&bus);
+        }
+    }
+}
+
+#[test]
+fn g4_publishers_wait_for_one_that_is_full_with_no_lock_held() {
+    for bus in buses() {
+        let client = bus.connect();
+        let block = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(3_600)));
+        let shelf = Shelf::new(&client, 0, block);
+        let done = std::thread::scope(|scope| {
+            let publishing: Vec<_> = (0..3)
+                .map(|_| scope.spawn(|| (0..10).map(|_| bus.connect().publish("a", "").unwrap()).sum::<usize>()))
+                .collect();
+            let mut task = Box::pin(client.publish_async("a", ""));
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(task.as_mut().poll(&mut cx).is_pending(), "no thread is blocked");
+            for _ in 0..31 {
+                // The same shard of the matcher is open to all meanwhile.
+                let other = client.subscribe("a.b").unwrap();
+                assert_eq!(client.publish("a.b", "").unwrap(), 1);
+                drop(other);
+                shelf.make_room();
+            }
+            let sent: usize = publishing.into_iter().map(|one| one.join().unwrap()).sum();
+            while task.as_mut().poll(&mut cx).is_pending() {
+                std::thread::yield_now();
+            }
+            sent
+        });
+        assert_eq!((done, shelf.left.load(Ordering::SeqCst)), (30, 0));
+        assert_eq!(shelf.guard.stats().delivered, 31);
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn g5_the_end_of_one_that_is_full_lets_publishers_go() {
+    for bus in buses() {
+        let client = bus.connect();
+        let block = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(3_600)));
+        let shown = Arc::new(AtomicBool::new(false));
+        let seen = shown.clone();
+        let guard = client.subscribe_sink_with("a", block, move |_, _| {
+            seen.store(true, Ordering::SeqCst);
+            SinkAnswer::Full
+        });
+        std::thread::scope(|scope| {
+            let publishing = scope.spawn(|| bus.connect().publish("a", "").unwrap());
+            while !shown.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            drop(guard);
+            assert_eq!(publishing.join().unwrap(), 0);
+        });
+        assert_balanced(&bus);
+    }
+}
+
+#[test]
+fn q4_in_a_group_one_that_is_full_is_passed_over() {
+    for bus in buses() {
+        let client = bus.connect();
+        let full = Shelf::new(&client, 0, SubscribeOptions::new().queue("g"));
+        let other = client.queue_subscribe("a", "g").unwrap();
+        for n in 1..=20 {
+            assert_eq!((client.publish("a", "").unwrap(), other.len()), (1, n));
+        }
+        drop(other);
+        assert_eq!(client.publish("a", "").unwrap(), 0);
+        assert_eq!(full.guard.stats().dropped.of(DropReason::QueueFull), 1);
+        assert_balanced(&bus);
+    }
+}
+
 #[test]
 fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
     for bus in buses() {
         let (client, events) = (bus.connect(), bus.events());
         let bad = client
-            .subscribe_sink_with("a", SubscribeOptions::new(), |_, _| std::panic::panic_any("on purpose".to_owned()))
+            .subscribe_sink_with("a", SubscribeOptions::new(), |_, _| -> bool {
+                std::panic::panic_any("on purpose".to_owned())
+            })
             .unwrap();
         let others = [client.subscribe("a").unwrap(), client.subscribe("*").unwrap()];
         assert_eq!(client.publish("a", "").unwrap(), 2);
