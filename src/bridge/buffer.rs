@@ -6,6 +6,7 @@ use crate::{Clock, Overflow};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// Messages that may wait to be dropped, however small the buffer is.
@@ -43,6 +44,18 @@ pub(super) struct Bounds {
     pub(super) overflow: Overflow,
 }
 
+/// What became of an item that was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Taken,
+    /// There was no room for it, or no more comes in. Counted, unless the buffer is closed.
+    Lost,
+    /// There is no room for it now, and who pushes is to wait. Not counted.
+    Full,
+    /// It found no room, and so nothing more comes in ([`Overflow::Close`]). Counted.
+    Last,
+}
+
 /// Bounded in messages and bytes. Whoever pushes may hold locks of the bus: nothing here wakes tasks of users, and nothing is dropped
 /// that came from one. What is to be told or dropped is left for [`Buffer::attend`].
 pub(super) struct Buffer<T> {
@@ -73,6 +86,10 @@ struct Inner<T> {
     /// Of these, those that somebody who flushed was told of.
     reported: u64,
     episodes: Vec<(Arc<Episode>, bool)>,
+    /// Messages whose publishers waited in vain, as the bus counts them.
+    timed_out: u64,
+    /// It was full once, and that is to be its end.
+    overflown: bool,
     closed: bool,
 }
 
@@ -92,45 +109,53 @@ impl<T: Item> Buffer<T> {
             lost: Losses::default(),
             reported: 0,
             episodes: Vec::new(),
+            timed_out: 0,
+            overflown: false,
             closed: false,
         };
         Buffer { direction, bounds, clock, inner: Mutex::new(inner), more: Notify::new(), attention: Notify::new() }
     }
 
-    /// False if there was no room for it; then it is counted as lost. A closed buffer counts nothing any more.
-    pub(super) fn push(&self, item: T) -> bool {
+    /// Who `may_wait` is told to where that is the policy.
+    pub(super) fn push(&self, item: T, may_wait: bool) -> Pushed {
         let mut inner = self.inner.lock();
         let was_empty = inner.slots.is_empty();
-        let taken = self.push_one(&mut inner, item);
+        let pushed = self.push_one(&mut inner, item, may_wait);
         drop(inner);
-        if was_empty && taken {
+        if was_empty && pushed == Pushed::Taken {
             self.more.notify_one();
         }
-        taken
+        pushed
     }
 
-    /// Pushes them all.
-    pub(super) fn push_many(&self, items: &mut Vec<T>) {
+    /// Pushes them all. True if one of them was [`Pushed::Last`].
+    pub(super) fn push_many(&self, items: &mut Vec<T>) -> bool {
         let mut inner = self.inner.lock();
         let was_empty = inner.slots.is_empty();
+        let mut has_overflown = false;
         for item in items.drain(..) {
-            self.push_one(&mut inner, item);
+            has_overflown |= self.push_one(&mut inner, item, false) == Pushed::Last;
         }
         drop(inner);
         if was_empty {
             self.more.notify_one();
         }
+        has_overflown
     }
 
-    fn push_one(&self, inner: &mut Inner<T>, item: T) -> bool {
+    fn push_one(&self, inner: &mut Inner<T>, item: T, may_wait: bool) -> Pushed {
         let size = item.size();
         if inner.closed {
-            return false;
+            return Pushed::Lost;
         }
-        inner.taken += 1;
         let fits = |inner: &Inner<T>| {
             inner.messages < self.bounds.messages && inner.bytes.saturating_add(size) <= self.bounds.bytes
         };
+        // What never fits is not waited for.
+        if may_wait && self.waits().is_some() && size <= self.bounds.bytes && !fits(inner) {
+            return Pushed::Full;
+        }
+        inner.taken += 1;
         if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
             // What is pushed out has to wait for its end, too, and is bounded as well: beyond that, the new one goes.
             while !fits(inner)
@@ -144,14 +169,33 @@ impl<T: Item> Buffer<T> {
                 self.attention.notify_one();
             }
         }
-        if !fits(inner) {
+        if inner.overflown || !fits(inner) {
             self.lose(inner, item.subject(), size, LossReason::QueueFull);
-            return false;
+            let is_last = self.bounds.overflow == Overflow::Close && !inner.overflown;
+            inner.overflown |= is_last;
+            return if is_last { Pushed::Last } else { Pushed::Lost };
         }
         inner.messages += 1;
         inner.bytes += size;
         inner.slots.push_back(Slot::Item(item));
-        true
+        Pushed::Taken
+    }
+
+    /// How long who pushes is to wait for room, if that is the policy.
+    pub(super) fn waits(&self) -> Option<Duration> {
+        match self.bounds.overflow {
+            Overflow::Block(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// Counts messages whose publishers waited in vain; `total` of them so far.
+    pub(super) fn timed_out(&self, total: u64) {
+        let mut inner = self.inner.lock();
+        let more = total.saturating_sub(inner.timed_out);
+        inner.timed_out += more;
+        inner.taken += more;
+        inner.lost.add(LossReason::BlockTimeout, more);
     }
 
     /// Puts a barrier behind all that is queued. False if the buffer is closed.

@@ -116,14 +116,22 @@ impl BridgeBuilder {
         self
     }
 
-    /// Messages and bytes of payload and headers that wait for the server, at most, and what is lost when there are more. Default 65,536
+    /// Messages and bytes of payload and headers that wait for the server, at most, and what happens when there are more. Default 65,536
     /// and 64 MiB, [`Overflow::DropNewest`].
+    ///
+    /// With [`Overflow::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks that
+    /// [publish so](crate::Client::publish_async) without a thread. A message that has waited too long is counted by the bus, and here as
+    /// [`LossReason::BlockTimeout`](super::LossReason::BlockTimeout). What is published on a bridge's own thread (by a callback on an inbox
+    /// that an answer came to), a 503, and a message that is larger than the whole buffer wait for nothing, and are lost as `QueueFull`.
+    ///
+    /// With [`Overflow::Close`] the first message without room is lost, and the bridge drains itself.
     pub fn outgoing_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
         self.outgoing = Bounds { messages, bytes, overflow };
         self
     }
 
-    /// The same for messages that wait to be published on the bus.
+    /// The same for messages that wait to be published on the bus, but for [`Overflow::Block`]: nobody on the server's side can be made to
+    /// wait.
     pub fn incoming_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
         self.incoming = Bounds { messages, bytes, overflow };
         self
@@ -226,6 +234,9 @@ impl BridgeBuilder {
         let servers = addresses(servers)?;
         check(outgoing)?;
         check(incoming)?;
+        if matches!(incoming.overflow, Overflow::Block(_)) {
+            return Err(StartError::UnsupportedOverflow);
+        }
         check(Bounds { messages: window.0, bytes: window.1, overflow: Overflow::DropNewest })?;
         let (to_server, to_bus) = sort(rules)?;
         let client = bus.connect_with(ConnectOptions::new().name(name).no_echo().lenient());
@@ -277,14 +288,8 @@ fn addresses(urls: Vec<String>) -> Result<Vec<ServerAddr>, StartError> {
 }
 
 fn check(bounds: Bounds) -> Result<(), StartError> {
-    let Bounds { messages, bytes, overflow } = bounds;
-    if messages == 0 || bytes == 0 {
-        return Err(StartError::InvalidCapacity { messages, bytes });
-    }
-    match overflow {
-        Overflow::DropNewest | Overflow::DropOldest => Ok(()),
-        _ => Err(StartError::UnsupportedOverflow),
-    }
+    let Bounds { messages, bytes, .. } = bounds;
+    if messages == 0 || bytes == 0 { Err(StartError::InvalidCapacity { messages, bytes }) } else { Ok(()) }
 }
 
 /// Those that lead to the server, and those that lead to the bus.
@@ -304,8 +309,13 @@ fn sort(rules: Vec<(Kind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), S
 /// The sinks of the rules, and that for answers.
 fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     let mut guards: Vec<SubscriptionGuard> = Vec::new();
+    // How long publishers wait is for the bus to see to; what else becomes of a message without room, the buffer says.
+    let policy = match core.outbox.waits() {
+        Some(limit) => SubscribeOptions::new().overflow(Overflow::Block(limit)),
+        None => SubscribeOptions::new(),
+    };
     for (at, listed) in core.outgoing.iter().enumerate() {
-        let mut options = SubscribeOptions::new();
+        let mut options = policy.clone();
         if let Some(queue) = &listed.rule.queue {
             // Q6: members on the bus come before those elsewhere.
             options = options.queue(queue.clone()).fallback();
@@ -318,9 +328,9 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     let pattern = Pattern::new(format!("{}.*", core.near_root)).expect("an inbox is a subject");
     let taker = core.clone();
     let sink = move |message: &crate::Message, from: Option<u64>| taker.offer_answer(message, from);
-    let answers = client.subscribe_sink_with(pattern.clone(), SubscribeOptions::new(), sink);
-    let answers = answers.map_err(|source| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), source })?;
-    core.keep(guards, answers);
+    let answers = client.subscribe_sink_with(pattern.clone(), policy, sink);
+    guards.push(answers.map_err(|source| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), source })?);
+    core.keep(guards);
     Ok(())
 }
 

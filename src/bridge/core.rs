@@ -1,14 +1,15 @@
 //! What all parts of a bridge share: the rules, the two buffers, the requests that have crossed, and how far it has come.
 
-use super::buffer::{Buffer, Item};
+use super::buffer::{Buffer, Item, Pushed};
 use super::event::{BridgeEvent, Hub};
+use super::link;
 use super::registry::Member;
 use super::reply::{Request, Requests};
 use super::rule::Rules;
 use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
-use crate::{Bus, Client, Interest, Message, Subject, SubscriptionGuard};
+use crate::{Bus, Client, DropReason, Interest, Message, SinkAnswer, Subject, SubscriptionGuard};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -130,8 +131,8 @@ pub(super) struct Core {
     pub(super) wanted: Vec<Interest>,
     /// By outgoing rule: who on the bus takes what it takes.
     takers: Vec<Interest>,
-    /// What keeps the rules' sinks, and that for answers. They know the core: emptied at the end.
-    guards: Mutex<(Vec<SubscriptionGuard>, Option<SubscriptionGuard>)>,
+    /// What keeps the rules' sinks and, the last one, that for answers. They know the core: emptied at the end.
+    guards: Mutex<Arc<Vec<SubscriptionGuard>>>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
     /// Requests from the bus.
@@ -205,34 +206,49 @@ impl Core {
     }
 
     /// Takes a message that a rule's sink was shown. Runs while the bus routes: must not use it.
-    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> bool {
+    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> SinkAnswer {
         let subject = message.subject().as_str();
         let listed = self.outgoing.get(rule);
         if !self.outgoing.is_first(rule, subject, message.reply().is_some())
             || self.member.came_from_there(from)
             || (listed.is_open() && self.is_private(subject))
         {
-            return false;
+            return SinkAnswer::Refused;
         }
-        self.outbox.push(Out { to: To::Rule(rule), message: message.clone() })
+        self.push(Out { to: To::Rule(rule), message: message.clone() }, from)
+    }
+
+    /// Who published waits where that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the buffer
+    /// would wait for itself.
+    fn push(&self, out: Out, from: Option<u64>) -> SinkAnswer {
+        let may_wait = from.is_some() && !link::is_own_thread();
+        match self.outbox.push(out, may_wait) {
+            Pushed::Taken => SinkAnswer::Taken,
+            Pushed::Full => SinkAnswer::Full,
+            Pushed::Lost => SinkAnswer::Refused,
+            Pushed::Last => {
+                self.enter(Phase::Draining);
+                SinkAnswer::Refused
+            }
+        }
     }
 
     /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
-    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> bool {
+    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> SinkAnswer {
         let token = message.subject().as_str().get(self.near_root.len() + 1..).unwrap_or_default();
         let Some(request) = self.served.find(token) else {
             self.late_answers.fetch_add(1, Ordering::Relaxed);
-            return false;
+            return SinkAnswer::Refused;
         };
         if from.is_none() && message.status() == Some(StatusCode::NO_RESPONDERS) {
             self.served.close(token);
             if !request.is_told_of_nobody {
-                return true;
+                return SinkAnswer::Taken;
             }
             let message = super::wire::no_responders(&request.subject);
-            return self.outbox.push(Out { to: To::Answer(request), message });
+            return self.push(Out { to: To::Answer(request), message }, from);
         }
-        self.outbox.push(Out { to: To::Answer(request), message: message.clone() })
+        self.push(Out { to: To::Answer(request), message: message.clone() }, from)
     }
 
     /// Whether somebody on the bus has got a request with this subject, which nobody on the server's side has.
@@ -241,14 +257,41 @@ impl Core {
         self.takers.iter().any(|interest| interest.is_wanted() && takes(interest))
     }
 
-    pub(super) fn keep(&self, rules: Vec<SubscriptionGuard>, answers: SubscriptionGuard) {
-        *self.guards.lock() = (rules, Some(answers));
+    /// The last one is that for answers.
+    pub(super) fn keep(&self, guards: Vec<SubscriptionGuard>) {
+        *self.guards.lock() = Arc::new(guards);
+    }
+
+    fn guards(&self) -> Arc<Vec<SubscriptionGuard>> {
+        self.guards.lock().clone()
     }
 
     /// Takes no more messages for the rules; answers still.
     pub(super) fn stop_rules(&self) {
-        let guards = std::mem::take(&mut self.guards.lock().0);
-        drop(guards);
+        if let Some((_answers, rules)) = self.guards().split_last() {
+            rules.iter().for_each(SubscriptionGuard::unsubscribe);
+        }
+    }
+
+    /// There is room in the buffer towards the server.
+    pub(super) fn announce_room(&self) {
+        if self.outbox.waits().is_some() {
+            self.guards().iter().for_each(SubscriptionGuard::announce_room);
+        }
+    }
+
+    /// Takes over what the bus has counted: messages whose publishers waited in vain.
+    pub(super) fn count_timeouts(&self) {
+        if self.outbox.waits().is_some() {
+            let of = |guard: &SubscriptionGuard| guard.stats().dropped.of(DropReason::BlockTimeout);
+            self.outbox.timed_out(self.guards().iter().map(of).sum());
+        }
+    }
+
+    /// Messages for the server that were lost since this was last asked.
+    pub(super) fn lost_since(&self) -> u64 {
+        self.count_timeouts();
+        self.outbox.lost_since()
     }
 
     /// Whether a subject is an inbox, which a rule must name to mean.
@@ -327,9 +370,10 @@ impl Core {
     /// The last thing that is done: nothing is running any more.
     pub(super) fn finish(&self) {
         self.enter(Phase::Closed);
-        self.stop_rules();
-        let answers = self.guards.lock().1.take();
-        drop(answers);
+        self.guards().iter().for_each(SubscriptionGuard::unsubscribe);
+        self.count_timeouts();
+        let guards = std::mem::take(&mut *self.guards.lock());
+        drop(guards);
         self.outbox.discard();
         self.inbox.discard();
         self.client.close();
@@ -341,6 +385,7 @@ impl Core {
     }
 
     pub(super) fn stats(&self) -> BridgeStats {
+        self.count_timeouts();
         BridgeStats {
             outgoing: self.outbox.flow(),
             incoming: self.inbox.flow(),

@@ -45,9 +45,8 @@ pub enum StartError {
         /// Bytes asked for.
         bytes: usize,
     },
-    /// The policy can't be had: [`Overflow::Block`](crate::Overflow::Block) would make a publisher wait while the bus routes its message,
-    /// and [`Overflow::Close`](crate::Overflow::Close) would end the bridge.
-    #[error("a bridge's buffers know DropNewest and DropOldest only")]
+    /// [`Overflow::Block`](crate::Overflow::Block) for what comes in: nobody on the server's side can be made to wait.
+    #[error("what comes from a server can't be made to wait")]
     UnsupportedOverflow,
     /// The operating system lets no thread be made.
     #[error("no thread: {0}")]

@@ -4,7 +4,7 @@
 //! for answers, which have a way of their own.
 
 use super::buffer::Slot;
-use super::core::{Core, In};
+use super::core::{Core, In, Phase};
 use super::reply::Request;
 use super::rule::Kind;
 use super::session::Line;
@@ -74,10 +74,16 @@ pub(super) async fn pull(
         while let Some(message) = next_if_there(&mut subscriber).await {
             add(&mut batch, message);
             if batch.len() == BATCH_IN {
-                core.inbox.push_many(&mut batch);
+                push(core, &mut batch);
             }
         }
-        core.inbox.push_many(&mut batch);
+        push(core, &mut batch);
+    }
+}
+
+fn push(core: &Core, batch: &mut Vec<In>) {
+    if core.inbox.push_many(batch) {
+        core.enter(Phase::Draining);
     }
 }
 

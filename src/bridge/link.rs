@@ -9,6 +9,7 @@ use super::event::BridgeEvent;
 use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,16 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
+thread_local! {
+    static IS_OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread empties a bridge's buffer towards its server: it must not wait for room there, in its own nor in another's that may
+/// wait for it.
+pub(super) fn is_own_thread() -> bool {
+    IS_OWN.get()
+}
+
 /// Whatever ends the life of a bridge, it is told.
 struct Ending(Arc<Core>);
 
@@ -56,6 +67,7 @@ impl Drop for Ending {
 
 /// The life of a bridge.
 pub(super) fn run(core: Arc<Core>, setup: Setup) {
+    IS_OWN.set(true);
     let _ending = Ending(core.clone());
     let mut link = Link { setup, next: 0, attempts: 0 };
     loop {

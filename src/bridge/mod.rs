@@ -203,7 +203,7 @@ impl Bridge {
                     return Err(FlushError::Timeout { after: timeout });
                 }
             }
-            match core.outbox.lost_since() + core.inbox.lost_since() {
+            match core.lost_since() + core.inbox.lost_since() {
                 0 => Ok(()),
                 count => Err(FlushError::Lost { count }),
             }

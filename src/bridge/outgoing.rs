@@ -50,6 +50,7 @@ pub(super) async fn send(
                         line.mark().await?;
                         pending::<()>().await;
                     }
+                    core.announce_room();
                 }
                 () = wait_for(&mut due), if has_due => {
                     due = None;

@@ -260,7 +260,7 @@ impl Line {
     fn confirm(&self, mark: u64) {
         let done = self.window.lock().confirm(mark, &self.core);
         for Barrier { done, is_told } in done.into_iter().flat_map(Batch::into_barriers) {
-            let lost = if is_told { self.core.outbox.lost_since() } else { 0 };
+            let lost = if is_told { self.core.lost_since() } else { 0 };
             // Nobody may wait any more.
             let _ = done.send(if lost == 0 { Ok(()) } else { Err(lost) });
         }

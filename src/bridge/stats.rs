@@ -6,7 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LossReason {
-    /// The buffer was full ([`Overflow::DropNewest`](crate::Overflow::DropNewest)).
+    /// The buffer was full: [`Overflow::DropNewest`](crate::Overflow::DropNewest), [`Overflow::Close`](crate::Overflow::Close), and what
+    /// can't wait with [`Overflow::Block`](crate::Overflow::Block).
     QueueFull,
     /// It had waited longest when another needed its room ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
     Oldest,
@@ -26,11 +27,14 @@ pub enum LossReason {
     SlowConsumer,
     /// It was still buffered when the bridge was closed.
     Discarded,
+    /// No room came up in time ([`Overflow::Block`](crate::Overflow::Block)). The bus counts and tells it, too, as
+    /// [`DropReason::BlockTimeout`](crate::DropReason::BlockTimeout) of a subscription of the bridge's.
+    BlockTimeout,
 }
 
 impl LossReason {
     /// All reasons, in the order of declaration.
-    pub const ALL: [LossReason; 9] = [
+    pub const ALL: [LossReason; 10] = [
         LossReason::QueueFull,
         LossReason::Oldest,
         LossReason::Unconfirmed,
@@ -40,6 +44,7 @@ impl LossReason {
         LossReason::Loop,
         LossReason::SlowConsumer,
         LossReason::Discarded,
+        LossReason::BlockTimeout,
     ];
 }
 
@@ -55,6 +60,7 @@ impl fmt::Display for LossReason {
             LossReason::Loop => "has passed this bus before",
             LossReason::SlowConsumer => "arrived faster than it could be taken",
             LossReason::Discarded => "the bridge was closed",
+            LossReason::BlockTimeout => "no room came up in time",
         })
     }
 }

@@ -8,6 +8,7 @@ mod jetstream;
 mod loops;
 mod messages;
 mod operator;
+mod overflow;
 mod requests;
 mod rules;
 #[path = "../support/mod.rs"]

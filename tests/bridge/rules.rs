@@ -175,7 +175,7 @@ fn what_can_not_be_built_is_refused_with_the_reason() {
     assert!(said.contains("rule 1 (Call)") && said.contains("leaves out a wildcard"), "{said}");
     let wrong = builder().outgoing_capacity(0, 1, Overflow::DropNewest).start();
     assert!(matches!(wrong, Err(StartError::InvalidCapacity { .. })));
-    let wrong = builder().outgoing_capacity(1, 1, Overflow::Block(Duration::ZERO)).start();
+    let wrong = builder().incoming_capacity(1, 1, Overflow::Block(Duration::ZERO)).start();
     assert!(matches!(wrong, Err(StartError::UnsupportedOverflow)));
     bus.close();
     assert!(matches!(builder().start(), Err(StartError::BusClosed)));
