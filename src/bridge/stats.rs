@@ -16,7 +16,8 @@ pub enum LossReason {
     Unconfirmed,
     /// The server takes no message of this size (`max_payload`).
     TooLarge,
-    /// The server refused the subject.
+    /// The server refused the subject. The client library passes on no more than 128 refusals at a time: of those that come in one burst
+    /// beyond that, nobody hears, and they count as delivered.
     Denied,
     /// It can't be said on the other side: a header block that is none (H2), or a subject that is too long for a line of the protocol.
     Invalid,

@@ -8,9 +8,11 @@ mod jetstream;
 mod loops;
 mod messages;
 mod operator;
+mod options;
 mod overflow;
 mod requests;
 mod rules;
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
