@@ -9,7 +9,7 @@ use super::rule::Rules;
 use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
-use crate::{Bus, Client, DropReason, Interest, Message, SinkAnswer, Subject, SubscriptionGuard};
+use crate::{Bus, Client, DropReason, Interest, Message, SinkAnswer, Subject, SubscriptionGuard, Wanted};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -251,10 +251,25 @@ impl Core {
         self.push(Out { to: To::Answer(request), message: message.clone() }, from)
     }
 
-    /// Whether somebody on the bus has got a request with this subject, which nobody on the server's side has.
-    pub(super) fn is_taken_here(&self, subject: &str) -> bool {
-        let takes = |interest: &Interest| interest.patterns().iter().any(|wanted| wanted.pattern.matches(subject));
-        self.takers.iter().any(|interest| interest.is_wanted() && takes(interest))
+    /// Whether somebody on the bus has got a request which nobody on the server's side has. Other bridges of the bus have, until they, too,
+    /// have found nobody.
+    pub(super) fn is_taken_here(&self, request: &Request) -> bool {
+        let Request { subject, reply, rule: Some(rule), .. } = request else {
+            let takes = |wanted: &Wanted| wanted.pattern.matches(&request.subject);
+            return self.takers.iter().any(|interest| interest.is_wanted() && interest.patterns().iter().any(takes));
+        };
+        let interest = &self.takers[*rule];
+        if !interest.is_wanted() {
+            return false;
+        }
+        // Members of the bridge's own group have not got it: it is chosen last.
+        let own = self.outgoing.get(*rule).rule.queue.as_deref();
+        let has_it = |queue: Option<&str>| queue.is_none() || queue != own;
+        let takes = |wanted: &&Wanted| wanted.pattern.matches(subject) && has_it(wanted.queue.as_deref());
+        let takers: usize = interest.patterns().iter().filter(takes).map(|wanted| wanted.subscriptions).sum();
+        let matching = self.outgoing.iter().filter(|listed| listed.rule.pattern().matches(subject));
+        let sinks = matching.map(|listed| listed.rule.queue.clone()).collect();
+        takers > self.member.found_nobody(reply, sinks, has_it)
     }
 
     /// The last one is that for answers.

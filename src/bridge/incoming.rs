@@ -126,6 +126,7 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
         let request = Request {
             reply: reply.as_str().to_owned(),
             subject: item.subject.as_str().to_owned(),
+            rule: None,
             is_told_of_nobody: core.incoming.get(item.rule).kind == Kind::Serve,
         };
         format!("{}.{}", core.near_root, core.served.open(request))
@@ -168,7 +169,7 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     let nobody_there = wire::is_no_responders(message);
     if nobody_there {
         core.called.close(token);
-        if core.is_taken_here(&request.subject) {
+        if core.is_taken_here(&request) {
             // As in a cluster: it was delivered to somebody.
             return true;
         }
@@ -177,6 +178,7 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
         let back = Request {
             reply: reply.as_str().to_owned(),
             subject: message.subject.as_str().to_owned(),
+            rule: None,
             is_told_of_nobody: true,
         };
         format!("{}.{}", core.near_root, core.served.open(back))

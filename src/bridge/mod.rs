@@ -29,8 +29,7 @@
 //! - *Nothing goes round*: see [`VIA`].
 //!
 //! **What it does not promise.** That a message was *stored* or *received* anywhere: the server has got it, no more. JetStream's own
-//! acknowledgements cross as answers, if the application asks for them. Nor that a request fails at once that two bridges call: each is, for
-//! the other, somebody who has got it. Nor order between what different rules bring in.
+//! acknowledgements cross as answers, if the application asks for them. Nor order between what different rules bring in.
 //!
 //! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
 //! [`BridgeStats`].
@@ -69,6 +68,7 @@ mod incoming;
 mod interest;
 mod link;
 mod mapping;
+mod nobody;
 mod outgoing;
 mod registry;
 mod reply;

@@ -8,6 +8,7 @@
 //! 3. While a bus has several bridges, what they send carries the bus's id in the header [`VIA`]; a message that comes back to a bus
 //!    that it has passed is dropped. This holds over any number of hops.
 
+use super::nobody::Nobodies;
 use crate::message::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub(super) struct Member {
     bus: u64,
     /// Its connection on the bus.
     client: u64,
+    /// Shared by the bridges of the bus.
+    nobodies: Arc<Nobodies>,
     /// Connections on the bus of bridges that lead to the same system.
     //
     // ORDERING: `any` is Relaxed; it only saves the lock, and whoever links waits for nothing else.
@@ -43,15 +46,17 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn join(bus: u64, client: u64) -> Arc<Self> {
+        let mut bridges = BRIDGES.lock();
+        let other = bridges.iter().filter_map(Weak::upgrade).find(|other| other.bus == bus);
         let member = Arc::new(Member {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             bus,
             client,
+            nobodies: other.as_ref().map(|other| other.nobodies.clone()).unwrap_or_default(),
             same: RwLock::default(),
             any: AtomicBool::new(false),
             several: AtomicBool::new(false),
         });
-        let mut bridges = BRIDGES.lock();
         bridges.push(Arc::downgrade(&member));
         count(&mut bridges, bus);
         member
@@ -88,6 +93,17 @@ impl Member {
     #[inline]
     pub(super) fn is_stamping(&self) -> bool {
         self.several.load(Ordering::Relaxed)
+    }
+
+    /// Nobody behind this bridge has got the request with this reply on the bus, which its rules' sinks, in these queue groups, match. Gives
+    /// back how many sinks of other bridges, that `counts` is true of, are known to have brought it to nobody.
+    pub(super) fn found_nobody(
+        &self,
+        reply: &str,
+        sinks: Vec<Option<String>>,
+        counts: impl Fn(Option<&str>) -> bool,
+    ) -> usize {
+        if self.is_stamping() { self.nobodies.add(reply, self.number, sinks, counts) } else { 0 }
     }
 
     /// Other bridges of the same bus are there that may lead to the same system, and of which nothing was heard yet.

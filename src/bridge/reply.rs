@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) reply: String,
     /// Its subject on the side that it came from.
     pub(super) subject: String,
+    /// The rule that took it from the bus, if one did.
+    pub(super) rule: Option<usize>,
     /// Whether who asked is told that nobody takes it (R2).
     pub(super) is_told_of_nobody: bool,
 }
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn request(n: usize) -> Request {
-        Request { reply: format!("reply.{n}"), subject: "a".into(), is_told_of_nobody: true }
+        Request { reply: format!("reply.{n}"), subject: "a".into(), rule: None, is_told_of_nobody: true }
     }
 
     #[test]

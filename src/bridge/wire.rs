@@ -85,7 +85,11 @@ impl Wire {
         }
         let reply = message.reply().map(|reply| {
             let (reply, subject) = (reply.as_str().to_owned(), message.subject().as_str().to_owned());
-            let request = Request { reply, subject, is_told_of_nobody: true };
+            let rule = match out.to {
+                To::Rule(rule) => Some(rule),
+                To::Answer(_) => None,
+            };
+            let request = Request { reply, subject, rule, is_told_of_nobody: true };
             let token = core.called.open(request);
             format!("{}.{token}", core.far_root.get().map_or("", String::as_str))
         });

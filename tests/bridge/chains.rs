@@ -1,4 +1,4 @@
-//! Requests over two bridges: a bus that calls, the server, and a bus that serves.
+//! Requests over several bridges: one after the other (a bus that calls, the server, and a bus that serves), or side by side.
 
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
@@ -148,4 +148,69 @@ fn nobody_at_the_end_of_a_longer_chain_is_nobody_at_once() {
     remote.respond("svc.one", |_| vec!["!".to_owned()]);
     assert_eq!(near.connect().request_timeout("svc.one", "", PATIENCE).unwrap().payload(), b"!");
     assert_eq!(passes_on.stats().outgoing.lost.total(), 0);
+}
+
+/// Fails at once, and not by its time.
+#[track_caller]
+fn assert_nobody_on(bus: &Bus, subject: &str) {
+    let error = bus.connect().request_timeout(subject, "", PATIENCE * 10).unwrap_err();
+    assert!(error.is_no_responders(), "{error:?}");
+}
+
+#[test]
+fn a_request_that_two_bridges_call_fails_when_both_have_found_nobody() {
+    let (one, two, bus) = (NatsServer::start(""), NatsServer::start(""), bus());
+    let call = |server: &NatsServer| start(Bridge::builder(&bus).server(server.url()).call("svc.>").export("svc.one"));
+    let bridges = [call(&one), call(&two)];
+    for _ in 0..100 {
+        assert_nobody_on(&bus, "svc.one");
+        assert_nobody_on(&bus, "svc.two");
+    }
+    // Who asks by hand is told once.
+    let client = bus.connect();
+    let inbox = client.new_inbox();
+    let answers = client.subscribe(inbox.clone()).unwrap();
+    client.publish_with_reply("svc.one", inbox, "").unwrap();
+    assert_eq!(answers.recv_timeout(PATIENCE).unwrap().status(), Some(StatusCode::NO_RESPONDERS));
+    bridges.iter().for_each(|bridge| bridge.flush(PATIENCE).wait().unwrap());
+    assert!(answers.try_recv().is_err());
+    // Whoever answers is not overtaken by the other side's nobody.
+    let remote = Remote::connect(&two.url());
+    remote.respond("svc.one", |_| vec!["!".to_owned()]);
+    for _ in 0..100 {
+        assert_eq!(bus.connect().request_timeout("svc.one", "", PATIENCE).unwrap().payload(), b"!");
+    }
+    assert_eq!(bridges.map(|bridge| bridge.stats().outgoing.lost.total()), [0, 0]);
+}
+
+#[test]
+fn somebody_on_the_bus_is_somebody_for_two_bridges_as_well() {
+    let (one, two, bus) = (NatsServer::start(""), NatsServer::start(""), bus());
+    let call = |server: &NatsServer| start(Bridge::builder(&bus).server(server.url()).call("svc.>"));
+    let bridges = [call(&one), call(&two)];
+    let slow = bus.connect().subscribe("svc.slow").unwrap();
+    let answer = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| bus.connect().request_timeout("svc.slow", "?", PATIENCE));
+        let question = slow.recv_timeout(PATIENCE).unwrap();
+        // Both 503s are here before the answer is.
+        bridges.iter().for_each(|bridge| bridge.flush(PATIENCE).wait().unwrap());
+        question.respond("!").unwrap();
+        asking.join().unwrap()
+    });
+    assert_eq!(answer.unwrap().payload(), b"!");
+}
+
+#[test]
+fn of_two_bridges_in_one_queue_group_only_the_one_that_was_chosen_has_to_find_nobody() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let call = || {
+        let rule = Rule::new("svc.>").unwrap().queue("w");
+        start(Bridge::builder(&bus).server(server.url()).call(rule))
+    };
+    let bridges = [call(), call()];
+    for _ in 0..20 {
+        assert_nobody_on(&bus, "svc.one");
+    }
+    let taken = bridges.map(|bridge| bridge.stats().outgoing.taken);
+    assert!(taken.iter().all(|&taken| taken > 0) && taken[0] + taken[1] == 20, "{taken:?}");
 }
