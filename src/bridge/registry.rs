@@ -46,41 +46,40 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn join(bus: u64, client: u64) -> Arc<Self> {
-        let mut bridges = BRIDGES.lock();
-        let other = bridges.iter().filter_map(Weak::upgrade).find(|other| other.bus == bus);
-        let member = Arc::new(Member {
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            bus,
-            client,
-            nobodies: other.as_ref().map(|other| other.nobodies.clone()).unwrap_or_default(),
-            same: RwLock::default(),
-            any: AtomicBool::new(false),
-            several: AtomicBool::new(false),
-        });
-        bridges.push(Arc::downgrade(&member));
-        count(&mut bridges, bus);
-        member
+        with_bridges(bus, |all, others| {
+            let member = Arc::new(Member {
+                number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+                bus,
+                client,
+                nobodies: others.first().map(|other| other.nobodies.clone()).unwrap_or_default(),
+                same: RwLock::default(),
+                any: AtomicBool::new(false),
+                several: AtomicBool::new(!others.is_empty()),
+            });
+            others.iter().for_each(|other| other.several.store(true, Ordering::Relaxed));
+            all.push(Arc::downgrade(&member));
+            member
+        })
     }
 
     /// The bridge has heard, on its server, of the bridge with this number: if that is one of the same bus, both lead to the same system.
     pub(super) fn heard_of(&self, number: u64) {
-        let bridges = BRIDGES.lock();
-        let other = bridges.iter().filter_map(Weak::upgrade).find(|other| other.number == number);
-        let Some(other) = other.filter(|other| other.bus == self.bus && other.number != self.number) else { return };
-        self.link(other.client);
-        other.link(self.client);
-        drop(bridges);
+        with_bridges(self.bus, |_, bridges| {
+            let other = bridges.iter().find(|other| other.number == number && other.number != self.number);
+            if let Some(other) = other {
+                self.link(other.client);
+                other.link(self.client);
+            }
+        });
     }
 
     /// The connection to the server is gone: what is known of where it leads, too.
     pub(super) fn forget(&self) {
-        let bridges = BRIDGES.lock();
-        for other in bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus) {
-            other.unlink(self.client);
-        }
-        self.same.write().clear();
-        self.any.store(false, Ordering::Relaxed);
-        drop(bridges);
+        with_bridges(self.bus, |_, bridges| {
+            bridges.iter().for_each(|other| other.unlink(self.client));
+            self.same.write().clear();
+            self.any.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Whether a message that this connection published on the bus came from the system that the bridge leads to.
@@ -110,8 +109,7 @@ impl Member {
     pub(super) fn has_strangers(&self) -> bool {
         self.is_stamping() && {
             let known = self.same.read().len();
-            let bridges = BRIDGES.lock();
-            bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus).count() > known + 1
+            with_bridges(self.bus, |_, bridges| bridges.len() > known + 1)
         }
     }
 
@@ -146,19 +144,24 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let mut bridges = BRIDGES.lock();
-        for other in bridges.iter().filter_map(Weak::upgrade).filter(|other| other.bus == self.bus) {
-            other.unlink(self.client);
-        }
-        count(&mut bridges, self.bus);
+        with_bridges(self.bus, |all, others| {
+            all.retain(|bridge| bridge.strong_count() > 0);
+            for other in others {
+                other.unlink(self.client);
+                other.several.store(others.len() > 1, Ordering::Relaxed);
+            }
+        });
     }
 }
 
-/// Tells the bridges of a bus whether they are several.
-fn count(bridges: &mut Vec<Weak<Member>>, bus: u64) {
-    bridges.retain(|bridge| bridge.strong_count() > 0);
-    let of_bus: Vec<_> = bridges.iter().filter_map(Weak::upgrade).filter(|member| member.bus == bus).collect();
-    of_bus.iter().for_each(|member| member.several.store(of_bus.len() > 1, Ordering::Relaxed));
+/// Calls `f` with all bridges there are, and those of a bus, while none comes or goes.
+fn with_bridges<R>(bus: u64, f: impl FnOnce(&mut Vec<Weak<Member>>, &[&Member]) -> R) -> R {
+    // Let go of when the list is unlocked: whoever has the last hold of one runs its drop, which locks the list.
+    let held: Vec<Arc<Member>>;
+    let mut all = BRIDGES.lock();
+    held = all.iter().filter_map(Weak::upgrade).collect();
+    let of_bus: Vec<&Member> = held.iter().filter(|member| member.bus == bus).map(Arc::as_ref).collect();
+    f(&mut all, &of_bus)
 }
 
 #[cfg(test)]
@@ -183,6 +186,27 @@ mod tests {
         assert!(!a.came_from_there(Some(2)) && !b.came_from_there(Some(1)));
         drop(b);
         assert!(!a.is_stamping());
+    }
+
+    #[test]
+    fn members_come_and_go_while_others_look_at_them() {
+        let bus = u64::MAX - 2;
+        let stays = Member::join(bus, 0);
+        std::thread::scope(|scope| {
+            for client in 1..4 {
+                let stays = &stays;
+                scope.spawn(move || {
+                    for _ in 0..20_000 {
+                        let one = Member::join(bus, client);
+                        one.heard_of(stays.number);
+                        stays.has_strangers();
+                        drop(one);
+                    }
+                });
+            }
+        });
+        assert!(!stays.is_stamping() && !stays.has_strangers());
+        assert!(!stays.came_from_there(Some(1)));
     }
 
     #[test]
