@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::unconstrained;
+use tokio::task::{unconstrained, yield_now};
 
 /// What every user may ask the server for, unless permissions say otherwise.
 const USER_INFO: &str = "$SYS.REQ.USER.INFO";
@@ -24,6 +24,9 @@ const ACQUAINTANCE: usize = 16;
 
 /// How long the server may take to show in which way it can be asked for confirmation.
 const SHOW_WITHIN: Duration = Duration::from_secs(2);
+
+/// Turns of all other tasks in which the library may pass on what the server said last.
+const LAST_WORDS: usize = 16;
 
 /// How messages are sent, as far as it can be chosen.
 #[derive(Clone, Copy, Debug)]
@@ -109,12 +112,27 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection, sending: Sendi
         () = line.heed(&mut events) => End::Lost,
         () = core.reached(Phase::Closed) => End::Closed,
     };
+    if end == End::Lost {
+        // Why the server has ended it, it has said before: a task of the library's passes that on, and may not have had its turn.
+        tokio::select! {
+            biased;
+            () = line.heed(&mut events) => {}
+            () = turns(LAST_WORDS) => {}
+        }
+    }
     subscriptions.into_inner().stop().await;
     core.member.forget();
     let window = std::mem::replace(&mut *line.window.lock(), Window::new((0, 0), false));
     let repeated = window.break_off(&mut batch, core);
     core.outbox.put_back(&mut batch, repeated);
     end
+}
+
+/// Lets all others have their turn.
+async fn turns(count: usize) {
+    for _ in 0..count {
+        yield_now().await;
+    }
 }
 
 async fn work(
