@@ -145,8 +145,10 @@ fn a_user_that_expires_is_told_of_and_does_not_come_back() {
     let (server, bus) = (NatsServer::start(&operator.config(&[])), bus());
     // Claims count in whole seconds: one that is over in the next may be over at once.
     let creds = operator.user(Some(operator::now() + 2)).creds();
-    let bridge = start(with_creds(&bus, server.url(), &creds).reconnect_delay(|_| Duration::from_millis(10)));
+    let builder = with_creds(&bus, server.url(), &creds).reconnect_delay(|_| Duration::from_millis(10));
+    let bridge = builder.start().unwrap();
     let events = bridge.events();
+    event(&events, |event| matches!(event, BridgeEvent::Connected { .. }).then_some(()));
     let complaint = event(&events, |event| match event {
         BridgeEvent::ServerError { text } => Some(text),
         _ => None,
