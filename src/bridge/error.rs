@@ -60,7 +60,8 @@ pub enum StartError {
         /// What the last attempt said.
         reason: String,
     },
-    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for.
+    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for. Of several servers,
+    /// each did, one after the other.
     #[error("the server refused the credentials: {reason}")]
     Refused {
         /// In its words.

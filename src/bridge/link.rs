@@ -69,7 +69,7 @@ impl Drop for Ending {
 pub(super) fn run(core: Arc<Core>, setup: Setup) {
     IS_OWN.set(true);
     let _ending = Ending(core.clone());
-    let mut link = Link { setup, next: 0, attempts: 0 };
+    let mut link = Link { setup, next: 0, attempts: 0, refusals: 0 };
     loop {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
@@ -105,6 +105,8 @@ struct Link {
     next: usize,
     /// Since the connection was lost; the first attempt of all is not waited for.
     attempts: u32,
+    /// How many attempts were refused, one after the other.
+    refusals: usize,
 }
 
 impl Link {
@@ -123,7 +125,9 @@ impl Link {
                 }
                 Err((kind, reason)) => {
                     self.next = self.next.wrapping_add(1);
-                    core.refused.store(is_refusal(kind, &reason), Ordering::Relaxed);
+                    self.refusals = if is_refusal(kind, &reason) { self.refusals + 1 } else { 0 };
+                    // One of several that does not let it in does not speak for the others.
+                    core.refused.store(self.refusals >= self.setup.servers.len(), Ordering::Relaxed);
                     let reason = format!("{}: {reason}", name_of(&server));
                     let said = Some(reason.clone());
                     core.set_state(match core.state() {

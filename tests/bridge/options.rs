@@ -2,7 +2,7 @@
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, LossReason};
+use postroom::bridge::{Bridge, FlushError, LossReason};
 use postroom::{BridgeEvent, Event};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -119,4 +119,16 @@ fn a_start_that_nobody_waits_for_any_more_leaves_no_bridge() {
     drop(starting);
     assert_eq!(closed_name(&events).as_deref(), Some("bridge"));
     assert!(!bus.has_interest("a"));
+}
+
+#[test]
+fn one_that_is_closed_says_so() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).export("a"));
+    bridge.close();
+    bridge.closed().wait();
+    assert!(!bridge.connected(PATIENCE).wait());
+    assert_eq!(bridge.flush(PATIENCE).wait(), Err(FlushError::Closed));
+    assert_eq!(bridge.events().next_timeout(PATIENCE), None);
+    assert_eq!(bus.connect().publish("a", "").unwrap(), 0);
 }

@@ -33,6 +33,20 @@ fn several_servers_are_tried_in_turn_with_what_each_url_says() {
 }
 
 #[test]
+fn one_server_that_refuses_does_not_speak_for_the_others() {
+    let refusing = [(), ()].map(|()| NatsServer::start("authorization { user: u, password: p }"));
+    let (open, bus) = (NatsServer::start(""), bus());
+    let builder = || {
+        let builder = Bridge::builder(&bus).server(refusing[0].url()).server(refusing[1].url());
+        builder.reconnect_delay(|_| Duration::from_millis(1)).require_connected(PATIENCE)
+    };
+    let bridge = builder().server(open.url()).start().unwrap();
+    assert_eq!(address(&bridge), Some(open.addr()));
+    let refused = builder().start();
+    assert!(matches!(refused, Err(StartError::Refused { .. })), "{refused:?}");
+}
+
+#[test]
 fn servers_that_a_cluster_tells_of_are_used() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
