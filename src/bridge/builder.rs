@@ -70,7 +70,7 @@ impl BridgeBuilder {
     /// Credentials, TLS, name and the like, in the client library's own words.
     ///
     /// What the bridge sets itself has no effect here: echo, event and delay callbacks, capacities, and whether to retry. Servers that a
-    /// cluster tells of are used, too.
+    /// cluster tells of when a connection is made are used, too.
     pub fn connect_options(mut self, options: async_nats::ConnectOptions) -> Self {
         self.options = options;
         self
