@@ -19,7 +19,8 @@
 //! - *Interest.* A rule that brings messages in has one subscription on the server, whatever the number of subscriptions on the bus, and
 //!   only while there are any.
 //! - *Cost.* A publish on the bus that a rule matches pays one push into a bounded queue; any other nothing.
-//! - *Order.* What one thread publishes under the same rule arrives in that order, also when the connection breaks in between.
+//! - *Order.* What one thread publishes arrives in that order, also when the connection breaks in between, unless the server works off the
+//!   old connection after the new one.
 //! - *At most once,* or, if asked for, at least once. The server confirms what it has got; what was not confirmed when a connection
 //!   broke is counted, and told.
 //! - *The ledger balances*: see [`Flow`]. What the server sends while there is no connection never reaches the bridge, and is not in

@@ -55,8 +55,15 @@ impl Line {
                 count.fetch_add(1, SeqCst);
                 let left = AtomicI64::new(length);
                 thread::scope(|scope| {
-                    scope.spawn(|| pass(&near, &far, &left));
+                    scope.spawn(|| {
+                        pass(&near, &far, &left);
+                        // Either may be closed already, here and below.
+                        let _ = (near.shutdown(Shutdown::Both), far.shutdown(Shutdown::Write));
+                    });
                     pass(&far, &near, &left);
+                    let _ = near.shutdown(Shutdown::Both);
+                    // What the server has got of a connection it works off before it closes it. Else the next one could overtake.
+                    let _ = std::io::copy(&mut &far, &mut std::io::sink());
                 });
             }
         });
@@ -70,7 +77,7 @@ impl Line {
     }
 }
 
-/// Passes bytes on until there are none left, or one of the two is gone; then both are cut off.
+/// Passes bytes on until there are none left, or one of the two is gone.
 fn pass(mut from: &TcpStream, mut to: &TcpStream, left: &AtomicI64) {
     let mut bytes = [0; 4_096];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
@@ -79,8 +86,6 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, left: &AtomicI64) {
             break;
         }
     }
-    // Either may be closed already.
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
 /// What came of publishing on the bus while the line breaks.
