@@ -1,5 +1,6 @@
 //! Moving time: one deadline after the other, and only while nothing goes on.
 
+use super::report::OrPanic;
 use super::settle::thread_waker;
 use super::{TestKit, Unsettled};
 use crate::Clock;
@@ -56,9 +57,7 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn advance(&self, by: Duration) {
-        if let Err(unsettled) = self.try_advance(by) {
-            panic!("{unsettled}");
-        }
+        self.try_advance(by).or_panic();
     }
 
     /// As [`TestKit::advance`].
@@ -129,10 +128,7 @@ impl TestKit {
         let clock = self.clock();
         let (began, real) = (clock.now(), Clock::system());
         loop {
-            let rested = match self.rest(self.settle_limit()) {
-                Ok(rested) => rested,
-                Err(unsettled) => panic!("{unsettled}"),
-            };
+            let rested = self.rest(self.settle_limit()).or_panic();
             let passed = clock.now() - began;
             if done() {
                 return passed;

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Outcome};
 use super::near;
-use super::report::times;
+use super::report::{OrPanic, times};
 use super::{TestKit, Unsettled};
 use crate::subject::{Pattern, ToPattern};
 use crate::{Clock, CloseReason, Held, Subject, SubscriptionInfo};
@@ -48,14 +48,8 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn contracts(&self) -> Contracts {
-        let journal = &self.book().journal;
-        assert!(
-            journal.is_on(),
-            "nothing was written down: this kit is untapped, and had no tap or expectation so far"
-        );
-        if let Err(unsettled) = self.wait_idle() {
-            panic!("{unsettled}");
-        }
+        let journal = self.journal();
+        self.wait_idle().or_panic();
         let found = journal.find(0, |_| true);
         let mut known = Vec::new();
         journal.each_subscription(|one| known.push((one.info.clone(), one.matched, one.ended)));

@@ -3,7 +3,7 @@
 use super::TestKit;
 use super::entry::Entry;
 use super::near;
-use super::report::{self, times};
+use super::report::{self, OrPanic, times};
 use crate::subject::{Pattern, ToPattern};
 use serde_json::Value;
 use std::fmt;
@@ -137,8 +137,8 @@ impl Expectation {
     /// If the value can't be written as JSON.
     #[track_caller]
     pub fn with(self, json: impl serde::Serialize) -> Self {
-        let value = to_json(json);
-        self.and(Condition::Json(value))
+        let value = serde_json::to_value(json).map_err(report::not_json);
+        self.and(Condition::Json(value.or_panic()))
     }
 
     /// With a payload of JSON that has at least this in it: objects may have more keys, at every depth. Arrays must be of the same length,
@@ -149,8 +149,8 @@ impl Expectation {
     /// If the value can't be written as JSON.
     #[track_caller]
     pub fn containing(self, json: impl serde::Serialize) -> Self {
-        let value = to_json(json);
-        self.and(Condition::Containing(value))
+        let value = serde_json::to_value(json).map_err(report::not_json);
+        self.and(Condition::Containing(value.or_panic()))
     }
 
     /// With a payload of these bytes.
@@ -198,9 +198,7 @@ impl Expectation {
     /// If it is not met, with what came instead.
     #[track_caller]
     pub fn verify(mut self) {
-        if let Err(mismatch) = self.check() {
-            panic!("{mismatch}");
-        }
+        self.check().or_panic();
     }
 
     /// Checks it, and does not do so again when it is dropped.
@@ -222,8 +220,7 @@ impl Expectation {
         self.kit
             .try_settle(self.kit.settle_limit())
             .map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
-        let found =
-            self.kit.book().journal.find(self.spec.since, |message| self.spec.pattern.matches(message.subject()));
+        let found = self.kit.book().journal.on(&self.spec.pattern, self.spec.since);
         let met: Vec<&Entry> =
             found.entries.iter().filter(|entry| entry.is_published() && self.spec.is_met_by(entry)).collect();
         let too_few = met.len() < self.min;
@@ -329,18 +326,9 @@ fn disorder(kit: &TestKit, order: Order, met: &[&Entry], other: &Spec) -> Option
     })
 }
 
-#[track_caller]
-fn to_json(value: impl serde::Serialize) -> Value {
-    match serde_json::to_value(value) {
-        Ok(value) => value,
-        Err(error) => panic!("can't be written as JSON: {error}"),
-    }
-}
-
 impl Spec {
     fn met(&self, kit: &TestKit) -> Vec<Entry> {
-        let mut entries =
-            kit.book().journal.find(self.since, |message| self.pattern.matches(message.subject())).entries;
+        let mut entries = kit.book().journal.on(&self.pattern, self.since).entries;
         entries.retain(|entry| entry.is_published() && self.is_met_by(entry));
         entries
     }
@@ -436,8 +424,6 @@ impl Drop for Expectation {
         if self.is_done || std::thread::panicking() {
             return;
         }
-        if let Err(mismatch) = self.check() {
-            panic!("{mismatch}");
-        }
+        self.check().or_panic();
     }
 }

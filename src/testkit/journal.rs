@@ -2,6 +2,7 @@
 
 use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
+use crate::subject::Pattern;
 use crate::{Clock, CloseReason, DropReason, Publish, SubscriptionInfo, Verdict};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -200,6 +201,11 @@ impl Journal {
         let rows = pages.rows.range(start..).filter(|row| wanted(&row.message));
         let entries = rows.map(Row::to_entry).collect();
         Found { entries, cut: if pages.cut_to > since { pages.cut } else { 0 } }
+    }
+
+    /// The rows on a pattern after number `since`.
+    pub(super) fn on(&self, pattern: &Pattern, since: u64) -> Found {
+        self.find(since, |message| pattern.matches(message.subject()))
     }
 
     /// How many rows after number `since` are wanted. `wanted` runs under the lock.

@@ -60,18 +60,19 @@ mod stub;
 mod tap;
 mod time;
 
+pub use advance::AutoAdvance;
+pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
 pub use contract::{Contracts, Silent, Unmatched};
 pub use entry::{Entry, Outcome, Receipt};
 pub use expect::{Expectation, Mismatch};
 pub use recording::{Recorded, Recording, RecordingError};
 pub use replay::{Replayed, Speed};
+pub use settle::Unsettled;
+pub use shrink::{Shrunk, explore, shrink};
 pub use stub::{Answer, Stub};
 pub use tap::Tap;
 
 use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
-pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
-pub use shrink::{Shrunk, explore, shrink};
-
 use book::Book;
 use chaos::Engine;
 use journal::{Bounds, Journal};
@@ -79,9 +80,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use time::Agenda;
-
-pub use advance::AutoAdvance;
-pub use settle::Unsettled;
 
 /// How long a test waits for the bus to become quiet, in real time.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -210,6 +208,17 @@ impl TestKit {
 
     fn book(&self) -> &Arc<Book> {
         &self.0.book
+    }
+
+    /// The journal, for who asks what there was since the kit began.
+    #[track_caller]
+    fn journal(&self) -> &Journal {
+        let journal = &self.0.book.journal;
+        assert!(
+            journal.is_on(),
+            "nothing was written down, so nobody knows: this kit is untapped, and had no tap or expectation so far"
+        );
+        journal
     }
 
     fn agenda(&self) -> &Agenda {

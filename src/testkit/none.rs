@@ -2,7 +2,7 @@
 
 use super::TestKit;
 use super::expect::{Mismatch, list};
-use super::report::{self, times};
+use super::report::{self, OrPanic, times};
 use crate::subject::ToPattern;
 
 impl TestKit {
@@ -28,9 +28,7 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn none(&self, pattern: impl ToPattern) {
-        if let Err(mismatch) = self.try_none(pattern) {
-            panic!("{mismatch}");
-        }
+        self.try_none(pattern).or_panic();
     }
 
     /// As [`TestKit::none`].
@@ -45,14 +43,10 @@ impl TestKit {
     #[track_caller]
     pub fn try_none(&self, pattern: impl ToPattern) -> Result<(), Mismatch> {
         let pattern = report::pattern(pattern);
-        let journal = &self.book().journal;
-        assert!(
-            journal.is_on(),
-            "nothing was written down, so nobody knows: this kit is untapped, and had no tap or expectation so far"
-        );
+        let journal = self.journal();
         self.try_settle(self.settle_limit())
             .map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
-        let mut found = journal.find(0, |message| pattern.matches(message.subject()));
+        let mut found = journal.on(&pattern, 0);
         found.entries.retain(|entry| entry.is_published());
         if found.entries.is_empty() && found.cut == 0 {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use super::TestKit;
 use super::recording::{Recorded, Recording};
+use super::report::OrPanic;
 use super::settle::thread_waker;
 use crate::{Bus, Client, ConnectOptions, Payload, PublishError, Raw};
 use std::collections::BTreeMap;
@@ -112,9 +113,7 @@ impl TestKit {
             self.advance(due.saturating_sub(self.clock().now()));
             let published = stage.client(&message.client).publish_raw(raw(message));
             stage.note(place, published);
-            if let Err(unsettled) = self.rest(self.settle_limit()) {
-                panic!("{unsettled}");
-            }
+            self.rest(self.settle_limit()).or_panic();
         }
         stage.replayed
     }

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use crate::subject::{Pattern, ToPattern};
 use serde_json::Value;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// Characters of a payload that are shown.
 const SNIPPET: usize = 60;
@@ -14,10 +14,27 @@ pub(super) const MISMATCHES: usize = 8;
 /// A pattern that a test wrote.
 #[track_caller]
 pub(super) fn pattern(pattern: impl ToPattern) -> Pattern {
-    match pattern.into_pattern() {
-        Ok(pattern) => pattern,
-        Err(error) => panic!("not a pattern: {error}"),
+    pattern.into_pattern().map_err(|error| format!("not a pattern: {error}")).or_panic()
+}
+
+/// For what a test asked for and can't have: the error is written to be read as the text of a panic.
+pub(super) trait OrPanic<T> {
+    fn or_panic(self) -> T;
+}
+
+impl<T, E: Display> OrPanic<T> for Result<T, E> {
+    #[track_caller]
+    fn or_panic(self) -> T {
+        match self {
+            Ok(value) => value,
+            Err(error) => panic!("{error}"),
+        }
     }
+}
+
+/// Why there is no JSON.
+pub(super) fn not_json(error: serde_json::Error) -> String {
+    format!("can't be written as JSON: {error}")
 }
 
 /// The start of a payload, on one line.

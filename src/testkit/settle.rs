@@ -1,6 +1,7 @@
 //! Knowing that nothing goes on.
 
 use super::TestKit;
+use super::report::OrPanic;
 use crate::{Bus, Clock, Held, Hold, Sleep, Task};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -56,9 +57,7 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn settle(&self) {
-        if let Err(unsettled) = self.try_settle(self.settle_limit()) {
-            panic!("{unsettled}");
-        }
+        self.try_settle(self.settle_limit()).or_panic();
     }
 
     /// As [`TestKit::settle`], with a limit of its own, in real time.
@@ -110,9 +109,7 @@ impl TestKit {
     ///
     /// Dropping it loses nothing.
     pub async fn settle_async(&self) {
-        if let Err(unsettled) = self.try_settle_async(self.settle_limit()).await {
-            panic!("{unsettled}");
-        }
+        self.try_settle_async(self.settle_limit()).await.or_panic();
     }
 
     /// As [`TestKit::settle_async`], with a limit of its own, in real time.

@@ -2,7 +2,7 @@
 
 use super::TestKit;
 use super::entry::Entry;
-use super::report;
+use super::report::{self, OrPanic};
 use super::time::Agenda;
 use crate::subject::{Pattern, ToPattern};
 use crate::{Client, ConnectOptions, HeaderMap, Message, Payload, StatusCode, Subject, SubscriptionGuard};
@@ -67,10 +67,7 @@ impl TestKit {
                 state.answer(&request);
             }
         });
-        let guard = match subscribed {
-            Ok(guard) => guard,
-            Err(error) => panic!("no stub on `{pattern}`: {error}"),
-        };
+        let guard = subscribed.map_err(|error| format!("no stub on `{pattern}`: {error}")).or_panic();
         let id = guard.id();
         *state.guard.lock() = Some(guard);
         self.0.stubs.0.lock().push(state.clone());
@@ -166,7 +163,7 @@ impl Stub {
 
     /// What it was asked, as far as the journal has it.
     pub fn requests(&self) -> Vec<Entry> {
-        let mut entries = self.kit.book().journal.find(0, |message| self.pattern.matches(message.subject())).entries;
+        let mut entries = self.kit.book().journal.on(&self.pattern, 0).entries;
         entries.retain(|entry| entry.receipts.iter().any(|receipt| receipt.subscription.id == self.id));
         entries
     }
@@ -258,10 +255,8 @@ impl Answer {
     /// If the value can't be written as JSON.
     #[track_caller]
     pub fn json(value: impl serde::Serialize) -> Self {
-        match serde_json::to_vec(&value) {
-            Ok(bytes) => Answer::payload(bytes),
-            Err(error) => panic!("can't be written as JSON: {error}"),
-        }
+        let written = serde_json::to_vec(&value).map_err(report::not_json);
+        Answer::payload(written.or_panic())
     }
 
     /// What NATS services answer when they fail: the code and the text in the headers `Nats-Service-Error-Code` and `Nats-Service-Error`, and
@@ -303,9 +298,7 @@ impl Answer {
     #[track_caller]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         for part in &mut self.0 {
-            if let Err(error) = part.headers.append(&name, &value) {
-                panic!("not a header: {error}");
-            }
+            part.headers.append(&name, &value).map_err(|error| format!("not a header: {error}")).or_panic();
         }
         self
     }

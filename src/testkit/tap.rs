@@ -2,6 +2,7 @@
 
 use super::TestKit;
 use super::entry::Entry;
+use super::journal::Found;
 use super::report;
 use crate::subject::{Pattern, ToPattern};
 use crate::{Message, Subject};
@@ -100,8 +101,8 @@ impl Tap {
         self.since.load(Ordering::Relaxed)
     }
 
-    fn found(&self) -> super::journal::Found {
-        self.kit.book().journal.find(self.since(), |message| self.pattern.matches(message.subject()))
+    fn found(&self) -> Found {
+        self.kit.book().journal.on(&self.pattern, self.since())
     }
 }
 
