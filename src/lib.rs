@@ -116,7 +116,7 @@ pub use activity::{Activity, Held, Hold, Task};
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Connected, Delivery, Denied, Event,
-    Events, HeldMessage, Interest, InterestChanged, Observer, Publish, Sleep, SlowConsumer, Verdict, Wanted,
+    Events, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep, SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

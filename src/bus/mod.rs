@@ -43,7 +43,7 @@ pub use event::{Denied, Event, Events, SlowConsumer};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use observe::Observed;
-pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Verdict};
+pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Refused, Verdict};
 pub use options::ConnectOptions;
 pub(crate) use room::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
@@ -52,7 +52,7 @@ pub use stats::{BusStats, ClientStats};
 
 use crate::account::{Account, Subscription, Totals};
 use crate::activity::Activity;
-use crate::client::{Client, Drain};
+use crate::client::{Client, Drain, PublishError};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;

@@ -3,12 +3,12 @@
 //! Only on a bus that was built with an [`Observer`]; on any other, none of this costs more than a look at a flag that every publish looks at
 //! anyway.
 
-use super::{Connection, Outgoing, RouteError};
+use super::{Connection, Outgoing, PublishError, RouteError};
 use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
-use crate::message::{Message, Trace};
-use crate::subject::Pattern;
+use crate::message::{Message, Payload, Trace};
+use crate::subject::{Pattern, Subject};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and [`Observer::disconnected`] are
-/// called while no lock is held and may use the bus. The others are called while the bus routes, and must not: that may deadlock. None of
-/// them may panic.
+/// [`Observer::refused`], [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and
+/// [`Observer::disconnected`] are called while no lock is held and may use the bus. The others are called while the bus routes, and must not:
+/// that may deadlock. None of them may panic.
 ///
 /// # Example
 ///
@@ -46,6 +46,14 @@ use std::sync::Arc;
 pub trait Observer: Send + Sync + 'static {
     /// A publish has passed all checks. What is to become of it?
     fn publish(&self, publish: &Publish<'_>) -> Verdict;
+
+    /// The bus itself refused a publish, for one of the reasons of [`PublishError`]: nobody gets it, and [`Observer::publish`] is not asked.
+    /// What the observer refuses is not told again.
+    ///
+    /// Also told of a request by a client that drains, which is not sent, and of a refusal by [`Client::check_publish`](crate::Client::check_publish).
+    fn refused(&self, refused: &Refused<'_>) {
+        let _ = refused;
+    }
 
     /// A message was routed: these subscriptions have it, or will have it when there is room. Not called if it was held or swallowed.
     fn routed(&self, id: u64, accepted: &[u64]) {
@@ -141,6 +149,22 @@ impl Publish<'_> {
     pub fn hold(&self, id: u64) -> HeldMessage {
         HeldMessage { id, connection: self.connection.me(), message: self.message.clone() }
     }
+}
+
+/// A publish that the bus refused.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Refused<'a> {
+    /// The number of the connection that wanted to publish.
+    pub client: u64,
+    /// The connection's name.
+    pub client_name: Option<&'a str>,
+    /// What it wanted to publish. Its subject is the text that was asked for, which need not be one (S4). Without the reply if that was not one, and
+    /// without headers and payload if they were too large, or were not handed over yet
+    /// ([`Client::check_publish`](crate::Client::check_publish)).
+    pub message: &'a Message,
+    /// Why it was not published.
+    pub error: &'a PublishError,
 }
 
 /// What becomes of a publish.
@@ -281,12 +305,23 @@ impl Connection {
     #[inline(never)]
     pub(super) fn publish_observed(
         &self,
+        flags: u8,
         out: &mut Outgoing<'_>,
         mut waiting: Option<&mut Vec<super::Waiting>>,
     ) -> Result<usize, RouteError> {
-        let size = self.check_size(out)?;
-        let Some(observed) = &self.shared.observed else { return self.route(out, size, waiting) };
-        self.check_address(out.subject, out.answers)?;
+        let Some(observed) = &self.shared.observed else {
+            let size = self.check_size(out)?;
+            return self.route(out, size, waiting);
+        };
+        let checked = self.pass_gate(flags, out.subject, out.reply, out.answers).and_then(|()| self.check_size(out));
+        let checked = checked.and_then(|size| self.check_address(out.subject, out.answers).map(|()| size));
+        let size = match checked {
+            Ok(size) => size,
+            Err(error) => {
+                self.tell_refused(out, &error.clone().into());
+                return Err(error);
+            }
+        };
         let mut message = out.take_message();
         let (id, times) = match observed.observer.publish(&self.publish_of(&message, false)) {
             Verdict::Route { id, times } => (id, times),
@@ -330,6 +365,35 @@ impl Connection {
         }
         observed.observer.returned(id);
         Ok(accepted)
+    }
+
+    /// Tells the observer, if there is one, of a publish that is refused. Not to be called under a lock.
+    pub(crate) fn tell_refused(&self, out: &mut Outgoing<'_>, error: &PublishError) {
+        let Some(observed) = &self.shared.observed else { return };
+        if matches!(error, PublishError::MaxPayloadExceeded { .. }) {
+            // Who writes it down has bounds of his own.
+            (out.head, out.payload) = (None, Payload::empty());
+        }
+        let client_name = self.options.name.as_deref();
+        observed.observer.refused(&Refused { client: self.id, client_name, message: &out.take_message(), error });
+    }
+
+    /// As [`Connection::tell_refused`], where there is nothing but an address yet.
+    pub(super) fn tell_address_refused(&self, subject: &str, reply: Option<&str>, error: &RouteError) {
+        if self.shared.observed.is_some() {
+            let reply = reply.map(|reply| Subject::unchecked(reply.into()));
+            let mut out = Outgoing {
+                subject,
+                answers: false,
+                prepared: None,
+                reply: reply.as_ref(),
+                head: None,
+                payload: Payload::empty(),
+                trace: None,
+                matched: false,
+            };
+            self.tell_refused(&mut out, &error.clone().into());
+        }
     }
 
     /// How many subscribers a message would reach that goes nowhere. It was for somebody, so that nobody is told that there are no responders.

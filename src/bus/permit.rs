@@ -98,6 +98,10 @@ impl Connection {
     /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is used up. A refusal is told, for who
     /// asks and is refused does not publish.
     pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
+        self.ask_publish(subject, reply).inspect_err(|error| self.tell_address_refused(subject, reply, error))
+    }
+
+    fn ask_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
         let flags = self.gate.flags();
         if flags & Gate::CLOSED != 0 {
             return Err(RouteError::Closed);

@@ -73,10 +73,10 @@ impl Connection {
     ) -> Result<usize, RouteError> {
         let flags = self.gate.flags();
         if flags != 0 {
-            self.pass_gate(flags, out.subject, out.reply, out.answers)?;
             if flags & Gate::OBSERVED != 0 {
-                return self.publish_observed(out, waiting);
+                return self.publish_observed(flags, out, waiting);
             }
+            self.pass_gate(flags, out.subject, out.reply, out.answers)?;
         }
         let size = self.check_size(out)?;
         self.route(out, size, waiting)

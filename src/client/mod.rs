@@ -41,7 +41,7 @@ use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver, SinkAnswer
 use crate::message::{HeaderMap, Message, Payload};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
-use publisher::{address, head, outgoing_message, publish_async, try_publish_async};
+use publisher::{address, head, outgoing_message, publish_async, refused, try_publish_async};
 use request::Question;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,9 +119,11 @@ impl Client {
         reply: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let reply = address(&self.connection, reply)?;
-        let mut out = Outgoing { reply: Some(&reply), ..outgoing(&subject, payload.into()) };
-        Ok(self.connection.publish(&mut out, None)?)
+        let out = outgoing(&subject, payload.into());
+        match address(&self.connection, reply) {
+            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Err(error) => Err(refused(&self.connection, out, error)),
+        }
     }
 
     /// Publishes a message that was made by hand, or passes one on: subject, reply, headers, status and payload.

@@ -119,6 +119,13 @@ pub(super) fn outgoing_message<'a>(
     connection: &Connection,
     message: &'a Message,
 ) -> Result<Outgoing<'a>, PublishError> {
+    match check_parts(connection, message) {
+        Ok(()) => Ok(Outgoing::of(message)),
+        Err(error) => Err(refused(connection, Outgoing::of(message), error)),
+    }
+}
+
+fn check_parts(connection: &Connection, message: &Message) -> Result<(), PublishError> {
     if let Some(reply) = message.reply() {
         check_len(connection, reply)?;
     }
@@ -126,7 +133,17 @@ pub(super) fn outgoing_message<'a>(
         message.reply().map_or(Ok(()), |reply| check_subject(reply.as_str()))?;
         message.head().map_or(Ok(()), |head| head.check())?;
     }
-    Ok(Outgoing::of(message))
+    Ok(())
+}
+
+/// For what does not even come to the bus: who observes that is told.
+#[cold]
+pub(super) fn refused(connection: &Connection, mut out: Outgoing<'_>, error: PublishError) -> PublishError {
+    if !matches!(error, PublishError::InvalidHeaders(_)) {
+        out.reply = None;
+    }
+    connection.tell_refused(&mut out, &error);
+    error
 }
 
 /// Delivers at once what can be, if there was nothing wrong before; the future waits for the rest.

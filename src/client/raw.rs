@@ -2,7 +2,7 @@
 
 use super::Client;
 use super::error::PublishError;
-use super::publisher::{PublishFuture, address, try_publish_async};
+use super::publisher::{PublishFuture, address, refused, try_publish_async};
 use crate::bus::{Connection, Outgoing};
 use crate::message::{Head, Payload};
 use crate::subject::Subject;
@@ -57,8 +57,8 @@ impl Client {
     ///
     /// Source: H1 to H3, S5 to S7.
     pub fn publish_raw(&self, raw: Raw<'_>) -> Result<usize, PublishError> {
-        let reply = reply(&self.connection, &raw)?;
-        Ok(self.connection.publish(&mut outgoing(&self.connection, raw, reply.as_ref())?, None)?)
+        let reply = reply(&self.connection, &raw);
+        Ok(self.connection.publish(&mut outgoing(&self.connection, raw, &reply)?, None)?)
     }
 
     /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.
@@ -67,10 +67,8 @@ impl Client {
     ///
     /// As [`Client::publish_raw`].
     pub fn publish_raw_async(&self, raw: Raw<'_>) -> PublishFuture {
-        match reply(&self.connection, &raw) {
-            Ok(reply) => try_publish_async(&self.connection, outgoing(&self.connection, raw, reply.as_ref())),
-            Err(error) => try_publish_async(&self.connection, Err(error)),
-        }
+        let reply = reply(&self.connection, &raw);
+        try_publish_async(&self.connection, outgoing(&self.connection, raw, &reply))
     }
 }
 
@@ -81,12 +79,19 @@ fn reply(connection: &Connection, raw: &Raw<'_>) -> Result<Option<Subject>, Publ
 fn outgoing<'a>(
     connection: &Connection,
     raw: Raw<'a>,
-    reply: Option<&'a Subject>,
+    reply: &'a Result<Option<Subject>, PublishError>,
 ) -> Result<Outgoing<'a>, PublishError> {
     let Raw { subject, headers, payload, .. } = raw;
     let head: Option<Arc<Head>> = headers.and_then(Head::came);
-    if let (Some(head), false) = (&head, connection.options.lenient) {
-        head.check()?;
+    let checked = match (reply, &head) {
+        (Err(error), _) => Err(error.clone()),
+        (Ok(_), Some(head)) if !connection.options.lenient => head.check().map_err(PublishError::from),
+        (Ok(_), _) => Ok(()),
+    };
+    let reply = reply.as_ref().map_or(None, Option::as_ref);
+    let out = Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false };
+    match checked {
+        Ok(()) => Ok(out),
+        Err(error) => Err(refused(connection, out, error)),
     }
-    Ok(Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false })
 }

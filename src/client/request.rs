@@ -38,8 +38,11 @@ pub(super) struct Pending {
 
 impl<'a> Question<'a> {
     /// Takes a place in the inbox; `single` if one answer is all that is wanted.
-    pub(super) fn ticket(&self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+    fn ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         if connection.phase() != Phase::Open {
+            let (head, payload) = (self.head.take(), std::mem::replace(&mut self.payload, Payload::empty()));
+            let unsent = Question { head, payload, ..*self };
+            connection.tell_refused(&mut unsent.outgoing(None), &PublishError::Closed);
             return Err(RequestError::Closed);
         }
         let ticket = connection.inbox()?.open(single)?;
@@ -47,13 +50,13 @@ impl<'a> Question<'a> {
         Ok(Pending { ticket, timeout: self.timeout, deadline: None })
     }
 
-    pub(super) fn outgoing(self, reply: &'a Subject) -> Outgoing<'a> {
+    fn outgoing(self, reply: Option<&'a Subject>) -> Outgoing<'a> {
         let Question { subject, head, payload, .. } = self;
         Outgoing {
             subject,
             answers: false,
             prepared: None,
-            reply: Some(reply),
+            reply,
             head,
             payload,
             trace: None,
@@ -62,10 +65,10 @@ impl<'a> Question<'a> {
     }
 
     /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
-    pub(super) fn send(self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+    pub(super) fn send(mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
-        let mut out = self.outgoing(&reply);
+        let mut out = self.outgoing(Some(&reply));
         connection.publish(&mut out, None).map_err(PublishError::from)?;
         if !out.matched && connection.options.no_responders {
             return Err(no_responders(subject));
@@ -84,12 +87,12 @@ impl<'a> Question<'a> {
     }
 
     /// Sends it now; the future waits for the answer.
-    pub(super) fn ask_async(self, connection: &Arc<Connection>) -> RequestFuture {
+    pub(super) fn ask_async(mut self, connection: &Arc<Connection>) -> RequestFuture {
         let subject = SmolStr::new(self.subject);
         let mut blocked = None;
         let sent = self.ticket(connection, true).and_then(|pending| {
             let reply = pending.ticket.reply();
-            let published = publish_async(connection, self.outgoing(&reply));
+            let published = publish_async(connection, self.outgoing(Some(&reply)));
             match published.into_ready() {
                 Ok(false) if connection.options.no_responders => return Err(no_responders(&subject)),
                 Ok(_) => {}
