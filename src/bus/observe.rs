@@ -8,8 +8,9 @@ use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
 use crate::message::{Message, Payload, Trace};
-use crate::subject::{Pattern, Subject};
+use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use bytes::Bytes;
+use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -159,7 +160,8 @@ pub struct Refused<'a> {
     pub client: u64,
     /// The connection's name.
     pub client_name: Option<&'a str>,
-    /// What it wanted to publish. Its subject is the text that was asked for, which need not be one (S4). Without the reply if that was not one, and
+    /// What it wanted to publish. Its subject is the text that was asked for, which need not be one (S4); a blank in it, or that it is empty, shows
+    /// as `␣`. Without the reply if that was not one, and
     /// without headers and payload if they were too large, or were not handed over yet
     /// ([`Client::check_publish`](crate::Client::check_publish)).
     pub message: &'a Message,
@@ -374,14 +376,15 @@ impl Connection {
             // Who writes it down has bounds of his own.
             (out.head, out.payload) = (None, Payload::empty());
         }
-        let client_name = self.options.name.as_deref();
-        observed.observer.refused(&Refused { client: self.id, client_name, message: &out.take_message(), error });
+        let (client_name, subject) = (self.options.name.as_deref(), Subject::unchecked(shown(out.subject)));
+        let message = Message::assemble(subject, out.reply, out.head.take(), &mut out.payload);
+        observed.observer.refused(&Refused { client: self.id, client_name, message: &message, error });
     }
 
     /// As [`Connection::tell_refused`], where there is nothing but an address yet.
     pub(super) fn tell_address_refused(&self, subject: &str, reply: Option<&str>, error: &RouteError) {
         if self.shared.observed.is_some() {
-            let reply = reply.map(|reply| Subject::unchecked(reply.into()));
+            let reply = reply.map(|reply| Subject::unchecked(shown(reply)));
             let mut out = Outgoing {
                 subject,
                 answers: false,
@@ -456,6 +459,18 @@ impl Connection {
         let Verdict::Route { id, .. } = verdict else { return message };
         let trace = observed.trace(id, &message);
         message.traced(trace)
+    }
+}
+
+/// Stands for a blank, and for nothing at all, in what was to be a subject.
+const BLANK: &str = "\u{2423}";
+
+/// A text as a subject, which has no blanks and is not empty.
+fn shown(text: &str) -> SmolStr {
+    match check_word(text) {
+        Ok(()) => text.into(),
+        Err(SubjectError::Empty) => BLANK.into(),
+        Err(_) => text.replace([' ', '\t', '\r', '\n'], BLANK).into(),
     }
 }
 

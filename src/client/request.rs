@@ -52,16 +52,7 @@ impl<'a> Question<'a> {
 
     fn outgoing(self, reply: Option<&'a Subject>) -> Outgoing<'a> {
         let Question { subject, head, payload, .. } = self;
-        Outgoing {
-            subject,
-            answers: false,
-            prepared: None,
-            reply,
-            head,
-            payload,
-            trace: None,
-            matched: false,
-        }
+        Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false }
     }
 
     /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.

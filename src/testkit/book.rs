@@ -4,7 +4,7 @@ use super::chaos::Engine;
 use super::journal::Journal;
 use super::time::Agenda;
 use crate::subject::Pattern;
-use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, SubscriptionInfo, Verdict};
+use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, Refused, SubscriptionInfo, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -45,6 +45,10 @@ impl Observer for Book {
         let verdict = self.chaos.publish(publish, number);
         self.journal.published(number, publish, &verdict);
         verdict
+    }
+
+    fn refused(&self, refused: &Refused<'_>) {
+        self.journal.refused(self.number(), refused);
     }
 
     fn routed(&self, id: u64, accepted: &[u64]) {

@@ -54,8 +54,11 @@ impl TestKit {
         let mut known = Vec::new();
         journal.each_subscription(|one| known.push((one.info.clone(), one.matched, one.ended)));
         known.retain(|(info, ..)| !is_inbox(info.pattern.as_str()));
-        let entries: Vec<_> =
-            found.entries.into_iter().filter(|entry| !entry.is_notice && !is_inbox(entry.subject().as_str())).collect();
+        let entries: Vec<_> = found
+            .entries
+            .into_iter()
+            .filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str()))
+            .collect();
         Contracts {
             unmatched: unmatched(&entries, known.iter().map(|(info, ..)| &info.pattern)),
             silent: known

@@ -1,7 +1,7 @@
 //! One message as a kit wrote it down.
 
 use crate::message::Message;
-use crate::{DropReason, HeaderMap, Subject, SubscriptionInfo, Verdict};
+use crate::{DropReason, HeaderMap, PublishError, Subject, SubscriptionInfo, Verdict};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Entry {
     pub client: u64,
     /// That connection's name.
     pub client_name: Option<Arc<str>>,
-    /// What was published.
+    /// What was published, or was to be; of what was refused, as [`Refused`](crate::Refused) has it.
     pub message: Message,
     /// What became of the publish.
     pub outcome: Outcome,
@@ -31,7 +31,7 @@ pub struct Entry {
 }
 
 /// What became of a publish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It was routed this many times; more than once only by a fault.
@@ -59,6 +59,8 @@ pub enum Outcome {
     },
     /// A fault refused it: the connection was closed.
     Closed,
+    /// The bus itself refused it. What a fault refuses has an outcome of its own.
+    Refused(Arc<PublishError>),
 }
 
 impl Outcome {
@@ -77,7 +79,7 @@ impl Outcome {
 
     /// Whether the publish succeeded, as far as its publisher could see.
     pub fn is_published(&self) -> bool {
-        !matches!(self, Outcome::Denied | Outcome::TooLarge { .. } | Outcome::Closed)
+        !matches!(self, Outcome::Denied | Outcome::TooLarge { .. } | Outcome::Closed | Outcome::Refused(_))
     }
 }
 
@@ -94,6 +96,7 @@ impl fmt::Display for Outcome {
             Outcome::Denied => f.write_str("fault: refused, permissions"),
             Outcome::TooLarge { max } => write!(f, "fault: refused, larger than {max}"),
             Outcome::Closed => f.write_str("fault: refused, connection closed"),
+            Outcome::Refused(error) => write!(f, "refused: {error}"),
         }
     }
 }
@@ -206,7 +209,7 @@ impl Entry {
     }
 }
 
-/// One line: `#3 0s app: orders.eu {"id":7}`.
+/// One line: `#3 0s app: orders.eu {"id":7}`, and why if it was refused.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{} {:?} {}: {}", self.number, self.at, self.publisher(), self.subject())?;
@@ -216,6 +219,9 @@ impl fmt::Display for Entry {
         if !self.headers().is_empty() {
             let headers: Vec<_> = self.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
             write!(f, " ({})", headers.join(", "))?;
+        }
+        if !self.outcome.is_published() {
+            write!(f, ", {}", self.outcome)?;
         }
         Ok(())
     }

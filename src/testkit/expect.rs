@@ -256,7 +256,7 @@ impl Expectation {
     /// What came on the pattern and did not meet the conditions; else what came elsewhere.
     fn tell_near_misses(&self, text: &mut String, on_pattern: &[Entry]) {
         let others: Vec<_> =
-            on_pattern.iter().filter(|entry| !self.spec.is_met_by(entry) && !entry.is_notice).collect();
+            on_pattern.iter().filter(|entry| entry.is_published() && !self.spec.is_met_by(entry)).collect();
         if !others.is_empty() {
             let _ = writeln!(text, "what else came on `{}`:", self.spec.pattern);
             for entry in others.iter().take(SHOWN) {
@@ -267,9 +267,10 @@ impl Expectation {
             }
             more(text, others.len());
         }
-        let refused: Vec<_> = on_pattern.iter().filter(|entry| !entry.outcome.is_published()).collect();
-        for entry in refused.iter().take(SHOWN) {
-            let _ = writeln!(text, "  {entry}\n      {}", entry.outcome);
+        let mut refused = on_pattern.iter().filter(|entry| !entry.outcome.is_published()).peekable();
+        if refused.peek().is_some() {
+            let _ = writeln!(text, "what did not come on `{}`, because it was refused:", self.spec.pattern);
+            list(text, refused);
         }
         tell_elsewhere(text, &self.kit, &self.spec.pattern, self.spec.since);
     }

@@ -3,7 +3,7 @@
 use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
 use crate::subject::Pattern;
-use crate::{Clock, CloseReason, DropReason, Publish, SubscriptionInfo, Verdict};
+use crate::{Clock, CloseReason, DropReason, Publish, Refused, SubscriptionInfo, Verdict};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
@@ -102,23 +102,40 @@ impl Journal {
         if !self.is_on() {
             return;
         }
-        let outcome = Outcome::of(verdict);
+        self.write(
+            number,
+            publish.client,
+            publish.client_name,
+            publish.message,
+            Outcome::of(verdict),
+            publish.is_notice,
+        );
+    }
+
+    pub(super) fn refused(&self, number: u64, refused: &Refused<'_>) {
+        if self.is_on() {
+            let outcome = Outcome::Refused(Arc::new(refused.error.clone()));
+            self.write(number, refused.client, refused.client_name, refused.message, outcome, false);
+        }
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        number: u64,
+        client: u64,
+        client_name: Option<&str>,
+        message: &Message,
+        outcome: Outcome,
+        is_notice: bool,
+    ) {
         let at = self.clock.get().map_or(Duration::ZERO, Clock::now);
-        let message = publish.message.clone();
+        let message = message.clone();
         let weight = weight(&message);
         let mut thrown = SmallVec::<[Row; 2]>::new();
         let mut pages = self.pages.lock();
-        let client_name = publish.client_name.map(|name| pages.name(publish.client, name));
-        let row = Row {
-            number,
-            at,
-            client: publish.client,
-            client_name,
-            message,
-            outcome,
-            is_notice: publish.is_notice,
-            receipts: SmallVec::new(),
-        };
+        let client_name = client_name.map(|name| pages.name(client, name));
+        let row = Row { number, at, client, client_name, message, outcome, is_notice, receipts: SmallVec::new() };
         pages.bytes += weight;
         pages.insert(row);
         while pages.rows.len() > self.bounds.entries || pages.bytes > self.bounds.bytes {
@@ -274,7 +291,7 @@ impl Row {
             client: self.client,
             client_name: self.client_name.clone(),
             message: self.message.clone(),
-            outcome: self.outcome,
+            outcome: self.outcome.clone(),
             is_notice: self.is_notice,
             receipts: self.receipts.to_vec(),
         }

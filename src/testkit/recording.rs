@@ -13,7 +13,7 @@ use std::time::Duration;
 
 impl TestKit {
     /// What was published since the kit began, by programs and by the test itself, to be saved or replayed. What the bus said (that there are
-    /// no responders) and what a fault refused is not in it. Does not wait for the bus to settle.
+    /// no responders) and what was refused, by the bus or by a fault, is not in it. Does not wait for the bus to settle.
     ///
     /// # Panics
     ///

@@ -11,7 +11,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 impl TestKit {
-    /// What is published on a pattern from now on: subject, headers, payload, who published, who received, what was lost and why.
+    /// What is published on a pattern from now on: subject, headers, payload, who published, who received, what was lost and why; and what
+    /// was to be published there and was refused, with the error. What a server refuses a wire client before the bus is asked (a line
+    /// that can't be read, a payload larger than its limit) is not among that: it ends the connection.
     ///
     /// A tap is a window on the kit's one journal and costs nothing itself. It is no subscription: it makes no difference to who is there
     /// to answer.

@@ -58,6 +58,11 @@ impl Observer for Book {
         }
     }
 
+    fn refused(&self, refused: &Refused<'_>) {
+        let (by, subject) = (refused.client_name.unwrap_or("nobody"), refused.message.subject());
+        self.note(format!("{by} may not publish on {subject}: {}", refused.error));
+    }
+
     fn routed(&self, id: u64, accepted: &[u64]) {
         self.note(format!("{id} to {accepted:?}"));
     }
@@ -118,8 +123,29 @@ fn verdicts_are_carried_out() {
     assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
     assert_eq!((held.id(), held.release()), (76, 1));
     assert_eq!(all.try_recv().unwrap().subject(), "held");
-    assert!(book.log().contains(&format!("76 to [{}]", all.id())));
+    let log = book.log();
+    assert!(log.contains(&format!("76 to [{}]", all.id())));
+    assert!(!log.iter().any(|line| line.contains("may not publish")), "it knows what it decided itself: {log:#?}");
     assert!(bus.stats().ledger.balances());
+}
+
+#[test]
+fn what_the_bus_refuses_by_itself_is_told() {
+    let (book, bus) = Book::bus(None);
+    let client = bus.connect_with(ConnectOptions::new().name("app"));
+    book.log();
+    client.publish("a..b", "x").unwrap_err();
+    drop(client.publish_async("", "x"));
+    client.publish("a b", "x").unwrap_err();
+    client.close();
+    client.publish("a", "x").unwrap_err();
+    let log = book.log();
+    let told: Vec<_> = log.iter().filter(|line| line.contains("may not publish")).collect();
+    assert_eq!(told.len(), 4, "{log:#?}");
+    assert!(told[0].starts_with("app may not publish on a..b: invalid subject"), "{told:?}");
+    assert!(told[1].starts_with("app may not publish on ␣: invalid subject"), "{told:?}");
+    assert!(told[2].starts_with("app may not publish on a␣b: invalid subject"), "{told:?}");
+    assert_eq!(told[3], "app may not publish on a: the client is closed");
 }
 
 #[test]

@@ -44,6 +44,21 @@ pub(crate) fn serve(kit: &TestKit) -> (Server, String) {
 }
 
 #[test]
+fn what_a_wire_client_is_refused_is_in_the_journal() {
+    let kit = TestKit::new();
+    let (_server, addr) = serve(&kit);
+    let tap = kit.tap(">");
+    let mut wire = peer(&addr, "wire");
+    wire.send(b"PUB $NRG.a 5\r\nhello\r\nPUB fine 2\r\nhi\r\n");
+    barrier(&mut wire);
+    let entries: Vec<_> = tap.entries().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        entries,
+        ["#1 0ns wire: $NRG.a hello, refused: permission to publish to \"$NRG.a\" denied", "#2 0ns wire: fine hi"]
+    );
+}
+
+#[test]
 fn a_wire_client_is_cut_off_without_a_word_and_may_come_back() {
     let kit = kit(Fault::disconnect(SECOND).on("cut").of("wire").times(1));
     let (_server, addr) = serve(&kit);

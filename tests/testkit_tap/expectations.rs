@@ -187,3 +187,20 @@ fn conditions_may_use_the_kit() {
     assert_eq!(seen.seen().len(), 1);
     seen.verify();
 }
+
+#[test]
+fn what_was_refused_is_named_and_does_not_count() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    app.set_permissions(Some(postroom::Permissions::new().deny_publish("orders.>".parse().unwrap())));
+    let (order, near) = (kit.expect("orders.*").times(1), kit.expect("order.*"));
+    app.publish("orders.eu", "x").unwrap_err();
+    app.publish("log", "y").unwrap();
+    let refused = "app: orders.eu x, refused: permission to publish to \"orders.eu\" denied";
+    assert_has(
+        &complaint(order),
+        &["it came 0 times", "what did not come on `orders.*`, because it was refused:", refused, "app: log y"],
+    );
+    assert_has(&complaint(near), &["did you mean `orders.eu`", refused]);
+    kit.none("orders.>");
+}

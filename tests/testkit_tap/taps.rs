@@ -2,7 +2,10 @@
 
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
-use postroom::{DropReason, HeaderMap, Message, Overflow, StatusCode, SubscribeOptions};
+use postroom::{
+    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, Overflow, Permissions, PublishError, Raw,
+    RequestError, StatusCode, SubscribeOptions,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -168,7 +171,7 @@ fn an_untapped_kit_begins_with_the_first_tap() {
     let entries = tap.entries();
     assert_eq!((entries.len(), entries[0].payload()), (1, &b"2"[..]));
     assert_eq!(entries[0].receipts[0].subscription.id, reader.id(), "who was there before is known");
-    assert_eq!((entries[0].receipts[0].received, entries[0].outcome), (1, Outcome::Routed { times: 1 }));
+    assert_eq!((entries[0].receipts[0].received, &entries[0].outcome), (1, &Outcome::Routed { times: 1 }));
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn faults_are_written_down_with_what_became_of_each_message() {
     let of = |subject: &str| {
         let entries: Vec<_> = tap.entries().into_iter().filter(|entry| entry.subject() == subject).collect();
         let [entry] = &entries[..] else { panic!("{subject}: {tap}") };
-        (entry.outcome, entry.receipts.first().map(|receipt| (receipt.accepted, receipt.lost.clone())))
+        (entry.outcome.clone(), entry.receipts.first().map(|receipt| (receipt.accepted, receipt.lost.clone())))
     };
     let whole = || Some((1, vec![]));
     assert_eq!(of("plain"), (Outcome::Routed { times: 1 }, whole()));
@@ -252,4 +255,86 @@ fn faults_are_written_down_with_what_became_of_each_message() {
     kit.none("large");
     assert!(kit.try_none("hidden").is_err(), "to its publisher it was published");
     drop(all);
+}
+
+#[test]
+fn what_the_bus_refuses_is_written_down_with_its_error() {
+    let mut limits = Limits::default();
+    (limits.max_payload, limits.max_subject_len) = (8, 30);
+    let kit = TestKit::builder().bus(Bus::builder().limits(limits)).build();
+    let (app, tap) = (named(&kit, "app"), kit.tap(">"));
+    let all = kit.client().subscribe(">").unwrap();
+    let error = |entry: &postroom::testkit::Entry| match &entry.outcome {
+        Outcome::Refused(error) => PublishError::clone(error),
+        other => panic!("{other:?}"),
+    };
+    let refused = |subject: &str, publish: &dyn Fn() -> PublishError| {
+        let before = tap.len();
+        let told = publish();
+        let entries = tap.entries();
+        assert_eq!(entries.len(), before + 1, "{tap}");
+        let entry = entries.last().unwrap().clone();
+        assert_eq!((error(&entry), entry.subject().as_str()), (told, subject));
+        assert_eq!((entry.publisher().as_str(), entry.is_published(), entry.receipts.len()), ("app", false, 0));
+        entry
+    };
+    let large = refused("orders.eu", &|| app.publish("orders.eu", "123456789").unwrap_err());
+    assert_eq!(large.payload(), b"", "it has bounds of its own");
+    assert_eq!(
+        large.to_string(),
+        "#1 0ns app: orders.eu, refused: payload and headers of 9 bytes exceed the maximum of 8"
+    );
+    refused("orders.*", &|| app.publish("orders.*", "").unwrap_err());
+    refused(&"x".repeat(31), &|| app.publish("x".repeat(31), "").unwrap_err());
+    refused("a", &|| app.publisher("a").unwrap().publish("123456789").unwrap_err());
+    // A reply that is none, and headers that can't be read.
+    let reply = refused("ask", &|| app.publish_with_reply("ask", "b.*", "why").unwrap_err());
+    assert_eq!((reply.reply(), reply.payload()), (None, &b"why"[..]));
+    let raw = || Raw { subject: "raw", reply: Some("b"), headers: Some("NATS/9\r\n\r\n".into()), payload: "x".into() };
+    let headers = refused("raw", &|| app.publish_raw(raw()).unwrap_err());
+    assert!(matches!(error(&headers), PublishError::InvalidHeaders(_)) && headers.reply().is_some());
+    // What permissions forbid, to publish and to ask whether one may.
+    app.set_permissions(Some(Permissions::new().deny_publish("secret.>".parse().unwrap())));
+    let denied = refused("secret.a", &|| app.publish("secret.a", "x").unwrap_err());
+    assert_eq!(denied.payload(), b"x");
+    refused("secret.b", &|| app.check_publish("secret.b", Some("r")).unwrap_err());
+    // Who drains sends no requests, and who is closed sends nothing.
+    let kept = app.subscribe("kept").unwrap();
+    app.publish("kept", "").unwrap();
+    drop(app.drain());
+    let asked = refused("ask", &|| {
+        assert_eq!(app.request("ask", "me").unwrap_err(), RequestError::Closed);
+        PublishError::Closed
+    });
+    assert_eq!(asked.payload(), b"me");
+    drop(kept);
+    app.close();
+    refused("late", &|| app.publish("late", "").unwrap_err());
+
+    assert_has(
+        &tap.to_string(),
+        &["refused: the client is closed", "refused: permission to publish to \"secret.a\" denied"],
+    );
+    assert_eq!(all.try_iter().count(), 1, "nobody got them");
+    kit.none("late");
+    kit.none("orders.>");
+    assert_eq!(tap.record().messages.len(), 1, "nor are they in a recording");
+    assert!(kit.contracts().ignoring("kept").unmatched.is_empty());
+}
+
+#[test]
+fn what_a_lenient_connection_may_not_is_written_down_once() {
+    let kit = TestKit::new();
+    let wire = kit.bus().connect_with(ConnectOptions::new().name("wire").lenient());
+    let tap = kit.tap(">");
+    assert!(matches!(wire.publish("$NRG.a", "").unwrap_err(), PublishError::PermissionDenied { .. }));
+    assert!(matches!(wire.publish_with_reply("a", "_R_.b", "").unwrap_err(), PublishError::ReplyDenied { .. }));
+    let outcomes: Vec<_> = tap.entries().iter().map(|entry| entry.outcome.to_string()).collect();
+    assert_eq!(
+        outcomes,
+        [
+            "refused: permission to publish to \"$NRG.a\" denied",
+            "refused: permission to publish with reply \"_R_.b\" denied"
+        ]
+    );
 }
