@@ -90,13 +90,26 @@ impl TestKit {
     ///
     /// When it is dropped, the clock stays where it is.
     pub async fn advance_async(&self, by: Duration) {
+        self.try_advance_async(by).await.or_panic();
+    }
+
+    /// As [`TestKit::try_advance`], for tasks.
+    ///
+    /// # Errors
+    ///
+    /// As [`TestKit::try_advance`].
+    ///
+    /// # Panics
+    ///
+    /// If the kit goes by the system's clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TestKit::advance_async`].
+    pub async fn try_advance_async(&self, by: Duration) -> Result<(), Unsettled> {
         let target = self.clock().now().saturating_add(by);
-        let rest = async || match self.rest_async().await {
-            Ok(rested) => rested,
-            Err(unsettled) => panic!("{unsettled}"),
-        };
-        while self.step(rest().await, Some(target)) != Step::Last {}
-        rest().await;
+        while self.step(self.rest_async().await?, Some(target)) != Step::Last {}
+        self.rest_async().await.map(drop)
     }
 
     /// Moves the clock from timer to timer, settling each time, until `done` says true. Asked when all is quiet, first before anything
@@ -133,17 +146,43 @@ impl TestKit {
             if done() {
                 return passed;
             }
-            assert!(
-                real.now() < self.settle_limit(),
-                "what was waited for has not come to pass after {passed:?} on the bus's clock and {:?} of real time",
-                real.now()
-            );
-            if self.step(rested, None) == Step::Last {
-                panic!(
-                    "what was waited for can't come to pass: all is quiet after {passed:?} on the bus's clock, and no timer is set"
-                );
-            }
+            self.go_on(rested, passed, real.now());
         }
+    }
+
+    /// As [`TestKit::run_until`], for tasks. Where a future says when it is done, [`TestKit::run_async`] needs no question.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::run_until`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When it is dropped, the clock stays where it is.
+    pub async fn run_until_async(&self, mut done: impl FnMut() -> bool) -> Duration {
+        let clock = self.clock();
+        let (began, real) = (clock.now(), Clock::system());
+        loop {
+            let rested = self.rest_async().await.or_panic();
+            let passed = clock.now() - began;
+            if done() {
+                return passed;
+            }
+            self.go_on(rested, passed, real.now());
+        }
+    }
+
+    /// Moves the clock for what has not come to pass yet.
+    #[track_caller]
+    fn go_on(&self, rested: u64, passed: Duration, took: Duration) {
+        assert!(
+            took < self.settle_limit(),
+            "what was waited for has not come to pass after {passed:?} on the bus's clock and {took:?} of real time"
+        );
+        assert!(
+            self.step(rested, None) != Step::Last,
+            "what was waited for can't come to pass: all is quiet after {passed:?} on the bus's clock, and no timer is set"
+        );
     }
 
     /// Runs `future` in this task, and moves the clock to the next timer whenever nothing goes on and neither the future nor another task

@@ -1,6 +1,7 @@
 //! What parts of a program expect of each other, and did not get: subjects that nobody listens to, subscriptions that hear nothing.
 
 use super::entry::{Entry, Outcome};
+use super::journal::Journal;
 use super::near;
 use super::report::{OrPanic, times};
 use super::{TestKit, Unsettled};
@@ -50,36 +51,22 @@ impl TestKit {
     pub fn contracts(&self) -> Contracts {
         let journal = self.journal();
         self.wait_idle().or_panic();
-        let found = journal.find(0, |_| true);
-        let mut known = Vec::new();
-        journal.each_subscription(|one| known.push((one.info.clone(), one.matched, one.ended)));
-        known.retain(|(info, ..)| !is_inbox(info.pattern.as_str()));
-        let entries: Vec<_> = found
-            .entries
-            .into_iter()
-            .filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str()))
-            .collect();
-        Contracts {
-            unmatched: unmatched(&entries, known.iter().map(|(info, ..)| &info.pattern)),
-            silent: known
-                .iter()
-                .filter(|(info, matched, _)| *matched == 0 && !has_luckier_member(info, &known))
-                .map(|(info, _, ended)| Silent {
-                    subscription: info.clone(),
-                    ended: *ended,
-                    near: near::nearest_subjects(
-                        &info.pattern,
-                        entries.iter().map(|entry| entry.subject().as_str()),
-                        SUGGESTIONS,
-                    )
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                })
-                .collect(),
-            unread: entries.into_iter().filter(is_unread).collect(),
-            missed: found.cut,
-        }
+        contracts(journal)
+    }
+
+    /// As [`TestKit::contracts`], for tasks; see [`TestKit::settle_async`].
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::contracts`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn contracts_async(&self) -> Contracts {
+        let journal = self.journal();
+        self.wait_idle_async().await.or_panic();
+        contracts(journal)
     }
 
     /// Waits until the bus has settled, or all that is left lies in queues and nobody takes it.
@@ -87,15 +74,69 @@ impl TestKit {
         let real = Clock::system();
         loop {
             let changes = self.activity().changes();
-            let Err(unsettled) = self.try_settle(UNREAD) else { return Ok(()) };
-            let lies = unsettled.held.iter().all(|held| matches!(held, Held::Message { .. }));
-            if lies && changes == self.activity().changes() {
-                return Ok(());
-            }
-            if real.now() >= self.settle_limit() {
-                return Err(unsettled);
+            let settled = self.try_settle(UNREAD);
+            if let Some(idle) = self.judge_idle(settled, changes, real.now()) {
+                return idle;
             }
         }
+    }
+
+    /// As [`TestKit::wait_idle`], for tasks.
+    async fn wait_idle_async(&self) -> Result<(), Unsettled> {
+        let real = Clock::system();
+        loop {
+            let changes = self.activity().changes();
+            let settled = self.try_settle_async(UNREAD).await;
+            if let Some(idle) = self.judge_idle(settled, changes, real.now()) {
+                return idle;
+            }
+        }
+    }
+
+    /// Whether the wait is over, and how it ended. `changes` are from before the last look, `took` is real time.
+    fn judge_idle(
+        &self,
+        settled: Result<(), Unsettled>,
+        changes: u64,
+        took: Duration,
+    ) -> Option<Result<(), Unsettled>> {
+        let Err(unsettled) = settled else { return Some(Ok(())) };
+        let lies = unsettled.held.iter().all(|held| matches!(held, Held::Message { .. }));
+        if lies && changes == self.activity().changes() {
+            return Some(Ok(()));
+        }
+        (took >= self.settle_limit()).then_some(Err(unsettled))
+    }
+}
+
+/// What the journal says of them.
+fn contracts(journal: &Journal) -> Contracts {
+    let found = journal.find(0, |_| true);
+    let mut known = Vec::new();
+    journal.each_subscription(|one| known.push((one.info.clone(), one.matched, one.ended)));
+    known.retain(|(info, ..)| !is_inbox(info.pattern.as_str()));
+    let entries: Vec<_> =
+        found.entries.into_iter().filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str())).collect();
+    Contracts {
+        unmatched: unmatched(&entries, known.iter().map(|(info, ..)| &info.pattern)),
+        silent: known
+            .iter()
+            .filter(|(info, matched, _)| *matched == 0 && !has_luckier_member(info, &known))
+            .map(|(info, _, ended)| Silent {
+                subscription: info.clone(),
+                ended: *ended,
+                near: near::nearest_subjects(
+                    &info.pattern,
+                    entries.iter().map(|entry| entry.subject().as_str()),
+                    SUGGESTIONS,
+                )
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            })
+            .collect(),
+        unread: entries.into_iter().filter(is_unread).collect(),
+        missed: found.cut,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What has to be published.
 
-use super::TestKit;
 use super::entry::Entry;
 use super::near;
 use super::report::{self, OrPanic, times};
+use super::{TestKit, Unsettled};
 use crate::subject::{Pattern, ToPattern};
 use serde_json::Value;
 use std::fmt;
@@ -57,8 +57,8 @@ impl TestKit {
 /// nobody was there for, and one that a fault lost. What the bus says itself (that there are no responders) does not count.
 ///
 /// It is verified when it is dropped, unless it was before or the thread is panicking already. Verifying waits until the bus has settled
-/// first; in a task on an executor of one thread, let it settle before
-/// ([`TestKit::settle_async`]), for the waiting would stop the tasks that it waits for.
+/// first; in a task, use [`Expectation::verify_async`]: on an executor of one thread, the drop would keep the tasks that it waits for from
+/// getting on.
 #[must_use = "it is verified when it is dropped: keep it until what is expected has been done"]
 pub struct Expectation {
     kit: TestKit,
@@ -210,6 +210,34 @@ impl Expectation {
         self.check()
     }
 
+    /// As [`Expectation::verify`], for tasks; see [`TestKit::settle_async`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Expectation::verify`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it has begun to wait, dropping it gives the expectation up: it is not checked. Before that, it is as dropping the expectation.
+    pub async fn verify_async(self) {
+        self.try_verify_async().await.or_panic();
+    }
+
+    /// As [`Expectation::try_verify`], for tasks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Expectation::try_verify`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Expectation::verify_async`].
+    pub async fn try_verify_async(mut self) -> Result<(), Mismatch> {
+        self.is_done = true;
+        let settled = self.kit.try_settle_async(self.kit.settle_limit()).await;
+        self.judge(settled)
+    }
+
     fn and(mut self, condition: Condition) -> Self {
         self.spec.conditions.push(condition);
         self
@@ -217,9 +245,11 @@ impl Expectation {
 
     fn check(&mut self) -> Result<(), Mismatch> {
         self.is_done = true;
-        self.kit
-            .try_settle(self.kit.settle_limit())
-            .map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
+        self.judge(self.kit.try_settle(self.kit.settle_limit()))
+    }
+
+    fn judge(&self, settled: Result<(), Unsettled>) -> Result<(), Mismatch> {
+        settled.map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
         let found = self.kit.book().journal.on(&self.spec.pattern, self.spec.since);
         let met: Vec<&Entry> =
             found.entries.iter().filter(|entry| entry.is_published() && self.spec.is_met_by(entry)).collect();
@@ -233,14 +263,10 @@ impl Expectation {
         }
         let mut text = format!("expected {self}\n  at {}\n", self.spec.asked_at);
         if unsure {
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                text,
-                "the journal had no room for all that was published, and {} older entries are gone: see TestKitBuilder::journal",
-                found.cut
-            );
+            text.push_str(&report::cut(found.cut));
         }
         if too_few || too_many || unsure {
+            // Writing to a string does not fail.
             let _ = writeln!(text, "it came {}{}", times(met.len()), if met.is_empty() { "" } else { ":" });
             list(&mut text, met.iter().copied());
         }

@@ -1,9 +1,10 @@
 //! What must not have been published.
 
-use super::TestKit;
 use super::expect::{Mismatch, list};
+use super::journal::Journal;
 use super::report::{self, OrPanic, times};
-use crate::subject::ToPattern;
+use super::{TestKit, Unsettled};
+use crate::subject::{Pattern, ToPattern};
 
 impl TestKit {
     /// That nothing was published on a pattern since the kit began. Waits until the bus has settled, so that it is a fact and not a guess.
@@ -42,23 +43,49 @@ impl TestKit {
     /// If that is no pattern (S2 to S4), or if nothing was written down.
     #[track_caller]
     pub fn try_none(&self, pattern: impl ToPattern) -> Result<(), Mismatch> {
-        let pattern = report::pattern(pattern);
-        let journal = self.journal();
-        self.try_settle(self.settle_limit())
-            .map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
-        let mut found = journal.on(&pattern, 0);
-        found.entries.retain(|entry| entry.is_published());
-        if found.entries.is_empty() && found.cut == 0 {
-            return Ok(());
-        }
-        let mut text = format!("expected nothing on `{pattern}`, it came {}\n", times(found.entries.len()));
-        list(&mut text, found.entries.iter());
-        if found.cut > 0 {
-            text.push_str(&format!(
-                "the journal had no room for all that was published, and {} older entries are gone: see TestKitBuilder::journal\n",
-                found.cut
-            ));
-        }
-        Err(Mismatch(text))
+        let (pattern, journal) = (report::pattern(pattern), self.journal());
+        judge(&pattern, journal, self.try_settle(self.settle_limit()))
     }
+
+    /// As [`TestKit::none`], for tasks; see [`TestKit::settle_async`].
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::none`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn none_async(&self, pattern: impl ToPattern) {
+        self.try_none_async(pattern).await.or_panic();
+    }
+
+    /// As [`TestKit::none_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TestKit::try_none`].
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::try_none`].
+    pub async fn try_none_async(&self, pattern: impl ToPattern) -> Result<(), Mismatch> {
+        let (pattern, journal) = (report::pattern(pattern), self.journal());
+        judge(&pattern, journal, self.try_settle_async(self.settle_limit()).await)
+    }
+}
+
+fn judge(pattern: &Pattern, journal: &Journal, settled: Result<(), Unsettled>) -> Result<(), Mismatch> {
+    settled.map_err(|unsettled| Mismatch(format!("expected nothing on `{pattern}`\n{unsettled}")))?;
+    let mut found = journal.on(pattern, 0);
+    found.entries.retain(|entry| entry.is_published());
+    if found.entries.is_empty() && found.cut == 0 {
+        return Ok(());
+    }
+    let mut text = format!("expected nothing on `{pattern}`, it came {}\n", times(found.entries.len()));
+    list(&mut text, found.entries.iter());
+    if found.cut > 0 {
+        text.push_str(&report::cut(found.cut));
+    }
+    Err(Mismatch(text))
 }

@@ -117,6 +117,31 @@ impl TestKit {
         }
         stage.replayed
     }
+
+    /// As [`TestKit::replay`], for tasks; blocks nothing.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::replay`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it ends the replay between two messages, or while one waits for room.
+    pub async fn replay_async(&self, recording: &Recording, speed: Speed) -> Replayed {
+        if !self.bus().clock().is_manual() {
+            return recording.replay_async(self.bus(), speed).await;
+        }
+        let mut stage = Stage::new(self.bus());
+        let begun = self.clock().now();
+        for (place, message) in recording.messages.iter().enumerate() {
+            let due = begun.saturating_add(recording.offset(place, speed));
+            self.advance_async(due.saturating_sub(self.clock().now())).await;
+            let published = stage.client(&message.client).publish_raw_async(raw(message)).await;
+            stage.note(place, published);
+            self.rest_async().await.or_panic();
+        }
+        stage.replayed
+    }
 }
 
 /// The clients of a replay, and what came of it.

@@ -65,6 +65,13 @@ fn shortened(text: String, bytes: usize) -> String {
     }
 }
 
+/// That nobody can be sure, a line.
+pub(super) fn cut(entries: u64) -> String {
+    format!(
+        "the journal had no room for all that was published, and {entries} older entries are gone: see TestKitBuilder::journal\n"
+    )
+}
+
 /// `1 time`, `2 times`.
 pub(super) fn times(count: usize) -> String {
     format!("{count} time{}", if count == 1 { "" } else { "s" })

@@ -1,6 +1,7 @@
 //! What a test kit sees, and what a test says about it: taps, expectations, stubs, contracts, recordings.
 #![cfg(feature = "testkit")]
 
+mod async_forms;
 mod contracts;
 mod expectations;
 mod recordings;
