@@ -116,7 +116,8 @@ pub use activity::{Activity, Held, Hold, Task};
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Connected, Delivery, Denied, Event,
-    Events, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep, SlowConsumer, Verdict, Wanted,
+    Events, HeldCopy, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep, SlowConsumer, Verdict,
+    Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,

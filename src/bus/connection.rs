@@ -98,6 +98,11 @@ impl Desk {
         }
     }
 
+    /// Copies that were counted as routed, and will be again when they come. On the thread that counted them.
+    pub(crate) fn count_held(&self, copies: u64) {
+        self.routed.store(self.routed.load(Ordering::Relaxed).wrapping_sub(copies), Ordering::Relaxed);
+    }
+
     pub(crate) fn count_panic(&self) {
         add(&self.panics, 1);
     }

@@ -36,6 +36,8 @@ enum Step {
     Drop(Message),
     /// A sink panicked.
     Panicked(Arc<Subscription>, Panic),
+    /// A copy counts as accepted, and comes later.
+    Held,
 }
 
 /// What has come of what was left to do.
@@ -92,6 +94,10 @@ impl Later {
         self.push(Step::Panicked(subscription.clone(), panic));
     }
 
+    pub(super) fn held(&mut self) {
+        self.push(Step::Held);
+    }
+
     /// Notes that a watched subscription has the message.
     pub(super) fn accepted(&mut self, subscription: &Subscription) {
         self.accepted.push(subscription.entry.number());
@@ -126,7 +132,7 @@ impl Connection {
             return Finished::default();
         }
         let (mut calls, mut full) = (Vec::new(), Vec::new());
-        let (mut accepted, mut routed) = (0, 0);
+        let (mut accepted, mut routed, mut held) = (0, 0, 0);
         for step in later.first.into_iter().chain(later.more) {
             match step {
                 Step::After(subscription, after) => self.shared.do_after(&subscription, after),
@@ -137,6 +143,7 @@ impl Connection {
                 }
                 Step::Drop(message) => drop(message),
                 Step::Panicked(subscription, panic) => self.report(&subscription, panic),
+                Step::Held => held += 1,
             }
         }
         let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
@@ -147,6 +154,7 @@ impl Connection {
         }
         let waits = waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
         self.desk().count_more_routed(routed, had == 0 && (routed > 0 || waits));
+        self.desk().count_held(held);
         if !calls.is_empty() {
             self.call_all(None, calls);
         }

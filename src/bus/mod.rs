@@ -5,6 +5,7 @@
 //! | `builder` | what a bus can be built with |
 //! | `closed` | waiting for the end |
 //! | `connection` | connections, their subscriptions and how both end |
+//! | `held` | what an observer holds back for a while |
 //! | `notice` | what the bus says itself: that there are no responders |
 //! | `observe` | what is asked and told about every message, where somebody wants to know |
 //! | `options` | what a connection can be asked to be |
@@ -23,6 +24,7 @@ mod builder;
 mod closed;
 mod connection;
 mod event;
+mod held;
 mod inbox;
 mod interest;
 mod later;
@@ -40,10 +42,11 @@ pub use builder::{BuildError, BusBuilder};
 pub use closed::Closed;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
+pub use held::{HeldCopy, HeldMessage};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
 pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use observe::Observed;
-pub use observe::{Connected, Delivery, HeldMessage, Observer, Publish, Refused, Verdict};
+pub use observe::{Connected, Delivery, Observer, Publish, Refused, Verdict};
 pub use options::ConnectOptions;
 pub(crate) use room::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
@@ -347,6 +350,9 @@ impl Shared {
 
     /// See [`Connection::end`].
     pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
+        if reason == CloseReason::Drained {
+            self.tell_draining(subscription);
+        }
         if !subscription.outlet.close(reason) {
             return false;
         }

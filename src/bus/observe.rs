@@ -3,6 +3,7 @@
 //! Only on a bus that was built with an [`Observer`]; on any other, none of this costs more than a look at a flag that every publish looks at
 //! anyway.
 
+use super::held::{HeldCopy, HeldMessage};
 use super::{Connection, Outgoing, PublishError, RouteError};
 use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
@@ -18,9 +19,9 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::refused`], [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`], [`Observer::connected`] and
-/// [`Observer::disconnected`] are called while no lock is held and may use the bus. The others are called while the bus routes, and must not:
-/// that may deadlock. None of them may panic.
+/// [`Observer::refused`], [`Observer::draining`], [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`],
+/// [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The others are called while the
+/// bus routes, and must not: that may deadlock. None of them may panic.
 ///
 /// # Example
 ///
@@ -105,6 +106,11 @@ pub trait Observer: Send + Sync + 'static {
         let _ = subscription;
     }
 
+    /// A subscription is about to be drained: the copies for it that are held back are to be released now, for a drain loses nothing (D7).
+    fn draining(&self, subscription: &SubscriptionInfo) {
+        let _ = subscription;
+    }
+
     /// A subscription has ended.
     fn ended(&self, subscription: &SubscriptionInfo, reason: CloseReason) {
         let _ = (subscription, reason);
@@ -138,6 +144,8 @@ pub struct Publish<'a> {
     /// The bus itself says it: that there are no responders (R2). Of such a message only the number of the verdict counts.
     pub is_notice: bool,
     connection: &'a Connection,
+    /// Who is to get a copy, if it is about one.
+    to: Option<&'a Arc<Subscription>>,
 }
 
 impl Publish<'_> {
@@ -148,7 +156,15 @@ impl Publish<'_> {
 
     /// The same message once more, to be routed later as message `id`: in place of this one with [`Verdict::Hold`], or as well as it.
     pub fn hold(&self, id: u64) -> HeldMessage {
-        HeldMessage { id, connection: self.connection.me(), message: self.message.clone() }
+        HeldMessage::new(id, self.connection.me(), self.message.clone())
+    }
+
+    /// The copy for the subscription that [`Observer::deliver`] was asked about, to be delivered later: with [`Delivery::Hold`]. `None` anywhere
+    /// else.
+    pub fn hold_copy(&self) -> Option<HeldCopy> {
+        let (id, to) = (self.message.trace()?.id(), self.to?);
+        // Until it is released it is to come, and does not go on.
+        Some(HeldCopy::new(id, self.connection.me(), Arc::downgrade(to), self.message.untracked()))
     }
 }
 
@@ -217,62 +233,11 @@ pub enum Delivery {
     Hide,
     /// It is lost, and counted as [`DropReason::Fault`].
     Lose,
+    /// It comes later: whoever says so has kept it with [`Publish::hold_copy`]. To whoever published it, it looks as if it had been accepted.
+    Hold,
     /// There is no room for it: of a queue group, another member is asked; else the subscription's [`Overflow`](crate::Overflow) says
     /// what becomes of it, and finds room after all if it looks for it.
     Full,
-}
-
-/// A message that is to be routed later; made by [`Publish::hold`]. Dropping it loses it, without a count: it has not been published yet.
-pub struct HeldMessage {
-    id: u64,
-    connection: Arc<Connection>,
-    message: Message,
-}
-
-impl HeldMessage {
-    /// The message.
-    pub fn message(&self) -> &Message {
-        &self.message
-    }
-
-    /// The number of the connection that published it.
-    pub fn client(&self) -> u64 {
-        self.connection.id
-    }
-
-    /// The number that it is known by.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Routes it now, also if the connection that published it has been closed meanwhile. The observer isn't asked again about the publish, but
-    /// about each copy. Gives back how many subscribers accepted it. A request that nobody is there for any more fails with no responders (R2).
-    ///
-    /// Blocks as a publish does.
-    pub fn release(self) -> usize {
-        let HeldMessage { id, connection, message } = self;
-        // A reply that a bus let through once is not looked at again.
-        let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
-        let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
-        // Who asked was not told that nobody is there when it was held.
-        if !out.matched
-            && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
-            && connection.options.no_responders
-        {
-            connection.tell_no_responders(message.subject().as_str(), reply);
-        }
-        if let Some(observed) = &connection.shared.observed {
-            observed.observer.returned(id);
-        }
-        accepted
-    }
-}
-
-impl fmt::Debug for HeldMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("HeldMessage");
-        shown.field("id", &self.id).field("client", &self.client()).field("message", &self.message).finish()
-    }
 }
 
 /// An observer, and the account that its bus keeps.
@@ -298,7 +263,7 @@ impl Observed {
 }
 
 impl Connection {
-    fn trace(&self, id: u64, message: &Message) -> Option<Trace> {
+    pub(super) fn trace(&self, id: u64, message: &Message) -> Option<Trace> {
         Some(self.shared.observed.as_ref()?.trace(id, message))
     }
 
@@ -416,7 +381,7 @@ impl Connection {
 
     fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> Publish<'a> {
         let client_name = self.options.name.as_deref();
-        Publish { client: self.id, client_name, message, is_notice, connection: self }
+        Publish { client: self.id, client_name, message, is_notice, connection: self, to: None }
     }
 
     /// What the observer makes of a subscription that is about to be made.
@@ -443,10 +408,11 @@ impl Connection {
     }
 
     /// What the observer makes of a copy; for a watched subscription.
-    pub(super) fn ask_delivery(&self, subscription: &Subscription, message: &Message) -> Delivery {
+    pub(super) fn ask_delivery(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
         match (&self.shared.observed, message.trace()) {
             (Some(observed), Some(trace)) => {
-                observed.observer.deliver(trace.id(), &self.publish_of(message, false), &subscription.info())
+                let publish = Publish { to: Some(subscription), ..self.publish_of(message, false) };
+                observed.observer.deliver(trace.id(), &publish, &subscription.info())
             }
             _ => Delivery::Pass,
         }
@@ -475,6 +441,13 @@ fn shown(text: &str) -> SmolStr {
 }
 
 impl super::Shared {
+    /// Not to be called under a lock.
+    pub(super) fn tell_draining(&self, subscription: &Subscription) {
+        if let Some(observed) = self.observed.as_ref().filter(|_| subscription.outlet.close_reason().is_none()) {
+            observed.observer.draining(&subscription.info());
+        }
+    }
+
     pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
         if let Some(observed) = &self.observed {
             observed.observer.routed(id, accepted);

@@ -23,12 +23,27 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return 0,
             Delivery::Lose => return 1,
+            Delivery::Hold => {
+                later.held();
+                return 1;
+            }
             Delivery::Full => {
                 later.full(subscription, message.clone());
                 return 0;
             }
             Delivery::Pass => {}
         }
+        self.hand_over(subscription, message, size, later)
+    }
+
+    /// To a watched subscription that may have it. Gives back how many accepted it: 1, or 0.
+    pub(super) fn hand_over(
+        &self,
+        subscription: &Arc<Subscription>,
+        message: &Message,
+        size: usize,
+        later: &mut Later,
+    ) -> usize {
         let accepted = if let Some(sink) = subscription.outlet.sink() {
             match self.try_pour(subscription, sink, Some(self.id), size, later, message) {
                 Ok(()) => 1,
@@ -54,6 +69,10 @@ impl Connection {
         match self.admission(subscription, message) {
             Delivery::Hide => return Err(Refused::Gone),
             Delivery::Lose => return Ok(()),
+            Delivery::Hold => {
+                later.held();
+                return Ok(());
+            }
             Delivery::Full => return Err(Refused::Full),
             Delivery::Pass => {}
         }
@@ -72,7 +91,7 @@ impl Connection {
 
     /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
     /// subscription.
-    fn admission(&self, subscription: &Subscription, message: &Message) -> Delivery {
+    fn admission(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
         let (subject, reply) = (message.subject().as_str(), message.reply());
         if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
             return Delivery::Hide;

@@ -1,0 +1,127 @@
+//! Messages, and copies for one subscription, that an observer holds back for a while.
+
+use super::later::Later;
+use super::{Connection, Outgoing};
+use crate::account::Subscription;
+use crate::delivery::DropReason;
+use crate::message::Message;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+/// A message that is to be routed later; made by [`Publish::hold`]. Dropping it loses it, without a count: it has not been published yet.
+pub struct HeldMessage {
+    id: u64,
+    connection: Arc<Connection>,
+    message: Message,
+}
+
+impl HeldMessage {
+    pub(super) fn new(id: u64, connection: Arc<Connection>, message: Message) -> Self {
+        HeldMessage { id, connection, message }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The number of the connection that published it.
+    pub fn client(&self) -> u64 {
+        self.connection.id
+    }
+
+    /// The number that it is known by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Routes it now, also if the connection that published it has been closed meanwhile. The observer isn't asked again about the publish, but
+    /// about each copy. Gives back how many subscribers accepted it. A request that nobody is there for any more fails with no responders (R2).
+    ///
+    /// Blocks as a publish does.
+    pub fn release(self) -> usize {
+        let HeldMessage { id, connection, message } = self;
+        // A reply that a bus let through once is not looked at again.
+        let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
+        let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
+        // Who asked was not told that nobody is there when it was held.
+        if !out.matched
+            && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
+            && connection.options.no_responders
+        {
+            connection.tell_no_responders(message.subject().as_str(), reply);
+        }
+        if let Some(observed) = &connection.shared.observed {
+            observed.observer.returned(id);
+        }
+        accepted
+    }
+}
+
+impl fmt::Debug for HeldMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("HeldMessage");
+        shown.field("id", &self.id).field("client", &self.client()).field("message", &self.message).finish()
+    }
+}
+
+/// A message on its way to one subscription; made by [`Publish::hold_copy`](crate::Publish::hold_copy). Dropping it loses the copy, which
+/// counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If that has ended, it is for nobody, and no count
+/// knows of it.
+pub struct HeldCopy {
+    id: u64,
+    /// Who published it.
+    connection: Arc<Connection>,
+    /// Not kept alive: what it is for may go.
+    to: Weak<Subscription>,
+    /// `None` once it is released.
+    message: Option<Message>,
+}
+
+impl HeldCopy {
+    pub(super) fn new(id: u64, connection: Arc<Connection>, to: Weak<Subscription>, message: Message) -> Self {
+        HeldCopy { id, connection, to, message: Some(message) }
+    }
+
+    /// The number that its message is known by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Delivers it now, if the subscription is still in force. The observer isn't asked about it again. Whether it was accepted.
+    ///
+    /// Blocks as a publish does.
+    pub fn release(mut self) -> bool {
+        let (Some(message), Some(to)) = (self.message.take(), self.to.upgrade()) else { return false };
+        let connection = &self.connection;
+        let message = match connection.trace(self.id, &message) {
+            Some(trace) => message.traced(trace),
+            None => message,
+        };
+        let (size, mut later) = (message.size(), Later::default());
+        let accepted = connection.hand_over(&to, &message, size, &mut later);
+        connection.shared.tell_routed(self.id, &later.take_accepted());
+        connection.desk().count_more_routed(accepted as u64, false);
+        drop(message);
+        // That it might have been unmatched was counted, or not, when it was held.
+        let more = if later.is_empty() { 0 } else { connection.finish(later, 1, None).accepted };
+        accepted + more > 0
+    }
+}
+
+impl Drop for HeldCopy {
+    fn drop(&mut self) {
+        let (Some(message), Some(to)) = (self.message.take(), self.to.upgrade()) else { return };
+        let reason = DropReason::Fault;
+        if to.outlet.close_reason().is_none() && to.outlet.mailbox().count_drop(reason).is_ok() {
+            self.connection.desk().count_more_routed(1, false);
+            self.connection.shared.tell_lost(&to, &message, reason);
+        }
+    }
+}
+
+impl fmt::Debug for HeldCopy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldCopy").field("id", &self.id).field("message", &self.message).finish_non_exhaustive()
+    }
+}
