@@ -61,8 +61,10 @@ impl Observer for Book {
 
     fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
         let delivery = self.chaos.deliver(id, publish, to);
-        if delivery == Delivery::Lose {
-            self.journal.lost(id, to, DropReason::Fault);
+        match delivery {
+            Delivery::Lose => self.journal.lost(id, to, DropReason::Fault),
+            Delivery::Hold => self.journal.held(id, to),
+            _ => {}
         }
         delivery
     }
@@ -90,6 +92,10 @@ impl Observer for Book {
     fn subscribed(&self, subscription: &SubscriptionInfo) {
         self.journal.subscribed(subscription);
         self.chaos.subscribed(subscription);
+    }
+
+    fn draining(&self, subscription: &SubscriptionInfo) {
+        self.chaos.draining(subscription);
     }
 
     fn ended(&self, subscription: &SubscriptionInfo, reason: CloseReason) {

@@ -1,6 +1,6 @@
 //! What parts of a program expect of each other, and did not get: subjects that nobody listens to, subscriptions that hear nothing.
 
-use super::entry::{Entry, Outcome};
+use super::entry::{Entry, Outcome, Receipt};
 use super::journal::Journal;
 use super::near;
 use super::report::{OrPanic, times};
@@ -227,7 +227,7 @@ fn is_routed(entry: &Entry) -> bool {
 }
 
 fn is_unread(entry: &Entry) -> bool {
-    is_routed(entry) && !entry.receipts.is_empty() && !entry.is_received()
+    is_routed(entry) && !entry.is_received() && !entry.receipts.iter().all(Receipt::is_taken_away)
 }
 
 fn unmatched<'a>(entries: &[Entry], patterns: impl Iterator<Item = &'a Pattern> + Clone) -> Vec<Unmatched> {

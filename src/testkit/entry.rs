@@ -113,18 +113,30 @@ pub struct Receipt {
     pub received: u32,
     /// Why copies were lost, one reason for each.
     pub lost: Vec<DropReason>,
+    /// How many copies a fault holds back, or has held back until nobody was there for them any more.
+    pub held: u32,
 }
 
 impl Receipt {
     pub(super) fn new(subscription: Arc<SubscriptionInfo>) -> Self {
-        Receipt { subscription, accepted: 0, received: 0, lost: Vec::new() }
+        Receipt { subscription, accepted: 0, received: 0, lost: Vec::new(), held: 0 }
     }
 
     /// How many copies still lie in its queue.
     pub fn queued(&self) -> u32 {
-        let after = self.lost.iter().filter(|reason| matches!(reason, DropReason::Oldest | DropReason::Discarded));
+        let after = self.lost.iter().filter(|reason| self.had(**reason));
         let gone = self.received + u32::try_from(after.count()).unwrap_or(u32::MAX);
         self.accepted.saturating_sub(gone)
+    }
+
+    /// Whether a copy that was lost so had been accepted before.
+    pub(super) fn had(&self, reason: DropReason) -> bool {
+        matches!(reason, DropReason::Oldest | DropReason::Discarded)
+    }
+
+    /// Whether a fault took away all that it was to be given, or holds it back.
+    pub(super) fn is_taken_away(&self) -> bool {
+        self.accepted == 0 && self.lost.iter().all(|reason| *reason == DropReason::Fault)
     }
 }
 
@@ -147,6 +159,7 @@ impl fmt::Display for Receipt {
         };
         part(f, &"received", self.received)?;
         part(f, &"queued", self.queued())?;
+        part(f, &"fault: held back", self.held)?;
         for reason in &self.lost {
             part(f, &format_args!("lost ({reason:?})"), 1)?;
         }

@@ -161,30 +161,38 @@ impl Journal {
         }
         for subscription in accepted {
             if let Some(receipt) = row.receipt(*subscription, subscriptions) {
+                receipt.held = receipt.held.saturating_sub(1);
                 receipt.accepted += 1;
             }
         }
     }
 
+    pub(super) fn held(&self, id: u64, by: &SubscriptionInfo) {
+        self.note(id, by.id, |receipt| receipt.held += 1);
+    }
+
     pub(super) fn received(&self, id: u64, by: u64) {
+        self.note(id, by, |receipt| receipt.received += 1);
+    }
+
+    pub(super) fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+        self.note(id, by.id, |receipt| {
+            if !receipt.had(reason) {
+                receipt.held = receipt.held.saturating_sub(1);
+            }
+            receipt.lost.push(reason);
+        });
+    }
+
+    #[inline]
+    fn note(&self, id: u64, by: u64, note: impl FnOnce(&mut Receipt)) {
         if !self.is_on() {
             return;
         }
         let mut pages = self.pages.lock();
         let Pages { rows, subscriptions, .. } = &mut *pages;
         if let Some(receipt) = find(rows, id).and_then(|row| row.receipt(by, subscriptions)) {
-            receipt.received += 1;
-        }
-    }
-
-    pub(super) fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
-        if !self.is_on() {
-            return;
-        }
-        let mut pages = self.pages.lock();
-        let Pages { rows, subscriptions, .. } = &mut *pages;
-        if let Some(receipt) = find(rows, id).and_then(|row| row.receipt(by.id, subscriptions)) {
-            receipt.lost.push(reason);
+            note(receipt);
         }
     }
 

@@ -12,6 +12,7 @@ const SEEDS: u64 = 200;
 fn wild() -> Chaos {
     Chaos::new()
         .with(Fault::delay_between(MS, MS * 40).chance(0.1))
+        .with(Fault::slow_delivery_between(MS, MS * 30).chance(0.05))
         .with(Fault::reorder(2).on("work.>").chance(0.1))
         .with(Fault::redelivery().on("work.*").chance(0.1))
         .with(Fault::redelivery_after(MS * 30).on("work.*").chance(0.05))
@@ -71,7 +72,7 @@ fn transcript(seed: u64) -> String {
     kit.clock().advance(SECOND);
     answers.try_iter().for_each(|message| note("first".into(), &transcript, &message));
     let stats = kit.bus().stats();
-    assert!(stats.ledger.balances(), "{:?}", stats.ledger);
+    assert!(stats.ledger.balances() && stats.routed == stats.ledger.matched, "{stats:?}");
     let mut text = transcript.lock().clone();
     kit.faults().iter().for_each(|fault| writeln!(text, "{fault}").unwrap());
     writeln!(text, "{:?} at {:?}", stats.ledger, kit.clock().now()).unwrap();

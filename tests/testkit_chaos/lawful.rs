@@ -42,8 +42,10 @@ fn run(kit: &TestKit) {
 #[test]
 fn delays_reorderings_and_buffers_lose_nothing_and_keep_each_publishers_order() {
     for seed in 0..20 {
-        let chaos =
-            Chaos::new().with(Fault::delay_between(MS, MS * 5).chance(0.05)).with(Fault::reorder(3).chance(0.05));
+        let chaos = Chaos::new()
+            .with(Fault::delay_between(MS, MS * 5).chance(0.05))
+            .with(Fault::reorder(3).chance(0.05))
+            .with(Fault::slow_delivery_between(MS, MS * 5).chance(0.02));
         let kit = TestKit::builder().seed(seed).chaos(chaos).build();
         let watcher = client(&kit, "watcher");
         let all = watcher.subscribe("work").unwrap();
@@ -71,6 +73,7 @@ fn a_disconnect_loses_but_never_turns_the_order_around() {
         let chaos = Chaos::new()
             .with(Fault::disconnect(MS * 2).chance(0.01))
             .with(Fault::disconnect(MS * 2).of("watcher").chance(0.01))
+            .with(Fault::slow_delivery(MS).of("watcher").chance(0.01))
             .with(Fault::delay(MS).chance(0.002));
         let kit = TestKit::builder().seed(seed).chaos(chaos).build();
         let all = client(&kit, "watcher").subscribe("work").unwrap();

@@ -10,6 +10,7 @@ mod real;
 mod relay;
 mod rules;
 mod shrinking;
+mod slow_delivery;
 mod threads;
 #[cfg(feature = "server")]
 mod wire;

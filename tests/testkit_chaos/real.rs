@@ -446,3 +446,30 @@ fn redelivery() {
     assert_eq!(real, ["1", "2", "1"]);
     assert_eq!(ours, real);
 }
+
+#[test]
+fn slow_delivery() {
+    // What the other one has while the slow one has nothing, and what the slow one has at last.
+    let ours = {
+        let kit = kit(Fault::slow_delivery(SECOND).of("slow").times(1));
+        let (slow, other, app) = (client(&kit, "slow"), client(&kit, "other"), client(&kit, "app"));
+        let (late, soon) = (slow.subscribe("a").unwrap(), other.subscribe("a").unwrap());
+        publish(&app, "a", &["1", "2"]);
+        let soon = queued(&soon);
+        assert!(late.is_empty());
+        kit.clock().advance(SECOND);
+        (soon, queued(&late))
+    };
+    let server = NatsServer::start("");
+    let relay = Relay::to(server.addr());
+    let mut slow = subscribed(&relay.addr.to_string(), "slow", "a 1");
+    let (mut other, mut app) = (subscribed(&server.addr(), "other", "a 1"), peer(&server.addr(), "app"));
+    relay.stop();
+    app.send(b"PUB a 1\r\n1\r\nPUB a 1\r\n2\r\n");
+    barrier(&mut app);
+    let soon = payloads(&barrier(&mut other));
+    assert!(is_silent(&mut slow));
+    relay.go_on();
+    assert_eq!(ours, (soon, payloads(&barrier(&mut slow))));
+    assert_eq!(ours.1, ["1", "2"]);
+}

@@ -3,7 +3,7 @@
 use super::FaultId;
 use super::engine::{Afterwards, Engine, Offline, Rule, State, draw};
 use super::fault::{Kind, Moment, Unlawful};
-use crate::{Delivery, HeldMessage, Publish, SubscriptionInfo, Verdict};
+use crate::{Delivery, HeldCopy, HeldMessage, Publish, SubscriptionInfo, Verdict};
 use std::time::Duration;
 
 /// How long a message waits at most for the next of its client to overtake it.
@@ -14,9 +14,11 @@ const LOOSE_WITHIN: Duration = Duration::from_millis(10);
 struct Todo {
     kicks: Vec<u64>,
     /// At a time: what is due of a client's is released.
-    release: Option<(Duration, Vec<u64>)>,
+    release: Vec<(Duration, Vec<u64>)>,
     /// At a time: a message comes once more.
     again: Option<(Duration, u64)>,
+    /// Copies that are lost.
+    lost: Vec<HeldCopy>,
 }
 
 impl Engine {
@@ -63,6 +65,7 @@ impl Engine {
                         loose.extend(state.clients.get_mut(&client).into_iter().flat_map(|who| who.loose.pop_front()));
                     }
                     Afterwards::Kick(client) => todo.kicks.push(client),
+                    Afterwards::Inbound(client, due) => todo.release.push((due, vec![client])),
                 }
             }
         }
@@ -81,7 +84,7 @@ impl Engine {
             state.listeners.values_mut().for_each(|listener| (listener.late, listener.away) = (0, 0));
             for who in state.clients.values_mut() {
                 who.offline = None;
-                held += who.lag.hurry();
+                held += who.lag.hurry() + who.inbound.hurry();
                 loose.extend(who.loose.drain(..));
             }
             for rule in &mut state.rules {
@@ -91,13 +94,17 @@ impl Engine {
         };
         held += loose.len();
         release_all(loose);
-        clients.into_iter().for_each(|client| self.release(client));
+        for client in clients {
+            self.release(client);
+            self.deliver_due(client, false);
+        }
         held
     }
 
     fn carry_out(&self, todo: Todo) {
-        let Todo { kicks, release, again } = todo;
-        if let Some((at, clients)) = release {
+        let Todo { kicks, release, again, lost } = todo;
+        drop(lost);
+        for (at, clients) in release {
             let me = self.me.clone();
             let release = move || {
                 if let Some(me) = me.upgrade() {
@@ -133,6 +140,27 @@ impl Engine {
         };
         release_all(loose);
         self.release(client);
+        self.deliver_due(client, false);
+    }
+
+    /// Delivers what is due of what is on its way to a client, in its order.
+    ///
+    /// `again` if this thread is at it already, and called something that wants it done now.
+    pub(super) fn deliver_due(&self, client: u64, mut again: bool) {
+        loop {
+            let now = self.clock.now();
+            let next = {
+                let mut state = self.state.lock();
+                let next = state.clients.get_mut(&client).and_then(|who| who.inbound.next(now, again));
+                if next.is_none() {
+                    state.forget(client);
+                }
+                next
+            };
+            let Some(held) = next else { return };
+            held.release();
+            again = true;
+        }
     }
 
     /// Routes what is due of a client's, in its order.
@@ -251,18 +279,17 @@ impl State {
             Kind::LateSubscription { .. }
             | Kind::SubscribePermission
             | Kind::MemberAway { .. }
-            | Kind::SlowConsumer => {}
+            | Kind::SlowConsumer
+            | Kind::SlowDelivery { .. } => {}
             Kind::Delay { min, max } => {
-                let spread = (max - min).as_nanos() as u64;
-                let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };
-                let delay = min + Duration::from_nanos(more);
+                let delay = self.delay(fault, engine, min, max);
                 if delay.is_zero() {
                     return route;
                 }
                 note(self, format!("delayed by {delay:?}"));
                 let due = now.saturating_add(delay);
                 self.clients.entry(client).or_default().lag.push(publish.hold(id), due);
-                todo.release = Some((due, vec![client]));
+                todo.release.push((due, vec![client]));
                 return Verdict::Hold { id };
             }
             Kind::Reorder { behind, within } => {
@@ -270,7 +297,7 @@ impl State {
                 let due = now.saturating_add(within);
                 let lag = &mut self.clients.entry(client).or_default().lag;
                 lag.push_behind(publish.hold(id), due, behind, fault.fault);
-                todo.release = Some((due, vec![client]));
+                todo.release.push((due, vec![client]));
                 return Verdict::Hold { id };
             }
             Kind::Redelivery { after } => {
@@ -323,6 +350,7 @@ impl State {
                         todo.kicks.push(*victim);
                     } else {
                         who.offline = Some(Offline { until, buffered, losing: id });
+                        todo.lost.extend(who.inbound.take());
                     }
                     self.note(fault, now, *victim, subject, Some(id), format!("disconnected for {time:?}"));
                 }
@@ -330,7 +358,7 @@ impl State {
                     let kicked = self.clients.get(&client).is_some_and(|who| who.can_be_kicked);
                     route = if kicked { Verdict::Closed } else { Verdict::Swallow };
                 }
-                todo.release = Some((until, victims));
+                todo.release.push((until, victims));
             }
             Kind::Unlawful(Unlawful::Corrupt) => {
                 let mut payload = message.payload().to_vec();
@@ -350,11 +378,18 @@ impl State {
             Kind::Unlawful(Unlawful::Reorder) => {
                 note(self, "to be overtaken by the next of its client".into());
                 self.clients.entry(client).or_default().loose.push_back(publish.hold(id));
-                todo.release = Some((now.saturating_add(LOOSE_WITHIN), vec![client]));
+                todo.release.push((now.saturating_add(LOOSE_WITHIN), vec![client]));
                 route = Verdict::Hold { id };
             }
         }
         route
+    }
+
+    /// How long a message takes.
+    fn delay(&self, fault: FaultId, engine: &Engine, min: Duration, max: Duration) -> Duration {
+        let spread = (max - min).as_nanos() as u64;
+        let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };
+        min + Duration::from_nanos(more)
     }
 
     /// Message `id` is about to be routed: notes who is overtaken by it.
@@ -381,6 +416,7 @@ impl State {
         let subject = publish.message.subject().as_str();
         let Some(who) = self.clients.get(&to.client) else { return Delivery::Pass };
         let (name, untracked, can_be_kicked) = (who.name.clone(), who.untracked, who.can_be_kicked);
+        let held_up = who.inbound.holds_up();
         if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
             return if offline.losing == id { Delivery::Lose } else { Delivery::Hide };
         }
@@ -401,9 +437,19 @@ impl State {
                 && rule.fault.concerns_subject(subject)
                 && rule.fault.concerns_client(name.as_deref())
                 && (!untracked || rule.fault.is_of_somebody())
-                && (has_other || !matches!(rule.fault.kind, Kind::MemberAway { .. }))
+                && match rule.fault.kind {
+                    Kind::MemberAway { .. } => has_other,
+                    // A PONG tells a wire client that it has all that was routed before (C15).
+                    Kind::SlowDelivery { .. } => !can_be_kicked,
+                    _ => true,
+                }
         };
-        let Some(fault) = draw(&mut self.rules, to.client, now, engine, true, concerned) else { return Delivery::Pass };
+        // What queues up meets no fault of its own.
+        let drawn = draw(&mut self.rules, to.client, now, engine, !held_up, concerned);
+        if held_up {
+            return self.send_late(publish, to.client, now);
+        }
+        let Some(fault) = drawn else { return Delivery::Pass };
         let note = |state: &mut State, what: String| state.note(fault, now, to.client, subject, Some(id), what);
         match self.rules[fault.fault].fault.kind {
             Kind::MemberAway { messages } => {
@@ -412,6 +458,17 @@ impl State {
                     listener.away = messages.saturating_sub(1);
                 }
                 Delivery::Hide
+            }
+            Kind::SlowDelivery { min, max } => {
+                let delay = self.delay(fault, engine, min, max);
+                if delay.is_zero() {
+                    return Delivery::Pass;
+                }
+                note(self, format!("on its way for {delay:?}"));
+                let due = now.saturating_add(delay);
+                // Time is not ours to ask for while the bus routes.
+                self.afterwards.entry(id).or_default().push(Afterwards::Inbound(to.client, due));
+                self.send_late(publish, to.client, due)
             }
             Kind::SlowConsumer if can_be_kicked => {
                 note(self, "too slow, and disconnected".into());
@@ -423,5 +480,14 @@ impl State {
                 Delivery::Full
             }
         }
+    }
+
+    /// Puts a copy on its way to a client, behind what is there; at `due` it is there at the earliest.
+    fn send_late(&mut self, publish: &Publish<'_>, client: u64, due: Duration) -> Delivery {
+        let (Some(who), Some(copy)) = (self.clients.get_mut(&client), publish.hold_copy()) else {
+            return Delivery::Pass;
+        };
+        who.inbound.push(copy, due);
+        Delivery::Hold
     }
 }

@@ -6,7 +6,7 @@ use super::log::{self, FaultRecord, Log};
 use super::{Chaos, FaultId, luck};
 use crate::subject::Pattern;
 use crate::testkit::time::Agenda;
-use crate::{Bus, Clock, Connected, HeldMessage, SubscriptionInfo};
+use crate::{Bus, Clock, Connected, HeldCopy, HeldMessage, SubscriptionInfo};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -65,7 +65,10 @@ pub(super) struct Who {
     pub(super) untracked: bool,
     pub(super) can_be_kicked: bool,
     pub(super) offline: Option<Offline>,
-    pub(super) lag: Lag,
+    /// What it has published.
+    pub(super) lag: Lag<HeldMessage>,
+    /// What is to be delivered to it.
+    pub(super) inbound: Lag<HeldCopy>,
     /// Messages that its next one is to overtake, which is unlawful.
     pub(super) loose: VecDeque<HeldMessage>,
     /// It is closed, and goes when nothing of it waits.
@@ -98,6 +101,8 @@ pub(super) enum Afterwards {
     Loose(u64),
     /// A client is cut off.
     Kick(u64),
+    /// A copy is on its way to a client until then.
+    Inbound(u64, Duration),
 }
 
 impl Engine {
@@ -168,15 +173,17 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn disconnected(&self, client: u64) {
-        {
+        // Dropped with no lock held: it is for nobody any more.
+        let _inbound = {
             let mut state = self.state.lock();
-            if let Some(who) = state.clients.get_mut(&client) {
+            state.clients.get_mut(&client).map(|who| {
                 who.closed = true;
                 who.offline = None;
                 // Who closes in order sends first what it has (D8).
                 who.lag.hurry();
-            }
-        }
+                who.inbound.take()
+            })
+        };
         self.release(client);
     }
 
@@ -227,6 +234,21 @@ impl Engine {
         }
         let listener = Listener { info: subscription.clone(), late, away: 0 };
         state.listeners.insert(subscription.id, listener);
+    }
+
+    /// Who drains a subscription first gets what is on its way (D7).
+    pub(in crate::testkit) fn draining(&self, subscription: &SubscriptionInfo) {
+        if !self.is_active() {
+            return;
+        }
+        let again = match self.state.lock().clients.get_mut(&subscription.client) {
+            Some(who) => {
+                who.inbound.hurry();
+                who.inbound.is_released_here()
+            }
+            None => return,
+        };
+        self.deliver_due(subscription.client, again);
     }
 
     pub(in crate::testkit) fn ended(&self, subscription: &SubscriptionInfo) {
@@ -288,7 +310,7 @@ impl State {
 
     /// Forgets a client that is closed and of which nothing waits.
     pub(super) fn forget(&mut self, client: u64) {
-        let over = |who: &Who| who.closed && who.lag.is_over() && who.loose.is_empty();
+        let over = |who: &Who| who.closed && who.lag.is_over() && who.inbound.is_over() && who.loose.is_empty();
         if self.clients.get(&client).is_some_and(over) {
             self.clients.remove(&client);
             for rule in &mut self.rules {

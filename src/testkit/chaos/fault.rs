@@ -48,6 +48,7 @@ pub(super) enum Kind {
     MemberAway { messages: u64 },
     SlowConsumer,
     Delay { min: Duration, max: Duration },
+    SlowDelivery { min: Duration, max: Duration },
     Reorder { behind: u64, within: Duration },
     Redelivery { after: Duration },
     LostAnswer,
@@ -132,6 +133,25 @@ impl Fault {
     pub fn delay_between(min: Duration, max: Duration) -> Self {
         assert!(min <= max, "a delay between {min:?} and {max:?} is none");
         Fault::new(Kind::Delay { min, max })
+    }
+
+    /// A copy takes `time` to get from the bus to its client, and all that is for the same client queues up behind it: a slow network to one, while
+    /// others have theirs. Only the order of one publisher for one subscription is promised, and no time (C15). Where nobody is left to take it, it
+    /// is lost: a client that is closed, or that another fault disconnects. Who drains gets first what is on its way (D7). Not for real clients of
+    /// the server, which can ask with a PING what has been sent to them. `on` goes by the subject, `of` by the receiving client.
+    pub fn slow_delivery(time: Duration) -> Self {
+        Fault::slow_delivery_between(time, time)
+    }
+
+    /// As [`Fault::slow_delivery`], for a time between these two.
+    ///
+    /// # Panics
+    ///
+    /// If `min` is more than `max`.
+    #[track_caller]
+    pub fn slow_delivery_between(min: Duration, max: Duration) -> Self {
+        assert!(min <= max, "a delay between {min:?} and {max:?} is none");
+        Fault::new(Kind::SlowDelivery { min, max })
     }
 
     /// A message, and what its client publishes meanwhile, is overtaken by `messages` that others publish; the order of each publisher
@@ -262,7 +282,9 @@ impl Fault {
     /// The rule of NATS that permits it; `unlawful` for what none does.
     pub fn permitted_by(&self) -> &'static str {
         match &self.kind {
-            Kind::LateSubscription { .. } | Kind::Delay { .. } | Kind::Reorder { .. } => "C15",
+            Kind::LateSubscription { .. } | Kind::Delay { .. } | Kind::SlowDelivery { .. } | Kind::Reorder { .. } => {
+                "C15"
+            }
             Kind::MemberAway { .. } => "Q3, Q4",
             Kind::SlowConsumer => "L1, L7, L8",
             Kind::Redelivery { .. } => "J52",
@@ -280,7 +302,7 @@ impl Fault {
         match self.kind {
             Kind::SubscribePermission => Moment::AskToSubscribe,
             Kind::LateSubscription { .. } => Moment::Subscribe,
-            Kind::MemberAway { .. } | Kind::SlowConsumer => Moment::Deliver,
+            Kind::MemberAway { .. } | Kind::SlowConsumer | Kind::SlowDelivery { .. } => Moment::Deliver,
             _ => Moment::Publish,
         }
     }
@@ -326,6 +348,8 @@ impl fmt::Display for Kind {
             Kind::SlowConsumer => f.write_str("slow consumer"),
             Kind::Delay { min, max } if min == max => write!(f, "delay of {min:?}"),
             Kind::Delay { min, max } => write!(f, "delay of {min:?} to {max:?}"),
+            Kind::SlowDelivery { min, max } if min == max => write!(f, "slow delivery by {min:?}"),
+            Kind::SlowDelivery { min, max } => write!(f, "slow delivery by {min:?} to {max:?}"),
             Kind::Reorder { behind, within } => write!(f, "overtaken by {behind} messages within {within:?}"),
             Kind::Redelivery { after } if after.is_zero() => f.write_str("redelivery"),
             Kind::Redelivery { after } => write!(f, "redelivery after {after:?}"),

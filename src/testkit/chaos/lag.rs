@@ -1,20 +1,25 @@
 //! Messages that come later, in their order, and what they wait for.
 
-use crate::HeldMessage;
 use std::collections::VecDeque;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// What one client has published and has not got through yet. As long as it is there, all that the client publishes queues up behind.
-#[derive(Default)]
-pub(super) struct Lag {
-    queue: VecDeque<Late>,
+/// What is on its way between one client and the bus, in one direction: messages that it has published, or copies that are for it. As long as
+/// something is there, all that takes the same way queues up behind.
+pub(super) struct Lag<T> {
+    queue: VecDeque<Late<T>>,
     /// A thread routes the first of them right now.
     releasing: Option<ThreadId>,
 }
 
-struct Late {
-    held: HeldMessage,
+impl<T> Default for Lag<T> {
+    fn default() -> Self {
+        Lag { queue: VecDeque::new(), releasing: None }
+    }
+}
+
+struct Late<T> {
+    held: T,
     /// When it comes at last.
     due: Duration,
     /// Messages of others that are to come before it.
@@ -23,20 +28,20 @@ struct Late {
     fault: usize,
 }
 
-impl Lag {
-    /// Whether a message of this client has to queue up. What the release of one leads to on the same thread, while nothing else waits, does not:
+impl<T> Lag<T> {
+    /// Whether the next has to queue up. What the release of one leads to on the same thread, while nothing else waits, does not:
     /// nobody else could release it.
     pub(super) fn holds_up(&self) -> bool {
         !self.queue.is_empty() || self.releasing.is_some_and(|thread| thread != thread::current().id())
     }
 
     /// At the end of the queue; it is not due before those in front of it.
-    pub(super) fn push(&mut self, held: HeldMessage, due: Duration) {
+    pub(super) fn push(&mut self, held: T, due: Duration) {
         self.push_behind(held, due, 0, 0);
     }
 
     /// As [`Lag::push`], but it comes as soon as so many others have been routed.
-    pub(super) fn push_behind(&mut self, held: HeldMessage, due: Duration, behind: u64, fault: usize) {
+    pub(super) fn push_behind(&mut self, held: T, due: Duration, behind: u64, fault: usize) {
         let due = self.queue.back().map_or(due, |last| last.due.max(due));
         self.queue.push_back(Late { held, due, behind, fault });
     }
@@ -70,7 +75,7 @@ impl Lag {
     }
 
     /// The next that this thread is to route now, and then to ask again; `None` if none is due or another thread is at it.
-    pub(super) fn next(&mut self, now: Duration, again: bool) -> Option<HeldMessage> {
+    pub(super) fn next(&mut self, now: Duration, again: bool) -> Option<T> {
         if self.releasing.is_some() && !again {
             return None;
         }
@@ -80,11 +85,21 @@ impl Lag {
     }
 
     /// Nothing is to be routed for the time being; `again` if this thread did so.
-    pub(super) fn stop(&mut self, again: bool) -> Option<HeldMessage> {
+    pub(super) fn stop(&mut self, again: bool) -> Option<T> {
         if again {
             self.releasing = None;
         }
         None
+    }
+
+    /// Whether this thread is just letting one go.
+    pub(super) fn is_released_here(&self) -> bool {
+        self.releasing == Some(thread::current().id())
+    }
+
+    /// Takes away all that waits.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
+        std::mem::take(&mut self.queue).into_iter().map(|late| late.held)
     }
 
     /// Nothing waits and nothing is being routed.

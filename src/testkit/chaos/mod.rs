@@ -74,6 +74,7 @@ impl Chaos {
         let ms = Duration::from_millis;
         Chaos::new()
             .with(Fault::delay_between(ms(1), ms(100)).chance(0.05))
+            .with(Fault::slow_delivery_between(ms(1), ms(100)).chance(0.02))
             .with(Fault::reorder(2).chance(0.05))
             .with(Fault::redelivery().chance(0.02))
             .with(Fault::lost_answer().chance(0.02))
