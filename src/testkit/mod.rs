@@ -107,6 +107,7 @@ struct Kit {
     /// `None` if it goes by the system's.
     clock: Option<ManualClock>,
     book: Arc<Book>,
+    /// They answer as long as they are here.
     stubs: stub::Stubs,
     settle_limit: Duration,
     /// See `settle`; made when first needed.
@@ -228,7 +229,6 @@ impl TestKit {
 
 impl Drop for Kit {
     fn drop(&mut self) {
-        self.stubs.remove_all();
         // What is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
         self.book.chaos.close();

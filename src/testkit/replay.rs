@@ -157,10 +157,8 @@ impl<'a> Stage<'a> {
     }
 
     fn client(&mut self, name: &str) -> &Client {
-        self.clients.entry(name.to_owned()).or_insert_with(|| {
-            // A reply subject of the recording is nobody's inbox here.
-            self.bus.connect_with(ConnectOptions::new().name(name).lenient().no_responders(false))
-        })
+        let connect = || self.bus.connect_with(ConnectOptions::new().name(name).lenient());
+        self.clients.entry(name.to_owned()).or_insert_with(connect)
     }
 
     fn note(&mut self, place: usize, published: Result<usize, PublishError>) {

@@ -70,7 +70,7 @@ impl TestKit {
         let guard = subscribed.map_err(|error| format!("no stub on `{pattern}`: {error}")).or_panic();
         let id = guard.id();
         *state.guard.lock() = Some(guard);
-        self.0.stubs.0.lock().push(state.clone());
+        self.0.stubs.lock().push(state.clone());
         Stub { kit: self.clone(), state, pattern, id }
     }
 
@@ -87,15 +87,7 @@ impl TestKit {
 }
 
 /// The stubs of a kit.
-#[derive(Default)]
-pub(super) struct Stubs(Mutex<Vec<Arc<State>>>);
-
-impl Stubs {
-    pub(super) fn remove_all(&self) {
-        let all = std::mem::take(&mut *self.0.lock());
-        all.iter().for_each(|state| state.remove());
-    }
-}
+pub(super) type Stubs = Mutex<Vec<Arc<State>>>;
 
 /// Answers requests in place of a service; made by [`TestKit::reply_to`].
 pub struct Stub {
@@ -105,7 +97,7 @@ pub struct Stub {
     id: u64,
 }
 
-struct State {
+pub(super) struct State {
     /// The first one answers; the last one stays.
     script: Mutex<VecDeque<Step>>,
     /// ORDERING: Relaxed; only counts.
@@ -170,17 +162,13 @@ impl Stub {
 
     /// From now on it is not there. Answers that are still to come, come.
     pub fn remove(self) {
-        self.kit.0.stubs.0.lock().retain(|other| !Arc::ptr_eq(other, &self.state));
-        self.state.remove();
+        self.kit.0.stubs.lock().retain(|other| !Arc::ptr_eq(other, &self.state));
+        let guard = self.state.guard.lock().take();
+        drop(guard);
     }
 }
 
 impl State {
-    fn remove(&self) {
-        let guard = self.guard.lock().take();
-        drop(guard);
-    }
-
     fn answer(&self, request: &Message) {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let Some(answer) = self.next() else { return };

@@ -59,6 +59,18 @@ fn what_a_wire_client_is_refused_is_in_the_journal() {
 }
 
 #[test]
+fn nothing_is_slow_to_a_wire_client_that_asks_with_a_ping() {
+    let kit = kit(Fault::slow_delivery(SECOND));
+    let (_server, addr) = serve(&kit);
+    let mut wire = peer(&addr, "wire");
+    wire.send(b"SUB a 1\r\n");
+    barrier(&mut wire);
+    client(&kit, "app").publish("a", "x").unwrap();
+    assert_eq!(barrier(&mut wire).iter().map(payload).collect::<Vec<_>>(), ["x"]);
+    assert_eq!(kit.faults(), []);
+}
+
+#[test]
 fn a_wire_client_is_cut_off_without_a_word_and_may_come_back() {
     let kit = kit(Fault::disconnect(SECOND).on("cut").of("wire").times(1));
     let (_server, addr) = serve(&kit);

@@ -74,3 +74,36 @@ fn what_nobody_read_is_told() {
     assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty());
     drop(kept);
 }
+
+#[test]
+fn who_had_no_luck_and_inboxes_have_nothing_to_complain_of() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let members = [1, 2, 3].map(|_| kit.client().queue_subscribe("jobs", "workers").unwrap());
+    let other = kit.client().queue_subscribe("jobs", "others").unwrap();
+    app.publish("jobs", "").unwrap();
+    drop((members, other));
+    let _silent = app.subscribe_fn("ask", drop).unwrap();
+    // Its inbox hears nothing, and the answer that comes too late is for nobody.
+    drop(app.request_async("ask", ""));
+    app.publish("_INBOX.gone.1", "").unwrap();
+    let contracts = kit.contracts();
+    assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty(), "{contracts}");
+    assert!(kit.contracts().ignoring("jobs").unread.is_empty());
+    assert_eq!(contracts.unread[0].subject(), "jobs");
+}
+
+#[test]
+fn what_the_journal_has_no_room_for_is_counted_and_ended_subscriptions_are_forgotten() {
+    let kit = TestKit::builder().journal(2, usize::MAX).build();
+    let app = named(&kit, "app");
+    for _ in 0..5 {
+        app.publish("a", "").unwrap();
+    }
+    for _ in 0..5_000 {
+        drop(app.subscribe("never").unwrap());
+    }
+    let contracts = kit.contracts();
+    assert_eq!((contracts.missed, contracts.silent.len()), (3, 4_096));
+    assert_has(&contracts.to_string(), &["3 older messages are not known"]);
+}

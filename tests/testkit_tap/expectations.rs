@@ -204,3 +204,14 @@ fn what_was_refused_is_named_and_does_not_count() {
     assert_has(&complaint(near), &["did you mean `orders.eu`", refused]);
     kit.none("orders.>");
 }
+
+#[test]
+fn exact_json_has_nothing_more_in_it() {
+    let kit = TestKit::new();
+    let exact = kit.expect("orders.*").with(json!({"id": 7}));
+    let lists = kit.expect("orders.*").containing(json!([1]));
+    named(&kit, "shop").publish("orders.eu", r#"{"id":7,"sum":100}"#).unwrap();
+    named(&kit, "shop").publish("orders.eu", "[1,2]").unwrap();
+    assert_has(&complaint(exact), &["it came 0 times", ".sum: not expected, is 100"]);
+    assert_has(&complaint(lists), &["payload: expected 1 elements, has 2"]);
+}

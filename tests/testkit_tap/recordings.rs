@@ -95,6 +95,51 @@ fn a_replay_onto_any_bus_goes_by_that_buss_clock() {
 }
 
 #[test]
+fn what_falls_due_between_two_messages_is_done_between_them() {
+    let kit = TestKit::new();
+    run(&kit);
+    let recording = kit.record();
+    let second = TestKit::new();
+    let (tap, app) = (second.tap(">"), named(&second, "heart"));
+    let never = app.subscribe("never").unwrap();
+    let heart = std::thread::spawn(move || {
+        while never.recv_timeout(SECOND / 4).is_err_and(|error| error == postroom::RecvTimeoutError::Timeout) {
+            app.publish("beat", "").unwrap();
+        }
+    });
+    second.clock().wait_for_timers(1);
+    second.replay(&recording, Speed::Recorded);
+    let seen: Vec<_> = tap.subjects().iter().map(ToString::to_string).collect();
+    let four = ["beat"; 4];
+    assert_eq!(seen, [&["orders.eu"][..], &four, &["bills"], &four, &["orders.eu"]].concat());
+    second.bus().close();
+    heart.join().unwrap();
+}
+
+#[test]
+fn a_replay_from_another_thread_is_waited_for() {
+    const MESSAGES: u32 = 300;
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    for number in 0..MESSAGES {
+        app.publish("a", number.to_string()).unwrap();
+        kit.clock().advance(SECOND);
+    }
+    let recording = kit.record();
+    let second = TestKit::new();
+    let tap = second.tap("a");
+    std::thread::scope(|scope| {
+        let replaying = scope.spawn(|| recording.replay(second.bus(), Speed::Recorded));
+        for number in 1..MESSAGES {
+            second.clock().wait_for_timers(1);
+            second.advance(SECOND);
+            assert_eq!(tap.len() as u32, number + 1);
+        }
+        assert_eq!(replaying.join().unwrap().published as u32, MESSAGES);
+    });
+}
+
+#[test]
 fn what_came_off_a_wire_is_kept_byte_for_byte() {
     let kit = TestKit::new();
     let wire = kit.bus().connect_with(ConnectOptions::new().lenient().name("wire"));

@@ -105,3 +105,25 @@ fn a_stub_may_use_the_bus_and_is_no_cycle() {
     drop(kit);
     assert!(gone.upgrade().is_none());
 }
+
+#[test]
+fn a_stub_has_its_own_requests_and_answers_at_least_once() {
+    let kit = TestKit::new();
+    let before = named(&kit, "app").publish_with_reply("ask", "answers", "before");
+    assert_eq!(before, Ok(0));
+    let once = kit.reply_to("ask", |_| "a").times(0).then(|_| "b");
+    let said: Vec<_> = (0..3).map(|_| asks(&kit, "ask", "")).collect();
+    assert_eq!(said, ["a", "b", "b"]);
+    assert_eq!(once.requests().len(), 3, "what it was not there for is none of it");
+}
+
+#[test]
+fn a_stub_answers_wherever_a_wire_client_may_want_its_answer() {
+    let kit = TestKit::new();
+    let _stub = kit.reply_to("ask", |_| "42");
+    let answers = kit.client().subscribe(">").unwrap();
+    let wire = kit.bus().connect_with(postroom::ConnectOptions::new().lenient());
+    wire.publish_raw(postroom::Raw { subject: "ask", reply: Some("a.*"), headers: None, payload: "".into() }).unwrap();
+    let seen: Vec<_> = answers.try_iter().map(|message| message.subject().to_string()).collect();
+    assert_eq!(seen, ["ask", "a.*"]);
+}

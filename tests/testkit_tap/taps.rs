@@ -338,3 +338,16 @@ fn what_a_lenient_connection_may_not_is_written_down_once() {
         ]
     );
 }
+
+#[test]
+fn many_clients_keep_their_names() {
+    let kit = TestKit::new();
+    let tap = kit.tap("a");
+    let clients: Vec<_> = (0..200).map(|number| named(&kit, &format!("client of the test {number}"))).collect();
+    for client in clients.iter().chain(&clients) {
+        client.publish("a", "").unwrap();
+    }
+    for (at, entry) in tap.entries().iter().enumerate() {
+        assert_eq!(entry.publisher(), format!("client of the test {}", at % 200));
+    }
+}

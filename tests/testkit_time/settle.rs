@@ -206,3 +206,28 @@ fn kits_know_nothing_of_each_other() {
     drop(queue);
     busy.settle();
 }
+
+#[test]
+fn kits_may_share_a_clock() {
+    let clock = Clock::manual();
+    let kits = [1, 2].map(|_| TestKit::builder().clock(&clock).build());
+    kits[0].advance(HOUR);
+    assert_eq!((kits[1].clock().now(), kits[1].bus().clock().now(), clock.now()), (HOUR, HOUR, HOUR));
+}
+
+#[test]
+fn what_the_bus_chooses_follows_from_the_seed() {
+    let chosen = |seed: u64| {
+        let kit = TestKit::builder().seed(seed).build();
+        assert_eq!(kit.seed(), seed);
+        let members = [1, 2].map(|_| kit.client().queue_subscribe("a", "group").unwrap());
+        let app = kit.bus().connect();
+        let choose = |_| {
+            app.publish("a", "").unwrap();
+            members[0].try_recv().is_ok()
+        };
+        (0..64).map(choose).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(1), chosen(1));
+    assert_ne!(chosen(1), chosen(2));
+}

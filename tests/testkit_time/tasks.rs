@@ -219,3 +219,27 @@ fn who_waits_for_the_time_with_a_message_in_its_hands_is_no_hindrance() {
     assert_eq!(answer.payload(), b"true");
     assert_eq!(kit.clock().now(), SECOND * 30);
 }
+
+#[test]
+fn nobody_is_taken_to_wait_for_the_time_before_he_had_his_turns() {
+    let kit = TestKit::new();
+    let app = kit.bus().connect();
+    let _silent = kit.client().subscribe("backend").unwrap();
+    let (front, test) = (app.subscribe("front").unwrap(), kit.client());
+    let elsewhere = Bus::new().connect().subscribe("never").unwrap();
+    let answer = single().block_on(async {
+        tokio::spawn(async move {
+            let question = front.recv_async().await.unwrap();
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+                // As on a machine that has much else to do: nobody gets on, and real time passes.
+                elsewhere.recv_timeout(SHORT * 4).unwrap_err();
+            }
+            let failed = app.request_timeout_async("backend", "", SECOND * 30).await.unwrap_err();
+            question.respond(failed.is_timeout().to_string()).unwrap();
+        });
+        kit.run_async(test.request_timeout_async("front", "", HOUR)).await.unwrap()
+    });
+    assert_eq!(answer.payload(), b"true");
+    assert_eq!(kit.clock().now(), SECOND * 30);
+}
