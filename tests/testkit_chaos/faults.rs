@@ -135,6 +135,17 @@ fn a_lost_answer_leaves_who_asked_waiting() {
     });
     assert_eq!(app.request("ask", "").unwrap().payload(), b"42");
     assert_eq!(permitted(&kit), ["C18"]);
+
+    // What wants no answer can lose none, and a calm brings those that were to be lost.
+    kit.inject(Fault::lost_answer().on("tell").times(1));
+    let listener = app.subscribe("tell").unwrap();
+    app.publish("tell", "").unwrap();
+    let asking = app.request_async("tell", "");
+    assert_eq!((kit.faults().len(), kit.calm()), (2, 0));
+    let asked: Vec<_> = listener.try_iter().collect();
+    asked[1].respond("43").unwrap();
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(asking).as_mut().poll(&mut cx).is_ready());
 }
 
 #[test]
@@ -183,6 +194,12 @@ fn a_member_is_away_while_others_are_there() {
     assert_eq!(one.len() + other.len(), 200, "each went to one of them");
     assert!(one.len() > 50 && other.len() > 50, "{} and {}", one.len(), other.len());
     assert_eq!(permitted(&kit), ["Q3, Q4"]);
+
+    // All would be away at once, and one always stays.
+    kit.inject(Fault::member_away(3).on("q"));
+    for _ in 0..50 {
+        assert_eq!(client(&kit, "app").publish("q", ""), Ok(1));
+    }
 
     drop(other);
     kit.inject(Fault::member_away(3).of("first"));
@@ -253,9 +270,9 @@ fn subscriptions_are_denied() {
     let kit = kit(Fault::subscribe_permission().on("secret.>").times(2));
     let app = client(&kit, "app");
     assert!(app.subscribe("open").is_ok());
+    assert!(kit.client().subscribe("secret.a").is_ok(), "the test's own is spared");
     assert!(matches!(app.subscribe("secret.*"), Err(SubscribeError::PermissionDenied { .. })));
     assert!(matches!(app.queue_subscribe("*.a", "g"), Err(SubscribeError::PermissionDenied { .. })));
-    assert!(kit.client().subscribe("secret.a").is_ok(), "the test's own is spared");
     assert!(app.subscribe("secret.*").is_ok());
     assert_eq!(permitted(&kit), ["P4, P5", "P4, P5"]);
 }
@@ -333,4 +350,18 @@ fn what_is_held_ends_with_the_kit() {
     assert_eq!(queued(&all), ["now"]);
     drop((all, app));
     assert!(activity.is_quiet() || activity.len() == 1, "{activity:?}");
+}
+
+#[test]
+fn however_often_members_are_away_each_message_goes_to_one() {
+    for messages in [1, 2, 5] {
+        let kit = kit(Fault::member_away(messages));
+        let members = [1, 2, 3].map(|number| client(&kit, &format!("member {number}")));
+        let queues = members.each_ref().map(|member| member.queue_subscribe("q", "g").unwrap());
+        for _ in 0..200 {
+            assert_eq!(client(&kit, "app").publish("q", ""), Ok(1));
+        }
+        assert_eq!(queues.iter().map(Subscriber::len).sum::<usize>(), 200);
+        assert!(kit.faults().len() > 20, "{}", kit.report());
+    }
 }

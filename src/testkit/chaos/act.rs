@@ -420,15 +420,16 @@ impl State {
         if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
             return if offline.losing == id { Delivery::Lose } else { Delivery::Hide };
         }
-        let has_other = to.queue.is_some() && self.has_other_member(to, subject);
+        let has_other = to.queue.is_some() && self.has_other_member(to, subject, id);
         let Some(listener) = self.listeners.get_mut(&to.id) else { return Delivery::Pass };
         if listener.late > 0 && publish.client != to.client {
-            listener.late -= 1;
+            (listener.late, listener.unseen_by) = (listener.late - 1, Some(id));
             return Delivery::Hide;
         }
         if listener.away > 0 {
             listener.away = if has_other { listener.away - 1 } else { 0 };
             if has_other {
+                listener.unseen_by = Some(id);
                 return Delivery::Hide;
             }
         }
@@ -455,7 +456,7 @@ impl State {
             Kind::MemberAway { messages } => {
                 note(self, format!("a member of `{}` away", to.queue.as_deref().unwrap_or_default()));
                 if let Some(listener) = self.listeners.get_mut(&to.id) {
-                    listener.away = messages.saturating_sub(1);
+                    (listener.away, listener.unseen_by) = (messages.saturating_sub(1), Some(id));
                 }
                 Delivery::Hide
             }

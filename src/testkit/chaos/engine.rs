@@ -91,6 +91,8 @@ pub(super) struct Listener {
     pub(super) late: u64,
     /// Messages that it is away for, as a member of its queue group.
     pub(super) away: u64,
+    /// The last message that did not see it. It is not there for that one, though it may be for the next.
+    pub(super) unseen_by: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +234,7 @@ impl Engine {
             let what = format!("not in force for {messages} messages of others");
             state.note(id, now, subscription.client, subscription.pattern.as_str(), None, what);
         }
-        let listener = Listener { info: subscription.clone(), late, away: 0 };
+        let listener = Listener { info: subscription.clone(), late, away: 0, unseen_by: None };
         state.listeners.insert(subscription.id, listener);
     }
 
@@ -325,14 +327,15 @@ impl State {
         own.for_each(|listener| listener.late = 0);
     }
 
-    /// Whether a queue group has another member to whom the message could go.
-    pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str) -> bool {
+    /// Whether a queue group has another member to whom message `id` could go.
+    pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str, id: u64) -> bool {
         self.listeners.values().any(|listener| {
             let other = &listener.info;
             other.id != of.id
                 && other.queue == of.queue
                 && other.pattern.matches(subject)
                 && (listener.late, listener.away) == (0, 0)
+                && listener.unseen_by != Some(id)
                 && self.clients.get(&other.client).is_some_and(|who| who.offline.is_none())
         })
     }
@@ -368,4 +371,30 @@ pub(super) fn draw(
         }
     }
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ConnectOptions;
+    use crate::testkit::{Chaos, Fault, TestKit};
+    use std::time::Duration;
+
+    #[test]
+    fn who_is_gone_is_forgotten() {
+        let chaos =
+            Chaos::new().with(Fault::delay(Duration::from_secs(1)).of("late")).with(Fault::permission().chance(0.0));
+        let kit = TestKit::builder().chaos(chaos).build();
+        for name in ["app", "late"] {
+            for _ in 0..100 {
+                let client = kit.bus().connect_with(ConnectOptions::new().name(name));
+                let all = client.subscribe("a").unwrap();
+                client.publish("a", "").unwrap();
+                drop(all);
+            }
+        }
+        kit.clock().advance(Duration::from_secs(1));
+        let state = kit.book().chaos.state.lock();
+        assert_eq!((state.clients.len(), state.listeners.len(), state.afterwards.len()), (0, 0, 0));
+        assert!(state.rules.iter().all(|rule| rule.chances_of.is_empty()));
+    }
 }
