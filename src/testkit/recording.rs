@@ -49,7 +49,8 @@ impl Tap {
 /// | `payload` | as text; missing if it is empty |
 /// | `payload_base64` | in place of it, if it is not UTF-8 |
 ///
-/// Fields that a version does not know are kept and written again. Empty lines are left out.
+/// Fields that a version does not know are kept and written again, behind the others; numbers in them as far as 64 bits, whole or floating, hold
+/// them. Empty lines are left out, and a header block without bytes is none (H3).
 ///
 /// # Example
 ///

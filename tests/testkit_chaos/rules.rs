@@ -39,6 +39,8 @@ fn counts_and_messages_bound_it() {
     assert_eq!(lost(1, Chaos::new().with(lose().messages(8..)), 10), [8, 9]);
     assert_eq!(lost(1, Chaos::new().with(lose().messages(..=1)), 10), [0, 1]);
     assert_eq!(lost(1, Chaos::new().with(lose().messages(3..).times(2)), 10), [3, 4]);
+    let behind = (std::ops::Bound::Excluded(7), std::ops::Bound::Unbounded);
+    assert_eq!(lost(1, Chaos::new().with(lose().messages(behind)), 10), [8, 9]);
     assert_eq!(lost(1, Chaos::new().with(lose().of("somebody else")), 10), [0; 0]);
     assert_eq!(lost(1, Chaos::new().with(lose().on("b.>")), 10), [0; 0]);
 }
@@ -101,6 +103,18 @@ fn what_happened_is_told_in_words() {
     assert!(report.starts_with("the kit's seed was 1: TestKit::builder().seed(1) repeats this run"), "{report}");
     assert!(report.contains("permission denied on `orders.*` of `app`, 3 times, chance 0.999999 (P3, P4)"), "{report}");
     assert!(report.ends_with(&format!("1 faults happened:\n  {}", faults[0])), "{report}");
+}
+
+#[test]
+fn of_very_many_faults_some_are_remembered_fewer_printed_and_all_counted() {
+    let kit = kit(Fault::permission());
+    let app = client(&kit, "app");
+    for _ in 0..100_010 {
+        app.publish("a", "").unwrap_err();
+    }
+    assert_eq!(kit.faults().len(), 100_000);
+    let report = kit.report();
+    assert!(report.contains("100010 faults happened:") && report.ends_with("and 99970 more"), "{report}");
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn unknown_fields_survive() {
     assert_eq!(recording.to_string(), text);
     let spaced = text.replace('\n', "\r\n\r\n").replace("\"span\"", "  \"span\"  ");
     assert_eq!(spaced.parse::<Recording>().unwrap(), recording);
+    assert_eq!(format!("\u{feff}{text}").parse::<Recording>().unwrap(), recording, "some editors put that there");
 }
 
 #[test]
@@ -213,12 +214,94 @@ fn a_run_that_the_journal_had_no_room_for_is_not_saved_as_if_it_were_whole() {
     assert_has(&error.to_string(), &["1 older messages are not in the recording"]);
 }
 
+#[test]
+fn numbers_of_unknown_fields_are_those_that_64_bits_hold() {
+    let head = "{\"postroom_recording\":1,\"n\":";
+    for number in [
+        "0",
+        "-1",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "0.1",
+        "1e-7",
+        "5e-324",
+        "-0.0",
+        "1.7976931348623157e+308",
+    ] {
+        let recording: Recording = format!("{head}{number}}}").parse().unwrap();
+        assert_eq!(recording.to_string(), format!("{head}{number}}}\n"));
+    }
+    // Beyond that they are the nearest, and what has none is refused.
+    let large: Recording = format!("{head}18446744073709551616}}").parse().unwrap();
+    assert_eq!(large.to_string(), format!("{head}1.8446744073709552e+19}}\n"));
+    assert_eq!(large.to_string().parse::<Recording>().unwrap(), large);
+    assert!(format!("{head}1e400}}").parse::<Recording>().is_err());
+}
+
+/// Any JSON that a later version may write.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::Value;
+    let number = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from), // null if it is none
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        any::<String>().prop_map(Value::from)
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..4).prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
+}
+
+/// A line of a file with these fields and others.
+fn line(known: &str, others: &std::collections::BTreeMap<String, serde_json::Value>) -> String {
+    let others: String = others.iter().map(|(name, value)| format!(",{}:{value}", serde_json::json!(name))).collect();
+    format!("{{{known}{others}}}\n")
+}
+
+/// Names that no version knows.
+fn unknown() -> impl Strategy<Value = std::collections::BTreeMap<String, serde_json::Value>> {
+    prop::collection::btree_map("\\PC{0,6}".prop_map(|name| format!("x{name}")), json(), 0..5)
+}
+
+/// Header blocks as a strange client may send them: names and values of anything, white space everywhere, no end.
+fn strange_block() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        "[ -~]{0,4}:[ \t]{0,2}\\PC{0,6}[ \t]{0,2}",
+        "[A-Z]{1,3}: [\u{0}-\u{20}\u{85}\u{a0}\u{2028}\u{feff}a]{0,4}",
+        "[ \t]{1,2}[a-z]{0,3}",
+        Just(String::new()),
+    ];
+    let status = prop_oneof![
+        Just(""),
+        Just(" 503"),
+        Just(" 503 "),
+        Just("  503"),
+        Just(" 503  No  Responders "),
+        Just(" 99"),
+        Just(" 503\tx")
+    ];
+    let end = prop_oneof![Just("\r\n"), Just("\n"), Just("\r")];
+    (status, prop::collection::vec((line, end.clone()), 0..4), end).prop_map(|(status, lines, last)| {
+        let lines: String = lines.into_iter().map(|(line, end)| format!("{line}{end}")).collect();
+        format!("NATS/1.0{status}\r\n{lines}{last}").into_bytes()
+    })
+}
+
 fn recorded() -> impl Strategy<Value = Recorded> {
     let headers = prop_oneof![
         Just(None),
         any::<Vec<u8>>().prop_map(|block| Some(block).filter(|block| !block.is_empty())),
         "NATS/1.0( [1-9][0-9]{2}( [a-z ]{1,8})?)?\r\n([A-Z][a-z]{0,3}: ?[a-z ]{0,4}\r\n){0,3}\r\n"
             .prop_map(|block| Some(block.into_bytes())),
+        strange_block().prop_map(Some),
     ];
     let payload = prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)];
     let texts = (any::<String>(), any::<String>(), any::<Option<String>>());
@@ -239,6 +322,41 @@ proptest! {
         let text = recording.to_string();
         prop_assert_eq!(text.lines().count(), recording.messages.len() + 1);
         prop_assert_eq!(text.parse::<Recording>().unwrap(), recording);
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_written_again(head in unknown(), fields in prop::collection::vec(unknown(), 0..4)) {
+        let mut text = line("\"postroom_recording\":1", &head);
+        for (at, fields) in fields.iter().enumerate() {
+            text.push_str(&line(&format!("\"at_ns\":{at},\"client\":\"c\",\"subject\":\"s\""), fields));
+        }
+        let recording: Recording = text.parse().unwrap();
+        prop_assert_eq!(recording.to_string().parse::<Recording>().unwrap(), recording.clone());
+        prop_assert_eq!(recording.to_string(), text);
+    }
+
+    #[test]
+    fn a_run_that_is_replayed_is_recorded_the_same(messages in prop::collection::vec(recorded(), 0..6)) {
+        let mut first = Recording::default();
+        first.messages = messages;
+        // Of what is refused nothing comes; what is not comes as it was.
+        let replay = |recording: &Recording| {
+            let kit = TestKit::new();
+            let replayed = kit.replay(recording, Speed::Full);
+            prop_assert_eq!(replayed.published + replayed.refused.len(), recording.messages.len());
+            let again = kit.record();
+            prop_assert_eq!(again.messages.len(), replayed.published);
+            let refused: Vec<_> = replayed.refused.iter().map(|(place, _)| *place).collect();
+            let let_in = recording.messages.iter().enumerate().filter(|(place, _)| !refused.contains(place));
+            for ((_, was), is) in let_in.zip(&again.messages) {
+                prop_assert_eq!((&was.client, &was.subject, &was.reply), (&is.client, &is.subject, &is.reply));
+                prop_assert_eq!((&was.headers, &was.payload), (&is.headers, &is.payload));
+            }
+            Ok(again)
+        };
+        let second = replay(&first)?;
+        let third = replay(&second.to_string().parse().unwrap())?;
+        prop_assert_eq!(third, second);
     }
 
     #[test]

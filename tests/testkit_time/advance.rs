@@ -176,3 +176,20 @@ fn a_stalled_publisher_gives_up_in_its_time() {
     assert_eq!(publishing.join().unwrap(), 1);
     assert_eq!(narrow.stats().dropped.of(DropReason::BlockTimeout), 1);
 }
+
+#[test]
+fn time_that_moves_by_itself_waits_for_who_started_it() {
+    let kit = TestKit::new();
+    let beats = kit.client().subscribe("beat").unwrap();
+    let heart = beat(&kit, "beat", SECOND);
+    kit.clock().wait_for_timers(1);
+    let auto = kit.auto_advance();
+    // Real time passes, and this thread has something else to do than to wait on the bus.
+    let elsewhere = Bus::new().connect().subscribe("never").unwrap();
+    thread::spawn(move || elsewhere.recv_timeout(crate::SHORT * 6)).join().unwrap().unwrap_err();
+    assert_eq!((kit.clock().now(), beats.len()), (Duration::ZERO, 0));
+    beats.recv().unwrap();
+    drop(auto);
+    kit.bus().close();
+    heart.join().unwrap();
+}
