@@ -8,7 +8,7 @@ use crate::message::Message;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-/// A message that is to be routed later; made by [`Publish::hold`]. Dropping it loses it, without a count: it has not been published yet.
+/// A message that is to be routed later; made by [`Publish::hold`](crate::Publish::hold). Dropping it loses it, without a count: it has not been published yet.
 pub struct HeldMessage {
     id: u64,
     connection: Arc<Connection>,

@@ -154,7 +154,9 @@ impl Connection {
         }
         let waits = waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
         self.desk().count_more_routed(routed, had == 0 && (routed > 0 || waits));
-        self.desk().count_held(held);
+        if held > 0 {
+            self.desk().count_held(held);
+        }
         if !calls.is_empty() {
             self.call_all(None, calls);
         }

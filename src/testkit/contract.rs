@@ -1,7 +1,7 @@
 //! What parts of a program expect of each other, and did not get: subjects that nobody listens to, subscriptions that hear nothing.
 
 use super::entry::{Entry, Outcome, Receipt};
-use super::journal::Journal;
+use super::journal::{Journal, Known};
 use super::near;
 use super::report::{OrPanic, times};
 use super::{TestKit, Unsettled};
@@ -112,21 +112,20 @@ impl TestKit {
 /// What the journal says of them.
 fn contracts(journal: &Journal) -> Contracts {
     let found = journal.find(0, |_| true);
-    let mut known = Vec::new();
-    journal.each_subscription(|one| known.push((one.info.clone(), one.matched, one.ended)));
-    known.retain(|(info, ..)| !is_inbox(info.pattern.as_str()));
+    let mut known = journal.subscriptions();
+    known.retain(|one| !is_inbox(one.info.pattern.as_str()));
     let entries: Vec<_> =
         found.entries.into_iter().filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str())).collect();
     Contracts {
-        unmatched: unmatched(&entries, known.iter().map(|(info, ..)| &info.pattern)),
+        unmatched: unmatched(&entries, known.iter().map(|one| &one.info.pattern)),
         silent: known
             .iter()
-            .filter(|(info, matched, _)| *matched == 0 && !has_luckier_member(info, &known))
-            .map(|(info, _, ended)| Silent {
-                subscription: info.clone(),
-                ended: *ended,
+            .filter(|one| one.matched == 0 && !has_luckier_member(one, &known))
+            .map(|one| Silent {
+                subscription: one.info.clone(),
+                ended: one.ended,
                 near: near::nearest_subjects(
-                    &info.pattern,
+                    &one.info.pattern,
                     entries.iter().map(|entry| entry.subject().as_str()),
                     SUGGESTIONS,
                 )
@@ -141,9 +140,9 @@ fn contracts(journal: &Journal) -> Contracts {
 }
 
 /// Whether another member of the same queue group, on the same pattern, was given something.
-fn has_luckier_member(info: &SubscriptionInfo, known: &[(Arc<SubscriptionInfo>, u64, Option<CloseReason>)]) -> bool {
-    let is_fellow = |other: &SubscriptionInfo| other.pattern == info.pattern && other.queue == info.queue;
-    info.queue.is_some() && known.iter().any(|(other, matched, _)| *matched > 0 && is_fellow(other))
+fn has_luckier_member(one: &Known, known: &[Known]) -> bool {
+    let is_fellow = |other: &Known| other.info.pattern == one.info.pattern && other.info.queue == one.info.queue;
+    one.info.queue.is_some() && known.iter().any(|other| other.matched > 0 && is_fellow(other))
 }
 
 /// What parts of a program expected of each other and did not get; made by [`TestKit::contracts`]. Shown, it is a report.

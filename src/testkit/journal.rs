@@ -64,6 +64,7 @@ struct Row {
 }
 
 /// A subscription, and how many copies it was given while that was written down.
+#[derive(Clone)]
 pub(super) struct Known {
     pub(super) info: Arc<SubscriptionInfo>,
     pub(super) matched: u64,
@@ -240,9 +241,9 @@ impl Journal {
         pages.rows.range(start..).filter(|row| wanted(&row.message)).count()
     }
 
-    /// Calls `f` with every subscription that is known. It runs under the lock.
-    pub(super) fn each_subscription(&self, mut f: impl FnMut(&Known)) {
-        self.pages.lock().subscriptions.values().for_each(&mut f);
+    /// Every subscription that is known, in the order in which they were made.
+    pub(super) fn subscriptions(&self) -> Vec<Known> {
+        self.pages.lock().subscriptions.values().cloned().collect()
     }
 }
 

@@ -430,3 +430,65 @@ fn a_thread_whose_time_was_up_is_waited_for() {
     bus.close();
     ticking.join().unwrap();
 }
+
+#[test]
+fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
+    #[derive(Default)]
+    struct Late {
+        to: AtomicU64,
+        held: Mutex<Vec<HeldCopy>>,
+        log: Mutex<Vec<String>>,
+    }
+
+    impl Observer for Late {
+        fn publish(&self, publish: &Publish<'_>) -> Verdict {
+            assert!(publish.hold_copy().is_none(), "it is for nobody yet");
+            Verdict::Route { id: 7, times: 1 }
+        }
+
+        fn deliver(&self, _: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+            if to.id != self.to.load(Ordering::Relaxed) {
+                return Delivery::Pass;
+            }
+            self.held.lock().unwrap().extend(publish.hold_copy());
+            Delivery::Hold
+        }
+
+        fn routed(&self, id: u64, accepted: &[u64]) {
+            self.log.lock().unwrap().push(format!("{id} to {accepted:?}"));
+        }
+
+        fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+            self.log.lock().unwrap().push(format!("{id} lost by {}: {reason:?}", by.id));
+        }
+
+        fn draining(&self, subscription: &SubscriptionInfo) {
+            self.log.lock().unwrap().push(format!("{} drains", subscription.id));
+        }
+    }
+
+    let late = Arc::new(Late::default());
+    let bus = Bus::builder().observer(late.clone()).build();
+    let client = bus.connect();
+    let (slow, fast) = (client.subscribe("a").unwrap(), client.subscribe("a").unwrap());
+    late.to.store(slow.id(), Ordering::Relaxed);
+    for _ in 0..3 {
+        assert_eq!(client.publish("a", "x"), Ok(2));
+    }
+    assert_eq!((slow.len(), fast.try_iter().count(), bus.stats().routed), (0, 3, 3));
+    let mut held = std::mem::take(&mut *late.held.lock().unwrap()).into_iter();
+    late.log.lock().unwrap().clear();
+    let first = held.next().unwrap();
+    assert_eq!((first.id(), first.release(), slow.len()), (7, true, 1));
+    drop(held.next());
+    let _ = slow.drain();
+    assert!(!held.next().unwrap().release(), "it takes nothing any more");
+    let (of, log) = (slow.id(), late.log.lock().unwrap());
+    assert_eq!(
+        *log,
+        [format!("7 to [{of}]"), format!("7 lost by {of}: Fault"), format!("{of} drains"), "7 to []".into()]
+    );
+    let stats = bus.stats();
+    assert!(stats.ledger.balances());
+    assert_eq!((stats.routed, stats.ledger.matched, stats.ledger.dropped.of(DropReason::Fault)), (5, 5, 1));
+}
