@@ -116,7 +116,7 @@ impl<T: Item> Buffer<T> {
         Buffer { direction, bounds, clock, inner: Mutex::new(inner), more: Notify::new(), attention: Notify::new() }
     }
 
-    /// Who `may_wait` is told to where that is the policy.
+    /// Who `may_wait` is told to, if there is no room.
     pub(super) fn push(&self, item: T, may_wait: bool) -> Pushed {
         let mut inner = self.inner.lock();
         let was_empty = inner.slots.is_empty();
@@ -152,7 +152,7 @@ impl<T: Item> Buffer<T> {
             inner.messages < self.bounds.messages && inner.bytes.saturating_add(size) <= self.bounds.bytes
         };
         // What never fits is not waited for.
-        if may_wait && self.waits().is_some() && size <= self.bounds.bytes && !fits(inner) {
+        if may_wait && size <= self.bounds.bytes && !fits(inner) {
             return Pushed::Full;
         }
         inner.taken += 1;

@@ -221,7 +221,7 @@ impl Core {
     /// Who published waits where that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the buffer
     /// would wait for itself.
     fn push(&self, out: Out, from: Option<u64>) -> SinkAnswer {
-        let may_wait = from.is_some() && !link::is_own_thread();
+        let may_wait = self.outbox.waits().is_some() && from.is_some() && !link::is_own_thread();
         match self.outbox.push(out, may_wait) {
             Pushed::Taken => SinkAnswer::Taken,
             Pushed::Full => SinkAnswer::Full,
