@@ -62,6 +62,39 @@ pub(crate) enum RouteError {
     Closed,
 }
 
+/// One message and those who get it. What the matcher is handed is no more than a pointer to it.
+struct Delivery<'r, 'a> {
+    connection: &'r Connection,
+    out: &'r mut Outgoing<'a>,
+    size: usize,
+    later: &'r mut Later,
+    /// What is not used up.
+    spare: &'r mut Option<Message>,
+}
+
+impl Delivery<'_, '_> {
+    #[inline(always)]
+    fn deliver(&mut self, hit: Hit<'_, Arc<Subscription>>) -> usize {
+        let Delivery { connection, out, size, later, spare } = self;
+        let Outgoing { subject, reply, head, payload, trace, .. } = &mut **out;
+        let mut make = || {
+            let subject = hit.subject.map_or_else(|| SmolStr::new(*subject), SmolStr::clone);
+            Message::assemble_traced(Subject::unchecked(subject), *reply, head.take(), payload, trace.take())
+        };
+        match (hit.matches.plain(), hit.matches.groups()) {
+            ([], []) => 0,
+            // Made where it is put: moving a message costs as much as a look-up.
+            ([only], []) if only.is_unwatched() && only.outlet.queue().is_some() => {
+                connection.offer(only, *size, later, make)
+            }
+            _ => {
+                **spare = Some(make());
+                connection.fan_out(hit.matches, spare, *size, later)
+            }
+        }
+    }
+}
+
 impl Connection {
     /// Publishes; gives back how many subscribers accepted the message. Copies that are to wait for room are left in `waiting`, or
     /// waited for on this thread if that is `None`.
@@ -90,41 +123,20 @@ impl Connection {
         size: usize,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, RouteError> {
-        let Outgoing { subject, answers, prepared, reply, head, payload, trace, matched } = out;
-        let (subject, reply) = (*subject, *reply);
+        let (subject, reply, prepared, answers) = (out.subject, out.reply, out.prepared, out.answers);
         let matcher = &self.shared.account.matcher;
+        let id = out.trace.as_ref().map(Trace::id);
         let mut later = Later::default();
-        let id = trace.as_ref().map(Trace::id);
         // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
         let mut spare = None;
-        let deliver = |hit: Hit<'_, Arc<Subscription>>| {
-            let mut make = || {
-                let subject = hit.subject.map_or_else(|| SmolStr::new(subject), SmolStr::clone);
-                Message::assemble_traced(Subject::unchecked(subject), reply, head.take(), payload, trace.take())
-            };
-            match (hit.matches.plain(), hit.matches.groups()) {
-                ([], []) => 0,
-                // Made where it is put: moving a message costs as much as a look-up.
-                ([only], []) if only.is_unwatched() => match only.outlet.sink() {
-                    None => self.offer(only, size, &mut later, make),
-                    Some(sink) => {
-                        spare = Some(make());
-                        self.pour(only, sink, size, &mut later, &spare)
-                    }
-                },
-                _ => {
-                    spare = Some(make());
-                    self.fan_out(hit.matches, &mut spare, size, &mut later)
-                }
-            }
-        };
+        let mut delivery = Delivery { connection: self, out, size, later: &mut later, spare: &mut spare };
         let accepted = if let Some(prepared) = prepared {
-            matcher.with_prepared(prepared, deliver)
+            matcher.with_prepared(prepared, |hit| delivery.deliver(hit))
         } else {
-            matcher.with_checked(subject, || self.check_address(subject, *answers), deliver)?
+            matcher.with_checked(subject, || self.check_address(subject, answers), |hit| delivery.deliver(hit))?
         };
         self.desk().count_publish(size, accepted);
-        *matched = accepted > 0;
+        out.matched = accepted > 0;
         if let Some(id) = id {
             self.shared.tell_routed(id, &later.take_accepted());
         }
@@ -136,8 +148,8 @@ impl Connection {
         }
         drop(spare);
         let Finished { accepted: more, lost, waits } = self.finish(later, accepted, waiting);
-        *matched |= more > 0 || lost;
-        if !*matched && !waits && reply.is_some() {
+        out.matched |= more > 0 || lost;
+        if !out.matched && !waits && reply.is_some() {
             self.answer_no_responders(subject, reply);
         }
         Ok(accepted + more)

@@ -62,7 +62,7 @@ impl<T> RouteCache<T> {
     }
 
     /// Where the route of `subject` lies, be it up to date or not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, hash: u64, subject: &str) -> Option<usize> {
         let first = self.first(hash);
         let set = self.places.get(first..first + WAYS)?;
