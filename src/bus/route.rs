@@ -63,7 +63,7 @@ pub(crate) enum RouteError {
 }
 
 /// One message and those who get it. What the matcher is handed is no more than a pointer to it.
-struct Delivery<'r, 'a> {
+struct Routing<'r, 'a> {
     connection: &'r Connection,
     out: &'r mut Outgoing<'a>,
     size: usize,
@@ -72,10 +72,10 @@ struct Delivery<'r, 'a> {
     spare: &'r mut Option<Message>,
 }
 
-impl Delivery<'_, '_> {
+impl Routing<'_, '_> {
     #[inline(always)]
     fn deliver(&mut self, hit: Hit<'_, Arc<Subscription>>) -> usize {
-        let Delivery { connection, out, size, later, spare } = self;
+        let Routing { connection, out, size, later, spare } = self;
         let Outgoing { subject, reply, head, payload, trace, .. } = &mut **out;
         let mut make = || {
             let subject = hit.subject.map_or_else(|| SmolStr::new(*subject), SmolStr::clone);
@@ -129,11 +129,11 @@ impl Connection {
         let mut later = Later::default();
         // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
         let mut spare = None;
-        let mut delivery = Delivery { connection: self, out, size, later: &mut later, spare: &mut spare };
+        let mut routing = Routing { connection: self, out, size, later: &mut later, spare: &mut spare };
         let accepted = if let Some(prepared) = prepared {
-            matcher.with_prepared(prepared, |hit| delivery.deliver(hit))
+            matcher.with_prepared(prepared, |hit| routing.deliver(hit))
         } else {
-            matcher.with_checked(subject, || self.check_address(subject, answers), |hit| delivery.deliver(hit))?
+            matcher.with_checked(subject, || self.check_address(subject, answers), |hit| routing.deliver(hit))?
         };
         self.desk().count_publish(size, accepted);
         out.matched = accepted > 0;
