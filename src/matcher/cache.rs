@@ -62,6 +62,7 @@ impl<T> RouteCache<T> {
     }
 
     /// Where the route of `subject` lies, be it up to date or not.
+    // Always: as a function of its own it costs some percent of a publish.
     #[inline(always)]
     pub(super) fn find(&self, hash: u64, subject: &str) -> Option<usize> {
         let first = self.first(hash);
