@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::panic::set_hook(Box::new(|_| ())); // keeps this example's output clean
     let faulty = client.subscribe_fn("order.*", |_| panic!("out of ink"))?;
     assert_eq!(client.publish("order.placed", "1 pen")?, 2);
-    let Some(Event::CallbackPanicked { subscription, message }) = events.try_next() else { panic!("one panicked") };
+    let Some(Event::CallbackPanicked { subscription, message }) = events.try_recv() else { panic!("one panicked") };
     assert_eq!((subscription.id, message.as_str()), (faulty.id(), "out of ink"));
     assert_eq!((bus.stats().panics, first.stats().delivered, second.stats().delivered), (1, 2, 2));
 

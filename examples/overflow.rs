@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // One event for each episode, however much it lost.
     let mut lost = Vec::new();
-    while let Some(event) = events.try_next() {
+    while let Some(event) = events.try_recv() {
         if let Event::SlowConsumer(episode) = event {
             lost.push((episode.first.reason, episode.dropped));
         }

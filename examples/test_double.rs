@@ -10,7 +10,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // These three lines take the place of a server in a container.
     let bus = Bus::new();
     let server = Server::bind(&bus, "127.0.0.1:0")?;
-    let client = async_nats::connect(server.url()).await?;
+    let url = server.url().expect("it listens");
+    let client = async_nats::connect(&url).await?;
 
     // The application under test, which knows nothing but its NATS client.
     let mut orders = client.queue_subscribe("orders.*", "billing".into()).await?;
@@ -36,6 +37,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let error = client.request("weather", "".into()).await.unwrap_err();
     assert_eq!(error.kind(), async_nats::RequestErrorKind::NoResponders);
 
-    println!("{} answered on {}", answer.payload_str()?, server.url());
+    println!("{} answered on {}", answer.payload_str()?, url);
     Ok(())
 }

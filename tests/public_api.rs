@@ -118,9 +118,9 @@ fn errors_say_what_went_wrong() {
     let bus = Bus::builder().limits(limits).build();
     let client = bus.connect();
     let _only = client.subscribe("a").unwrap();
-    let only_a = Permissions::new().allow_publish("a".parse().unwrap()).allow_subscribe("a".parse().unwrap());
+    let only_a = Permissions::new().allow_publish("a").unwrap().allow_subscribe("a").unwrap();
     let held = bus.connect_with(ConnectOptions::new().permissions(only_a));
-    let wire = bus.connect_with(ConnectOptions::new().lenient());
+    let wire = bus.connect_with(ConnectOptions::new().lenient(true));
     let block = Raw { subject: "a", reply: None, headers: Some("x".into()), payload: Payload::empty() };
     fn text<T, E: Error + Send + Sync + 'static>(result: Result<T, E>) -> String {
         let error: Box<dyn Error + Send + Sync> = match result {
@@ -138,7 +138,7 @@ fn errors_say_what_went_wrong() {
         (text(client.subscribe("b")), "maximum of 1 subscriptions"),
         (text(client.queue_subscribe("b", "a b")), "\"a b\""),
         (text(client.subscribe_with("b", SubscribeOptions::new().capacity(0))), "capacity 0"),
-        (text(client.subscribe_with("b", SubscribeOptions::new().fallback())), "needs a queue group"),
+        (text(client.subscribe_with("b", SubscribeOptions::new().fallback(true))), "needs a queue group"),
         (text(bus.connect().request("nobody", "")), "no responders on nobody"),
         (text(Message::new("a", "").unwrap().respond("")), "no answer"),
         (text(held.publish("b", "")), "publish to \"b\" denied"),

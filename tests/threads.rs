@@ -41,7 +41,7 @@ fn ordinary_life(bus: &Bus) {
     client.publish("a", "").unwrap();
     assert!(receive.as_mut().poll(&mut cx).is_ready());
     assert!(pin!(client.request_async("svc", "")).poll(&mut cx).is_ready());
-    assert!(events.try_next().is_none());
+    assert!(events.try_recv().is_none());
 }
 
 /// Waits that a thread of the user's stands behind.
@@ -56,7 +56,7 @@ fn blocking_waits(bus: &Bus) {
     let _silent = client.subscribe("svc").unwrap();
     assert!(client.request_timeout("svc", "", wait).unwrap_err().is_timeout());
     assert!(subscriber.drain().wait_timeout(wait).is_err());
-    assert!(bus.events().next_timeout(wait).is_none());
+    assert!(bus.events().recv_timeout(wait).is_none());
 }
 
 struct Tell(mpsc::Sender<()>);

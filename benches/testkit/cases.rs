@@ -146,7 +146,7 @@ fn publish_plain(iterations: u64) -> Duration {
 }
 
 fn publish_untapped(iterations: u64) -> Duration {
-    let kit = TestKit::builder().untapped().build();
+    let kit = TestKit::builder().untapped(true).build();
     let queue = kit.client().subscribe("orders.*").unwrap();
     publish(&kit.bus().connect(), &queue, iterations)
 }

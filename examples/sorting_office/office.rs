@@ -145,7 +145,7 @@ impl Office {
         drop(meter);
         bus.drain().wait_timeout(DRAIN_LIMIT).map_err(late)?;
 
-        let episodes = std::iter::from_fn(|| events.try_next()).filter_map(|event| match event {
+        let episodes = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {
             Event::SlowConsumer(episode) if episode.ended => Some(episode),
             _ => None,
         });

@@ -1,6 +1,6 @@
 //! What a connection may publish and subscribe to: the lists, as they are written down.
 
-use crate::subject::Pattern;
+use crate::subject::{Pattern, SubjectError, ToPattern};
 use std::time::Duration;
 
 /// Lists of patterns that a connection may, or may not, publish and subscribe to (P2); given to
@@ -48,7 +48,7 @@ use std::time::Duration;
 /// use postroom::{Bus, ConnectOptions, Permissions, PublishError};
 ///
 /// let bus = Bus::new();
-/// let rules = Permissions::new().allow_publish("orders.>".parse()?).deny_subscribe("orders.secret".parse()?);
+/// let rules = Permissions::new().allow_publish("orders.>")?.deny_subscribe("orders.secret")?;
 /// let client = bus.connect_with(ConnectOptions::new().permissions(rules));
 ///
 /// let orders = client.subscribe("orders.*")?;
@@ -116,40 +116,72 @@ impl Permissions {
     }
 
     /// May publish to what `pattern` covers.
-    pub fn allow_publish(mut self, pattern: Pattern) -> Self {
-        self.publish.allow.push(Entry { pattern, queue: None });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn allow_publish(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
+        self.publish.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        Ok(self)
     }
 
     /// Must not publish to what `pattern` covers.
-    pub fn deny_publish(mut self, pattern: Pattern) -> Self {
-        self.publish.deny.push(Entry { pattern, queue: None });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn deny_publish(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
+        self.publish.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        Ok(self)
     }
 
     /// May subscribe to what `pattern` covers, in any queue group or none.
-    pub fn allow_subscribe(mut self, pattern: Pattern) -> Self {
-        self.subscribe.allow.push(Entry { pattern, queue: None });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn allow_subscribe(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
+        self.subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        Ok(self)
     }
 
     /// Must not subscribe to what `pattern` covers, in any queue group or none.
-    pub fn deny_subscribe(mut self, pattern: Pattern) -> Self {
-        self.subscribe.deny.push(Entry { pattern, queue: None });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn deny_subscribe(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
+        self.subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        Ok(self)
     }
 
     /// May subscribe to what `pattern` covers in queue groups that `queue` covers; a `*` or `>` token in `queue` stands for tokens as
     /// in a pattern (P6).
-    pub fn allow_queue_subscribe(mut self, pattern: Pattern, queue: impl Into<String>) -> Self {
-        self.subscribe.allow.push(Entry { pattern, queue: Some(queue.into()) });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn allow_queue_subscribe(
+        mut self,
+        pattern: impl ToPattern,
+        queue: impl Into<String>,
+    ) -> Result<Self, SubjectError> {
+        self.subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
+        Ok(self)
     }
 
     /// Must not subscribe to what `pattern` covers in queue groups that `queue` covers (P6).
-    pub fn deny_queue_subscribe(mut self, pattern: Pattern, queue: impl Into<String>) -> Self {
-        self.subscribe.deny.push(Entry { pattern, queue: Some(queue.into()) });
-        self
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pattern::new`].
+    pub fn deny_queue_subscribe(
+        mut self,
+        pattern: impl ToPattern,
+        queue: impl Into<String>,
+    ) -> Result<Self, SubjectError> {
+        self.subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
+        Ok(self)
     }
 
     /// May publish to the reply subjects of messages it received, though not otherwise allowed (P7).
@@ -160,8 +192,8 @@ impl Permissions {
         self
     }
 
-    /// Takes a pattern for what it is, and not for a subject, when it is compared with the lists: it is allowed if an allow entry
-    /// matches every subject that it matches, and refused if a deny entry does (S12). What it shares with a deny entry beyond that is
+    /// Whether a pattern is compared with the lists as a pattern, and not as a subject. Default false. With `true` it is allowed if an
+    /// allow entry matches every subject that it matches, and refused if a deny entry does (S12). What it shares with a deny entry beyond that is
     /// withheld. So a subscription never gets what the lists do not allow, as it may with nats-server (P5).
     ///
     /// # Example
@@ -170,14 +202,14 @@ impl Permissions {
     /// use postroom::{Bus, ConnectOptions, Permissions};
     ///
     /// let bus = Bus::new();
-    /// let faithful = Permissions::new().allow_subscribe("foo.*".parse()?);
-    /// let strict = faithful.clone().strict_subscribe();
+    /// let faithful = Permissions::new().allow_subscribe("foo.*")?;
+    /// let strict = faithful.clone().strict_subscribe(true);
     /// assert!(bus.connect_with(ConnectOptions::new().permissions(faithful)).subscribe("foo.>").is_ok());
     /// assert!(bus.connect_with(ConnectOptions::new().permissions(strict)).subscribe("foo.>").is_err());
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn strict_subscribe(mut self) -> Self {
-        self.strict_subscribe = true;
+    pub fn strict_subscribe(mut self, strict: bool) -> Self {
+        self.strict_subscribe = strict;
         self
     }
 }

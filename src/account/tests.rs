@@ -28,21 +28,21 @@ impl Oracle {
     fn permissions(&self) -> Permissions {
         let mut permissions = Permissions::new();
         let [allow, deny] = &self.publish;
-        permissions = allow.iter().fold(permissions, |all, text| all.allow_publish(pattern(text)));
-        permissions = deny.iter().fold(permissions, |all, text| all.deny_publish(pattern(text)));
+        permissions = allow.iter().fold(permissions, |all, text| all.allow_publish(text).unwrap());
+        permissions = deny.iter().fold(permissions, |all, text| all.deny_publish(text).unwrap());
         let [allow, deny] = &self.subscribe;
         permissions = allow.iter().fold(permissions, |all, (text, queue)| match queue {
-            None => all.allow_subscribe(pattern(text)),
-            Some(queue) => all.allow_queue_subscribe(pattern(text), queue),
+            None => all.allow_subscribe(text).unwrap(),
+            Some(queue) => all.allow_queue_subscribe(text, queue).unwrap(),
         });
         permissions = deny.iter().fold(permissions, |all, (text, queue)| match queue {
-            None => all.deny_subscribe(pattern(text)),
-            Some(queue) => all.deny_queue_subscribe(pattern(text), queue),
+            None => all.deny_subscribe(text).unwrap(),
+            Some(queue) => all.deny_queue_subscribe(text, queue).unwrap(),
         });
         if self.responses {
             permissions = permissions.allow_responses(AllowResponses::default());
         }
-        if self.strict { permissions.strict_subscribe() } else { permissions }
+        permissions.strict_subscribe(self.strict)
     }
 
     fn may_publish(&self, subject: &str) -> bool {
@@ -148,7 +148,7 @@ proptest! {
 /// Names that no client may give a pattern, but a queue group: as nats-server 2.15.1 answers.
 #[test]
 fn p6_queue_names_are_any_text() {
-    let rules = |queue: &str| Rules::new(&Permissions::new().allow_queue_subscribe(pattern("qq"), queue));
+    let rules = |queue: &str| Rules::new(&Permissions::new().allow_queue_subscribe("qq", queue).unwrap());
     let table = [
         ("v1.*", "v1.a", true),
         ("v1.*", "v1.*", true),

@@ -144,11 +144,11 @@ impl BridgeBuilder {
         self
     }
 
-    /// Sends messages again that were not confirmed when the connection was lost, in their order and before all others: none is lost, some
-    /// may come twice. Without it they are counted as [`LossReason::Unconfirmed`](super::LossReason::Unconfirmed), and none comes
-    /// twice.
-    pub fn at_least_once(mut self) -> Self {
-        self.at_least_once = true;
+    /// Whether messages that were not confirmed when the connection was lost are sent again, in their order and before all others: none is
+    /// lost, some may come twice. Default false: they are counted as [`LossReason::Unconfirmed`](super::LossReason::Unconfirmed), and none
+    /// comes twice.
+    pub fn at_least_once(mut self, at_least_once: bool) -> Self {
+        self.at_least_once = at_least_once;
         self
     }
 
@@ -239,7 +239,7 @@ impl BridgeBuilder {
         }
         check(Bounds { messages: window.0, bytes: window.1, overflow: Overflow::DropNewest })?;
         let (to_server, to_bus) = sort(rules)?;
-        let client = bus.connect_with(ConnectOptions::new().name(name).no_echo().lenient());
+        let client = bus.connect_with(ConnectOptions::new().name(name).no_echo(true).lenient(true));
         let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
         let clock = bus.clock();
         let core = Arc::new(Core::new(Parts {
@@ -318,7 +318,7 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
         let mut options = policy.clone();
         if let Some(queue) = &listed.rule.queue {
             // Q6: members on the bus come before those elsewhere.
-            options = options.queue(queue.clone()).fallback();
+            options = options.queue(queue.clone()).fallback(true);
         }
         let taker = core.clone();
         let sink = move |message: &crate::Message, from: Option<u64>| taker.offer(at, message, from);

@@ -100,6 +100,7 @@ pub enum Direction {
 ///
 /// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. Also a
 /// [`Stream`], which ends when the bridge is closed.
+#[must_use = "the events go with the stream"]
 pub struct BridgeEvents {
     listener: Arc<Listener>,
     bus: Bus,
@@ -125,20 +126,45 @@ enum Entry {
 pub(super) type Episode = Mutex<LossEpisode>;
 
 impl BridgeEvents {
+    /// Blocks until there is an event; `None` once the bridge is closed and all were read.
+    pub fn recv(&self) -> Option<BridgeEvent> {
+        super::wait::block_on(self.recv_async())
+    }
+
     /// The next event, if there is one now.
-    pub fn try_next(&self) -> Option<BridgeEvent> {
+    pub fn try_recv(&self) -> Option<BridgeEvent> {
         let entry = self.listener.0.lock().events.pop_front()?;
         Some(entry.read())
     }
 
-    /// Blocks until there is an event, for at most `timeout` on the bus's clock; `None` when that is up, and once the bridge is closed
-    /// and all were read.
-    pub fn next_timeout(&self, timeout: Duration) -> Option<BridgeEvent> {
-        let mut over = Box::pin(self.bus.sleep(timeout));
-        super::wait::block_on(std::future::poll_fn(|cx| match self.poll(cx) {
-            Poll::Ready(next) => Poll::Ready(next),
-            Poll::Pending => over.as_mut().poll(cx).map(|()| None),
-        }))
+    /// As [`BridgeEvents::recv`], for at most `timeout` on the bus's clock; `None` also when the time is up.
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<BridgeEvent> {
+        super::wait::block_on(self.recv_timeout_async(timeout))
+    }
+
+    /// As [`BridgeEvents::recv`], without blocking a thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_async(&self) -> impl Future<Output = Option<BridgeEvent>> + Send + Unpin + '_ {
+        std::future::poll_fn(|cx| self.poll(cx))
+    }
+
+    /// As [`BridgeEvents::recv_timeout`], without blocking a thread. The time counts from this call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_timeout_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = Option<BridgeEvent>> + Send + Unpin + '_ {
+        let mut over = self.bus.sleep(timeout);
+        std::future::poll_fn(move |cx| match self.poll(cx) {
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| None),
+            next => next,
+        })
     }
 
     /// Events that were dropped unread because there were too many.

@@ -100,9 +100,10 @@ impl Rule {
         self
     }
 
-    /// Keeps the server subscription also while nobody on the bus wants it. For rules that bring messages in.
-    pub fn pinned(mut self) -> Self {
-        self.pinned = true;
+    /// Whether the server subscription is kept while nothing on the bus is subscribed to its messages. Default false. For rules that bring
+    /// messages in.
+    pub fn pinned(mut self, pinned: bool) -> Self {
+        self.pinned = pinned;
         self
     }
 

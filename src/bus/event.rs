@@ -1,5 +1,6 @@
 //! What the bus tells those who ask: losses, ends and panics, coalesced and bounded.
 
+use super::Sleep;
 use crate::account::SubscriptionInfo;
 use crate::clock::Timers;
 use crate::delivery::{CloseReason, Episode, Lost, Place, WakeList};
@@ -100,7 +101,11 @@ pub struct SlowConsumer {
 /// A stream of [`Event`]s from its creation on; several streams of one bus each get all of them.
 ///
 /// Holds at most [`Limits::events_capacity`](crate::Limits::events_capacity) unread events: when there are more, the oldest go
-/// and are counted in [`Events::missed`]. Also an iterator (blocking) and a [`Stream`], both of which end when the bus is closed.
+/// and are counted in [`Events::missed`].
+///
+/// It serves threads ([`recv`](Events::recv), [`try_recv`](Events::try_recv), [`recv_timeout`](Events::recv_timeout), `for event in &events`)
+/// and tasks ([`recv_async`](Events::recv_async), [`recv_timeout_async`](Events::recv_timeout_async), [`Stream`]). All of them give `None`
+/// once the bus is closed and all events were read.
 ///
 /// # Example
 ///
@@ -114,15 +119,17 @@ pub struct SlowConsumer {
 /// for _ in 0..4 {
 ///     client.publish("a", "x")?;
 /// }
-/// let Some(Event::SlowConsumer(episode)) = events.try_next() else { panic!("three were lost") };
+/// let Some(Event::SlowConsumer(episode)) = events.try_recv() else { panic!("three were lost") };
 /// assert_eq!((episode.dropped, episode.ended), (3, false));
 /// # drop(slow);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the events go with the stream"]
 pub struct Events {
     listener: Arc<Listener>,
     timers: Arc<Timers>,
-    place: Mutex<Place>,
+    /// Of the `Stream`. Made on first use.
+    place: Option<Place>,
 }
 
 struct Listener {
@@ -141,21 +148,44 @@ enum Unread {
 }
 
 impl Events {
+    /// Blocks until there is an event; `None` once the bus is closed and all were read.
+    pub fn recv(&self) -> Option<Event> {
+        self.listener.arrived.block(&self.timers, None, || self.next_or_end())?
+    }
+
     /// The next event, if there is one now.
-    pub fn try_next(&self) -> Option<Event> {
+    pub fn try_recv(&self) -> Option<Event> {
         let next = self.listener.unread.lock().pop_front()?;
         Some(next.read())
     }
 
-    /// Blocks until there is an event; `None` once the bus is closed and all were read.
-    pub fn next_blocking(&self) -> Option<Event> {
-        self.listener.arrived.block(&self.timers, None, || self.next_or_end())?
-    }
-
-    /// As [`Events::next_blocking`], for at most `timeout` on the bus's clock; `None` also when that is up.
-    pub fn next_timeout(&self, timeout: Duration) -> Option<Event> {
+    /// As [`Events::recv`], for at most `timeout` on the bus's clock; `None` also when the time is up.
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
         let deadline = self.timers.deadline(timeout);
         self.listener.arrived.block(&self.timers, deadline, || self.next_or_end())?
+    }
+
+    /// As [`Events::recv`], without blocking a thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_async(&self) -> impl Future<Output = Option<Event>> + Send + Unpin + '_ {
+        Recv { events: self, place: Place::default() }
+    }
+
+    /// As [`Events::recv_timeout`], without blocking a thread. The time counts from this call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_timeout_async(&self, timeout: Duration) -> impl Future<Output = Option<Event>> + Send + Unpin + '_ {
+        let mut next = self.recv_async();
+        let mut over = Sleep::new(self.timers.clone(), self.timers.deadline(timeout));
+        std::future::poll_fn(move |cx| match Pin::new(&mut next).poll(cx) {
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| None),
+            next => next,
+        })
     }
 
     /// Events that were dropped unread because there were too many.
@@ -166,10 +196,55 @@ impl Events {
     fn next_or_end(&self) -> Option<Option<Event>> {
         // The flag first: what came before the end was queued before it was set.
         let ended = self.listener.ended.load(Ordering::SeqCst);
-        match self.try_next() {
+        match self.try_recv() {
             Some(event) => Some(Some(event)),
             None => ended.then_some(None),
         }
+    }
+
+    fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(next) = self.next_or_end() {
+            self.leave(place);
+            return Poll::Ready(next);
+        }
+        self.listener.arrived.register(place, cx.waker());
+        // It may have come before there was a waker to wake.
+        match self.next_or_end() {
+            Some(next) => {
+                self.leave(place);
+                Poll::Ready(next)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Gives a place back. A wake-up that came for it is passed on if there is an event for another receiver.
+    fn leave(&self, place: &mut Place) {
+        let arrived = &self.listener.arrived;
+        if arrived.leave(place) && !arrived.is_idle() && !self.listener.unread.lock().is_empty() {
+            arrived.wake_one();
+        }
+    }
+}
+
+/// Of [`Events::recv_async`].
+struct Recv<'a> {
+    events: &'a Events,
+    place: Place,
+}
+
+impl Future for Recv<'_> {
+    type Output = Option<Event>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Recv { events, place } = &mut *self;
+        events.poll_recv(place, cx)
+    }
+}
+
+impl Drop for Recv<'_> {
+    fn drop(&mut self) {
+        self.events.leave(&mut self.place);
     }
 }
 
@@ -177,33 +252,26 @@ impl Iterator for &Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.next_blocking()
+        self.recv()
     }
 }
 
 impl Stream for Events {
     type Item = Event;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(next) = self.next_or_end() {
-            return Poll::Ready(next);
-        }
-        let arrived = &self.listener.arrived;
-        let mut place = self.place.lock();
-        arrived.register(&mut place, cx.waker());
-        match self.next_or_end() {
-            Some(next) => {
-                arrived.leave(&mut place);
-                Poll::Ready(next)
-            }
-            None => Poll::Pending,
-        }
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut place = self.place.take().unwrap_or_else(Place::standing);
+        let next = self.poll_recv(&mut place, cx);
+        self.place = Some(place);
+        next
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.listener.arrived.leave(&mut self.place.lock());
+        if let Some(mut place) = self.place.take() {
+            self.leave(&mut place);
+        }
     }
 }
 
@@ -266,7 +334,7 @@ impl Hub {
         listeners.push(Arc::downgrade(&listener));
         listener.ended.store(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
         drop(listeners);
-        Events { listener, timers, place: Mutex::new(Place::standing()) }
+        Events { listener, timers, place: None }
     }
 
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {

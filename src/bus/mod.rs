@@ -60,7 +60,7 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
 use crate::rng::Rng;
-use crate::subject::{SubjectError, ToPattern, check_subject};
+use crate::subject::{SubjectError, ToPattern, ToSubject, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use event::Hub;
@@ -234,8 +234,8 @@ impl Bus {
     }
 
     /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
-    pub fn has_interest(&self, subject: &str) -> bool {
-        self.shared.has_interest(subject, false)
+    pub fn has_interest(&self, subject: impl ToSubject) -> bool {
+        self.shared.has_interest(subject.as_str(), false)
     }
 
     /// Watches which subscriptions share a subject with `pattern`: those that are in force when this returns, and those that come later.

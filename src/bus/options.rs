@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// use postroom::{Bus, ConnectOptions};
 ///
 /// let bus = Bus::new();
-/// let client = bus.connect_with(ConnectOptions::new().name("billing").no_echo());
+/// let client = bus.connect_with(ConnectOptions::new().name("billing").no_echo(true));
 /// let own = client.subscribe("a")?;
 /// assert_eq!(client.publish("a", "not to myself")?, 0);
 /// # drop(own);
@@ -54,9 +54,9 @@ impl ConnectOptions {
         self
     }
 
-    /// The connection's own subscriptions do not get what it publishes (C25).
-    pub fn no_echo(mut self) -> Self {
-        self.no_echo = true;
+    /// Whether the connection's own subscriptions do not get what it publishes (C25). Default false.
+    pub fn no_echo(mut self, no_echo: bool) -> Self {
+        self.no_echo = no_echo;
         self
     }
 
@@ -67,7 +67,8 @@ impl ConnectOptions {
         self
     }
 
-    /// What is published is checked as little as nats-server checks it for a client that does not ask for more (S5 to S7).
+    /// Whether what is published is checked as little as nats-server checks it for a client that does not ask for more (S5 to S7).
+    /// Default false.
     ///
     /// | what | may be |
     /// |---|---|
@@ -86,14 +87,14 @@ impl ConnectOptions {
     ///
     /// let bus = Bus::new();
     /// let all = bus.connect().subscribe(">")?;
-    /// let lenient = bus.connect_with(ConnectOptions::new().lenient());
+    /// let lenient = bus.connect_with(ConnectOptions::new().lenient(true));
     /// assert_eq!(lenient.publish("orders.*", "")?, 1); // reaches `>` and `orders.*`, not `orders.eu`
     /// assert_eq!(lenient.publish("orders..eu", "")?, 0); // reaches nobody
     /// assert_eq!(all.recv()?.subject(), "orders.*");
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn lenient(mut self) -> Self {
-        self.lenient = true;
+    pub fn lenient(mut self, lenient: bool) -> Self {
+        self.lenient = lenient;
         self
     }
 
@@ -107,10 +108,10 @@ impl ConnectOptions {
         self
     }
 
-    /// What this connection has received does not count as going on ([`Activity`](crate::Activity)): for the test itself, which takes its
-    /// time with what it got. On a bus that is not observed it changes nothing.
-    pub fn untracked(mut self) -> Self {
-        self.untracked = true;
+    /// Whether what this connection has received does not count as activity ([`Activity`](crate::Activity)): for the test itself, which
+    /// takes its time with what it got. Default false. On a bus that is not observed it changes nothing.
+    pub fn untracked(mut self, untracked: bool) -> Self {
+        self.untracked = untracked;
         self
     }
 

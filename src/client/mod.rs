@@ -238,7 +238,7 @@ impl Client {
         pattern: impl ToPattern,
         channel: Sender<Message>,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        self.subscribe_channel_with(pattern, channel, SubscribeOptions::new())
+        self.subscribe_channel_with(pattern, SubscribeOptions::new(), channel)
     }
 
     /// As [`Client::subscribe_channel`], with an overflow policy or a queue group.
@@ -249,8 +249,8 @@ impl Client {
     pub fn subscribe_channel_with(
         &self,
         pattern: impl ToPattern,
-        channel: Sender<Message>,
         options: SubscribeOptions,
+        channel: Sender<Message>,
     ) -> Result<SubscriptionGuard, SubscribeError> {
         if options.overflow_asked() == Some(Overflow::DropOldest) {
             return Err(SubscribeError::UnsupportedOverflow);
@@ -287,6 +287,19 @@ impl Client {
         call: impl Fn(Message) + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
         self.guarded(pattern, options, Other::Callback(Box::new(call)))
+    }
+
+    /// As [`Client::subscribe_sink_with`], with the default options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`].
+    pub fn subscribe_sink<A: Into<SinkAnswer>>(
+        &self,
+        pattern: impl ToPattern,
+        sink: impl Fn(&Message, Option<u64>) -> A + Send + Sync + 'static,
+    ) -> Result<SubscriptionGuard, SubscribeError> {
+        self.subscribe_sink_with(pattern, SubscribeOptions::new(), sink)
     }
 
     /// Shows `sink` each message while it is routed, on the publisher's thread: for parts of a program that queue messages in a way of
@@ -438,8 +451,8 @@ impl Client {
 
     /// Whether a publish on `subject` would find a subscription. Not checked: text that is no subject has no interest, unless the
     /// connection is lenient and may publish there.
-    pub fn has_interest(&self, subject: &str) -> bool {
-        self.connection.shared.has_interest(subject, self.connection.options.lenient)
+    pub fn has_interest(&self, subject: impl ToSubject) -> bool {
+        self.connection.shared.has_interest(subject.as_str(), self.connection.options.lenient)
     }
 
     /// The connection's number, unique on the bus.
@@ -473,7 +486,7 @@ impl Client {
     ///
     /// let client = Bus::new().connect();
     /// let (eu, us) = (client.subscribe("eu.>")?, client.subscribe("us.>")?);
-    /// let rules = Permissions::new().allow_subscribe("eu.>".parse()?).deny_publish("us.>".parse()?);
+    /// let rules = Permissions::new().allow_subscribe("eu.>")?.deny_publish("us.>")?;
     /// let ended = client.set_permissions(Some(rules));
     /// assert_eq!((ended.len(), ended[0].id), (1, us.id()));
     /// assert_eq!((eu.close_reason(), us.close_reason()), (None, Some(CloseReason::PermissionDenied)));

@@ -65,8 +65,8 @@ impl SubscribeOptions {
         self
     }
 
-    /// Makes it a member of its queue group that gets a message only if no other member of the group is there to get it (Q6): for parts of a
-    /// program that carry messages to members elsewhere, as a leaf node does for the servers behind it.
+    /// Whether it is a member of its queue group that gets a message only if no other member of the group is there to get it (Q6): for parts
+    /// of a program that carry messages to members elsewhere, as a leaf node does for the servers behind it. Default false.
     ///
     /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor withheld by
     /// permissions or no-echo, nor a sink that refuses. One that is merely full is there, and its [`Overflow`] says what becomes of the
@@ -83,7 +83,7 @@ impl SubscribeOptions {
     /// use postroom::{Bus, SubscribeOptions};
     ///
     /// let client = Bus::new().connect();
-    /// let elsewhere = client.subscribe_with("work.>", SubscribeOptions::new().queue("workers").fallback())?;
+    /// let elsewhere = client.subscribe_with("work.>", SubscribeOptions::new().queue("workers").fallback(true))?;
     /// let here = client.queue_subscribe("work.*", "workers")?;
     /// client.publish("work.1", "")?;
     /// assert_eq!((here.len(), elsewhere.len()), (1, 0));
@@ -92,8 +92,8 @@ impl SubscribeOptions {
     /// assert_eq!((here.len(), elsewhere.len()), (1, 1));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn fallback(mut self) -> Self {
-        self.fallback = true;
+    pub fn fallback(mut self, fallback: bool) -> Self {
+        self.fallback = fallback;
         self
     }
 

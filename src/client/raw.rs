@@ -43,7 +43,7 @@ impl Client {
     ///
     /// let bus = Bus::new();
     /// let all = bus.connect().subscribe(">")?;
-    /// let wire = bus.connect_with(ConnectOptions::new().lenient());
+    /// let wire = bus.connect_with(ConnectOptions::new().lenient(true));
     /// let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
     /// let payload = Payload::from(Bytes::from_static(b"hello"));
     /// wire.publish_raw(Raw { subject: "orders", reply: Some("answers.*"), headers: Some(block.clone()), payload })?;

@@ -109,9 +109,9 @@ impl Host for Desk {
             let user = auth::label(&options.auth, connect, who.user.as_deref());
             self.connection.identify(connect, user.as_deref());
         }
-        let mut with = ConnectOptions::new().lenient().no_responders(connect.no_responders && options.headers);
+        let mut with = ConnectOptions::new().lenient(true).no_responders(connect.no_responders && options.headers);
         with = connect.name.iter().fold(with, |with, name| with.name(name));
-        with = if connect.echo { with } else { with.no_echo() };
+        with = with.no_echo(!connect.echo);
         with = who.permissions.into_iter().fold(with, ConnectOptions::permissions);
         let connection = Arc::downgrade(&self.connection);
         with = with.on_kick(move || {

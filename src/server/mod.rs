@@ -92,7 +92,7 @@ use tokio::task::JoinHandle;
 ///
 /// let bus = Bus::new();
 /// let server = Server::bind(&bus, "127.0.0.1:0")?;
-/// println!("connect your NATS client to {}", server.url());
+/// println!("connect your NATS client to {}", server.url().expect("it listens"));
 /// let orders = bus.connect().subscribe("orders.>")?; // gets what it publishes
 /// # drop(orders);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -218,14 +218,15 @@ impl Server {
         self.registry.address()
     }
 
-    /// Where clients are to connect to: `nats://127.0.0.1:PORT`, or `tls://…`. For a server that listens everywhere, the loopback
-    /// address.
-    ///
-    /// # Panics
-    ///
-    /// If the server was made without an address.
-    pub fn url(&self) -> String {
-        let mut address = self.address().expect("the server listens somewhere");
+    /// The port it listens on; `None` if it does not listen.
+    pub fn port(&self) -> Option<u16> {
+        self.address().map(|address| address.port())
+    }
+
+    /// The address for clients: `nats://127.0.0.1:PORT`, or `tls://…`. For a server that listens on all interfaces, the loopback
+    /// address. `None` if it does not listen.
+    pub fn url(&self) -> Option<String> {
+        let mut address = self.address()?;
         if address.ip().is_unspecified() {
             let loopback: std::net::IpAddr = if address.is_ipv4() {
                 std::net::Ipv4Addr::LOCALHOST.into()
@@ -235,7 +236,7 @@ impl Server {
             address.set_ip(loopback);
         }
         let scheme = if self.registry.options().tls.is_some() { "tls" } else { "nats" };
-        format!("{scheme}://{address}")
+        Some(format!("{scheme}://{address}"))
     }
 
     /// The server's id, which each start and restart makes anew: 56 characters (C2).

@@ -18,7 +18,7 @@ use std::time::Duration;
 ///
 /// let options = ServerOptions::new()
 ///     .ping_interval(Duration::from_secs(20))
-///     .user(User::new("ann", "secret").permissions(Permissions::new().allow_publish("orders.>".parse()?)));
+///     .user(User::new("ann", "secret").permissions(Permissions::new().allow_publish("orders.>")?));
 /// # let _ = options;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```

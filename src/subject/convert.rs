@@ -2,6 +2,8 @@
 
 use super::{Pattern, Subject, SubjectError, check_subject, check_word};
 use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 mod sealed {
     use super::{Subject, SubjectError};
@@ -24,7 +26,8 @@ mod sealed {
 
 /// Whatever may be given as the subject to publish on: a text, which is still to be checked, or a [`Subject`].
 ///
-/// Sealed: implemented for `&str`, `String`, `&String`, `Subject` and `&Subject`, and for nothing outside this crate.
+/// Sealed: implemented for `&str`, `&&str`, `Subject`, and `String`, `Box<str>`, `Arc<str>` and `Cow<str>`, with and without `&`; for
+/// nothing outside this crate.
 ///
 /// # Example
 ///
@@ -54,7 +57,7 @@ pub trait ToSubject: sealed::Address {
 
 /// Whatever may be given as the pattern to subscribe to: a text, a [`Subject`] or a [`Pattern`].
 ///
-/// Sealed: implemented for `&str`, `String`, `&String`, and for `Subject` and `Pattern` with and without `&`.
+/// Sealed: implemented for all that [`ToSubject`] is, and for `Pattern` with and without `&`.
 ///
 /// # Example
 ///
@@ -127,7 +130,7 @@ macro_rules! unchecked {
     )*};
 }
 
-unchecked!(&str, String, &String);
+unchecked!(&str, &&str, String, &String, Box<str>, &Box<str>, Arc<str>, &Arc<str>, Cow<'_, str>, &Cow<'_, str>);
 
 impl sealed::Sealed for Subject {}
 impl sealed::Sealed for &Subject {}

@@ -153,7 +153,7 @@ impl TestKit {
 
     /// A connection for the test itself: what it receives is not waited for.
     pub fn client(&self) -> Client {
-        self.0.bus.connect_with(ConnectOptions::new().name("test").untracked())
+        self.0.bus.connect_with(ConnectOptions::new().name("test").untracked(true))
     }
 
     /// The clock of the bus.
@@ -280,10 +280,11 @@ impl TestKitBuilder {
         self
     }
 
-    /// Writes nothing down until the first tap or expectation is made, for tests that publish millions of messages and look at few.
+    /// Whether nothing is written down until the first tap or expectation is made: for tests that publish millions of messages and look at
+    /// few. Default false.
     /// [`TestKit::none`] and the like know nothing of what came before then, and panic if nothing was written down at all.
-    pub fn untapped(mut self) -> Self {
-        self.is_tapped = false;
+    pub fn untapped(mut self, untapped: bool) -> Self {
+        self.is_tapped = !untapped;
         self
     }
 

@@ -157,7 +157,7 @@ impl<'a> Stage<'a> {
     }
 
     fn client(&mut self, name: &str) -> &Client {
-        let connect = || self.bus.connect_with(ConnectOptions::new().name(name).lenient());
+        let connect = || self.bus.connect_with(ConnectOptions::new().name(name).lenient(true));
         self.clients.entry(name.to_owned()).or_insert_with(connect)
     }
 

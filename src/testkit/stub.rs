@@ -52,7 +52,7 @@ impl TestKit {
     ) -> Stub {
         let pattern = report::pattern(pattern);
         // Lenient, so that a wire client's reply subject may be what it may be there (S5).
-        let client = self.bus().connect_with(ConnectOptions::new().name("stub").lenient());
+        let client = self.bus().connect_with(ConnectOptions::new().name("stub").lenient(true));
         let state = Arc::new(State {
             script: Mutex::new(VecDeque::from([Step::new(answer)])),
             asked: AtomicUsize::new(0),

@@ -112,7 +112,7 @@ fn somebody_who_has_gone_a_moment_ago_is_nobody() {
 fn a_rule_that_is_pinned_says_itself_that_nobody_is_there() {
     let (server, near, far) = (NatsServer::start(""), bus(), bus());
     let _calls = start(Bridge::builder(&near).server(server.url()).call(Rule::new("svc.>").unwrap().prefix("eu")));
-    let serve = Rule::new("eu.svc.>").unwrap().strip_prefix("eu").unwrap().pinned();
+    let serve = Rule::new("eu.svc.>").unwrap().strip_prefix("eu").unwrap().pinned(true);
     let serves = start(Bridge::builder(&far).server(server.url()).serve(serve));
     let error = near.connect().request_timeout("svc.one", "", PATIENCE * 10).unwrap_err();
     assert!(error.is_no_responders(), "{error:?}");

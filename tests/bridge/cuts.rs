@@ -104,7 +104,7 @@ fn cut(publishers: usize, at_least_once: bool) -> Outcome {
     let mut all = remote.subscribe("n.>");
     let line = Line::to(&server);
     let builder = Bridge::builder(&bus).server(&line.url).export("n.>").reconnect_delay(|_| Duration::from_millis(1));
-    let bridge = start(if at_least_once { builder.at_least_once() } else { builder });
+    let bridge = start(builder.at_least_once(at_least_once));
     let events = bridge.events();
     let (ended, received) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut arrived = vec![Vec::new(); publishers];
@@ -148,7 +148,7 @@ fn cut(publishers: usize, at_least_once: bool) -> Outcome {
     assert_eq!(bridge.flush(PATIENCE).wait(), Ok(()));
     remote.flush();
     all.texts().iter().for_each(|payload| take(payload));
-    let lost = std::iter::from_fn(|| events.try_next()).filter_map(|event| match event {
+    let lost = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {
         BridgeEvent::Lost(episode) => Some(episode),
         _ => None,
     });

@@ -135,7 +135,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// The first event that `wanted` makes something of.
 pub(crate) fn event<T>(events: &BridgeEvents, wanted: impl Fn(BridgeEvent) -> Option<T>) -> T {
     let mut seen = Vec::new();
-    while let Some(event) = events.next_timeout(PATIENCE) {
+    while let Some(event) = events.recv_timeout(PATIENCE) {
         seen.push(event.clone());
         if let Some(found) = wanted(event) {
             return found;

@@ -76,7 +76,7 @@ fn of_too_many_unread_events_the_oldest_go_and_are_counted() {
     bridge.closed().wait();
     // The end is told a moment after it is so: until then, one more could be unread.
     wait_until("the end is told", || events.missed() + 1_024 > 1_101);
-    let unread = std::iter::from_fn(|| events.next_timeout(PATIENCE)).collect::<Vec<_>>();
+    let unread = std::iter::from_fn(|| events.recv_timeout(PATIENCE)).collect::<Vec<_>>();
     assert_eq!(unread.len(), 1_024);
     let all = unread.len() as u64 + events.missed();
     assert!((1_101..1_110).contains(&all), "each refusal, their episode, the end, and no more: {all}");
@@ -86,7 +86,7 @@ fn of_too_many_unread_events_the_oldest_go_and_are_counted() {
 /// The name of the connection that the bus next tells of as closed.
 fn closed_name(events: &postroom::Events) -> Option<String> {
     loop {
-        match events.next_timeout(PATIENCE).expect("told in time") {
+        match events.recv_timeout(PATIENCE).expect("told in time") {
             Event::ClientClosed { name, .. } => return name,
             _ => continue,
         }
@@ -129,6 +129,6 @@ fn one_that_is_closed_says_so() {
     bridge.closed().wait();
     assert!(!bridge.connected(PATIENCE).wait());
     assert_eq!(bridge.flush(PATIENCE).wait(), Err(FlushError::Closed));
-    assert_eq!(bridge.events().next_timeout(PATIENCE), None);
+    assert_eq!(bridge.events().recv_timeout(PATIENCE), None);
     assert_eq!(bus.connect().publish("a", "").unwrap(), 0);
 }

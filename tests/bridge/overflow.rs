@@ -90,7 +90,7 @@ fn a_publisher_that_has_waited_too_long_is_told_and_counted_on_both_sides() {
     assert!(flow.balances());
     let ledger = bus.stats().ledger;
     assert_eq!((ledger.matched, ledger.dropped.of(DropReason::BlockTimeout)), (12, 2));
-    let Some(Event::SlowConsumer(slow)) = events.try_next() else { panic!("the bus tells of it") };
+    let Some(Event::SlowConsumer(slow)) = events.try_recv() else { panic!("the bus tells of it") };
     assert_eq!((slow.subscription.pattern.as_str(), slow.dropped), ("a", 2));
     server.restart();
     assert!(bridge.connected(PATIENCE).wait());

@@ -54,7 +54,7 @@ fn ten_thousand_interests_are_one_subscription_and_go_with_the_last() {
 #[test]
 fn a_pinned_rule_keeps_its_subscription() {
     let (server, bus) = (with_monitor(), bus());
-    let _bridge = start(Bridge::builder(&bus).server(server.url()).import(Rule::new("pinned.>").unwrap().pinned()));
+    let _bridge = start(Bridge::builder(&bus).server(server.url()).import(Rule::new("pinned.>").unwrap().pinned(true)));
     assert!(subscriptions(&server).contains("pinned.>"));
 }
 

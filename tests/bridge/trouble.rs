@@ -109,7 +109,7 @@ fn sends_as(user: &str) -> bool {
     let bridge = builder.window(64, 1 << 20).start().unwrap();
     let events = bridge.events();
     let mut told = false;
-    while !matches!(events.next_timeout(PATIENCE), Some(BridgeEvent::Connected { .. }) | None) {
+    while !matches!(events.recv_timeout(PATIENCE), Some(BridgeEvent::Connected { .. }) | None) {
         told = true;
     }
     let client = bus.connect();
@@ -154,7 +154,7 @@ fn a_payload_that_is_too_large_is_counted_and_told() {
 #[test]
 fn what_is_refused_again_and_again_is_counted_once() {
     let (mut server, bus) = (Restartable::start(PERMISSIONS), bus());
-    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user("u")).at_least_once();
+    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user("u")).at_least_once(true);
     let bridge = start(builder.export("open.>").export("secret.>"));
     let client = bus.connect();
     for round in 1..=3_u64 {
@@ -175,7 +175,7 @@ fn what_is_refused_again_and_again_is_counted_once() {
 #[test]
 fn a_subject_that_would_end_the_connection_is_not_sent() {
     let (server, bus) = (NatsServer::start(""), bus());
-    let bridge = start(Bridge::builder(&bus).server(server.url()).export(">").at_least_once());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).export(">").at_least_once(true));
     let client = bus.connect();
     client.publish("x".repeat(4_000), "").unwrap();
     client.publish("y".repeat(3_000), "").unwrap();
@@ -344,7 +344,7 @@ fn a_drain_sends_and_publishes_all_there_is() {
     assert_eq!((out.texts().len(), inner.len()), (1_000, 1_000));
     assert_eq!(client.publish("out", "").unwrap(), 0);
     event(&events, |event| (event == BridgeEvent::Closed).then_some(()));
-    assert_eq!(events.next_timeout(PATIENCE), None);
+    assert_eq!(events.recv_timeout(PATIENCE), None);
     assert_eq!(bridge.drain(PATIENCE).wait(), Ok(()));
 }
 
@@ -366,7 +366,7 @@ fn killed(times: usize, at_least_once: bool) -> (Vec<u64>, u64, Bridge) {
     let bus = bus();
     let mut server = Restartable::start("trace: true");
     let builder = Bridge::builder(&bus).server(server.url()).export("n");
-    let bridge = start(if at_least_once { builder.at_least_once() } else { builder });
+    let bridge = start(builder.at_least_once(at_least_once));
     let ended = AtomicBool::new(false);
     let mut arrived = Vec::new();
     let published = std::thread::scope(|scope| {

@@ -50,8 +50,7 @@ impl AnyServer for Postroom {
         let mut options = ServerOptions::new();
         if setup.users {
             let allowed = ALLOWED.iter().fold(Permissions::new(), |permissions, pattern| {
-                let pattern: postroom::Pattern = pattern.parse().expect("a good pattern");
-                permissions.allow_publish(pattern.clone()).allow_subscribe(pattern)
+                permissions.allow_publish(pattern).unwrap().allow_subscribe(pattern).unwrap()
             });
             options =
                 options.user(User::new("ann", "secret").permissions(allowed)).user(User::new("root", "everything"));
@@ -71,7 +70,7 @@ impl AnyServer for Postroom {
     }
 
     fn url(&self) -> String {
-        self.0.url()
+        self.0.url().expect("it listens")
     }
 
     fn restart(&mut self) {

@@ -101,7 +101,7 @@ impl Run {
 
     fn connect(&self, n: usize) -> Client {
         let options = ConnectOptions::new();
-        self.bus.connect_with(if n == 1 { options.no_echo() } else { options })
+        self.bus.connect_with(options.no_echo(n == 1))
     }
 
     fn pick(&self, which: usize) -> Option<usize> {

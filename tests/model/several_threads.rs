@@ -37,7 +37,7 @@ struct Worker {
 impl Worker {
     fn new(bus: &Bus, number: u64, seed: u64, policy: Overflow) -> Self {
         let options = ConnectOptions::new();
-        let client = bus.connect_with(if number == 1 { options.no_echo() } else { options });
+        let client = bus.connect_with(options.no_echo(number == 1));
         let publishers = SUBJECTS.iter().map(|subject| client.publisher(*subject).unwrap()).collect();
         let luck = Luck(seed.wrapping_mul(THREADS).wrapping_add(number));
         Worker { number, luck, bus: bus.clone(), client, publishers, subscribers: vec![], policy, sent: 0, received: 0 }

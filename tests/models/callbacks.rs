@@ -174,7 +174,7 @@ fn a_callback_closes_its_client() {
         assert!((1..=2).contains(&queue.iter().count()));
         drop(guard);
         let id = client.id();
-        let told = std::iter::from_fn(|| events.try_next());
+        let told = std::iter::from_fn(|| events.try_recv());
         assert_eq!(
             told.filter(|event| matches!(event, Event::ClientClosed { client, .. } if *client == id)).count(),
             1

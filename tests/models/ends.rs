@@ -271,7 +271,7 @@ fn a_fallback_member_stands_in() {
             let client = bus.connect();
             let member = |pattern, options| client.subscribe_with(pattern, options).unwrap();
             let usual = SubscribeOptions::new().queue("workers");
-            let last = member("*", usual.clone().fallback());
+            let last = member("*", usual.clone().fallback(true));
             let before = (!comes).then(|| member("a", usual.clone()));
             let publishing = {
                 let client = bus.connect();

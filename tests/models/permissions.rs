@@ -1,12 +1,11 @@
 //! Permissions that change while others subscribe and publish.
 
 use crate::{assert_settled, bus, model};
-use postroom::{AllowResponses, CloseReason, Pattern, Permissions, PublishError, SubscribeError};
+use postroom::{AllowResponses, CloseReason, Permissions, PublishError, SubscribeError};
 use shuttle::thread;
 
 fn deny(pattern: &str) -> Permissions {
-    let pattern = Pattern::new(pattern).unwrap();
-    Permissions::new().deny_subscribe(pattern.clone()).deny_publish(pattern)
+    Permissions::new().deny_subscribe(pattern).unwrap().deny_publish(pattern).unwrap()
 }
 
 // Goal: a subscription that is made while permissions change is refused or ended, and never left behind. Method: both on threads of

@@ -216,7 +216,7 @@ fn waiting_for_a_channel_of_the_users() {
         let client = bus.connect();
         let (tx, rx) = crossbeam_channel::bounded(1);
         let options = SubscribeOptions::new().overflow(Overflow::Block(SECOND));
-        let guard = client.subscribe_channel_with("a", tx, options).unwrap();
+        let guard = client.subscribe_channel_with("a", options, tx).unwrap();
         assert_eq!(client.publish("a", "x"), Ok(1));
         let publishing = {
             let client = client.clone();

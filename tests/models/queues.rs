@@ -163,7 +163,7 @@ fn an_episode_counts_every_loss() {
         let subscriber = bus.connect().subscribe_with("a", SubscribeOptions::new().capacity(1)).unwrap();
         let accepted = sum(two_publishers(&bus, 2));
         assert_eq!(accepted, 1);
-        let told = std::iter::from_fn(|| events.try_next()).filter_map(|event| match event {
+        let told = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {
             Event::SlowConsumer(episode) => Some((episode.dropped, episode.ended)),
             _ => None,
         });

@@ -24,7 +24,7 @@ fn observed(clock: &ManualClock) -> Bus {
 
 /// A subscription of the test's own, which is not waited for.
 fn watch(bus: &Bus, subject: &str) -> Subscriber {
-    bus.connect_with(ConnectOptions::new().untracked()).subscribe(subject).unwrap()
+    bus.connect_with(ConnectOptions::new().untracked(true)).subscribe(subject).unwrap()
 }
 
 fn assert_quiet(bus: &Bus, watched: &Subscriber, expected: usize) {

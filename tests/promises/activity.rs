@@ -105,7 +105,7 @@ fn a_subscriber_counts_until_it_is_asked_again_or_dropped() {
 #[test]
 fn what_an_untracked_connection_receives_does_not_count_however_it_came() {
     let (bus, activity, clock) = bus();
-    let (app, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let (app, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked(true)));
     let _service = app.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
     let questions = app.subscribe("ask.later").unwrap();
     let queue = test.subscribe("a").unwrap();

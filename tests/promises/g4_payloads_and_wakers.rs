@@ -117,7 +117,7 @@ fn the_last_copy_goes_during_the_delivery() {
         let other = bus.connect();
         std::thread::scope(|scope| {
             scope.spawn(move || rx.iter().for_each(drop));
-            let quick = other.subscribe_channel_with("a", tx, SubscribeOptions::new().queue("g")).unwrap();
+            let quick = other.subscribe_channel_with("a", SubscribeOptions::new().queue("g"), tx).unwrap();
             for n in 1..=500 {
                 client.publish("a", nasty(client, drops)).unwrap();
                 while drops.get() < n {

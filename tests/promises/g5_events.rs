@@ -40,7 +40,7 @@ impl Room {
 
     #[track_caller]
     fn episode(&self) -> SlowConsumer {
-        match self.events.try_next() {
+        match self.events.try_recv() {
             Some(Event::SlowConsumer(episode)) => episode,
             other => panic!("{other:?}"),
         }
@@ -52,7 +52,7 @@ fn an_episode_is_one_event_with_its_first_and_last_loss() {
     let room = Room::new();
     let slow = room.slow(2, Overflow::DropNewest);
     room.publish(&["a.1", "a.2"], 1);
-    assert_eq!(room.events.try_next(), None, "full is not lost");
+    assert_eq!(room.events.try_recv(), None, "full is not lost");
     room.publish(&["a.3"], 3);
     room.publish(&["a.4", "a.5"], 4);
     let episode = room.episode();
@@ -62,7 +62,7 @@ fn an_episode_is_one_event_with_its_first_and_last_loss() {
     assert_eq!(lost(&episode.first), ("a.3".into(), 3, DropReason::QueueFull, SECOND * 3));
     assert_eq!(lost(&episode.last), ("a.5".into(), 4, DropReason::QueueFull, SECOND * 5));
     assert_eq!((episode.dropped, episode.ended), (3, false));
-    assert_eq!(room.events.try_next(), None, "and no other");
+    assert_eq!(room.events.try_recv(), None, "and no other");
 }
 
 #[test]
@@ -75,14 +75,14 @@ fn what_is_read_while_it_goes_on_is_told_again_at_its_end() {
     slow.recv().unwrap();
     // One place is free: not half, so that it goes on.
     room.publish(&["a.3"; 2], 1);
-    assert_eq!(room.events.try_next(), None);
+    assert_eq!(room.events.try_recv(), None);
     slow.recv().unwrap();
     slow.recv().unwrap();
     room.publish(&["a.4"], 1);
     let episode = room.episode();
     assert_eq!((episode.dropped, episode.ended), (5, true), "the totals of the whole");
     assert_eq!((episode.first.subject.as_str(), episode.last.subject.as_str()), ("a.1", "a.3"));
-    assert_eq!(room.events.try_next(), None);
+    assert_eq!(room.events.try_recv(), None);
     // The next loss begins another.
     room.publish(&["a.5"; 3], 1);
     let episode = room.episode();
@@ -99,9 +99,9 @@ fn what_was_not_read_before_its_end_is_told_once() {
     assert_eq!(slow.try_iter().count(), 2);
     room.publish(&["a.1"], 1);
     assert!(room.episode().ended);
-    let Some(Event::SlowConsumer(episode)) = late.try_next() else { panic!("told") };
+    let Some(Event::SlowConsumer(episode)) = late.try_recv() else { panic!("told") };
     assert_eq!((episode.dropped, episode.ended), (3, true));
-    assert_eq!(late.try_next(), None);
+    assert_eq!(late.try_recv(), None);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn the_end_of_the_subscription_ends_the_episode() {
         if policy == Overflow::Close {
             let episode = room.episode();
             assert_eq!((episode.dropped, episode.ended, episode.last.reason), (1, true, DropReason::SlowConsumer));
-            let Some(Event::SubscriptionClosed { subscription, reason }) = room.events.try_next() else {
+            let Some(Event::SubscriptionClosed { subscription, reason }) = room.events.try_recv() else {
                 panic!("told")
             };
             assert_eq!((subscription.id, reason), (slow.id(), CloseReason::SlowConsumer));
@@ -123,7 +123,7 @@ fn the_end_of_the_subscription_ends_the_episode() {
             drop(slow);
             assert!(room.episode().ended, "{policy:?}");
         }
-        assert_eq!(room.events.try_next(), None);
+        assert_eq!(room.events.try_recv(), None);
     }
 }
 
@@ -156,14 +156,14 @@ fn a_full_channel_is_an_episode_too() {
         rx.recv().unwrap();
         room.publish(&["a.2"; 2], 1);
     }
-    assert_eq!(room.events.try_next(), None);
+    assert_eq!(room.events.try_recv(), None);
     assert_eq!(rx.try_iter().count(), 4);
     room.publish(&["a.3"], 1);
     let episode = room.episode();
     assert_eq!((episode.dropped, episode.ended), (8, true));
     drop(rx);
     room.publish(&["a.4"], 1);
-    let Some(Event::SubscriptionClosed { subscription, reason }) = room.events.try_next() else { panic!("told") };
+    let Some(Event::SubscriptionClosed { subscription, reason }) = room.events.try_recv() else { panic!("told") };
     assert_eq!((subscription.id, reason), (guard.id(), CloseReason::Disconnected));
 }
 
@@ -185,7 +185,7 @@ fn ends_are_told_in_order_and_the_bus_comes_last() {
         [closed(id, Some("named")), closed(dropped, None), closed(room.client.id(), None), Event::BusClosed]
     );
     let after = room.bus.events();
-    assert_eq!((after.next_blocking(), after.missed()), (None, 0), "a stream of a closed bus ends at once");
+    assert_eq!((after.recv(), after.missed()), (None, 0), "a stream of a closed bus ends at once");
 }
 
 trait All {
@@ -208,9 +208,9 @@ fn too_many_unread_events_push_out_the_oldest_and_are_counted() {
     let bus = Bus::builder().limits(limits).build();
     let (events, calm) = (bus.events(), bus.events());
     let ids: Vec<u64> = (0..5).map(|_| bus.connect().id()).collect();
-    while calm.try_next().is_some() {}
+    while calm.try_recv().is_some() {}
     assert_eq!((events.missed(), calm.missed()), (2, 2));
-    let seen: Vec<u64> = std::iter::from_fn(|| events.try_next())
+    let seen: Vec<u64> = std::iter::from_fn(|| events.try_recv())
         .map(|event| match event {
             Event::ClientClosed { client, .. } => client,
             other => panic!("{other:?}"),
@@ -223,11 +223,11 @@ fn too_many_unread_events_push_out_the_oldest_and_are_counted() {
 fn waiting_for_events_takes_the_buss_clock() {
     let room = Room::new();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| room.events.next_timeout(SECOND));
+        let waiting = scope.spawn(|| room.events.recv_timeout(SECOND));
         room.clock.wait_for_timers(1);
         room.clock.advance(SECOND);
         assert_eq!(waiting.join().unwrap(), None);
-        let waiting = scope.spawn(|| room.events.next_timeout(SECOND));
+        let waiting = scope.spawn(|| room.events.recv_timeout(SECOND));
         room.clock.wait_for_timers(1);
         let id = room.bus.connect().id();
         assert_eq!(waiting.join().unwrap(), Some(Event::ClientClosed { client: id, name: None }));

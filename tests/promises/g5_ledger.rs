@@ -113,7 +113,7 @@ fn disconnected() {
         {
             let client = bus.connect();
             let (tx, rx) = crossbeam_channel::unbounded();
-            let guard = client.subscribe_channel_with("a", tx, options).unwrap();
+            let guard = client.subscribe_channel_with("a", options, tx).unwrap();
             publish(&client, remembered);
             drop(rx);
             publish(&client, 2);
@@ -134,7 +134,7 @@ fn a_disconnected_member_is_passed_over() {
     for bus in buses() {
         let client = bus.connect();
         let (tx, rx) = crossbeam_channel::unbounded();
-        let gone = client.subscribe_channel_with("a", tx, SubscribeOptions::new().queue("g")).unwrap();
+        let gone = client.subscribe_channel_with("a", SubscribeOptions::new().queue("g"), tx).unwrap();
         let steady = client.queue_subscribe("a", "g").unwrap();
         drop(rx);
         publish(&client, 20);
@@ -155,7 +155,7 @@ fn a_users_channel() {
                 _ => DropReason::BlockTimeout,
             };
             let (tx, rx) = crossbeam_channel::bounded(2);
-            let guard = client.subscribe_channel_with("a", tx, SubscribeOptions::new().overflow(policy)).unwrap();
+            let guard = client.subscribe_channel_with("a", SubscribeOptions::new().overflow(policy), tx).unwrap();
             publish(&client, 3);
             assert_ledger(guard.stats(), reason, [3, 2, 1, 0]);
             rx.recv().unwrap();
@@ -231,7 +231,7 @@ fn publishes_and_requests_are_counted_once() {
     let mut limits = Limits::default();
     limits.request_many_capacity = 2;
     let bus = Bus::builder().limits(limits).build();
-    let (client, silent) = (bus.connect(), bus.connect_with(ConnectOptions::new().no_echo()));
+    let (client, silent) = (bus.connect(), bus.connect_with(ConnectOptions::new().no_echo(true)));
     let own = silent.subscribe("a").unwrap();
     let three = bus.connect();
     let _service = three.subscribe_fn("svc", |question| {

@@ -144,11 +144,11 @@ fn capacities_and_names_are_checked_when_they_are_asked_for() {
     for name in ["", "a b", "a\t", "\r", "\n"] {
         assert_eq!(refused(SubscribeOptions::new().queue(name)), SubscribeError::InvalidQueue { name: name.into() });
     }
-    assert_eq!(refused(SubscribeOptions::new().fallback()), SubscribeError::FallbackWithoutQueue);
+    assert_eq!(refused(SubscribeOptions::new().fallback(true)), SubscribeError::FallbackWithoutQueue);
     let (tx, _rx) = crossbeam_channel::bounded(1);
     let oldest = SubscribeOptions::new().overflow(Overflow::DropOldest);
     assert_eq!(
-        client.subscribe_channel_with("a", tx, oldest).map(drop).unwrap_err(),
+        client.subscribe_channel_with("a", oldest, tx).map(drop).unwrap_err(),
         SubscribeError::UnsupportedOverflow
     );
     assert_eq!(client.stats().subscriptions, 0);
@@ -171,7 +171,7 @@ fn tokens_lengths_and_requests_are_bounded() {
     );
     for _ in 0..3 {
         // What was asked about is remembered; it must not come in by that way.
-        assert!(!client.has_interest(&"a".repeat(31)));
+        assert!(!client.has_interest("a".repeat(31)));
         assert!(client.publish("a".repeat(31), "").is_err());
     }
     assert!(client.publisher("a".repeat(31)).is_err());
@@ -206,7 +206,7 @@ fn a_wait_for_a_users_channel_ends_with_its_subscription() {
     let bus = Bus::new();
     let (tx, rx) = crossbeam_channel::bounded(1);
     let options = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(20)));
-    let guard = bus.connect().subscribe_channel_with("a", tx, options).unwrap();
+    let guard = bus.connect().subscribe_channel_with("a", options, tx).unwrap();
     let client = bus.connect();
     assert_eq!(client.publish("a", "fills it").unwrap(), 1);
     std::thread::scope(|scope| {

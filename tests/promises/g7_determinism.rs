@@ -21,7 +21,7 @@ fn run(seed: u64, shards: usize) -> Vec<String> {
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = |text: String| log.lock().unwrap().push(text);
     let events = bus.events();
-    let clients = [bus.connect(), bus.connect_with(ConnectOptions::new().no_echo()), bus.connect()];
+    let clients = [bus.connect(), bus.connect_with(ConnectOptions::new().no_echo(true)), bus.connect()];
 
     // Which member gets what.
     let members: Vec<_> = (0..9)

@@ -25,7 +25,7 @@ fn quietly() {
 }
 
 fn panics(bus: &Bus, events: &postroom::Events) -> (u64, Vec<(u64, String)>) {
-    let told = std::iter::from_fn(|| events.try_next())
+    let told = std::iter::from_fn(|| events.try_recv())
         .map(|event| match event {
             Event::CallbackPanicked { subscription, message } => (subscription.id, message),
             other => panic!("{other:?}"),
@@ -128,7 +128,7 @@ fn a_panic_while_everything_ends() {
         panic!("on purpose");
     });
     assert_eq!(client.publish("a", "").unwrap(), 1);
-    let told: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
+    let told: Vec<_> = std::iter::from_fn(|| events.try_recv()).collect();
     assert!(matches!(told[..], [Event::ClientClosed { .. }, Event::CallbackPanicked { .. }]), "{told:?}");
     drop(guard);
     let stats = bus.stats();

@@ -161,7 +161,7 @@ fn a_payload_is_replaced_and_a_copy_finds_no_room() {
     book.deliveries.lock().unwrap().insert(all.id(), Delivery::Full);
     assert_eq!(client.publish("plain", ""), Ok(0));
     assert_eq!(all.stats().dropped.of(DropReason::QueueFull), 1);
-    assert!(matches!(events.try_next(), Some(Event::SlowConsumer(slow)) if slow.dropped == 1));
+    assert!(matches!(events.try_recv(), Some(Event::SlowConsumer(slow)) if slow.dropped == 1));
     assert!(bus.stats().ledger.balances());
 }
 
@@ -321,7 +321,7 @@ fn losses_are_told_with_their_reasons() {
 #[test]
 fn what_goes_on_is_counted_from_publish_to_the_last_copy() {
     let (_book, bus) = Book::bus(None);
-    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked(true)));
     let activity = bus.activity().unwrap();
     let (app, seen) = (client.subscribe("a").unwrap(), test.subscribe("a").unwrap());
     assert!(activity.is_quiet());
@@ -347,7 +347,7 @@ fn what_goes_on_is_counted_from_publish_to_the_last_copy() {
 #[test]
 fn a_thread_that_works_on_a_message_it_has_dropped_is_waited_for() {
     let (_book, bus) = Book::bus(None);
-    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked(true)));
     let (jobs, results) = (client.subscribe("jobs").unwrap(), test.subscribe("results").unwrap());
     let (go, wait) = mpsc::channel::<()>();
     let (began, begins) = mpsc::channel::<()>();
@@ -411,7 +411,7 @@ fn callbacks_tasks_and_timers_are_counted() {
 fn a_thread_whose_time_was_up_is_waited_for() {
     let clock = Clock::manual();
     let (_book, bus) = Book::bus(Some(&clock));
-    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked()));
+    let (client, test) = (bus.connect(), bus.connect_with(ConnectOptions::new().untracked(true)));
     let ticks = test.subscribe("ticks").unwrap();
     let quiet = client.subscribe("quiet").unwrap();
     let ticking = std::thread::spawn(move || {

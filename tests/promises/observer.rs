@@ -173,8 +173,7 @@ fn it_is_not_asked_about_what_fails_a_check() {
     (limits.max_payload, limits.max_subject_len) = (4, 28);
     let bus = Bus::builder().limits(limits).observer(scribe.clone()).build();
     let client = bus.connect();
-    let ruled =
-        bus.connect_with(ConnectOptions::new().permissions(Permissions::new().deny_publish("a".parse().unwrap())));
+    let ruled = bus.connect_with(ConnectOptions::new().permissions(Permissions::new().deny_publish("a").unwrap()));
     let closed = bus.connect();
     closed.close();
     scribe.told();
@@ -378,7 +377,7 @@ fn who_has_no_room_by_decree_is_as_one_who_has_none() {
 #[test]
 fn who_connects_is_told_with_what_was_asked_for() {
     let (scribe, bus) = Scribe::bus();
-    let _clients = [ConnectOptions::new().untracked(), ConnectOptions::new().on_kick(|| {})]
+    let _clients = [ConnectOptions::new().untracked(true), ConnectOptions::new().on_kick(|| {})]
         .map(|options| bus.connect_with(options));
     assert_eq!(scribe.told(), ["connected untracked true kicked false", "connected untracked false kicked true"]);
 }

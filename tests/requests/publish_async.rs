@@ -134,7 +134,7 @@ fn a_users_channel_is_tried_again_by_the_clock() {
     let (client, clock, _) = room(1);
     let (tx, rx) = crossbeam_channel::bounded(1);
     let _guard =
-        client.subscribe_channel_with("b", tx, SubscribeOptions::new().overflow(Overflow::Block(SECOND))).unwrap();
+        client.subscribe_channel_with("b", SubscribeOptions::new().overflow(Overflow::Block(SECOND)), tx).unwrap();
     client.publish("b", "1").unwrap();
     let (task, mut waiting) = (Task::new(), client.publish_async("b", "2"));
     assert!(task.poll(&mut waiting).is_pending());

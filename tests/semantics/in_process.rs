@@ -29,7 +29,7 @@ pub fn bus(setup: Setup) -> Bus {
 /// A client of `bus`; `flush` is to return when what the bus has taken in has arrived wherever it goes.
 pub fn connect(bus: &Bus, with: With, flush: impl Fn() + Send + Sync + 'static) -> Box<dyn Connection> {
     let options = ConnectOptions::new().no_responders(!with.without_no_responders);
-    let client = bus.connect_with(if with.no_echo { options.no_echo() } else { options });
+    let client = bus.connect_with(if with.no_echo { options.no_echo(true) } else { options });
     Box::new(Conn { client, capacity: with.capacity, flush: Box::new(flush) })
 }
 

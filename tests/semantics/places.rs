@@ -37,7 +37,7 @@ impl Place for Postroom {
     }
 
     fn url(&self) -> String {
-        self.0.url()
+        self.0.url().expect("it listens")
     }
 }
 

@@ -139,7 +139,7 @@ fn p1_the_first_operation_must_be_connect_whatever_comes_instead() {
 
 #[test]
 fn p1_no_auth_user_is_who_shows_no_credentials_with_connect_or_without() {
-    let guest = Permissions::new().allow_publish("guest.>".parse().unwrap());
+    let guest = Permissions::new().allow_publish("guest.>").unwrap();
     let options = ServerOptions::new()
         .user(User::new("ann", "pw"))
         .user(User::new("guest", "x").permissions(guest))
@@ -174,7 +174,7 @@ fn p1_no_auth_user_is_who_shows_no_credentials_with_connect_or_without() {
 
 #[test]
 fn p2_default_permissions_are_those_of_users_without_their_own() {
-    let may = |what: &str| Permissions::new().allow_publish(what.parse().unwrap());
+    let may = |what: &str| Permissions::new().allow_publish(what).unwrap();
     let options = ServerOptions::new()
         .default_permissions(may("common"))
         .user(User::new("ann", "pw"))
@@ -193,7 +193,7 @@ fn p2_default_permissions_are_those_of_users_without_their_own() {
 
 #[test]
 fn c12_a_further_connect_changes_who_it_is_and_drops_what_it_had() {
-    let may = |what: &str| Permissions::new().allow_subscribe(what.parse().unwrap());
+    let may = |what: &str| Permissions::new().allow_subscribe(what).unwrap();
     let options = ServerOptions::new()
         .user(User::new("ann", "a").permissions(may("ann.>")))
         .user(User::new("bob", "b").permissions(may("bob.>")));

@@ -66,6 +66,6 @@ fn a_server_and_its_connections_keep_no_closed_bus_alive() {
         drop(server);
         bus.close();
         // Ends: nobody holds a place among those who listen.
-        while events.next_blocking().is_some() {}
+        while events.recv().is_some() {}
     });
 }

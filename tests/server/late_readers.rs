@@ -150,6 +150,6 @@ fn nobody_waits_for_those_who_do_not_close() {
     let Fixture { bus, server, .. } = fixture;
     drop::<Server>(server);
     bus.close();
-    while events.next_blocking().is_some() {}
+    while events.recv().is_some() {}
     drop(wire);
 }

@@ -82,7 +82,7 @@ fn dialled(fixture: &Fixture) -> TcpStream {
 fn c27_the_handshake_comes_after_info_and_the_rest_is_as_ever() {
     let authority = Authority::new();
     let fixture = fixture(authority.tls());
-    assert!(fixture.server.url().starts_with("tls://127.0.0.1:"));
+    assert!(fixture.server.url().unwrap().starts_with("tls://127.0.0.1:"));
     let mut stream = dialled(&fixture);
     let info = greeting(&mut stream);
     assert_eq!((&info["tls_required"], info.get("tls_verify")), (&true.into(), None), "C2");

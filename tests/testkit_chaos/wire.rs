@@ -131,7 +131,7 @@ async fn a_real_client_reconnects_and_goes_on() {
         let tell = tell.clone();
         async move { drop(tell.send(event)) }
     });
-    let real = real.connect(server.url()).await.unwrap();
+    let real = real.connect(server.url().unwrap()).await.unwrap();
     let mut orders = real.subscribe("orders").await.unwrap();
     real.flush().await.unwrap();
     let app = client(&kit, "app");

@@ -142,7 +142,7 @@ fn a_replay_from_another_thread_is_waited_for() {
 #[test]
 fn what_came_off_a_wire_is_kept_byte_for_byte() {
     let kit = TestKit::new();
-    let wire = kit.bus().connect_with(ConnectOptions::new().lenient().name("wire"));
+    let wire = kit.bus().connect_with(ConnectOptions::new().lenient(true).name("wire"));
     let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
     let (subject, payload) = ("orders.*", Bytes::new());
     wire.publish_raw(Raw { subject, reply: Some("a..b"), headers: Some(block.clone()), payload: payload.into() })

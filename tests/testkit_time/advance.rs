@@ -150,7 +150,7 @@ fn who_waits_for_the_time_with_a_message_in_its_hands_is_no_hindrance() {
 #[test]
 fn a_drain_that_nobody_empties_ends_with_its_limit() {
     let kit = TestKit::new();
-    let app = kit.bus().connect_with(ConnectOptions::new().untracked());
+    let app = kit.bus().connect_with(ConnectOptions::new().untracked(true));
     let kept = app.subscribe("a").unwrap();
     app.publish("a", "").unwrap();
     let drain = app.drain();

@@ -109,7 +109,7 @@ fn start(
         }
         Kind::Channel => {
             let (into, channel) = crossbeam_channel::unbounded();
-            running.guards.push(app.subscribe_channel_with(subject, into, options).unwrap());
+            running.guards.push(app.subscribe_channel_with(subject, options, into).unwrap());
             let busy = kit.clone();
             running.threads.push(std::thread::spawn(move || {
                 for message in channel {

@@ -154,10 +154,11 @@ async fn attend(mut signals: Signals, server: &Server, reloader: &mut Reloader<'
     }
 }
 
-/// Writes the file with the ports, if there is to be one. A server without it still serves.
+/// Writes the file with the ports, if the server listens. A server without the file still serves.
 pub(crate) fn write_ports(server: &Server, folder: &Path, program: &str, log: &Log) -> Option<PortsFile> {
+    let url = server.url()?;
     let path = PortsFile::path(folder, program);
-    match PortsFile::write(path.clone(), &server.url(), server.monitor_address()) {
+    match PortsFile::write(path.clone(), &url, server.monitor_address()) {
         Ok(file) => Some(file),
         Err(error) => {
             log.error(format_args!("Error writing ports file ({}): {}", path.display(), reason(&error)));

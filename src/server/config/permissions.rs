@@ -3,7 +3,7 @@
 use super::problem::Fault;
 use super::table::{Reader, Row, Stance, row};
 use super::value::{Data, Entry};
-use crate::{AllowResponses, Pattern, Permissions};
+use crate::{AllowResponses, Pattern, Permissions, SubjectError};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -74,25 +74,30 @@ static RESPONSES: &[Row<AllowResponses>] = &[
 pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Result<Permissions, Fault> {
     let mut draft = Draft::default();
     reader.read(entry.map()?, PERMISSIONS, &mut draft);
-    let mut permissions = Permissions::new();
-    for (pattern, _) in draft.publish.allow {
-        permissions = permissions.allow_publish(pattern);
-    }
-    for (pattern, _) in draft.publish.deny {
-        permissions = permissions.deny_publish(pattern);
-    }
-    for (pattern, queue) in draft.subscribe.allow {
-        permissions = match queue {
-            Some(queue) => permissions.allow_queue_subscribe(pattern, queue),
-            None => permissions.allow_subscribe(pattern),
-        };
-    }
-    for (pattern, queue) in draft.subscribe.deny {
-        permissions = match queue {
-            Some(queue) => permissions.deny_queue_subscribe(pattern, queue),
-            None => permissions.deny_subscribe(pattern),
-        };
-    }
+    let (publish, subscribe) = (draft.publish, draft.subscribe);
+    let listed = || {
+        let mut permissions = Permissions::new();
+        for (pattern, _) in publish.allow {
+            permissions = permissions.allow_publish(pattern)?;
+        }
+        for (pattern, _) in publish.deny {
+            permissions = permissions.deny_publish(pattern)?;
+        }
+        for (pattern, queue) in subscribe.allow {
+            permissions = match queue {
+                Some(queue) => permissions.allow_queue_subscribe(pattern, queue)?,
+                None => permissions.allow_subscribe(pattern)?,
+            };
+        }
+        for (pattern, queue) in subscribe.deny {
+            permissions = match queue {
+                Some(queue) => permissions.deny_queue_subscribe(pattern, queue)?,
+                None => permissions.deny_subscribe(pattern)?,
+            };
+        }
+        Ok::<_, SubjectError>(permissions)
+    };
+    let permissions = listed().expect("the patterns were checked when they were read");
     Ok(draft.responses.into_iter().fold(permissions, Permissions::allow_responses))
 }
 

@@ -101,19 +101,18 @@ authorization {
 };
 
 fn users() -> ServerOptions {
-    let pattern = |text: &str| text.parse().expect("a pattern");
     let ann =
-        ["a.>", "b", "a.*", "inb.*"].iter().fold(Permissions::new(), |all, text| all.allow_publish(pattern(text)));
-    let ann = ann.deny_publish(pattern("a.c"));
-    let ann = ["a.*", "inb.>", "b", "*.b"].iter().fold(ann, |all, text| all.allow_subscribe(pattern(text)));
-    let ann = ["a.c", "a.c.>"].iter().fold(ann, |all, text| all.deny_subscribe(pattern(text)));
-    let bob = Permissions::new().allow_publish(pattern("a.b")).allow_queue_subscribe(pattern("a.>"), "v1");
-    let bob = bob.allow_subscribe(pattern("b")).allow_queue_subscribe(pattern("b"), "v2");
-    let bob = bob.allow_subscribe(pattern("inb.*")).allow_subscribe(pattern("a.c"));
-    let bob = bob.deny_queue_subscribe(pattern("a.b"), "v1").deny_queue_subscribe(pattern("b"), "*.x");
-    let dan = Permissions::new().deny_subscribe(pattern("a.c")).deny_subscribe(pattern("*.b"));
-    let default = Permissions::new().deny_publish(pattern("a.b"));
-    let default = default.deny_subscribe(pattern("b.>")).deny_subscribe(pattern("inb.2"));
+        ["a.>", "b", "a.*", "inb.*"].iter().fold(Permissions::new(), |all, text| all.allow_publish(text).unwrap());
+    let ann = ann.deny_publish("a.c").unwrap();
+    let ann = ["a.*", "inb.>", "b", "*.b"].iter().fold(ann, |all, text| all.allow_subscribe(text).unwrap());
+    let ann = ["a.c", "a.c.>"].iter().fold(ann, |all, text| all.deny_subscribe(text).unwrap());
+    let bob = Permissions::new().allow_publish("a.b").unwrap().allow_queue_subscribe("a.>", "v1").unwrap();
+    let bob = bob.allow_subscribe("b").unwrap().allow_queue_subscribe("b", "v2").unwrap();
+    let bob = bob.allow_subscribe("inb.*").unwrap().allow_subscribe("a.c").unwrap();
+    let bob = bob.deny_queue_subscribe("a.b", "v1").unwrap().deny_queue_subscribe("b", "*.x").unwrap();
+    let dan = Permissions::new().deny_subscribe("a.c").unwrap().deny_subscribe("*.b").unwrap();
+    let default = Permissions::new().deny_publish("a.b").unwrap();
+    let default = default.deny_subscribe("b.>").unwrap().deny_subscribe("inb.2").unwrap();
     let hash = "$2a$04$UTP5ZMr9MZIJTsGrWGJlb.y9Jav0HYXuqA2wnu7Jeb1YTeH2Ao4.G";
     ServerOptions::new()
         .default_permissions(default)
@@ -137,22 +136,21 @@ authorization { users: [
 ] }
 "#,
     options: || {
-        let pattern = |text: &str| text.parse().expect("a pattern");
         let mut thrice = AllowResponses::default();
         (thrice.max, thrice.expires) = (Some(3), std::time::Duration::from_secs(60));
         let mut ever = thrice;
         ever.max = None;
-        let once = Permissions::new().allow_publish(pattern("b")).deny_publish(pattern("a"));
-        let once = once.allow_subscribe(pattern("a.>")).allow_responses(AllowResponses::default());
-        let many = Permissions::new().deny_publish(pattern(">")).allow_subscribe(pattern("a.>"));
-        let many = many.allow_subscribe(pattern("b")).allow_subscribe(pattern("inb.1")).allow_responses(thrice);
+        let once = Permissions::new().allow_publish("b").unwrap().deny_publish("a").unwrap();
+        let once = once.allow_subscribe("a.>").unwrap().allow_responses(AllowResponses::default());
+        let many = Permissions::new().deny_publish(">").unwrap().allow_subscribe("a.>").unwrap();
+        let many = many.allow_subscribe("b").unwrap().allow_subscribe("inb.1").unwrap().allow_responses(thrice);
         ServerOptions::new()
             .user(User::new("asker", "a"))
             .user(User::new("once", "o").permissions(once))
             .user(User::new("thrice", "t").permissions(many))
             .user(
                 User::new("ever", "e")
-                    .permissions(Permissions::new().allow_publish(pattern("nothing")).allow_responses(ever)),
+                    .permissions(Permissions::new().allow_publish("nothing").unwrap().allow_responses(ever)),
             )
     },
     logins: &[
@@ -195,11 +193,10 @@ authorization { users: [
 ] }
 "#,
     options: || {
-        let pattern = |text: &str| text.parse().expect("a pattern");
-        let guest = Permissions::new().allow_publish(pattern("a.>")).allow_publish(pattern("inb.>"));
+        let guest = Permissions::new().allow_publish("a.>").unwrap().allow_publish("inb.>").unwrap();
         ServerOptions::new()
             .no_auth_user("guest")
-            .user(User::new("guest", "g").permissions(guest.deny_subscribe(pattern("a.c"))))
+            .user(User::new("guest", "g").permissions(guest.deny_subscribe("a.c").unwrap()))
             .user(User::new("ann", "a"))
     },
     logins: &[r#""user":"ann","pass":"a""#, r#""lang":"x""#, r#""user":"guest","pass":"g""#, r#""user":null"#],

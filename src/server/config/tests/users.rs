@@ -4,7 +4,7 @@
 use super::{Texts, read, wrong};
 use crate::server::config::Config;
 use crate::server::{ServerOptions, TlsOptions, User};
-use crate::{AllowResponses, Pattern, Permissions};
+use crate::{AllowResponses, Permissions};
 use std::time::Duration;
 
 fn auth(inside: &str) -> ServerOptions {
@@ -17,10 +17,6 @@ fn auth(inside: &str) -> ServerOptions {
 fn may(inside: &str) -> Permissions {
     let options = auth(&format!("users: [ {{user: a, permissions: {{ {inside} }}}} ]"));
     options.auth.users[0].permissions.clone().expect("its permissions")
-}
-
-fn pattern(text: &str) -> Pattern {
-    text.parse().expect("a pattern")
 }
 
 const NKEY: &str = "UC6NLCN7AS34YOJVCYD4PJ3QB7QGLYG5B5IMBT25VW5K4TNUJODM7BOX";
@@ -124,20 +120,20 @@ fn warnings_about_who_may_connect() {
 #[test]
 fn permissions_in_all_forms() {
     let new = Permissions::new;
-    let one = new().allow_publish(pattern("a.>"));
+    let one = new().allow_publish("a.>").unwrap();
     assert_eq!(may("publish: a.>"), one);
     assert_eq!(may("pub: [\"a.>\"]"), one);
     assert_eq!(may("publish: {allow: a.>}"), one);
     assert_eq!(may("import: {allow: [a.>]}"), one);
-    let deny = new().deny_publish(pattern("a")).deny_publish(pattern("b"));
+    let deny = new().deny_publish("a").unwrap().deny_publish("b").unwrap();
     assert_eq!(may("publish: {deny: [a, b]}"), deny);
-    let lists = new().allow_subscribe(pattern("a.*")).deny_subscribe(pattern("a.b")).deny_publish(pattern(">"));
+    let lists = new().allow_subscribe("a.*").unwrap().deny_subscribe("a.b").unwrap().deny_publish(">").unwrap();
     assert_eq!(may("subscribe {allow: a.*, deny: a.b}, publish {deny: '>'}"), lists);
-    assert_eq!(may("sub: a.*"), new().allow_subscribe(pattern("a.*")));
-    assert_eq!(may("export: a.*"), new().allow_subscribe(pattern("a.*")));
-    let queues = new().allow_subscribe(pattern("a")).allow_queue_subscribe(pattern("a"), "v1.>");
+    assert_eq!(may("sub: a.*"), new().allow_subscribe("a.*").unwrap());
+    assert_eq!(may("export: a.*"), new().allow_subscribe("a.*").unwrap());
+    let queues = new().allow_subscribe("a").unwrap().allow_queue_subscribe("a", "v1.>").unwrap();
     assert_eq!(may("subscribe: [a, 'a v1.>']"), queues);
-    assert_eq!(may("subscribe: {deny: 'a  q'}"), new().deny_queue_subscribe(pattern("a"), "q"));
+    assert_eq!(may("subscribe: {deny: 'a  q'}"), new().deny_queue_subscribe("a", "q").unwrap());
     // Empty lists restrict nothing (P2).
     for empty in ["", "publish: []", "publish: {}", "publish: {allow: []}", "subscribe: {allow: [], deny: []}"] {
         assert_eq!(may(empty), new(), "{empty}");
@@ -198,7 +194,7 @@ fn subjects_are_checked() {
 #[test]
 fn default_permissions_are_for_users_of_the_list() {
     let options = auth("default_permissions: {publish: a}, users: [ {user: a}, {user: b, permissions: {}} ]");
-    let default = Permissions::new().allow_publish(pattern("a"));
+    let default = Permissions::new().allow_publish("a").unwrap();
     let user = User::new("b", "").permissions(Permissions::new());
     assert_eq!(options, ServerOptions::new().default_permissions(default).user(User::new("a", "")).user(user));
 }
