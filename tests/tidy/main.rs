@@ -1,11 +1,9 @@
 //! The walls of the house, enforced: which room may use which, what stays behind one door, how long a file may be, and what
 //! the default build pulls in. Each rule is also shown a text that breaks it, so that a rule that has gone blind is noticed.
 //!
-//! `rules` holds the manual's tables of NATS's rules, and the README's, against the tests that cite them. The numbers in these tables
-//! are written by `POSTROOM_WRITE_TABLES=1 cargo test --test tidy`; the words are written by people.
+//! `rules` holds the manual's tables of NATS's rules against the tests that cite them.
 
 mod build;
-mod evidence;
 mod manual;
 mod rules;
 mod source;

@@ -1,230 +1,159 @@
-//! The manual states each rule once to a page and says how many tests show it. The numbers are counted here, so that they are true.
+//! The rules of NATS: the manual states each one once to a page, and a test cites it.
 //!
-//! A rule that nothing shows is a fault, and so is a test that cites what no page states. `POSTROOM_WRITE_TABLES=1 cargo test --test
-//! tidy` writes the numbers anew.
+//! A citation is a rule's number in a test (`C7`, `S5 to S7`), in a function's name (`c7_garbage_gets_the_right_words`), or at
+//! the head of a directed case. A rule without a citation is a fault, and so is a citation that no page states.
 
-use crate::evidence::{self, GROUPS, Kind, Rule, Test};
+use crate::source;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Pages that state rules.
 const PAGES: [&str; 2] = ["src/manual/semantics.md", "src/manual/wire.md"];
 
-/// Of a table whose rules are kept, and whose last three columns are counted.
-const KEPT: &str = "| rule | in our words | where | directed | one body | other |";
+/// The head of a table whose rules are kept.
+const KEPT: &str = "| rule | in our words | where |";
 
-/// Of a table of rules that are not kept, and need no tests.
-const NOT_THERE: &str = "| rule | what it is about | why it is not there |";
+/// The head of a table of rules that are not kept, and need no tests.
+const NOT_KEPT: &str = "| rule | what it is about | why it is not there |";
 
-/// Where the README's table stands.
-const MARKS: [&str; 2] = ["<!-- counted by tests/tidy: begin -->\n", "<!-- counted by tests/tidy: end -->\n"];
+/// The letters that a rule's number begins with.
+const GROUPS: [&str; 10] = ["S", "Q", "R", "H", "C", "L", "D", "P", "M", "X"];
 
-const WRITE: &str = "POSTROOM_WRITE_TABLES";
+/// A group and a number.
+type Rule = (&'static str, u8);
 
-/// How often something is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    directed: usize,
-    differs: usize,
-    one_body: usize,
-    other: usize,
+/// The whole of `word`, or nothing.
+fn rule(word: &str) -> Option<Rule> {
+    let letters = word.find(|c: char| c.is_ascii_digit())?;
+    let group = GROUPS.into_iter().find(|group| *group == &word[..letters])?;
+    let digits = &word[letters..];
+    let is_number = digits.len() <= 2 && !digits.starts_with('0');
+    Some((group, digits.parse().ok().filter(|_| is_number)?))
 }
 
-impl Count {
-    /// Of the tests that cite a rule of which this holds.
-    fn of(tests: &[Test], wanted: impl Fn(&Rule) -> bool) -> Self {
-        let mut count = Count::default();
-        for test in tests.iter().filter(|test| test.rules.iter().any(&wanted)) {
-            match test.kind {
-                Kind::Directed { differs } => {
-                    count.directed += 1;
-                    count.differs += usize::from(differs);
-                }
-                Kind::OneBody => count.one_body += 1,
-                Kind::Other => count.other += 1,
-            }
+/// The rules that a text names. `S5 to S7` and `S5-S7` name those between as well.
+fn cited(text: &str) -> BTreeSet<Rule> {
+    let mut found = BTreeSet::new();
+    let mut last = None::<Rule>;
+    let mut between = "";
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_alphanumeric() || c == '_') {
+        let end =
+            rest[start..].find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(rest.len(), |end| start + end);
+        let word = &rest[start..end];
+        let gap = &rest[..start];
+        rest = &rest[end..];
+        if word == "to" && gap == " " && last.is_some() {
+            between = "to";
+            continue;
         }
-        count
+        let is_range = between == "to" || matches!(gap, "-" | "–");
+        between = "";
+        let this = rule(word);
+        if let (Some(first), Some(this), true) = (last, this, is_range)
+            && first.0 == this.0
+        {
+            found.extend((first.1..this.1).map(|number| (first.0, number)));
+        }
+        found.extend(this);
+        // A name such as `c7_garbage`.
+        found.extend(word.split_once('_').and_then(|(head, _)| rule(&head.to_uppercase())));
+        last = this;
     }
+    found
+}
 
-    fn is_none(self) -> bool {
-        self == Count::default()
-    }
-
-    /// The last three cells of a row.
-    fn cells(self) -> [String; 3] {
-        let directed = match (self.directed, self.differs) {
-            (0, _) => String::new(),
-            (directed, 0) => directed.to_string(),
-            (directed, differs) => format!("{directed}, {differs} differs"),
+/// Where each rule is cited first: in the tests, beside the sources, and at the heads of directed cases.
+fn citations(root: &Path) -> BTreeMap<Rule, String> {
+    let mut all = BTreeMap::new();
+    let mut cite = |place: &str, text: &str| {
+        for rule in cited(text) {
+            all.entry(rule).or_insert_with(|| place.to_owned());
+        }
+    };
+    let sources = ["tests", "src"].into_iter().flat_map(|folder| source::all(root, folder));
+    for source in sources.filter(|source| !source.path.starts_with("tests/tidy/")) {
+        let tests = if source.path.starts_with("tests/") || source.path.contains("/tests") {
+            Some(source.text.as_str())
+        } else {
+            source.text.split_once("#[cfg(test)]").map(|(_, tests)| tests)
         };
-        let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
-        [directed, number(self.one_body), number(self.other)]
+        cite(&source.path, tests.unwrap_or_default());
     }
+    let cases = root.join("tests/differential/cases");
+    for entry in std::fs::read_dir(cases).expect("there are directed cases") {
+        let path = entry.expect("can be listed").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let heads = text.lines().filter_map(|line| line.strip_prefix("== ")?.split_once(' '));
+        cite(&path.display().to_string(), &heads.map(|(rules, _)| rules).collect::<Vec<_>>().join(" "));
+    }
+    all
 }
 
-/// A page with its numbers as they should be.
-#[derive(Default)]
-struct Page {
-    text: String,
-    /// The rules of the tables, in turn; and whether they are kept.
-    rules: Vec<(Rule, bool)>,
-    /// What is wrong beside numbers.
-    faults: Vec<String>,
-}
-
-fn page(name: &str, text: &str, tests: &[Test]) -> Page {
-    let mut page = Page::default();
+/// The rules that a page states, with whether they are kept, and its faults.
+fn stated(name: &str, text: &str) -> (BTreeMap<Rule, bool>, Vec<String>) {
+    let (mut rules, mut faults) = (BTreeMap::new(), Vec::new());
     let mut table = None;
     for (number, line) in text.lines().enumerate() {
-        let place = format!("{name}:{}", number + 1);
-        table = match line {
-            KEPT => Some(true),
-            NOT_THERE => Some(false),
-            _ if line.starts_with('|') => table,
-            _ => None,
-        };
-        let row =
-            table.filter(|_| line.starts_with('|') && !matches!(line, KEPT | NOT_THERE) && !line.starts_with("|---"));
-        let Some(is_kept) = row else {
-            page.text.extend([line, "\n"]);
-            continue;
-        };
+        let is_head = matches!(line, KEPT | NOT_KEPT);
+        table = if is_head { Some(line == KEPT) } else { table.filter(|_| line.starts_with('|')) };
+        let Some(is_kept) = table.filter(|_| !is_head && !line.starts_with("|---")) else { continue };
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let rule = Rule::parse(cells[0]).filter(|_| cells.len() == if is_kept { 6 } else { 3 });
-        let Some(rule) = rule else {
-            page.faults.push(format!("{place}: no row of one rule: {line}"));
-            page.text.extend([line, "\n"]);
-            continue;
-        };
-        if page.rules.iter().any(|(other, _)| *other == rule) {
-            page.faults.push(format!("{place}: {rule} is stated twice"));
-        }
-        page.rules.push((rule, is_kept));
-        if is_kept {
-            let count = Count::of(tests, |other| *other == rule);
-            if count.is_none() {
-                page.faults.push(format!("{place}: {rule}: no test cites it"));
+        match rule(cells[0]).filter(|_| cells.len() == 3) {
+            None => faults.push(format!("{name}:{}: not a row of one rule: {line}", number + 1)),
+            Some(rule) => {
+                if rules.insert(rule, is_kept).is_some() {
+                    faults.push(format!("{name}:{}: {}{} is stated twice", number + 1, rule.0, rule.1));
+                }
             }
-            let [directed, one_body, other] = count.cells();
-            let row = [cells[0], cells[1], cells[2], &directed, &one_body, &other];
-            page.text.push_str(&row_of(row));
-        } else {
-            page.text.extend([line, "\n"]);
         }
     }
-    page
-}
-
-fn row_of<const N: usize>(cells: [&str; N]) -> String {
-    let cell = |cell: &str| if cell.is_empty() { " |".to_owned() } else { format!(" {cell} |") };
-    format!("|{}\n", cells.map(cell).concat())
-}
-
-/// The README's table.
-fn by_group(kept: &BTreeSet<Rule>, tests: &[Test]) -> String {
-    let mut table =
-        "| group | rules | directed cases | one body on three systems | other tests | known differences |\n\
-        |---|---|---|---|---|---|\n"
-            .to_owned();
-    let mut row = |name: &str, wanted: &dyn Fn(&Rule) -> bool| {
-        let rules = kept.iter().filter(|rule| wanted(rule)).count();
-        let Count { directed, differs, one_body, other } = Count::of(tests, |rule| wanted(rule));
-        let numbers = [rules, directed, one_body, other, differs].map(|number| number.to_string());
-        let [rules, directed, one_body, other, differs] = numbers.each_ref().map(String::as_str);
-        table.push_str(&row_of([name, rules, directed, one_body, other, differs]));
-    };
-    for (letter, name) in GROUPS {
-        row(&format!("{name} ({letter})"), &|rule| rule.group == letter);
-    }
-    row("**all**, each test once", &|_| true);
-    table
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// All that is wrong beside numbers, and the files as they should be.
-fn look() -> (Vec<String>, Vec<(PathBuf, String, String)>) {
-    let tests = evidence::all(root());
-    let mut faults = Vec::new();
-    let mut files = Vec::new();
-    let mut stated = BTreeMap::new();
-    for name in PAGES {
-        let text = read(name);
-        let page = page(name, &text, &tests);
-        faults.extend(page.faults);
-        for (rule, is_kept) in page.rules {
-            // What one page leaves to the other is kept all the same.
-            *stated.entry(rule).or_insert(false) |= is_kept;
-        }
-        files.push((root().join(name), text, page.text));
-    }
-    for (group, _) in GROUPS {
-        let numbers = || stated.keys().filter(|rule| rule.group == group).map(|rule| rule.number);
-        let missing = (1..numbers().max().unwrap_or(1)).filter(|number| !numbers().any(|stated| stated == *number));
-        faults.extend(missing.map(|number| format!("{group}{number} is stated on no page")));
-    }
-    for test in &tests {
-        let unknown = test.rules.iter().filter(|rule| !stated.contains_key(rule));
-        faults.extend(unknown.map(|rule| format!("{} cites {rule}, which no page states", test.place)));
-    }
-    let kept = stated.iter().filter(|(_, is_kept)| **is_kept).map(|(rule, _)| *rule).collect();
-    let readme = read("README.md");
-    let (before, rest) = readme.split_once(MARKS[0]).expect("the README has the first mark");
-    let (_, after) = rest.split_once(MARKS[1]).expect("the README has the second mark");
-    let counted = format!("{before}{}\n{}\n{}{after}", MARKS[0], by_group(&kept, &tests), MARKS[1]);
-    files.push((root().join("README.md"), readme, counted));
-    (faults, files)
+    (rules, faults)
 }
 
 #[test]
-fn the_tables_of_rules_say_what_the_tests_show() {
-    let (mut faults, files) = look();
-    let write = std::env::var_os(WRITE).is_some();
-    for (path, is, should) in files {
-        if write && is != should {
-            std::fs::write(&path, &should).expect("the page can be written");
-        } else if is != should {
-            let pairs = is.lines().zip(should.lines()).enumerate();
-            let differing = pairs.filter(|(_, (is, should))| is != should);
-            faults.extend(
-                differing
-                    .take(5)
-                    .map(|(at, (is, should))| format!("{}:{}: {is}\n    should be: {should}", path.display(), at + 1)),
-            );
-            faults.push(format!("to write the numbers anew: {WRITE}=1 cargo test --test tidy"));
+fn every_rule_is_stated_and_cited() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cited = citations(root);
+    let (mut all, mut faults) = (BTreeMap::<Rule, bool>::new(), Vec::new());
+    for name in PAGES {
+        let text = std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (rules, found) = stated(name, &text);
+        faults.extend(found);
+        for (rule, is_kept) in rules {
+            // A rule that one page leaves to the other is kept.
+            *all.entry(rule).or_default() |= is_kept;
         }
     }
+    for group in GROUPS {
+        let last = all.keys().filter(|rule| rule.0 == group).map(|rule| rule.1).max().unwrap_or(1);
+        let missing = (1..last).filter(|number| !all.contains_key(&(group, *number)));
+        faults.extend(missing.map(|number| format!("{group}{number} is stated on no page")));
+    }
+    let uncited = all.iter().filter(|(rule, is_kept)| **is_kept && !cited.contains_key(rule));
+    faults.extend(uncited.map(|((group, number), _)| format!("{group}{number} is cited by no test")));
+    let unknown = cited.iter().filter(|(rule, _)| !all.contains_key(rule));
+    faults.extend(unknown.map(|((group, number), place)| format!("{place} cites {group}{number}, stated on no page")));
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 #[test]
-fn faults_of_pages_are_seen() {
-    let tests = evidence::of_cases("x.txt", "== C1,C2 a\n== C2 b\ndiffers: so\n");
-    let text = format!(
-        "# A\n{KEPT}\n|---|---|---|---|---|---|\n| C1 | words | `a` | 7 | | |\n| C2 | words | `b` | | | |\n| C3 | words | `c` | | | |\n\
-         | C1 | again | `a` | | | |\n| C4, C5 | two | `a` | | | |\n\n{NOT_THERE}\n|---|---|---|\n| C6 | words | because |\n\
-         \n| rule | other |\n|---|---|\n| C9 | no table of rules |\n"
+fn citations_and_faults_of_pages_are_seen() {
+    let names = |rules: BTreeSet<Rule>| {
+        rules.iter().map(|(group, number)| format!("{group}{number}")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(cited("/// S5 to S7, H2 and R2: so.")), "H2 R2 S5 S6 S7");
+    assert_eq!(names(cited("\"C18\" (C7, C10-C12) C28.")), "C7 C10 C11 C12 C18 C28");
+    assert_eq!(names(cited("S5 S7; S0 S01 S123 aS1 S1a S_1 G3 NATS/1.0 5 S")), "S5 S7");
+    assert_eq!(names(cited("S2 to H4; fn c3_a() {}")), "C3 H4 S2");
+    let rows = "| C1 | a | b |\n| C2 | a | b |\n| C1 | again | b |\n| C4, C5 | a | b |\n";
+    let page = format!(
+        "{KEPT}\n|---|---|---|\n{rows}\n{NOT_KEPT}\n|---|---|---|\n| C6 | a | b |\n\n| rule | other |\n| C9 | a |\n"
     );
-    let page = page("p.md", &text, &tests);
-    assert!(
-        page.text.contains("| C1 | words | `a` | 1 | | |\n| C2 | words | `b` | 2, 1 differs | | |\n"),
-        "{}",
-        page.text
+    let (rules, faults) = stated("p.md", &page);
+    assert_eq!(
+        rules.into_iter().map(|((_, number), is_kept)| (number, is_kept)).collect::<Vec<_>>(),
+        [(1, true), (2, true), (6, false)]
     );
-    assert_eq!(page.text.lines().count(), text.lines().count());
-    let faults = [
-        "p.md:6: C3: no test cites it",
-        "p.md:7: C1 is stated twice",
-        "p.md:8: no row of one rule: | C4, C5 | two | `a` | | | |",
-    ];
-    assert_eq!(page.faults, faults);
-    assert_eq!(page.rules.iter().filter(|(_, is_kept)| !is_kept).count(), 1);
-    assert!(!page.rules.contains(&(Rule { group: 'C', number: 9 }, true)));
+    assert_eq!(faults, ["p.md:5: C1 is stated twice", "p.md:6: not a row of one rule: | C4, C5 | a | b |"]);
 }
