@@ -64,6 +64,13 @@ impl Auth {
         self.token.is_some() || !self.users.is_empty()
     }
 
+    /// Whether there is a user for clients that begin without CONNECT (P1). As in nats-server, that is not one with an nkey.
+    pub(crate) fn has_user_of_silent(&self) -> bool {
+        let is_meant =
+            |user: &User| matches!(user.who, Who::Password { .. }) && self.no_auth_user.as_deref() == Some(user.name());
+        self.users.iter().any(is_meant)
+    }
+
     /// Whether clients may have to sign a nonce (C3).
     pub(crate) fn has_nkeys(&self) -> bool {
         self.users.iter().any(|user| matches!(user.who, Who::Nkey(_)))

@@ -15,8 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -29,6 +29,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) struct Registry {
     pub(super) bus: Bus,
+    /// Its timers are those of waits in real time, where the clock of the bus served is a manual one.
+    real_time: OnceLock<Bus>,
     /// For what waits to be written.
     pub(super) pool: Arc<Pool>,
     options: RwLock<Arc<ServerOptions>>,
@@ -134,8 +136,15 @@ impl Registry {
             all: Mutex::default(),
             gone: Condvar::new(),
             stopped: Notify::new(),
+            real_time: OnceLock::new(),
             bus,
         }))
+    }
+
+    /// Waits in real time, whatever clock the bus has: for what the operating system does, which no manual clock hurries.
+    pub(super) async fn real_sleep(&self, time: Duration) {
+        let bus = if self.bus.clock().is_manual() { self.real_time.get_or_init(Bus::new) } else { &self.bus };
+        bus.sleep(time).await;
     }
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {
@@ -229,7 +238,7 @@ impl Registry {
             version: options.version,
             headers: options.headers,
             auth_required: options.auth.is_required(),
-            no_auth_user: options.auth.no_auth_user.is_some(),
+            no_auth_user: options.auth.has_user_of_silent(),
             auth_timeout: options.auth_timeout_in_force(),
             jitter: (self.bus.random() >> 11) as f64 / (1u64 << 53) as f64 * 0.2,
             limits: self.session_limits(),

@@ -2,3 +2,8 @@
 //!
 //! Goal: every resource that a client controls is bounded, and no client can hold up the others. Method: raw clients over
 //! loopback, each bounded in bytes and in count; the assertions count bytes, steps and answers, never time.
+#![allow(missing_docs)]
+
+mod credentials;
+#[path = "../support/mod.rs"]
+mod support;

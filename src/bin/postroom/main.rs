@@ -70,12 +70,15 @@ fn act(flags: &Flags, rest: &[String], program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `-t`.
+/// `-t`. As nats-server, it fails for what a start would only warn of; but an option without effect here is not a fault.
 fn check(flags: &Flags) -> Result<(), String> {
     let Some(path) = &flags.config else {
         return Err("must specify [-c, --config] option to check configuration file syntax".to_owned());
     };
     let settings = Settings::load(flags)?;
+    if !settings.doubts.is_empty() {
+        return Err([settings.warnings, settings.doubts].concat().join("\npostroom: "));
+    }
     for warning in &settings.warnings {
         eprintln!("postroom: {warning}");
     }

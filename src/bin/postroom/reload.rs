@@ -56,7 +56,7 @@ impl<'a> Reloader<'a> {
                 error.to_string()
             })?;
         }
-        for warning in &new.warnings {
+        for warning in new.warnings.iter().chain(&new.doubts) {
             self.log.warn(format_args!("{warning}"));
         }
         for change in &changes {

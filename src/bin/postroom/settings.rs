@@ -3,7 +3,7 @@
 use crate::flags::Flags;
 use crate::log::LogOptions;
 use postroom::server::Config;
-use postroom::server::config::ProcessOptions;
+use postroom::server::config::{ConfigWarning, ProcessOptions, WarningKind};
 use postroom::{TlsOptions, User};
 use std::path::Path;
 use tokio_rustls::rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) digest: String,
     /// What was asked for and will not be done.
     pub(crate) warnings: Vec<String>,
+    /// Values that nats-server warns of, too: with them `-t` fails.
+    pub(crate) doubts: Vec<String>,
 }
 
 impl Settings {
@@ -38,12 +40,15 @@ impl Settings {
 
     fn from_file(path: Option<&str>) -> Result<Settings, String> {
         let Some(path) = path else {
-            return Ok(Settings { config: Config::default(), digest: String::new(), warnings: Vec::new() });
+            let (warnings, doubts) = (Vec::new(), Vec::new());
+            return Ok(Settings { config: Config::default(), digest: String::new(), warnings, doubts });
         };
         let config = Config::load(path).map_err(|error| error.to_string())?;
         let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
-        let warnings = config.warnings().iter().map(ToString::to_string).collect();
-        Ok(Settings { config, digest: digest(&bytes), warnings })
+        let is_ours = |warning: &&ConfigWarning| matches!(warning.kind, WarningKind::NoEffect { .. });
+        let (ours, shared): (Vec<_>, Vec<_>) = config.warnings().iter().partition(is_ours);
+        let [warnings, doubts] = [ours, shared].map(|part| part.into_iter().map(ToString::to_string).collect());
+        Ok(Settings { config, digest: digest(&bytes), warnings, doubts })
     }
 
     /// Where to listen for clients.

@@ -134,6 +134,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) ->
     }
     let mut auth = Auth { timeout, token: token.map(Secret), ..Auth::default() };
     auth.no_auth_user = draft.server.auth.no_auth_user.take();
+    draft.has_single_user = user.is_some();
     match (users, user) {
         (Some(users), _) if !users.is_empty() => {
             auth.users = users;

@@ -14,7 +14,8 @@
 //!   of `,;]}`; or over lines between `(` and a line that is only `)`.
 //! - `true`, `yes`, `on` and `false`, `no`, `off` are booleans in any case.
 //! - Integers may end in `k`, `m`, `g`, `t`, `p`, `e`, powers of 1,000; with `b`, `i` or `ib` behind that, powers of 1,024. An integer
-//!   right before a `]` is read as part of a string, as in nats-server; put a blank between them.
+//!   right before a `]` is read as part of a string, as in nats-server; put a blank between them. A number with a suffix and more
+//!   behind it, such as `4e2abc` and `1e5`, is a string.
 //! - Floats are `1.5`, dates `2026-01-31T12:00:00Z`, durations strings such as `10s` or `1h30m`.
 //! - `#` and `//` begin comments.
 //! - `$NAME` is the value of the key `NAME` before it in this map or in one around it, or else of the environment variable, read as a
@@ -48,7 +49,7 @@
 //! | `ocsp` | error | certificates are not stapled |
 //! | `ocsp_cache` | warning | there is no OCSP |
 //! | `authorization` | works | see below |
-//! | `no_auth_user` | works | |
+//! | `no_auth_user` | works | one of `authorization.users`, and not a single `authorization.user` |
 //! | `accounts` | error | there are no accounts |
 //! | `system_account`, `system` | error | there are no accounts |
 //! | `no_system_account`, `no_system`, `no_sys_acc` | warning | there are no accounts |

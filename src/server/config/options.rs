@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub(super) struct Draft {
     pub(super) server: ServerOptions,
     pub(super) process: ProcessOptions,
+    /// The user of `authorization` stands alone, and not in a list.
+    pub(super) has_single_user: bool,
     /// Where options stand that must fit to others.
     places: BTreeMap<&'static str, Position>,
 }
@@ -46,7 +48,11 @@ pub(super) static OPTIONS: &[Row<Draft>] = &[
     row(&["ocsp_cache"], Stance::Ignored(Takes::BooleanOrMap), "there is no OCSP"),
     // Who may connect.
     row(&["authorization"], Stance::Supported(authorization::read), "see below"),
-    row(&["no_auth_user"], Stance::Supported(no_auth_user), ""),
+    row(
+        &["no_auth_user"],
+        Stance::Supported(no_auth_user),
+        "one of `authorization.users`, and not a single `authorization.user`",
+    ),
     row(&["accounts"], Stance::Refused(Value::is_empty), ACCOUNTS),
     row(&["system_account", "system"], Stance::Refused(is_system_account), ACCOUNTS),
     row(&["no_system_account", "no_system", "no_sys_acc"], Stance::Ignored(Takes::Boolean), ACCOUNTS),
@@ -369,10 +375,13 @@ pub(super) fn check(reader: &mut Reader<'_>, draft: &Draft) {
         let why = format!("lame_duck_grace_period ({grace:?}) must be lower than lame_duck_duration ({duration:?})");
         refuse(["lame_duck_grace_period", "lame_duck_duration"], why);
     }
-    if let Some(name) = &server.auth.no_auth_user
-        && !server.auth.users.iter().any(|user| user.name() == name)
-    {
-        refuse(["no_auth_user"; 2], format!("{name:?} is not one of the users of `authorization`"));
+    if let Some(name) = &server.auth.no_auth_user {
+        // Credentials of other forms are not names to fall back to: a password alone would then protect nothing (P1).
+        if server.auth.users.is_empty() || draft.has_single_user {
+            refuse(["no_auth_user"; 2], format!("{name:?} present, but `authorization` has no list of users or nkeys"));
+        } else if !server.auth.users.iter().any(|user| user.name() == name) {
+            refuse(["no_auth_user"; 2], format!("{name:?} is not one of the users of `authorization`"));
+        }
     }
 }
 

@@ -196,11 +196,11 @@ pub(super) fn negative(cursor: &mut Cursor<'_>) -> Scan<Word> {
     }
 }
 
+/// A number with a suffix; text if anything else follows, such as the digits of `1e5`.
 fn suffix(cursor: &mut Cursor<'_>, start: usize) -> Scan<Word> {
     cursor.bump();
     cursor.skip(|c| matches!(c, 'b' | 'B' | 'i' | 'I'));
-    let next = cursor.peek();
-    if ends_number(next) || next.is_some_and(is_digit) { integer(cursor, start) } else { rest_of_bare(cursor, start) }
+    if ends_number(cursor.peek()) { integer(cursor, start) } else { rest_of_bare(cursor, start) }
 }
 
 /// `k` is 1,000 and `kb`, `ki`, `kib` are 1,024; so on for `m`, `g`, `t`, `p` and `e`. DIFFERENCE: a number that does not fit,

@@ -107,7 +107,7 @@ fn integers() {
     refuses("a: 1kbb", "1:4: number `1kbb` has an unknown suffix");
     refuses("a: -x", "1:5: expected a digit after `-`, found `x`");
     refuses("a: -1x", "1:6: expected a new line, `;`, `,` or a comment after the value, found `x`");
-    refuses("a: 1k5", "1:6: expected a new line, `;`, `,` or a comment after the value, found `5`");
+    reads("a: 1k5, b: 4e2abc, c: -1e5", "{a@1:1 \"1k5\", b@1:9 \"4e2abc\", c@1:20 \"-1e5\"}");
 }
 
 #[test]

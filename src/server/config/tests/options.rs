@@ -127,7 +127,14 @@ fn options_must_fit_each_other() {
     let grace =
         "1:1: `lame_duck_grace_period`: lame_duck_grace_period (180s) must be lower than lame_duck_duration (120s)";
     assert_eq!(wrong("lame_duck_grace_period: '3m'"), grace);
-    assert_eq!(wrong("no_auth_user: bob"), "1:1: `no_auth_user`: \"bob\" is not one of the users of `authorization`");
+    let unlisted = "1:1: `no_auth_user`: \"bob\" is not one of the users of `authorization`";
+    assert_eq!(wrong("no_auth_user: bob\nauthorization {users: [ {user: ann} ]}"), unlisted);
+    let no_list = "1:1: `no_auth_user`: \"bob\" present, but `authorization` has no list of users or nkeys";
+    for beside in
+        ["", "authorization {user: bob, password: b}", "authorization {token: t}", "authorization {users: []}"]
+    {
+        assert_eq!(wrong(&format!("no_auth_user: bob\n{beside}")), no_list, "{beside}");
+    }
 }
 
 #[test]
