@@ -19,8 +19,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-/// How long to wait when the operating system has no more sockets for us.
-const BREATH: Duration = Duration::from_millis(10);
+/// How long to wait when the operating system has no more sockets for us: at first, and at most, doubled each time.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Dials that the operating system keeps until we let them in, as many as it takes at most. The standard library's 128 are soon full
 /// when many dial at once, and whoever finds it full waits for a second before it tries again.
@@ -55,6 +56,14 @@ impl Listener {
         self.closed.notify_one();
     }
 
+    /// Waits until it is closed.
+    async fn closed(&self) {
+        let closed = self.closed.notified();
+        if self.socket.lock().is_some() {
+            closed.await;
+        }
+    }
+
     /// `None` once it is closed.
     pub(super) async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
         let closed = self.closed.notified();
@@ -81,14 +90,24 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Lets connections in until the listener is closed.
 pub(super) async fn listen(listener: Arc<Listener>, registry: Arc<Registry>) {
+    let mut pause = PAUSE_MIN;
     while let Some(accepted) = listener.accept().await {
         match accepted {
             Ok((stream, peer)) => {
+                pause = PAUSE_MIN;
                 tokio::spawn(welcome(stream, peer, registry.clone()));
             }
             // The peer was quicker to go than we to let it in.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(_) => registry.bus.sleep(BREATH).await,
+            Err(error) => {
+                let wait = pause.as_millis();
+                registry.log.error(format_args!("Temporary Client Accept Error({error}), sleeping {wait}ms"));
+                tokio::select! {
+                    () = registry.real_sleep(pause) => {}
+                    () = listener.closed() => return,
+                }
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
         }
     }
 }

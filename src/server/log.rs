@@ -74,6 +74,10 @@ impl Log {
         }
     }
 
+    pub(crate) fn error(&self, text: fmt::Arguments<'_>) {
+        self.write(LogLevel::Error, text);
+    }
+
     pub(crate) fn warn(&self, text: fmt::Arguments<'_>) {
         self.write(LogLevel::Warn, text);
     }

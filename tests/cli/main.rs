@@ -7,4 +7,6 @@
 mod process;
 mod signals;
 mod start;
+#[path = "../support/mod.rs"]
+mod support;
 mod words;

@@ -32,9 +32,13 @@ impl Postroom {
     /// The same with these variables in its environment.
     pub(crate) fn spawn_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(BINARY);
-        command.envs(variables.iter().copied());
-        let mut child =
-            command.args(flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command.envs(variables.iter().copied()).args(flags);
+        Postroom::spawn_command(command)
+    }
+
+    /// Starts what this command, which ends as the program, starts.
+    pub(crate) fn spawn_command(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         Postroom { child, log, lines: Vec::new() }
     }

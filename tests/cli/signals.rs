@@ -1,6 +1,8 @@
 //! What signals do to a running process.
 
 use crate::process::{Folder, Postroom, Wire, get};
+use crate::support::nats_server::NatsServer;
+use std::process::Command;
 
 #[test]
 fn quit_and_term_end_it_well() {
@@ -153,5 +155,24 @@ fn a_log_file_can_be_moved_away() {
 fn await_text(path: &str, text: &str) {
     while !std::fs::read_to_string(path).is_ok_and(|found| found.contains(text)) {
         std::thread::yield_now();
+    }
+}
+
+/// As nats-server 2.15.1, beside it: what does not ask it to end does not end it.
+#[test]
+fn signals_that_mean_nothing_to_it_do_not_end_it() {
+    let started = Postroom::start(&[]);
+    let real = NatsServer::start("");
+    for name in ["ALRM", "VTALRM", "PROF", "XCPU", "XFSZ", "PIPE", "CHLD", "URG", "WINCH", "IO", "PWR", "RTMAX"] {
+        for (pid, port) in
+            [(started.pid(), started.port("Listening for client connections on")), (real.pid(), real.port())]
+        {
+            let status =
+                Command::new("bash").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid.to_string()]).status().unwrap();
+            assert!(status.success(), "{name}");
+            let mut wire = Wire::dial(port);
+            wire.send("CONNECT {\"verbose\":false}\r\nPING\r\n");
+            wire.until("PONG");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! From the start until it is ready.
 
-use crate::process::{Folder, Postroom, get};
+use crate::process::{BINARY, Folder, Postroom, Wire, get};
+use std::net::TcpStream;
+use std::process::Command;
 
 #[test]
 fn a_start_writes_the_lines_that_harnesses_wait_for() {
@@ -148,4 +150,24 @@ fn a_trace_shows_the_protocol() {
         let at = rest.find(text).unwrap_or_else(|| panic!("no {text:?}, or not in order, in\n{lines}"));
         rest = &rest[at + text.len()..];
     }
+}
+
+/// The lines of nats-server 2.15.1.
+#[test]
+fn connections_that_cannot_be_let_in_are_told_and_let_in_later() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 32; exec \"$0\" -a 127.0.0.1 -p -1", BINARY]);
+    let mut started = Postroom::spawn_command(command);
+    started.wait_for("Server is ready");
+    let port = started.port("Listening for client connections on");
+    let dial = |port: u16| TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let many: Vec<_> = (0..64).map(|_| dial(port)).collect();
+    let first = started.wait_for("[ERR] Temporary Client Accept Error(");
+    assert!(first.to_lowercase().contains("too many open files") && first.ends_with("), sleeping 10ms"), "{first}");
+    let second = started.wait_for("[ERR] Temporary Client Accept Error(");
+    assert!(second.ends_with("), sleeping 20ms"), "{second}");
+    drop(many);
+    let mut wire = Wire::dial(port);
+    wire.send("CONNECT {\"verbose\":false}\r\nPING\r\n");
+    wire.until("PONG");
 }

@@ -1,6 +1,8 @@
 //! What it says when it does not start, and with which code it exits.
 
 use crate::process::{Folder, Postroom, run};
+use crate::support::nats_server::NatsServer;
+use std::process::Command;
 
 #[test]
 fn version_and_usage_are_shown() {
@@ -60,6 +62,30 @@ fn a_configuration_is_checked_without_a_start() {
     let (code, _, err) = run(&["-t", "-c", &bad]);
     assert_eq!(code, Some(1));
     assert!(err.contains("bad.conf:2:") && err.contains("bad.conf:3:1"), "all faults, with line and column: {err}");
+}
+
+/// What is only warned of at a start fails the check, with the same code as at nats-server 2.15.1. Options that have no effect here do
+/// not: nats-server has no warning for them.
+#[test]
+fn a_configuration_that_is_warned_of_fails_its_check() {
+    let folder = Folder::new();
+    folder.write("empty.conf", "");
+    for (text, code, ours) in [
+        ("write_deadline: 5\n", 1, "s.conf:1:1: `write_deadline` should be converted to a duration"),
+        ("ping_interval: 5\n", 1, "s.conf:1:1: `ping_interval` should be converted to a duration"),
+        ("authorization { user: a, password: b, timeout: 70 }\n", 1, "`timeout` of 70 seconds is high"),
+        ("{}\n", 1, "config has no values or is empty"),
+        ("include empty.conf\n", 1, "config has no values or is empty"),
+        ("syslog: true\nping_interval: 5\n", 1, "s.conf:1:1: `syslog` has no effect"),
+        ("syslog: true\nport: 5000\n", 0, "is valid (sha256:"),
+    ] {
+        let file = folder.write("s.conf", text);
+        let (own, _, err) = run(&["-t", "-c", &file]);
+        assert!(own == Some(code) && err.contains(ours), "{text:?}: {own:?}, {err}");
+        assert_eq!(err.contains("is valid"), code == 0, "{err}");
+        let real = Command::new(NatsServer::get()).args(["-t", "-c", &file]).output().unwrap();
+        assert_eq!(real.status.code(), Some(code), "{text:?}");
+    }
 }
 
 #[test]

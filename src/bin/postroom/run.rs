@@ -7,11 +7,12 @@ use crate::reload::Reloader;
 use crate::settings::Settings;
 use postroom::protocol::ServerVersion;
 use postroom::{Bus, Limits, Server};
+use rustix::process::Signal;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 /// Runs until a signal or the end of lame duck mode.
 ///
@@ -51,7 +52,7 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
         log.info(format_args!("Using configuration file: {path} ({})", settings.digest));
         server.note_configuration(&settings.digest);
     }
-    for warning in &settings.warnings {
+    for warning in settings.warnings.iter().chain(&settings.doubts) {
         log.warn(format_args!("{warning}"));
     }
     let process = settings.config.process().clone();
@@ -94,17 +95,30 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Signals that would end the process and that nats-server passes over: alarms, bounds of time and size, and, on Linux, those without a
+/// meaning of their own.
+fn passed_over() -> impl Iterator<Item = i32> {
+    let named = [Signal::ALARM, Signal::VTALARM, Signal::PROF, Signal::XCPU, Signal::XFSZ, Signal::IO];
+    // SIGPWR, and real-time signals but for those that the C library has.
+    let of_linux = std::iter::once(30).chain(35..=64).filter(|_| cfg!(target_os = "linux"));
+    named.into_iter().map(Signal::as_raw).chain(of_linux)
+}
+
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    reopen: Signal,
-    lame_duck: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
+    reopen: unix::Signal,
+    lame_duck: unix::Signal,
 }
 
 impl Signals {
     fn new(runtime: &Runtime) -> io::Result<Self> {
         let _within = runtime.enter();
+        for number in passed_over() {
+            // A signal that was listened to once does not end the process any more.
+            drop(signal(SignalKind::from_raw(number))?);
+        }
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
