@@ -27,9 +27,13 @@ pub enum BridgeEvent {
     },
     /// The connection was lost; it will be made again.
     Disconnected,
-    /// No server could be reached, or none let it in; told once until there is a connection again.
+    /// An attempt to connect failed: the server could not be reached, or did not let the bridge in. The attempts go on. Of those
+    /// since the connection was lost, the 1st, 2nd, 4th, 8th and so on are told, and each that failed for a reason that none failed for
+    /// before; of such reasons the first 64.
     ConnectFailed {
-        /// What the last server tried, or the client library, said.
+        /// Attempts that failed since the connection was lost, or since the bridge was started.
+        attempts: u32,
+        /// The server that was tried, and what it or the client library said.
         reason: String,
     },
     /// Messages were lost, or may have been.

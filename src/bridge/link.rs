@@ -10,6 +10,7 @@ use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,9 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Servers that are known, at most.
 const SERVERS_MAX: usize = 64;
+
+/// Reasons of failed attempts that are told as new, at most: a server may say something else each time.
+const REASONS_MAX: usize = 64;
 
 /// Made by the builder for the link's thread.
 pub(super) struct Setup {
@@ -74,7 +78,7 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
-                core.hub.tell(BridgeEvent::ConnectFailed { reason: error.to_string() });
+                core.hub.tell(BridgeEvent::ConnectFailed { attempts: 1, reason: error.to_string() });
                 break;
             }
         };
@@ -99,6 +103,22 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
     }
 }
 
+/// The attempts that failed since there was a connection.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+    reasons: BTreeSet<String>,
+}
+
+impl Failures {
+    /// Counts one more; whether it is to be told.
+    fn are_news(&mut self, reason: &str) -> bool {
+        self.count = self.count.saturating_add(1);
+        let is_new = self.reasons.len() < REASONS_MAX && self.reasons.insert(reason.to_owned());
+        is_new || self.count.is_power_of_two()
+    }
+}
+
 struct Link {
     setup: Setup,
     /// The server to try next.
@@ -111,7 +131,7 @@ struct Link {
 
 impl Link {
     async fn connect(&mut self, core: &Arc<Core>) -> Connection {
-        let mut told = false;
+        let mut failures = Failures::default();
         loop {
             if self.attempts > 0 {
                 core.bus.sleep((self.setup.delay)(self.attempts)).await;
@@ -134,9 +154,8 @@ impl Link {
                         BridgeState::Connecting { .. } => BridgeState::Connecting { reason: said },
                         _ => BridgeState::Disconnected { reason: said },
                     });
-                    if !told {
-                        core.hub.tell(BridgeEvent::ConnectFailed { reason });
-                        told = true;
+                    if failures.are_news(&reason) {
+                        core.hub.tell(BridgeEvent::ConnectFailed { attempts: failures.count, reason });
                     }
                 }
             }
@@ -254,6 +273,17 @@ mod tests {
         assert!(said("User Authentication Revoked"));
         assert!(!said("Authentication Timeout") && !said("Maximum Connections Exceeded"));
         assert!(is_refusal(ConnectErrorKind::AuthorizationViolation, ""));
+    }
+
+    #[test]
+    fn failures_are_told_ever_more_rarely_but_for_new_reasons() {
+        let mut failures = Failures::default();
+        let told: Vec<u32> =
+            (1..=40).filter(|attempt| failures.are_news(if *attempt == 11 { "other" } else { "usual" })).collect();
+        assert_eq!(told, [1, 2, 4, 8, 11, 16, 32]);
+        let many = (0..1_000).filter(|number| failures.are_news(&number.to_string())).count();
+        // 62 more reasons, and the attempts 64 to 1,024, of which the first is among these.
+        assert_eq!((many, failures.reasons.len()), (62 + 4, 64));
     }
 
     #[test]

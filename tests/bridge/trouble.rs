@@ -45,13 +45,42 @@ fn a_wrong_password_is_a_typed_error_or_an_event() {
     assert!(matches!(refused, Err(StartError::Refused { .. })), "{refused:?}");
     let patient = builder("wrong").start().unwrap();
     let reason = event(&patient.events(), |event| match event {
-        BridgeEvent::ConnectFailed { reason } => Some(reason),
+        BridgeEvent::ConnectFailed { reason, .. } => Some(reason),
         _ => None,
     });
     assert!(reason.contains("authorization violation"), "{reason}");
     let _in = start(builder("ri:ght"));
     let by_url = server.url().replace("nats://", "nats://u:ri%3aght@");
     let _in = start(Bridge::builder(&bus).server(by_url));
+}
+
+#[test]
+fn a_bridge_that_keeps_failing_keeps_telling() {
+    let mut server = Restartable::start("");
+    server.kill();
+    let bus = bus();
+    let bridge = Bridge::builder(&bus).server(server.url()).reconnect_delay(|_| Duration::ZERO).start().unwrap();
+    let events = bridge.events();
+    let told = |number| {
+        event(&events, |event| match event {
+            BridgeEvent::ConnectFailed { attempts, reason } if attempts >= number => Some((attempts, reason)),
+            _ => None,
+        })
+    };
+    let (attempts, reason) = told(64);
+    assert!(attempts.is_power_of_two() && reason.contains("refused"), "{attempts} {reason}");
+    // The reason changes: that is told at once, and not at the next power of two.
+    server.restart_with("authorization { user: u, password: p }");
+    event(&events, |event| match event {
+        BridgeEvent::ConnectFailed { reason, .. } => reason.contains("authorization violation").then_some(()),
+        _ => None,
+    });
+    server.restart_with("");
+    event(&events, |event| matches!(event, BridgeEvent::Connected { .. }).then_some(()));
+    // The next outage is told from its first attempt on.
+    server.kill();
+    event(&events, |event| matches!(event, BridgeEvent::Disconnected).then_some(()));
+    assert_eq!(told(1).0, 1);
 }
 
 const PERMISSIONS: &str = r#"authorization { users: [
