@@ -18,6 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 /// What the wall clock of a manual clock shows at first: 1 January 2000, from 1 January 1970.
 const MANUAL_EPOCH: Duration = Duration::from_secs(946_684_800);
 
+/// The last time of day of a manual clock: 30 December 9999, 22:00 UTC, from 1 January 1970. The last hour that has a date of four
+/// digits in every time zone.
+const MANUAL_LAST: Duration = Duration::from_secs(253_402_207_200);
+
 /// Where a bus takes its time from. Cheap to clone; clones are the same clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
@@ -50,7 +54,7 @@ impl Clock {
     /// The time of day, for what is shown to people and put into protocols; deadlines go by [`Clock::now`].
     ///
     /// The system's clock gives the operating system's, which may be set back. A manual one began on 1 January 2000, 00:00 UTC, and
-    /// has moved on by as much as it was advanced.
+    /// has moved on by as much as it was advanced. It stops at 30 December 9999, 22:00 UTC.
     ///
     /// # Example
     ///
@@ -67,7 +71,7 @@ impl Clock {
     pub fn wall_time(&self) -> SystemTime {
         match &self.0 {
             Kind::System { .. } => SystemTime::now(),
-            Kind::Manual(clock) => SystemTime::UNIX_EPOCH + MANUAL_EPOCH + clock.now(),
+            Kind::Manual(clock) => SystemTime::UNIX_EPOCH + clock.now().saturating_add(MANUAL_EPOCH).min(MANUAL_LAST),
         }
     }
 
@@ -138,18 +142,19 @@ impl ManualClock {
         ManualClock::default()
     }
 
-    /// Time since the clock was made: the sum of all advances.
+    /// Time since the clock was made: the sum of all advances, at most [`Duration::MAX`].
     pub fn now(&self) -> Duration {
         self.0.state.lock().now
     }
 
     /// Moves the clock on, firing every timer that falls due in the order of their deadlines, each when the clock shows that
-    /// deadline, on this thread. Timers that are set meanwhile and fall due within `by` fire too.
+    /// deadline, on this thread. Timers that are set meanwhile and fall due within `by` fire too. The clock stops at [`Duration::MAX`]; a
+    /// wait whose end would be later never ends by time.
     ///
     /// Firing wakes a thread or a task; it does not wait for what they do next. Advances that several threads make at once overlap:
     /// each moves the clock from where it stood when it was called.
     pub fn advance(&self, by: Duration) {
-        let target = self.now() + by;
+        let target = self.now().saturating_add(by);
         loop {
             let due = {
                 let mut state = self.0.state.lock();

@@ -109,7 +109,7 @@ impl Subscriptions {
 
     /// When the first subscription that nobody wants is to end.
     fn next_end(&self) -> Option<Duration> {
-        self.there.iter().flatten().filter_map(|there| there.unwanted).min().map(|since| since + self.grace)
+        self.there.iter().flatten().filter_map(|there| there.unwanted).min()?.checked_add(self.grace)
     }
 }
 

@@ -338,8 +338,7 @@ pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Reg
     while out.take(&mut taken).await {
         let so_far = out.counts().messages;
         if so_far != std::mem::replace(&mut messages, so_far) {
-            let now = registry.bus.clock().now().as_millis() as u64;
-            connection.traffic.last_delivery.store(now, Relaxed);
+            connection.traffic.last_delivery.store(in_u64(registry.bus.clock().now().as_millis()), Relaxed);
         }
         if let Err(reason) = write_one(&mut writer, &mut taken, &registry, out).await {
             connection.close(reason, None);
@@ -403,7 +402,12 @@ impl Traffic {
     fn note(&self, session: &Session) {
         self.in_msgs.store(session.in_msgs(), Relaxed);
         self.in_bytes.store(session.in_bytes(), Relaxed);
-        self.last_activity.store(session.last_activity().as_millis() as u64, Relaxed);
-        self.rtt.store(session.rtt().map_or(0, |rtt| rtt.as_nanos() as u64), Relaxed);
+        self.last_activity.store(in_u64(session.last_activity().as_millis()), Relaxed);
+        self.rtt.store(session.rtt().map_or(0, |rtt| in_u64(rtt.as_nanos())), Relaxed);
     }
+}
+
+/// Times past what the counter can hold are its greatest.
+fn in_u64(time: u128) -> u64 {
+    time.try_into().unwrap_or(u64::MAX)
 }

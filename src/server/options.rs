@@ -8,6 +8,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(120);
+pub(crate) const TLS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// As nats-server, to which a time of zero is one that was not given.
+fn or_default(time: Duration, default: Duration) -> Duration {
+    if time.is_zero() { default } else { time }
+}
+
 /// How a [`Server`](super::Server) behaves. Everything has nats-server's default unless a method says otherwise.
 ///
 /// # Example
@@ -165,7 +174,7 @@ impl TlsOptions {
             certificates: certificates.into(),
             key: key.into(),
             client_authorities: None,
-            timeout: Duration::from_secs(2),
+            timeout: TLS_TIMEOUT,
             handshake_first: false,
         }
     }
@@ -181,9 +190,9 @@ impl TlsOptions {
         self
     }
 
-    /// How long a handshake may take. Default 2 s.
+    /// How long a handshake may take. Zero means the default, 2 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = or_default(timeout, TLS_TIMEOUT);
         self
     }
 
@@ -217,8 +226,8 @@ impl ServerOptions {
             max_connections: 65_536,
             max_subscriptions: 0,
             max_subscription_tokens: 0,
-            write_deadline: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(120),
+            write_deadline: WRITE_DEADLINE,
+            ping_interval: PING_INTERVAL,
             ping_max: 2,
             lame_duck_duration: Duration::from_secs(120),
             lame_duck_grace: Duration::from_secs(10),
@@ -283,15 +292,15 @@ impl ServerOptions {
         self
     }
 
-    /// How long one write may take before the connection is closed as a slow consumer (L2). Default 10 s.
+    /// How long one write may take before the connection is closed as a slow consumer (L2). Zero means the default, 10 s.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.write_deadline = deadline;
+        self.write_deadline = or_default(deadline, WRITE_DEADLINE);
         self
     }
 
-    /// Time between two PINGs of the server (C17). Default 2 min.
+    /// Time between two PINGs of the server (C17). Zero means the default, 2 min.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
-        self.ping_interval = interval;
+        self.ping_interval = or_default(interval, PING_INTERVAL);
         self
     }
 
@@ -313,9 +322,9 @@ impl ServerOptions {
         self
     }
 
-    /// How long a connection may take to show its credentials. Default 2 s; with TLS 1 s more than its timeout.
+    /// How long a connection may take to show its credentials. Zero means the default: 2 s; with TLS 1 s more than its timeout.
     pub fn auth_timeout(mut self, timeout: Duration) -> Self {
-        self.auth.timeout = Some(timeout);
+        self.auth.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 

@@ -105,7 +105,10 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     let traffic = &connection.traffic;
     let last_activity = match traffic.last_activity.load(Relaxed).max(traffic.last_delivery.load(Relaxed)) {
         0 => connection.started,
-        last => clock.wall_time() - clock.now().saturating_sub(Duration::from_millis(last)),
+        last => {
+            let since = clock.now().saturating_sub(Duration::from_millis(last));
+            clock.wall_time().checked_sub(since).unwrap_or(connection.started)
+        }
     };
     monitor::Connection {
         cid: connection.cid,

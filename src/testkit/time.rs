@@ -83,7 +83,7 @@ impl Agenda {
         }
     }
 
-    /// Has `action` done when `delay` has passed; see [`Agenda::at`]. Never, if that is past all time.
+    /// Has `action` done when `delay` has passed; see [`Agenda::at`]. At the end of all time, if it is past that.
     pub(super) fn after(&self, delay: Duration, action: impl FnOnce() + Send + 'static) {
         let now = self.0.state.lock().bus.as_ref().map_or(Duration::ZERO, |bus| bus.clock().now());
         self.at(now.saturating_add(delay), action);

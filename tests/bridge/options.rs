@@ -132,3 +132,33 @@ fn one_that_is_closed_says_so() {
     assert_eq!(bridge.events().recv_timeout(PATIENCE), None);
     assert_eq!(bus.connect().publish("a", "").unwrap(), 0);
 }
+
+#[test]
+fn each_time_may_be_zero_or_without_end() {
+    let server = NatsServer::start("");
+    for time in [Duration::ZERO, Duration::MAX] {
+        let bus = bus();
+        let builder = Bridge::builder(&bus).server(server.url()).import("in").export("out");
+        let bridge = start(builder.grace(time).reconnect_delay(move |_| time));
+        assert!(bridge.connected(Duration::MAX).wait());
+        let client = bus.connect();
+        let wanted = client.subscribe("in").unwrap();
+        wait_until("it is wanted", || bridge.stats().subscriptions == 1);
+        drop(wanted);
+        client.publish("out", "").unwrap();
+        bridge.flush(Duration::MAX).wait().unwrap();
+        // It may be done before it is looked at.
+        let at_once = bridge.flush(Duration::ZERO).wait();
+        assert!(matches!(at_once, Ok(()) | Err(FlushError::Timeout { .. })), "{at_once:?}");
+        // The subscription that nobody wants any more is kept for so long.
+        wait_until("it is kept or gone", || bridge.stats().subscriptions == usize::from(!time.is_zero()));
+        client.publish("out", "").unwrap();
+        bridge.drain(Duration::MAX).wait().unwrap();
+        assert_eq!(bridge.stats().outgoing.delivered, 2);
+    }
+    let bridge = Bridge::builder(&bus()).server("nats://127.0.0.1:1").export("out").reconnect_delay(|_| Duration::MAX);
+    let bridge = bridge.start().unwrap();
+    assert!(!bridge.connected(Duration::ZERO).wait());
+    bridge.close();
+    bridge.closed().wait();
+}

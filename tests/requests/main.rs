@@ -6,6 +6,7 @@
 
 mod cancel;
 mod closed;
+mod ends_of_time;
 mod executor;
 mod many;
 mod publish_async;

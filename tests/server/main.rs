@@ -8,6 +8,7 @@
 mod auth;
 mod bounds;
 mod ending;
+mod ends_of_time;
 mod fixture;
 mod garbage;
 mod keep_alive;

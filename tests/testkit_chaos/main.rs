@@ -2,6 +2,7 @@
 #![cfg(feature = "testkit")]
 
 mod determinism;
+mod ends_of_time;
 mod faults;
 mod lawful;
 #[cfg(feature = "server")]

@@ -134,7 +134,7 @@ impl Logger for Log {
 impl Log {
     fn time(&self, utc: bool) -> String {
         let zone = if utc { TimeZone::UTC } else { self.zone.clone() };
-        let now = Timestamp::try_from(self.clock.wall_time()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let now = Timestamp::try_from(self.clock.wall_time()).unwrap_or(Timestamp::MAX);
         now.to_zoned(zone).strftime("%Y/%m/%d %H:%M:%S.%6f ").to_string()
     }
 }

@@ -11,8 +11,8 @@ const MEASURE: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone, Debug)]
 pub(super) struct KeepAlive {
     started: Duration,
-    /// When to look next.
-    pub(super) due: Duration,
+    /// When to look next; `None` if that is past all time.
+    pub(super) due: Option<Duration>,
     unanswered: u32,
     pinged: Option<Duration>,
     rtt: Option<Duration>,
@@ -30,13 +30,14 @@ pub(super) enum Due {
 
 impl KeepAlive {
     pub(super) fn new(interval: Duration, now: Duration) -> Self {
-        KeepAlive { started: now, due: now + interval, unanswered: 0, pinged: None, rtt: None, heard: None }
+        KeepAlive { started: now, due: now.checked_add(interval), unanswered: 0, pinged: None, rtt: None, heard: None }
     }
 
     /// CONNECT came: the first PING is soon, and the time since the start is a first guess of the round trip.
     pub(super) fn connected(&mut self, interval: Duration, jitter: f64, now: Duration) {
         let first = interval.min(FIRST);
-        self.due = now + first + first.mul_f64(if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 0.0 });
+        let jitter = first.mul_f64(if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 0.0 });
+        self.due = now.checked_add(first + jitter);
         self.rtt = Some(since(self.started, now));
     }
 
@@ -55,7 +56,7 @@ impl KeepAlive {
 
     /// To be asked when `due` has come.
     pub(super) fn check(&mut self, interval: Duration, ping_max: u32, now: Duration) -> Due {
-        self.due = now + interval;
+        self.due = now.checked_add(interval);
         let rtt_is_old = self.pinged.is_none_or(|pinged| now.saturating_sub(pinged) > MEASURE);
         let quiet = self.heard.is_none_or(|heard| now.saturating_sub(heard) >= interval);
         if !quiet && !rtt_is_old && self.rtt.is_some() {

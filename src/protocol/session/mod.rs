@@ -105,7 +105,7 @@ impl Session {
             announced: false,
             ponged: false,
             complained: false,
-            auth_deadline: options.auth_required.then(|| now + options.auth_timeout),
+            auth_deadline: now.checked_add(options.auth_timeout).filter(|_| options.auth_required),
             keep_alive: KeepAlive::new(options.limits.ping_interval, now),
             last_activity: now,
             in_msgs: 0,
@@ -141,14 +141,13 @@ impl Session {
         self.unless_closed(|session| session.state.timeout(now, host))
     }
 
-    /// When [`timeout`](Session::timeout) has something to do; `None` once the session has ended.
+    /// When [`timeout`](Session::timeout) has something to do; `None` once the session has ended, and while that is past all time.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
         if self.closed.is_some() {
             return None;
         }
-        let due = self.state.keep_alive.due;
-        Some(self.state.auth_deadline.map_or(due, |deadline| deadline.min(due)))
+        self.state.auth_deadline.into_iter().chain(self.state.keep_alive.due).min()
     }
 
     /// New limits, from the next operation on; the timer that runs is kept. An operation whose line was read is still judged by
@@ -393,7 +392,7 @@ impl State {
         if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
             return Err(refuse(host, &Refusal::AuthenticationTimeout));
         }
-        if now < self.keep_alive.due {
+        if self.keep_alive.due.is_none_or(|due| now < due) {
             return Ok(());
         }
         let limits = self.options.limits;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 /// A time in UTC with as many digits below the second as it has: `2026-11-21T02:07:25.2754Z` (RFC 3339).
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    // Only times outside the years -9999 to 9999 have no timestamp.
-    jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+    // Only times past the year 9999 have no timestamp, and those before -9999.
+    jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// Whole seconds, with the units from the largest that is not zero: `2s`, `1m3s`, `3d4h5m6s`, `1y0d0h0m0s`.

@@ -2,6 +2,7 @@
 
 use super::source::{Counters, Identity, Source};
 use super::{Monitor, SYSTEM_ACCOUNT, process, text};
+use crate::server::options::TLS_TIMEOUT;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -198,9 +199,6 @@ fn is_zero(value: &usize) -> bool {
 
 /// Features of 2.15's JetStream, of which this server has none.
 const FEATURES: [&str; 4] = ["js_ack_fc_v2", "js_api_reply_v2", "js_raft_delete_range", "js_snapshot_sources"];
-
-/// Without TLS, what nats-server shows.
-const TLS_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Monitor {
     pub(crate) fn varz(&self, source: &dyn Source) -> Varz {

@@ -387,8 +387,8 @@ impl State {
 
     /// How long a message takes.
     fn delay(&self, fault: FaultId, engine: &Engine, min: Duration, max: Duration) -> Duration {
-        let spread = (max - min).as_nanos() as u64;
-        let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % (spread + 1) };
+        let spread = u64::try_from((max - min).as_nanos()).unwrap_or(u64::MAX);
+        let more = if spread == 0 { 0 } else { self.luck_of(fault, engine) % spread.saturating_add(1) };
         min + Duration::from_nanos(more)
     }
 
