@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|name| client.subscribe_fn("stock.tea", move |question| _ = question.respond(name)))
         .collect::<Result<_, _>>()?;
     let mut answers = client.request_many("stock.tea", "", RequestMany::new().max(3))?;
-    let mut names: Vec<_> = answers.by_ref().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
+    let mut names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
     names.sort();
     assert_eq!(names, ["north", "south", "west"]);
     assert_eq!(answers.end(), Some(AnswersEnd::Max));

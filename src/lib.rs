@@ -120,9 +120,10 @@ pub use bus::{
     Wanted,
 };
 pub use client::{
-    Answers, AnswersEnd, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture,
-    Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany, RespondError,
-    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard, TryRecvError,
+    Answers, AnswersEnd, AnswersIter, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError,
+    PublishFuture, Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany,
+    RequestOptions, RespondError, RespondFuture, SubscribeError, SubscribeOptions, Subscriber, SubscriberStream,
+    SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow, SinkAnswer};

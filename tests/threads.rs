@@ -34,7 +34,7 @@ fn ordinary_life(bus: &Bus) {
     client.publish("a", "").unwrap();
     subscriber.recv().unwrap();
     client.request("svc", "").unwrap();
-    assert_eq!(client.request_many("svc", "", RequestMany::new().max(1)).unwrap().count(), 1);
+    assert_eq!(client.request_many("svc", "", RequestMany::new().max(1)).unwrap().into_iter().count(), 1);
     let mut receive = pin!(subscriber.recv_async());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(receive.as_mut().poll(&mut cx).is_pending());

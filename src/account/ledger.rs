@@ -2,6 +2,7 @@
 
 use crate::delivery::{Counts, Drops};
 use crate::subject::Pattern;
+use std::fmt;
 use std::ops::AddAssign;
 
 /// What has become of the messages that one subscription, or several together, were to get.
@@ -28,6 +29,17 @@ impl Ledger {
     /// Whether nothing is missing: `matched == delivered + dropped + queued`.
     pub fn balances(&self) -> bool {
         self.matched == self.delivered + self.dropped.total() + self.queued
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ledger { matched, delivered, dropped, queued, queued_bytes } = self;
+        write!(
+            f,
+            "{matched} matched: {delivered} delivered, {dropped} dropped, {queued} queued ({queued_bytes} bytes)"
+        )?;
+        if self.balances() { Ok(()) } else { f.write_str("; does not balance") }
     }
 }
 
@@ -60,6 +72,14 @@ pub struct SubscriptionInfo {
     pub pattern: Pattern,
     /// Its queue group.
     pub queue: Option<String>,
+}
+
+impl fmt::Display for SubscriptionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SubscriptionInfo { id, client, pattern, queue } = self;
+        write!(f, "subscription {id} of client {client} to {pattern}")?;
+        queue.as_ref().map_or(Ok(()), |queue| write!(f, " in queue group {queue}"))
+    }
 }
 
 /// What publishers count, and what subscriptions that are gone have counted.

@@ -88,6 +88,11 @@ impl Subscription {
         self.fate.abandoned.store(true, SeqCst);
     }
 
+    /// Whether no handle is left.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.fate.abandoned.load(SeqCst)
+    }
+
     /// Its counts are in the past.
     pub(crate) fn is_retired(&self) -> bool {
         self.fate.retired.load(SeqCst)

@@ -282,7 +282,7 @@ fn addresses(urls: Vec<String>) -> Result<Vec<ServerAddr>, StartError> {
     }
     let parse = |url: String| match url.parse() {
         Ok(address) => Ok(address),
-        Err(source) => Err(StartError::InvalidUrl { url, source }),
+        Err(error) => Err(StartError::InvalidUrl { url, error }),
     };
     urls.into_iter().map(parse).collect()
 }
@@ -297,7 +297,7 @@ fn sort(rules: Vec<(Kind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), S
     let (mut to_server, mut to_bus) = (Rules::default(), Rules::default());
     for (at, (kind, rule)) in rules.into_iter().enumerate() {
         let checked = rule.and_then(|rule| rule.check(kind).map(|()| rule));
-        let rule = checked.map_err(|source| StartError::Rule { number: at + 1, kind, source })?;
+        let rule = checked.map_err(|error| StartError::Rule { number: at + 1, kind, error })?;
         match kind {
             Kind::Export | Kind::Call => to_server.add(kind, rule),
             Kind::Import | Kind::Serve => to_bus.add(kind, rule),
@@ -323,13 +323,13 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
         let taker = core.clone();
         let sink = move |message: &crate::Message, from: Option<u64>| taker.offer(at, message, from);
         let guard = client.subscribe_sink_with(listed.rule.pattern().clone(), options, sink);
-        guards.push(guard.map_err(|source| StartError::Subscribe { rule: Box::new(listed.rule.clone()), source })?);
+        guards.push(guard.map_err(|error| StartError::Subscribe { rule: Box::new(listed.rule.clone()), error })?);
     }
     let pattern = Pattern::new(format!("{}.*", core.near_root)).expect("an inbox is a subject");
     let taker = core.clone();
     let sink = move |message: &crate::Message, from: Option<u64>| taker.offer_answer(message, from);
     let answers = client.subscribe_sink_with(pattern.clone(), policy, sink);
-    guards.push(answers.map_err(|source| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), source })?);
+    guards.push(answers.map_err(|error| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), error })?);
     core.keep(guards);
     Ok(())
 }

@@ -12,30 +12,30 @@ pub enum StartError {
     #[error("no server was named")]
     NoServer,
     /// A server's address is none.
-    #[error("{url:?} is no address of a server: {source}")]
+    #[error("{url:?} is no address of a server: {error}")]
     InvalidUrl {
         /// What was given.
         url: String,
         /// What is wrong with it.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A rule can't be used.
-    #[error("rule {number} ({kind:?}): {source}")]
+    #[error("rule {number} ({kind:?}): {error}")]
     Rule {
         /// Which one, counted from 1 in the order of being added.
         number: usize,
         /// Its kind.
         kind: Kind,
         /// What is wrong with it.
-        source: RuleError,
+        error: RuleError,
     },
     /// The bus refused the subscription of a rule.
-    #[error("{rule:?}: {source}")]
+    #[error("{rule:?}: {error}")]
     Subscribe {
         /// The rule.
         rule: Box<Rule>,
         /// The bus's reason.
-        source: SubscribeError,
+        error: SubscribeError,
     },
     /// A buffer's bound is zero.
     #[error("a buffer for {messages} messages and {bytes} bytes holds nothing")]

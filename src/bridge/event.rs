@@ -3,9 +3,11 @@
 use super::stats::LossReason;
 use crate::Bus;
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -102,12 +104,14 @@ pub enum Direction {
 
 /// A stream of [`BridgeEvent`]s from its creation on; several streams of one bridge each get all of them.
 ///
-/// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. Also a
-/// [`Stream`], which ends when the bridge is closed.
+/// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. It is received from
+/// as [`Events`](crate::Events) are; all forms give `None` once the bridge is closed and all events were read.
 #[must_use = "the events go with the stream"]
 pub struct BridgeEvents {
     listener: Arc<Listener>,
     bus: Bus,
+    /// The `Stream` has given `None`.
+    is_over: bool,
 }
 
 #[derive(Default)]
@@ -196,10 +200,28 @@ impl BridgeEvents {
 impl Stream for BridgeEvents {
     type Item = BridgeEvent;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
-        self.poll(cx)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
+        let next = self.poll(cx);
+        self.is_over |= matches!(next, Poll::Ready(None));
+        next
     }
 }
+
+impl FusedStream for BridgeEvents {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl Iterator for &BridgeEvents {
+    type Item = BridgeEvent;
+
+    fn next(&mut self) -> Option<BridgeEvent> {
+        self.recv()
+    }
+}
+
+impl FusedIterator for &BridgeEvents {}
 
 impl fmt::Debug for BridgeEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,7 +273,7 @@ impl Hub {
         let mut listeners = self.listeners.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
         listeners.push(Arc::downgrade(&listener));
-        BridgeEvents { listener, bus: bus.clone() }
+        BridgeEvents { listener, bus: bus.clone(), is_over: false }
     }
 
     pub(super) fn tell(&self, event: BridgeEvent) {

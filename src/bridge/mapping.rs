@@ -34,12 +34,12 @@ enum Part {
 #[non_exhaustive]
 pub enum MappingError {
     /// It is no subject, placeholders apart.
-    #[error("the destination {destination:?}: {source}")]
+    #[error("the destination {destination:?}: {error}")]
     Invalid {
         /// The destination.
         destination: String,
         /// What is wrong with it.
-        source: SubjectError,
+        error: SubjectError,
     },
     /// It has a `*`, of which nobody could say what it stands for; `$1` and `{{wildcard(1)}}` do.
     #[error("the destination {destination:?} has a `*`; `$1` stands for what the first one matched")]
@@ -132,7 +132,7 @@ impl Mapping {
             plain.push(">");
         }
         Pattern::new(plain.join("."))
-            .map_err(|source| MappingError::Invalid { destination: destination.to_owned(), source })?;
+            .map_err(|error| MappingError::Invalid { destination: destination.to_owned(), error })?;
         Ok(Mapping { source, template: Some(Template { text: destination.to_owned(), parts, tail }) })
     }
 

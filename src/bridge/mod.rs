@@ -65,6 +65,7 @@ mod builder;
 mod core;
 mod error;
 mod event;
+mod event_text;
 mod incoming;
 mod interest;
 mod link;
@@ -104,6 +105,7 @@ use tokio::sync::oneshot;
 /// It ends with [`close`](Bridge::close), at the end of a [`drain`](Bridge::drain), when the bus is closed, or when its last handle is
 /// dropped.
 #[derive(Clone)]
+#[must_use = "dropping the last handle closes the bridge"]
 pub struct Bridge {
     handle: Arc<Handle>,
 }

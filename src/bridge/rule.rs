@@ -32,22 +32,28 @@ pub struct Rule {
 #[non_exhaustive]
 pub enum RuleError {
     /// Its pattern is none.
-    #[error("the pattern {text:?}: {source}")]
+    #[error("the pattern {text:?}: {error}")]
     Pattern {
         /// What was given.
         text: String,
         /// What is wrong with it.
-        source: SubjectError,
+        error: SubjectError,
     },
     /// Subjects can't be mapped like that.
-    #[error(transparent)]
-    Mapping(#[from] MappingError),
+    #[error("{0}")]
+    Mapping(MappingError),
     /// The queue group's name is empty or has a blank (S13).
     #[error("the queue group's name {name:?} is empty or has a blank")]
     Queue {
         /// The name.
         name: String,
     },
+}
+
+impl From<MappingError> for RuleError {
+    fn from(error: MappingError) -> Self {
+        RuleError::Mapping(error)
+    }
 }
 
 impl Rule {
@@ -58,7 +64,7 @@ impl Rule {
     /// [`RuleError::Pattern`].
     pub fn new(pattern: impl AsRef<str>) -> Result<Self, RuleError> {
         let text = pattern.as_ref();
-        let pattern = Pattern::new(text).map_err(|source| RuleError::Pattern { text: text.to_owned(), source })?;
+        let pattern = Pattern::new(text).map_err(|error| RuleError::Pattern { text: text.to_owned(), error })?;
         Ok(pattern.into())
     }
 

@@ -42,8 +42,14 @@ pub struct BusBuilder {
 #[non_exhaustive]
 pub enum BuildError {
     /// A limit is out of its range.
-    #[error(transparent)]
-    Limits(#[from] LimitsError),
+    #[error("{0}")]
+    Limits(LimitsError),
+}
+
+impl From<LimitsError> for BuildError {
+    fn from(error: LimitsError) -> Self {
+        BuildError::Limits(error)
+    }
 }
 
 impl BusBuilder {

@@ -2,6 +2,7 @@
 
 use super::{Phase, Shared};
 use crate::delivery::Place;
+use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,11 +20,13 @@ use std::task::{Context, Poll};
 pub struct Closed {
     shared: Arc<Shared>,
     place: Place,
+    /// It was ready once.
+    is_done: bool,
 }
 
 impl Closed {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Closed { shared, place: Place::default() }
+        Closed { shared, place: Place::default(), is_done: false }
     }
 
     fn is_ready(&self) -> bool {
@@ -35,7 +38,7 @@ impl Future for Closed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Closed { shared, place } = &mut *self;
+        let Closed { shared, place, is_done } = &mut *self;
         if shared.phase() != Phase::Closed {
             shared.ended.register(place, cx.waker());
             // It may have been closed before there was anybody to wake.
@@ -44,7 +47,14 @@ impl Future for Closed {
             }
         }
         shared.ended.leave(place);
+        *is_done = true;
         Poll::Ready(())
+    }
+}
+
+impl FusedFuture for Closed {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 

@@ -258,6 +258,14 @@ impl Connection {
         self.finish_drain();
     }
 
+    /// For a handle that is given up while its subscription stays in force.
+    pub(crate) fn detach(&self, subscription: &Subscription) {
+        subscription.abandon();
+        // It may have ended before, or just now.
+        self.shared.retire(subscription);
+        self.finish_drain();
+    }
+
     /// Takes a retired subscription out of the registry. The caller holds the account's past.
     pub(crate) fn unregister(&self, subscription: &Subscription) {
         self.registry.lock().release(subscription.slot);

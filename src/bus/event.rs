@@ -7,8 +7,10 @@ use crate::delivery::{CloseReason, Episode, Lost, Place, WakeList};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -130,6 +132,8 @@ pub struct Events {
     timers: Arc<Timers>,
     /// Of the `Stream`. Made on first use.
     place: Option<Place>,
+    /// The `Stream` has given `None`.
+    is_over: bool,
 }
 
 struct Listener {
@@ -256,6 +260,8 @@ impl Iterator for &Events {
     }
 }
 
+impl FusedIterator for &Events {}
+
 impl Stream for Events {
     type Item = Event;
 
@@ -263,7 +269,14 @@ impl Stream for Events {
         let mut place = self.place.take().unwrap_or_else(Place::standing);
         let next = self.poll_recv(&mut place, cx);
         self.place = Some(place);
+        self.is_over |= matches!(next, Poll::Ready(None));
         next
+    }
+}
+
+impl FusedStream for Events {
+    fn is_terminated(&self) -> bool {
+        self.is_over
     }
 }
 
@@ -334,7 +347,7 @@ impl Hub {
         listeners.push(Arc::downgrade(&listener));
         listener.ended.store(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
         drop(listeners);
-        Events { listener, timers, place: None }
+        Events { listener, timers, place: None, is_over: false }
     }
 
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {

@@ -22,6 +22,7 @@ use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, RwLock};
 use ahash::RandomState;
+use futures_core::future::FusedFuture;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::{HashMap, HashSet};
@@ -343,7 +344,7 @@ impl Interest {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn changed(&self) -> InterestChanged<'_> {
-        InterestChanged { interest: self, place: Place::default() }
+        InterestChanged { interest: self, place: Place::default(), is_done: false }
     }
 
     /// As [`changed`](Self::changed), blocking this thread, at most for `timeout` on the bus's clock. `false` also when the time is up.
@@ -387,13 +388,15 @@ impl fmt::Display for Wanted {
 pub struct InterestChanged<'a> {
     interest: &'a Interest,
     place: Place,
+    /// It was ready once.
+    is_done: bool,
 }
 
 impl Future for InterestChanged<'_> {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        let InterestChanged { interest, place } = &mut *self;
+        let InterestChanged { interest, place, is_done } = &mut *self;
         let list = &interest.watch.changed;
         let mut news = interest.news();
         if news.is_none() {
@@ -403,7 +406,14 @@ impl Future for InterestChanged<'_> {
         }
         let Some(changed) = news else { return Poll::Pending };
         list.leave(place);
+        *is_done = true;
         Poll::Ready(changed)
+    }
+}
+
+impl FusedFuture for InterestChanged<'_> {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `inbox` | where requests wait for answers |
 //! | `interest` | who is told what is subscribed to |
 //! | `event` | what is told to whoever asks |
+//! | `event_text` | events as texts |
 //! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
 
@@ -24,6 +25,7 @@ mod builder;
 mod closed;
 mod connection;
 mod event;
+mod event_text;
 mod held;
 mod inbox;
 mod interest;
@@ -132,11 +134,13 @@ impl Bus {
     }
 
     /// A new connection with the default options. Never fails: on a closed bus it is closed from the start.
+    #[must_use = "the connection ends with its last handle"]
     pub fn connect(&self) -> Client {
         self.connect_with(ConnectOptions::new())
     }
 
     /// A new connection.
+    #[must_use = "the connection ends with its last handle"]
     pub fn connect_with(&self, options: ConnectOptions) -> Client {
         let id = self.shared.next_connection.fetch_add(1, Ordering::Relaxed);
         let mut connections = self.shared.connections.lock();
@@ -369,6 +373,10 @@ impl Shared {
         }
         if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
+        }
+        if subscription.is_abandoned() {
+            // It was detached: there is no handle whose drop enters its counts.
+            self.retire(subscription);
         }
         true
     }

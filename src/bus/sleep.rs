@@ -1,6 +1,7 @@
 //! Waiting for nothing but time.
 
 use crate::clock::{TimerKey, Timers};
+use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,16 +22,24 @@ pub struct Sleep {
     /// `None` if that is past all time.
     deadline: Option<Duration>,
     set: Option<(TimerKey, Waker)>,
+    /// It was ready once.
+    is_done: bool,
 }
 
 impl Sleep {
-    pub(super) fn new(timers: Arc<Timers>, deadline: Option<Duration>) -> Self {
-        Sleep { timers, deadline, set: None }
+    pub(crate) fn new(timers: Arc<Timers>, deadline: Option<Duration>) -> Self {
+        Sleep { timers, deadline, set: None, is_done: false }
     }
 
     /// Whether the time has come.
     pub fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| self.timers.now() >= deadline)
+    }
+
+    fn done(&mut self) -> Poll<()> {
+        self.is_done = true;
+        self.cancel();
+        Poll::Ready(())
     }
 
     fn cancel(&mut self) {
@@ -45,8 +54,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_over() {
-            self.cancel();
-            return Poll::Ready(());
+            return self.done();
         }
         let Some(deadline) = self.deadline else { return Poll::Pending };
         if !self.set.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
@@ -54,11 +62,16 @@ impl Future for Sleep {
             self.set = Some((self.timers.set(deadline, cx.waker().clone()), cx.waker().clone()));
             // A manual clock that has come there since the look above fires nothing before it is moved again.
             if self.is_over() {
-                self.cancel();
-                return Poll::Ready(());
+                return self.done();
             }
         }
         Poll::Pending
+    }
+}
+
+impl FusedFuture for Sleep {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 

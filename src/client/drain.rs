@@ -4,6 +4,7 @@ use super::error::DrainTimeoutError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Phase, Shared};
 use crate::delivery::{Place, WakeList};
+use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -145,7 +146,7 @@ impl IntoFuture for Drain {
     type IntoFuture = DrainFuture;
 
     fn into_future(self) -> DrainFuture {
-        DrainFuture { drain: self, waiting: None }
+        DrainFuture { drain: self, is_done: false, waiting: None }
     }
 }
 
@@ -154,8 +155,11 @@ impl IntoFuture for Drain {
 /// # Cancel safety
 ///
 /// Dropping it loses nothing; the drain goes on.
+#[must_use = "it waits only if it is polled"]
 pub struct DrainFuture {
     drain: Drain,
+    /// It was ready once.
+    is_done: bool,
     waiting: Option<(Busy, Place)>,
 }
 
@@ -172,10 +176,19 @@ impl Future for DrainFuture {
             }
             self.leave();
             match self.drain.busy() {
-                None => return Poll::Ready(()),
+                None => {
+                    self.is_done = true;
+                    return Poll::Ready(());
+                }
                 Some(busy) => self.waiting = Some((busy, Place::default())),
             }
         }
+    }
+}
+
+impl FusedFuture for DrainFuture {
+    fn is_terminated(&self) -> bool {
+        self.is_done
     }
 }
 

@@ -1,4 +1,7 @@
 //! What can go wrong, one type for each operation.
+//!
+//! A message says the whole of it, what a part of it says included. Hence no error here has a `source`: a report that prints the chain
+//! would say it twice.
 
 use crate::bus::{InboxError, RegisterError, RouteError};
 use crate::delivery::CloseReason;
@@ -13,10 +16,10 @@ pub enum PublishError {
     /// The subject or the reply is not one (S4, S13); a wildcard is not published to. On a lenient connection: it is empty or holds
     /// a blank.
     #[error("invalid subject: {0}")]
-    InvalidSubject(#[from] SubjectError),
+    InvalidSubject(SubjectError),
     /// The header block of a [`Raw`](crate::Raw) message, or of one that a lenient connection sent, can't be read (H7).
     #[error("invalid headers: {0}")]
-    InvalidHeaders(#[from] HeaderError),
+    InvalidHeaders(HeaderError),
     /// The subject is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).
     #[error("subject of {len} bytes is longer than the {max} allowed")]
     SubjectTooLong {
@@ -70,7 +73,7 @@ impl From<RouteError> for PublishError {
 pub enum SubscribeError {
     /// The pattern is not one (S4).
     #[error("invalid pattern: {0}")]
-    InvalidPattern(#[from] SubjectError),
+    InvalidPattern(SubjectError),
     /// The pattern is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).
     #[error("pattern of {len} bytes is longer than the {max} allowed")]
     PatternTooLong {
@@ -143,7 +146,7 @@ impl From<RegisterError> for SubscribeError {
 
 /// A subscription has ended and its queue is empty: no message will come any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the subscription has ended: {reason:?}")]
+#[error("the subscription has ended: {reason}")]
 #[non_exhaustive]
 pub struct RecvError {
     /// Why it has ended.
@@ -158,7 +161,7 @@ pub enum TryRecvError {
     #[error("no message is queued")]
     Empty,
     /// None will come any more.
-    #[error("the subscription has ended: {0:?}")]
+    #[error("the subscription has ended: {0}")]
     Closed(CloseReason),
 }
 
@@ -170,7 +173,7 @@ pub enum RecvTimeoutError {
     #[error("no message came in time")]
     Timeout,
     /// None will come any more.
-    #[error("the subscription has ended: {0:?}")]
+    #[error("the subscription has ended: {0}")]
     Closed(CloseReason),
 }
 
@@ -191,7 +194,7 @@ pub enum RequestError {
         after: Duration,
     },
     /// The request was not published.
-    #[error(transparent)]
+    #[error("{0}")]
     Publish(PublishError),
     /// The connection's permissions do not allow it to subscribe to its inbox, so that no answer could come (P5). Nothing was published.
     #[error("permission to subscribe to the inbox {pattern:?} denied")]
@@ -266,8 +269,8 @@ pub enum RespondError {
     #[error("the message asks for no answer")]
     NoReply,
     /// The answer was not published.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
+    #[error("{0}")]
+    Publish(PublishError),
 }
 
 /// A drain did not come to its end in time; it goes on.
@@ -279,4 +282,37 @@ pub struct DrainTimeoutError {
     pub after: Duration,
     /// Messages queued or being handled, and requests under way.
     pub pending: usize,
+}
+
+/// Implements a conversion by way of a variant.
+macro_rules! from {
+    ($($from:ty => $to:ident::$variant:ident),* $(,)?) => {$(
+        impl From<$from> for $to {
+            fn from(error: $from) -> Self {
+                $to::$variant(error.into())
+            }
+        }
+    )*};
+}
+
+from! {
+    SubjectError => PublishError::InvalidSubject,
+    HeaderError => PublishError::InvalidHeaders,
+    SubjectError => SubscribeError::InvalidPattern,
+    SubjectError => RequestError::Publish,
+    HeaderError => RequestError::Publish,
+    PublishError => RespondError::Publish,
+    HeaderError => RespondError::Publish,
+}
+
+impl From<RecvError> for TryRecvError {
+    fn from(error: RecvError) -> Self {
+        TryRecvError::Closed(error.reason)
+    }
+}
+
+impl From<RecvError> for RecvTimeoutError {
+    fn from(error: RecvError) -> Self {
+        RecvTimeoutError::Closed(error.reason)
+    }
 }

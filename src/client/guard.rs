@@ -17,11 +17,12 @@ use std::sync::Arc;
 pub struct SubscriptionGuard {
     subscription: Arc<Subscription>,
     connection: Arc<Connection>,
+    is_detached: bool,
 }
 
 impl SubscriptionGuard {
     pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
-        SubscriptionGuard { subscription, connection }
+        SubscriptionGuard { subscription, connection, is_detached: false }
     }
 
     /// What it is subscribed to.
@@ -63,6 +64,23 @@ impl SubscriptionGuard {
         end_after(&self.connection, &self.subscription, max);
     }
 
+    /// Gives the handle up and leaves the subscription in force until its client is drained or closed: as any client, by its last other
+    /// handle as well. [`Client::drain`](crate::Client::drain) waits for its calls under way.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    ///
+    /// let client = Bus::new().connect();
+    /// client.subscribe_fn("svc.echo", |request| drop(request.respond(request.payload_bytes())))?.detach();
+    /// assert_eq!(client.request("svc.echo", "hello")?.payload(), b"hello");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+
     /// Ends the interest; [`Drain::wait`] tells when no call is under way any more (D7).
     pub fn drain(&self) -> Drain {
         self.connection.end(&self.subscription, CloseReason::Drained);
@@ -72,7 +90,11 @@ impl SubscriptionGuard {
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
-        self.connection.abandon(&self.subscription);
+        if self.is_detached {
+            self.connection.detach(&self.subscription);
+        } else {
+            self.connection.abandon(&self.subscription);
+        }
     }
 }
 

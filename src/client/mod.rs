@@ -3,7 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `mod` | [`Client`]: a connection, and all that starts from it |
-//! | `options` | what a subscription can be asked for |
+//! | `options` | what subscriptions and requests can be asked for |
 //! | `subscriber` | receiving: threads, tasks, iterators |
 //! | `guard` | callbacks and channels of the user's |
 //! | `publisher` | prepared publishers, and publishing from tasks |
@@ -28,12 +28,12 @@ pub use error::{
     TryRecvError,
 };
 pub use guard::SubscriptionGuard;
-pub use options::SubscribeOptions;
+pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
 pub use raw::Raw;
-pub use request::RequestFuture;
-pub use request_many::{Answers, AnswersEnd, RequestMany};
-pub use subscriber::{IntoIter, Iter, Subscriber};
+pub use request::{RequestFuture, RespondFuture};
+pub use request_many::{Answers, AnswersEnd, AnswersIter, RequestMany};
+pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 
 use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
@@ -120,6 +120,25 @@ impl Client {
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
         let out = outgoing(&subject, payload.into());
+        match address(&self.connection, reply) {
+            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Err(error) => Err(refused(&self.connection, out, error)),
+        }
+    }
+
+    /// As [`Client::publish_with_reply`], with headers. [`Client::publish_message_async`] takes all parts in a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish_with_reply`].
+    pub fn publish_with_reply_and_headers<'a>(
+        &self,
+        subject: impl ToSubject,
+        reply: impl ToSubject,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        let out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
         match address(&self.connection, reply) {
             Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
             Err(error) => Err(refused(&self.connection, out, error)),
@@ -385,19 +404,40 @@ impl Client {
         self.question(&subject, payload.into(), Some(timeout)).ask(&self.connection)
     }
 
-    /// As [`Client::request`], with headers.
+    /// As [`Client::request`], with a time limit or headers.
     ///
     /// # Errors
     ///
     /// As [`Client::request`].
-    pub fn request_with_headers<'a>(
+    pub fn request_with<'a>(
         &self,
         subject: impl ToSubject,
-        headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
+        options: RequestOptions,
     ) -> Result<Message, RequestError> {
-        let question = Question { head: head(headers), ..self.question(&subject, payload.into(), None) };
-        question.ask(&self.connection)
+        self.question(&subject, payload.into(), options.timeout).headers(options.headers).ask(&self.connection)
+    }
+
+    /// As [`Client::request_with`], for a message that was made by hand, or received: its subject, headers, status and payload are sent,
+    /// and its reply subject is replaced. Headers in `options` replace those of the message, and its status.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`]; also [`PublishError::InvalidHeaders`], as [`Client::publish_message`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, Message, RequestOptions};
+    ///
+    /// let client = Bus::new().connect();
+    /// let _service = client.subscribe_fn("echo.*", |request| drop(request.respond(request.payload_bytes())))?;
+    /// let request = Message::new("echo.1", "hello")?;
+    /// assert_eq!(client.request_message(&request, RequestOptions::new())?.payload(), b"hello");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn request_message(&self, message: &Message, options: RequestOptions) -> Result<Message, RequestError> {
+        self.question_of(message, options)?.ask(&self.connection)
     }
 
     /// Publishes a request *now* and waits for the first answer without blocking a thread.
@@ -427,6 +467,32 @@ impl Client {
         self.question(&subject, payload.into(), Some(timeout)).ask_async(&self.connection)
     }
 
+    /// As [`Client::request_async`], with a time limit or headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`].
+    pub fn request_with_async<'a>(
+        &self,
+        subject: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+        options: RequestOptions,
+    ) -> RequestFuture {
+        self.question(&subject, payload.into(), options.timeout).headers(options.headers).ask_async(&self.connection)
+    }
+
+    /// As [`Client::request_message`], without blocking a thread; see [`Client::request_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request_message`].
+    pub fn request_message_async(&self, message: &Message, options: RequestOptions) -> RequestFuture {
+        match self.question_of(message, options) {
+            Ok(question) => question.ask_async(&self.connection),
+            Err(error) => RequestFuture::failed(&self.connection, message.subject().as_str(), error.into()),
+        }
+    }
+
     /// Publishes a request that several may answer, and gives the answers as they come, to threads and to tasks (ADR-47, R9).
     ///
     /// # Errors
@@ -437,10 +503,10 @@ impl Client {
         &self,
         subject: impl ToSubject,
         payload: impl Into<Payload<'a>>,
-        until: RequestMany,
+        mut until: RequestMany,
     ) -> Result<Answers, RequestError> {
-        let total = until.total(self.connection.shared.account.limits.request_timeout);
-        let pending = self.question(&subject, payload.into(), Some(total)).send(&self.connection, false)?;
+        let question = self.question(&subject, payload.into(), until.deadline_asked()).headers(until.take_headers());
+        let pending = question.send(&self.connection, false)?;
         Ok(Answers::new(pending, self.connection.clone(), until))
     }
 
@@ -584,6 +650,15 @@ impl Client {
     ) -> Question<'a> {
         let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
         Question { subject: subject.as_str(), head: None, payload, timeout }
+    }
+
+    fn question_of<'a>(&self, message: &'a Message, options: RequestOptions) -> Result<Question<'a>, PublishError> {
+        let question = self.question(message.subject(), message.payload_again(), options.timeout);
+        let mut question = question.headers(options.headers);
+        if question.head.is_none() {
+            question.head = message.head().cloned();
+        }
+        question.checked(&self.connection)
     }
 }
 

@@ -1,10 +1,12 @@
-//! What a subscription can be asked for.
+//! What subscriptions and requests can be asked for.
 
 use super::error::SubscribeError;
 use crate::bus::Shared;
 use crate::delivery::{Overflow, Policy};
 use crate::limits::Limits;
+use crate::message::HeaderMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bounds, policy and queue group of one subscription. What is not set is as the bus's [`Limits`] say.
 ///
@@ -136,5 +138,49 @@ impl SubscribeOptions {
             None if self.fallback => Err(SubscribeError::FallbackWithoutQueue),
             queue => Ok(queue),
         }
+    }
+}
+
+/// Time limit and headers of one request; given to [`Client::request_with`](crate::Client::request_with).
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, HeaderMap, RequestOptions};
+/// use std::time::Duration;
+///
+/// let client = Bus::new().connect();
+/// let _service = client.subscribe_fn("who", |request| {
+///     let id = request.headers().get("Id").unwrap_or("nobody").to_owned();
+///     request.respond(id).unwrap();
+/// })?;
+/// let options = RequestOptions::new().timeout(Duration::from_secs(1)).headers([("Id", "7")].try_into()?);
+/// assert_eq!(client.request_with("who", "", options)?.payload(), b"7");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct RequestOptions {
+    pub(super) timeout: Option<Duration>,
+    pub(super) headers: HeaderMap,
+}
+
+impl RequestOptions {
+    /// Nothing set.
+    pub fn new() -> Self {
+        RequestOptions::default()
+    }
+
+    /// How long to wait for the response, on the bus's clock. Default: the bus's
+    /// [`request_timeout`](crate::Limits::request_timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The headers of the request. Default: none, or those of the message that is sent.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
     }
 }

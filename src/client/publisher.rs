@@ -6,6 +6,7 @@ use crate::bus::{Connection, Outgoing, Waiting};
 use crate::matcher::Prepared;
 use crate::message::{Head, HeaderMap, Message, Payload};
 use crate::subject::{Subject, ToSubject, check_subject};
+use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -56,6 +57,37 @@ impl Publisher {
         Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)?)
     }
 
+    /// As [`Client::publish_with_reply`](crate::Client::publish_with_reply).
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish`]; also those of the subject, for `reply`.
+    pub fn publish_with_reply<'a>(
+        &self,
+        reply: impl ToSubject,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        self.publish_with_reply_and_headers(reply, HeaderMap::new(), payload)
+    }
+
+    /// As [`Client::publish_with_reply_and_headers`](crate::Client::publish_with_reply_and_headers).
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish_with_reply`].
+    pub fn publish_with_reply_and_headers<'a>(
+        &self,
+        reply: impl ToSubject,
+        headers: HeaderMap,
+        payload: impl Into<Payload<'a>>,
+    ) -> Result<usize, PublishError> {
+        let out = self.outgoing(payload.into(), None, head(headers));
+        match address(&self.connection, reply) {
+            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Err(error) => Err(refused(&self.connection, out, error)),
+        }
+    }
+
     /// As [`Client::publish_async`](crate::Client::publish_async).
     ///
     /// # Errors
@@ -88,6 +120,13 @@ impl Publisher {
     #[inline]
     fn prepared(&self) -> &Prepared<Arc<Subscription>> {
         self.prepared.as_deref().expect("there until it is dropped")
+    }
+}
+
+/// Another publisher to the same subject, which looks up its route by itself.
+impl Clone for Publisher {
+    fn clone(&self) -> Self {
+        Publisher::new(self.connection.clone(), self.subject().clone())
     }
 }
 
@@ -227,6 +266,12 @@ impl Future for PublishFuture {
             return Poll::Pending;
         }
         Poll::Ready(me.accepted.take().expect("polled after completion"))
+    }
+}
+
+impl FusedFuture for PublishFuture {
+    fn is_terminated(&self) -> bool {
+        self.accepted.is_none()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Requests with one answer, and answering.
 
 use super::error::{PublishError, RequestError, RespondError};
-use super::publisher::{PublishFuture, Ready, head, publish_async};
+use super::publisher::{PublishFuture, Ready, head, publish_async, refused};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
 use crate::clock::TimerKey;
 use crate::delivery::runner;
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::Subject;
 use crate::sync::thread_waker;
+use futures_core::future::FusedFuture;
 use smol_str::SmolStr;
 use std::fmt;
 use std::future::Future;
@@ -48,6 +49,22 @@ impl<'a> Question<'a> {
         let ticket = connection.inbox()?.open(single)?;
         connection.desk().count_request();
         Ok(Pending { ticket, timeout: self.timeout, deadline: None })
+    }
+
+    pub(super) fn headers(self, headers: HeaderMap) -> Self {
+        Question { head: head(headers), ..self }
+    }
+
+    /// Checks the headers of a message, which a lenient connection may have sent.
+    pub(super) fn checked(self, connection: &Connection) -> Result<Self, PublishError> {
+        let checked = match &self.head {
+            Some(head) if !connection.options.lenient => head.check(),
+            _ => Ok(()),
+        };
+        match checked {
+            Ok(()) => Ok(self),
+            Err(error) => Err(refused(connection, self.outgoing(None), error.into())),
+        }
     }
 
     fn outgoing(self, reply: Option<&'a Subject>) -> Outgoing<'a> {
@@ -175,6 +192,14 @@ pub struct RequestFuture {
     timer: Option<TimerKey>,
 }
 
+impl RequestFuture {
+    /// Of a request that could not be sent.
+    pub(super) fn failed(connection: &Arc<Connection>, subject: &str, error: RequestError) -> Self {
+        let (subject, connection) = (SmolStr::new(subject), connection.clone());
+        RequestFuture { subject, connection, blocked: None, sent: Err(Some(error)), timer: None }
+    }
+}
+
 impl Future for RequestFuture {
     type Output = Result<Message, RequestError>;
 
@@ -206,6 +231,12 @@ impl Future for RequestFuture {
             *sent = Err(None);
         }
         judged
+    }
+}
+
+impl FusedFuture for RequestFuture {
+    fn is_terminated(&self) -> bool {
+        matches!(self.sent, Err(None))
     }
 }
 
@@ -275,7 +306,8 @@ impl Message {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn respond<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, RespondError> {
-        self.answer(None, payload.into())
+        let (connection, mut out) = self.response(None, payload.into())?;
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 
     /// As [`Message::respond`], with headers.
@@ -288,14 +320,48 @@ impl Message {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, RespondError> {
-        self.answer(head(headers), payload.into())
+        let (connection, mut out) = self.response(head(headers), payload.into())?;
+        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 
-    fn answer(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> Result<usize, RespondError> {
+    /// As [`Message::respond`], for tasks: full subscriptions with [`Overflow::Block`](crate::Overflow::Block) suspend the task and block
+    /// no thread; see [`Client::publish_async`](crate::Client::publish_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::respond`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`PublishFuture`].
+    pub fn respond_async<'a>(&self, payload: impl Into<Payload<'a>>) -> RespondFuture {
+        self.response_async(None, payload.into())
+    }
+
+    /// As [`Message::respond_async`], with headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::respond`].
+    pub fn respond_with_headers_async<'a>(&self, headers: HeaderMap, payload: impl Into<Payload<'a>>) -> RespondFuture {
+        self.response_async(head(headers), payload.into())
+    }
+
+    fn response_async(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> RespondFuture {
+        let published = self.response(head, payload).map(|(connection, out)| publish_async(&connection.me(), out));
+        RespondFuture { published: published.map_err(Some) }
+    }
+
+    /// The response, and the connection to publish it on.
+    fn response<'a>(
+        &'a self,
+        head: Option<Arc<Head>>,
+        payload: Payload<'a>,
+    ) -> Result<(&'a Connection, Outgoing<'a>), RespondError> {
         let reply = self.reply().ok_or(RespondError::NoReply)?;
         let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
         let connection = connection.ok_or(RespondError::NoReply)?;
-        let mut out = Outgoing {
+        let out = Outgoing {
             subject: reply.as_str(),
             answers: true,
             prepared: None,
@@ -305,6 +371,38 @@ impl Message {
             trace: None,
             matched: false,
         };
-        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
+        Ok((connection, out))
+    }
+}
+
+/// Waits until a response has room at the subscriptions that were full; made by [`Message::respond_async`]. Ready with how many accepted it
+/// in all.
+///
+/// # Cancel safety
+///
+/// As [`PublishFuture`].
+#[derive(Debug)]
+#[must_use = "copies that wait for room are lost when the future is dropped"]
+pub struct RespondFuture {
+    published: Result<PublishFuture, Option<RespondError>>,
+}
+
+impl Future for RespondFuture {
+    type Output = Result<usize, RespondError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.published {
+            Ok(published) => Pin::new(published).poll(cx).map_err(RespondError::Publish),
+            Err(error) => Poll::Ready(Err(error.take().expect("polled after completion"))),
+        }
+    }
+}
+
+impl FusedFuture for RespondFuture {
+    fn is_terminated(&self) -> bool {
+        match &self.published {
+            Ok(published) => published.is_terminated(),
+            Err(error) => error.is_none(),
+        }
     }
 }

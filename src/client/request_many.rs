@@ -3,9 +3,12 @@
 use super::request::{Pending, cancel, is_no_responders, note_given, received};
 use crate::bus::Connection;
 use crate::clock::TimerKey;
-use crate::message::Message;
+use crate::message::{HeaderMap, Message};
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use std::fmt;
+use std::future::Future;
+use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,7 +28,7 @@ type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 /// let west = client.subscribe_fn("who", |question| { question.respond("west").unwrap(); })?;
 ///
 /// let mut answers = client.request_many("who", "", RequestMany::new().max(2))?;
-/// let names: Vec<_> = answers.by_ref().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
+/// let names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
 /// assert_eq!(names, ["east", "west"]);
 /// assert_eq!(answers.end(), Some(AnswersEnd::Max));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -36,12 +39,13 @@ pub struct RequestMany {
     stall: Option<Duration>,
     max: Option<usize>,
     sentinel: Option<Sentinel>,
+    headers: HeaderMap,
 }
 
 impl RequestMany {
     /// Ends when the bus's [`request_timeout`](crate::Limits::request_timeout) is up.
     pub fn new() -> Self {
-        RequestMany { deadline: None, stall: None, max: None, sentinel: None }
+        RequestMany { deadline: None, stall: None, max: None, sentinel: None, headers: HeaderMap::new() }
     }
 
     /// Ends at this time after the request, whatever has come.
@@ -73,8 +77,18 @@ impl RequestMany {
         self
     }
 
-    pub(super) fn total(&self, usual: Duration) -> Duration {
-        self.deadline.unwrap_or(usual)
+    /// The headers of the request. Default: none.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    pub(super) fn deadline_asked(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    pub(super) fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.headers)
     }
 }
 
@@ -91,6 +105,7 @@ impl fmt::Debug for RequestMany {
             .field("stall", &self.stall)
             .field("max", &self.max)
             .field("sentinel", &self.sentinel.is_some())
+            .field("headers", &self.headers)
             .finish()
     }
 }
@@ -113,7 +128,24 @@ pub enum AnswersEnd {
     Closed,
 }
 
-/// The answers to one request: a blocking iterator, and a [`Stream`]. Dropping it ends the request; what comes later is counted as late.
+impl fmt::Display for AnswersEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AnswersEnd::Max => "as many answers as wanted",
+            AnswersEnd::Stall => "no answer for the length of a stall",
+            AnswersEnd::Sentinel => "sentinel",
+            AnswersEnd::Deadline => "deadline",
+            AnswersEnd::Status => "status message",
+            AnswersEnd::Closed => "client closed",
+        })
+    }
+}
+
+/// The answers to one request, for threads ([`recv`](Answers::recv), [`iter`](Answers::iter), `for answer in answers`) and for tasks
+/// ([`recv_async`](Answers::recv_async), [`Stream`]). All of them give `None` once the request has ended; [`end`](Answers::end) says why.
+///
+/// Dropping it ends the request; what comes later is counted as late.
+#[must_use = "dropping it ends the request"]
 pub struct Answers {
     pending: Pending,
     connection: Arc<Connection>,
@@ -138,10 +170,82 @@ impl Answers {
         self.end
     }
 
-    fn take(&mut self, next: Option<Result<Message, ()>>) -> Option<Message> {
+    /// Blocks until there is an answer; `None` once the request has ended.
+    pub fn recv(&mut self) -> Option<Message> {
+        self.wait(None)
+    }
+
+    /// The next answer, if there is one now.
+    pub fn try_recv(&mut self) -> Option<Message> {
+        let next = self.wait(Some(self.connection.shared.timers.now()));
+        if next.is_none() {
+            self.connection.shared.timers.release_thread();
+        }
+        next
+    }
+
+    /// As [`Answers::recv`], for at most `timeout` on the bus's clock. `None` also when the time is up; [`Answers::end`] is `None` then.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Message> {
+        self.wait(self.connection.shared.timers.deadline(timeout))
+    }
+
+    /// As [`Answers::recv`], without blocking a thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_async(&mut self) -> impl Future<Output = Option<Message>> + Send + Unpin + '_ {
+        std::future::poll_fn(|cx| self.poll_recv(None, cx))
+    }
+
+    /// As [`Answers::recv_timeout`], without blocking a thread. The time counts from this call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn recv_timeout_async(
+        &mut self,
+        timeout: Duration,
+    ) -> impl Future<Output = Option<Message>> + Send + Unpin + '_ {
+        let limit = self.connection.shared.timers.deadline(timeout);
+        std::future::poll_fn(move |cx| self.poll_recv(limit, cx))
+    }
+
+    /// Iterates over the answers, blocking for each, until the request ends.
+    pub fn iter(&mut self) -> impl FusedIterator<Item = Message> + '_ {
+        IterMut(self)
+    }
+
+    /// Blocks until there is an answer, the request has ended, or `limit` has come.
+    fn wait(&mut self, limit: Option<Duration>) -> Option<Message> {
+        if self.end.is_some() {
+            return None;
+        }
+        let was_engaged = self.connection.shared.timers.has_engaged_thread();
+        let sooner = self.next_by.into_iter().chain(limit).min();
+        let next = self.pending.wait(&self.connection, sooner);
+        note_given(&self.connection, &next, was_engaged);
+        self.take(next, limit)
+    }
+
+    fn poll_recv(&mut self, limit: Option<Duration>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        if self.end.is_some() {
+            return Poll::Ready(None);
+        }
+        let sooner = self.next_by.into_iter().chain(limit).min();
+        let next = self.pending.poll(&self.connection, sooner, &mut self.timer, cx);
+        next.map(|next| self.take(next, limit))
+    }
+
+    /// What `next` is: an answer, or the end. `limit` is of this wait alone, and ends nothing.
+    fn take(&mut self, next: Option<Result<Message, ()>>, limit: Option<Duration>) -> Option<Message> {
         let answer = match next {
             None => {
                 let deadline = self.pending.deadline(&self.connection);
+                let end = self.next_by.into_iter().chain(deadline).min();
+                if limit.is_some_and(|limit| end.is_none_or(|end| limit < end)) {
+                    return None;
+                }
                 let stalled = self.next_by.is_some_and(|next_by| deadline.is_none_or(|deadline| next_by < deadline));
                 return self.ended(if stalled { AnswersEnd::Stall } else { AnswersEnd::Deadline });
             }
@@ -168,17 +272,40 @@ impl Answers {
     }
 }
 
-impl Iterator for Answers {
+/// Of [`Answers::iter`].
+struct IterMut<'a>(&'a mut Answers);
+
+impl Iterator for IterMut<'_> {
     type Item = Message;
 
     fn next(&mut self) -> Option<Message> {
-        if self.end.is_some() {
-            return None;
-        }
-        let was_engaged = self.connection.shared.timers.has_engaged_thread();
-        let next = self.pending.wait(&self.connection, self.next_by);
-        note_given(&self.connection, &next, was_engaged);
-        self.take(next)
+        self.0.recv()
+    }
+}
+
+impl FusedIterator for IterMut<'_> {}
+
+/// A blocking iterator that owns its answers.
+#[derive(Debug)]
+#[must_use = "dropping it ends the request"]
+pub struct AnswersIter(Answers);
+
+impl Iterator for AnswersIter {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.0.recv()
+    }
+}
+
+impl FusedIterator for AnswersIter {}
+
+impl IntoIterator for Answers {
+    type Item = Message;
+    type IntoIter = AnswersIter;
+
+    fn into_iter(self) -> AnswersIter {
+        AnswersIter(self)
     }
 }
 
@@ -186,12 +313,13 @@ impl Stream for Answers {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let me = &mut *self;
-        if me.end.is_some() {
-            return Poll::Ready(None);
-        }
-        let next = me.pending.poll(&me.connection, me.next_by, &mut me.timer, cx);
-        next.map(|next| me.take(next))
+        self.poll_recv(None, cx)
+    }
+}
+
+impl FusedStream for Answers {
+    fn is_terminated(&self) -> bool {
+        self.end.is_some()
     }
 }
 

@@ -4,15 +4,17 @@ use super::drain::Drain;
 use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::account::{Ledger, Subscription};
 use crate::activity::Hold;
-use crate::bus::Connection;
+use crate::bus::{Connection, Sleep};
 use crate::delivery::{CloseReason, Place};
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, yield_now};
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use std::fmt;
 use std::future::Future;
+use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,17 +24,21 @@ use std::time::Duration;
 ///
 /// It serves threads ([`recv`](Subscriber::recv), [`try_recv`](Subscriber::try_recv),
 /// [`recv_timeout`](Subscriber::recv_timeout), [`iter`](Subscriber::iter)) and tasks on any executor
-/// ([`recv_async`](Subscriber::recv_async), [`Stream`]), also several at once: each message goes to one of them.
+/// ([`recv_async`](Subscriber::recv_async), [`recv_timeout_async`](Subscriber::recv_timeout_async), [`stream`](Subscriber::stream),
+/// [`Stream`]), also several at once: each message goes to one of them.
 ///
 /// **Promised.** Messages of one publisher's thread come in the order in which they were published (G3). Whatever was let in can
 /// still be received after the subscription has ended. **Not promised:** any order between publishers.
 ///
 /// Dropping it unsubscribes; what is queued is counted as [`DropReason::Discarded`](crate::DropReason::Discarded).
+#[must_use = "dropping it unsubscribes"]
 pub struct Subscriber {
     subscription: Arc<Subscription>,
     connection: Arc<Connection>,
     /// Of the `Stream`. Made on first use, so that an idle subscription stays small.
     place: Option<Box<Place>>,
+    /// The `Stream` has given `None`.
+    is_over: bool,
     /// On a bus that is observed: it gave something to a task that has not asked again.
     lent: Lent,
 }
@@ -47,7 +53,7 @@ struct Lent {
 
 impl Subscriber {
     pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
-        Subscriber { subscription, connection, place: None, lent: Lent::default() }
+        Subscriber { subscription, connection, place: None, is_over: false, lent: Lent::default() }
     }
 
     /// Blocks until there is a message.
@@ -149,8 +155,58 @@ impl Subscriber {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing: a message is taken from the queue only when the future is ready with it.
-    pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send + '_ {
+    pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send + Unpin + '_ {
         Recv { subscriber: self, place: Place::default() }
+    }
+
+    /// Waits for a message without blocking a thread, at most for `timeout` on the bus's clock. The time counts from this call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscriber::recv_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Subscriber::recv_async`].
+    pub fn recv_timeout_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Message, RecvTimeoutError>> + Send + Unpin + '_ {
+        let timers = &self.connection.shared.timers;
+        let (mut next, mut over) = (self.recv_async(), Sleep::new(timers.clone(), timers.deadline(timeout)));
+        std::future::poll_fn(move |cx| match Pin::new(&mut next).poll(cx) {
+            Poll::Ready(next) => Poll::Ready(next.map_err(RecvTimeoutError::from)),
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| Err(RecvTimeoutError::Timeout)),
+        })
+    }
+
+    /// A [`Stream`] that borrows the subscriber, so that several tasks can have one each, and the subscriber can still be asked and ended.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use futures_core::Stream;
+    /// use postroom::Bus;
+    /// use std::future::poll_fn;
+    /// use std::pin::Pin;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let client = Bus::new().connect();
+    /// let orders = client.subscribe("orders")?;
+    /// client.publish("orders", "1")?;
+    /// client.publish("orders", "2")?;
+    /// let mut stream = orders.stream();
+    /// let first = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await; // or by `next` of a `StreamExt`
+    /// assert_eq!(first.unwrap().payload(), b"1");
+    /// orders.unsubscribe();
+    /// assert_eq!(poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await.unwrap().payload(), b"2");
+    /// assert!(poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await.is_none());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stream(&self) -> SubscriberStream<'_> {
+        SubscriberStream { subscriber: self, place: Place::standing(), is_over: false }
     }
 
     /// Iterates over messages, blocking for each, until the subscription ends.
@@ -339,7 +395,51 @@ impl Stream for Subscriber {
         let mut place = self.place.take().unwrap_or_else(|| Box::new(Place::standing()));
         let found = self.poll_recv(&mut place, cx);
         self.place = Some(place);
+        self.is_over |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::ok)
+    }
+}
+
+impl FusedStream for Subscriber {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+/// A stream of a subscriber's messages; made by [`Subscriber::stream`]. It ends when the subscription has ended and its queue is empty.
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct SubscriberStream<'a> {
+    subscriber: &'a Subscriber,
+    place: Place,
+    is_over: bool,
+}
+
+impl Stream for SubscriberStream<'_> {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let SubscriberStream { subscriber, place, is_over } = &mut *self;
+        let found = subscriber.poll_recv(place, cx);
+        *is_over |= matches!(found, Poll::Ready(Err(_)));
+        found.map(Result::ok)
+    }
+}
+
+impl FusedStream for SubscriberStream<'_> {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl Drop for SubscriberStream<'_> {
+    fn drop(&mut self) {
+        self.subscriber.leave(&mut self.place);
+    }
+}
+
+impl fmt::Debug for SubscriberStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SubscriberStream").field(self.subscriber).finish()
     }
 }
 
@@ -387,6 +487,8 @@ impl Iterator for Iter<'_> {
     }
 }
 
+impl FusedIterator for Iter<'_> {}
+
 impl<'a> IntoIterator for &'a Subscriber {
     type Item = Message;
     type IntoIter = Iter<'a>;
@@ -407,6 +509,8 @@ impl Iterator for IntoIter {
         self.0.recv().ok()
     }
 }
+
+impl FusedIterator for IntoIter {}
 
 impl IntoIterator for Subscriber {
     type Item = Message;

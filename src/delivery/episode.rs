@@ -3,6 +3,7 @@
 use super::overflow::DropReason;
 use crate::subject::Subject;
 use crate::sync::Mutex;
+use std::fmt;
 use std::time::Duration;
 
 /// A message that was lost.
@@ -17,6 +18,13 @@ pub struct Lost {
     pub reason: DropReason,
     /// When, on the bus's clock.
     pub at: Duration,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lost { subject, size, reason, at } = self;
+        write!(f, "{size} bytes on {subject} at {at:?} ({reason})")
+    }
 }
 
 /// What an episode has come to so far.

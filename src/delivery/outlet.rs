@@ -47,6 +47,21 @@ impl CloseReason {
     }
 }
 
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Unsubscribed => "unsubscribed",
+            CloseReason::LimitReached => "limit of messages reached",
+            CloseReason::Drained => "drained",
+            CloseReason::ClientClosed => "client closed",
+            CloseReason::BusClosed => "bus closed",
+            CloseReason::SlowConsumer => "slow consumer",
+            CloseReason::Disconnected => "channel disconnected",
+            CloseReason::PermissionDenied => "permission denied",
+        })
+    }
+}
+
 /// What stands behind a subscription.
 pub(crate) enum Receiver {
     /// A queue of ours.

@@ -1,6 +1,7 @@
 //! What happens to a message that finds no room, and how losses are counted.
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::fmt;
 use std::time::Duration;
 
 /// What a subscription does with a message that would exceed its capacity in messages or bytes.
@@ -74,8 +75,23 @@ impl DropReason {
     }
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DropReason::QueueFull => "queue full",
+            DropReason::Oldest => "oldest in a full queue",
+            DropReason::BlockTimeout => "no room in time",
+            DropReason::SlowConsumer => "slow consumer",
+            DropReason::Disconnected => "channel disconnected",
+            DropReason::Discarded => "discarded with the subscription",
+            DropReason::Cancelled => "publish cancelled",
+            DropReason::Fault => "injected fault",
+        })
+    }
+}
+
 /// Messages lost, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drops([u64; DropReason::ALL.len()]);
 
 impl Drops {
@@ -96,6 +112,25 @@ impl Drops {
 
     pub(crate) fn add(&mut self, other: &Drops) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
+    }
+}
+
+/// The reasons for which something was lost, with their counts.
+impl fmt::Debug for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// The sum, and the reasons for which something was lost with their counts: `3 (2 queue full, 1 cancelled)`.
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.total().fmt(f)?;
+        for (at, (reason, count)) in self.iter().enumerate() {
+            let before = if at == 0 { " (" } else { ", " };
+            write!(f, "{before}{count} {reason}")?;
+        }
+        if self.total() > 0 { f.write_str(")") } else { Ok(()) }
     }
 }
 

@@ -21,7 +21,7 @@ enum Form {
 }
 
 /// What a head says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) status: Option<(StatusCode, SmolStr)>,
     pub(crate) headers: HeaderMap,
@@ -53,6 +53,19 @@ impl Head {
         match &self.0 {
             Form::Made(parts) => parts,
             Form::Came { block, says } => read(block, says).as_ref().unwrap_or(&NONE),
+        }
+    }
+
+    /// Whether two heads say the same, or can't be read and have the same bytes. No head is the same as one that says nothing.
+    pub(crate) fn same(one: Option<&Head>, other: Option<&Head>) -> bool {
+        let unreadable = |head: Option<&Head>| head.filter(|head| head.check().is_err()).map(Head::block);
+        match (unreadable(one), unreadable(other)) {
+            (None, None) => match (one, other) {
+                (Some(one), Some(other)) => one.parts() == other.parts(),
+                (Some(head), None) | (None, Some(head)) => *head.parts() == Parts::default(),
+                (None, None) => true,
+            },
+            (one, other) => one == other,
         }
     }
 

@@ -16,6 +16,7 @@
 //! **Where the rules come from.** H1 (what counts as size), H7 (the format).
 
 mod codec;
+mod convert;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::fmt;
 use smol_str::SmolStr;
 
 pub use codec::{decode, encode, encoded_len};
+pub use convert::{IntoIter, Iter};
 pub use error::HeaderError;
 
 /// What every block has, headers or not: the version line and the blank line.
@@ -295,8 +297,8 @@ impl HeaderMap {
     /// assert_eq!(headers.iter().collect::<Vec<_>>(), [("B", "1"), ("A", "2")]);
     /// # Ok::<(), HeaderError>(())
     /// ```
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + '_ {
-        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self.entries.iter())
     }
 
     /// The size in bytes of the block that [`encode`] writes for this map and no status, at no cost.

@@ -12,7 +12,7 @@ mod trace;
 
 pub use headers::{HeaderError, HeaderMap};
 pub use payload::Payload;
-pub use status::StatusCode;
+pub use status::{StatusCode, StatusCodeError};
 
 pub(crate) use head::Head;
 pub(crate) use payload::Body;
@@ -124,7 +124,29 @@ impl Message {
         Ok(self)
     }
 
+    /// The same with another subject.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Subject::new`]; a [`Subject`] is taken as it is.
+    pub fn with_subject(mut self, subject: impl ToSubject) -> Result<Self, SubjectError> {
+        self.subject = subject.into_subject()?;
+        Ok(self)
+    }
+
+    /// The same with another payload.
+    #[must_use]
+    pub fn with_payload<'a>(mut self, payload: impl Into<Payload<'a>>) -> Self {
+        let new = payload.into().take_body();
+        match &mut self.content {
+            Content::Plain(body) => *body = new,
+            Content::Full(full) => Arc::make_mut(full).body = new,
+        }
+        self
+    }
+
     /// The same with these headers instead of those it had.
+    #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         let status = self.head().and_then(|head| head.parts().status.clone());
         self.full_mut().head = Head::made(status, headers);
@@ -132,6 +154,7 @@ impl Message {
     }
 
     /// The same with a status and its text, which NATS carries on the first header line (H7).
+    #[must_use]
     pub fn with_status(mut self, status: StatusCode, description: &str) -> Self {
         let headers = self.headers().clone();
         self.full_mut().head = Head::made(Some((status, SmolStr::new(description))), headers);
@@ -153,6 +176,15 @@ impl Message {
     /// The payload as `Bytes`: shared where it was published owned or was too large to lie in the message, else copied.
     pub fn payload_bytes(&self) -> Bytes {
         self.body().to_bytes()
+    }
+
+    /// As [`Message::payload_bytes`], for a message that is not needed any more.
+    #[must_use]
+    pub fn into_payload(self) -> Bytes {
+        match self.content {
+            Content::Plain(Body::Shared(bytes)) => bytes,
+            content => content.body().to_bytes(),
+        }
     }
 
     /// The payload as text, where it is UTF-8.
@@ -270,10 +302,7 @@ impl Message {
 
     #[inline]
     fn body(&self) -> &Body {
-        match &self.content {
-            Content::Plain(body) => body,
-            Content::Full(full) => &full.body,
-        }
+        self.content.body()
     }
 
     #[inline]
@@ -296,6 +325,29 @@ impl Message {
         }
     }
 }
+
+impl Content {
+    #[inline]
+    fn body(&self) -> &Body {
+        match self {
+            Content::Plain(body) => body,
+            Content::Full(full) => &full.body,
+        }
+    }
+}
+
+/// Messages are equal if subject, reply, status, headers and payload are. The connection that received one, and the form of its header
+/// block, do not count; blocks that can't be read are compared byte by byte.
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.subject == other.subject
+            && self.payload() == other.payload()
+            && self.reply() == other.reply()
+            && Head::same(self.head().map(Arc::as_ref), other.head().map(Arc::as_ref))
+    }
+}
+
+impl Eq for Message {}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

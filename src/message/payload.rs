@@ -1,14 +1,16 @@
 //! What a message carries.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A payload as it is handed to a publish: borrowed, or owned and then never copied.
 ///
 /// | made from | becomes |
 /// |---|---|
-/// | `&[u8]`, `&[u8; N]`, `&str`, `&String`, `&Vec<u8>` | copied once per message, if anybody wants it; inline up to [`Payload::INLINE_MAX`] bytes |
-/// | `Vec<u8>`, `String`, `Bytes` | moved, shared by all receivers, never copied |
+/// | `&[u8]`, `&[u8; N]`, `&str`, `&&str`, `&String`, `&Vec<u8>` | copied once per message, if anybody wants it; inline up to [`Payload::INLINE_MAX`] bytes |
+/// | `Vec<u8>`, `String`, `Box<[u8]>`, `Box<str>`, `Bytes`, `BytesMut` | moved, shared by all receivers, never copied |
+/// | `Arc<[u8]>`, `Arc<str>` | shared with all receivers, never copied |
 /// | [`Payload::from_static`] | referred to: no copy, no allocation, no count |
 ///
 /// Size: 0 to [`Limits::max_payload`](crate::Limits::max_payload) bytes, headers included; an empty one is legal (S8).
@@ -202,6 +204,13 @@ borrowed! {
     Vec<u8> => |bytes| bytes,
 }
 
+impl<'a> From<&'a &str> for Payload<'a> {
+    #[inline]
+    fn from(text: &'a &str) -> Self {
+        Payload(Source::Borrowed(text.as_bytes()))
+    }
+}
+
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a [u8; N]) -> Self {
@@ -232,6 +241,30 @@ impl From<Bytes> for Payload<'_> {
     #[inline]
     fn from(bytes: Bytes) -> Self {
         Payload(Source::Owned(bytes))
+    }
+}
+
+impl From<BytesMut> for Payload<'_> {
+    fn from(bytes: BytesMut) -> Self {
+        bytes.freeze().into()
+    }
+}
+
+impl From<Box<str>> for Payload<'_> {
+    fn from(text: Box<str>) -> Self {
+        text.into_boxed_bytes().into()
+    }
+}
+
+impl From<Arc<[u8]>> for Payload<'_> {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Bytes::from_owner(bytes).into()
+    }
+}
+
+impl From<Arc<str>> for Payload<'_> {
+    fn from(text: Arc<str>) -> Self {
+        Arc::<[u8]>::from(text).into()
     }
 }
 

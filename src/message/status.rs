@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
 /// The three-digit number in the first line of a header block, such as 503 for "no responders".
 ///
@@ -22,6 +23,8 @@ use std::num::NonZeroU16;
 /// assert_eq!(StatusCode::new(503), Some(StatusCode::NO_RESPONDERS));
 /// assert_eq!(StatusCode::NO_RESPONDERS.to_string(), "503");
 /// assert_eq!(StatusCode::new(99), None);
+/// assert_eq!("503".parse(), Ok(StatusCode::NO_RESPONDERS));
+/// assert_eq!(StatusCode::try_from(99).unwrap_err().to_string(), "not a number from 100 to 999");
 /// ```
 ///
 /// Source: H7, H8.
@@ -137,6 +140,30 @@ impl fmt::Display for StatusCode {
 impl fmt::Debug for StatusCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.as_u16(), f)
+    }
+}
+
+/// A number or a text is not a [`StatusCode`]: it has not exactly three digits, or is below 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a number from 100 to 999")]
+#[non_exhaustive]
+pub struct StatusCodeError;
+
+impl TryFrom<u16> for StatusCode {
+    type Error = StatusCodeError;
+
+    fn try_from(code: u16) -> Result<Self, StatusCodeError> {
+        StatusCode::new(code).ok_or(StatusCodeError)
+    }
+}
+
+impl FromStr for StatusCode {
+    type Err = StatusCodeError;
+
+    fn from_str(text: &str) -> Result<Self, StatusCodeError> {
+        let is_number = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let code = if is_number { text.parse().ok() } else { None };
+        code.and_then(StatusCode::new).ok_or(StatusCodeError)
     }
 }
 

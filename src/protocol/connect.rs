@@ -59,7 +59,7 @@ pub struct Connect {
 /// without a word (C7).
 #[derive(Debug, thiserror::Error)]
 #[error("CONNECT cannot be read: {0}")]
-pub struct ConnectError(#[source] serde_json::Error);
+pub struct ConnectError(serde_json::Error);
 
 impl Connect {
     /// Takes over what the JSON of a CONNECT says. Keys are known in either case, others ignored; absent ones and null change

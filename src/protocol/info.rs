@@ -106,7 +106,7 @@ pub struct Info {
 /// The JSON of an INFO cannot be read: no object, or a wrong type for a known field.
 #[derive(Debug, thiserror::Error)]
 #[error("INFO cannot be read: {0}")]
-pub struct InfoError(#[source] serde_json::Error);
+pub struct InfoError(serde_json::Error);
 
 impl Info {
     /// The line `INFO {…} ␍␊`, with the blank that nats-server puts before its end (C1).

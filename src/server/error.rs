@@ -8,20 +8,20 @@ use std::io;
 #[non_exhaustive]
 pub enum ServerError {
     /// The address could not be listened on: it is taken, not this machine's, or no address at all.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {error}")]
     Bind {
         /// As it was given.
         address: String,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Monitoring can't be served there: the address is taken, not this machine's, or no address at all.
-    #[error("can't listen to the monitor port {address}: {source}")]
+    #[error("can't listen to the monitor port {address}: {error}")]
     Monitor {
         /// As it was given.
         address: String,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The operating system gave no thread for a runtime.
     #[error("can't start a runtime: {0}")]
@@ -33,12 +33,18 @@ pub enum ServerError {
     #[error("{0}")]
     Options(String),
     /// An option that can't change while the server runs.
-    #[error(transparent)]
-    Reload(#[from] ReloadError),
+    #[error("{0}")]
+    Reload(ReloadError),
     /// The bus is closed: there is nothing left to serve.
     #[error("the bus is closed")]
     BusClosed,
     /// The server has no listener that could be opened again.
     #[error("the server listens nowhere: it was made without an address")]
     NoListener,
+}
+
+impl From<ReloadError> for ServerError {
+    fn from(error: ReloadError) -> Self {
+        ServerError::Reload(error)
+    }
 }

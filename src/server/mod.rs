@@ -97,6 +97,7 @@ use tokio::task::JoinHandle;
 /// # drop(orders);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "dropping it stops the server"]
 pub struct Server {
     registry: Arc<Registry>,
     home: Home,
@@ -287,7 +288,7 @@ impl Server {
         self.registry.reopen();
         let open = || {
             if let Some(monitor) = monitor {
-                let failed = |source| ServerError::Monitor { address: monitor.to_string(), source };
+                let failed = |error| ServerError::Monitor { address: monitor.to_string(), error };
                 self.open_monitor(&[monitor]).map_err(failed)?;
             }
             self.open(&[address], &address.to_string())?;
@@ -377,7 +378,7 @@ impl Server {
     }
 
     fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
-        let failed = |source| ServerError::Bind { address: given.to_owned(), source };
+        let failed = |error| ServerError::Bind { address: given.to_owned(), error };
         // Here and not in a task: so that it is open, or has failed, when this returns.
         let (listener, address) = {
             let _within = self.home.handle().enter();
@@ -407,7 +408,7 @@ fn host_of(address: &str) -> &str {
 }
 
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {
-    let failed = |source| ServerError::Bind { address: address.to_owned(), source };
+    let failed = |error| ServerError::Bind { address: address.to_owned(), error };
     address.to_socket_addrs().map(Iterator::collect).map_err(failed)
 }
 

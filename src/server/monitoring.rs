@@ -69,9 +69,9 @@ impl Server {
     ///
     /// [`ServerError::Monitor`] if the address can't be listened on.
     pub fn monitor(&self, address: &str, base_path: &str) -> Result<SocketAddr, ServerError> {
-        let failed = |source| ServerError::Monitor { address: address.to_owned(), source };
+        let failed = |error| ServerError::Monitor { address: address.to_owned(), error };
         let addresses = resolve(address).map_err(|error| match error {
-            ServerError::Bind { address, source } => ServerError::Monitor { address, source },
+            ServerError::Bind { address, error } => ServerError::Monitor { address, error },
             other => other,
         })?;
         let configured = addresses.first().map_or(0, |address| i32::from(address.port()));

@@ -107,7 +107,7 @@ pub struct Recorded {
 pub enum RecordingError {
     /// The file could not be read or written.
     #[error("the recording could not be read or written: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The first line does not say that this is a recording.
     #[error("line 1 is not the head of a recording, which is {{\"postroom_recording\":{}}}", codec::VERSION)]
     NoHead,
@@ -153,6 +153,12 @@ pub enum RecordingError {
         /// How many are missing.
         missed: u64,
     },
+}
+
+impl From<std::io::Error> for RecordingError {
+    fn from(error: std::io::Error) -> Self {
+        RecordingError::Io(error)
+    }
 }
 
 impl Recording {

@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Rule};
-use postroom::{Bus, HeaderMap, StatusCode};
+use postroom::{Bus, HeaderMap, RequestOptions, StatusCode};
 use std::time::Duration;
 
 /// Two buses and the server between them.
@@ -54,7 +54,7 @@ fn what_is_asked_on_one_bus_is_answered_on_the_other() {
     chain.serves.flush(PATIENCE).wait().unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("Trace", "7").unwrap();
-    let answer = chain.near.connect().request_with_headers("svc.twice", headers, "ab").unwrap();
+    let answer = chain.near.connect().request_with("svc.twice", "ab", RequestOptions::new().headers(headers)).unwrap();
     assert_eq!((answer.payload(), answer.headers().get("Trace")), (&b"abab"[..], Some("7")));
 }
 

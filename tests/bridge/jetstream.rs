@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, bus, start};
 use crate::support::nats_server::{self, NatsServer};
 use postroom::bridge::Bridge;
-use postroom::{Client, HeaderMap};
+use postroom::{Client, RequestOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,13 +51,13 @@ fn streams_are_made_published_to_with_acknowledgement_and_read() {
     let client = bus.connect();
     api(&client, "STREAM.CREATE.ORDERS", &json!({ "name": "ORDERS", "subjects": ["orders.>"], "storage": "memory" }));
     for n in 1..=20_u64 {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", format!("id{n}")).unwrap();
-        let ack = client.request_with_headers(format!("orders.{n}"), headers.clone(), n.to_string()).unwrap();
+        let headers = [("Nats-Msg-Id", format!("id{n}"))].try_into().unwrap();
+        let with_id = RequestOptions::new().headers(headers);
+        let ack = client.request_with(format!("orders.{n}"), n.to_string(), with_id.clone()).unwrap();
         let ack: Value = serde_json::from_slice(ack.payload()).unwrap();
         assert_eq!((&ack["stream"], &ack["seq"]), (&json!("ORDERS"), &json!(n)));
         // Once more: headers have crossed, so the stream knows it.
-        let again = client.request_with_headers(format!("orders.{n}"), headers, n.to_string()).unwrap();
+        let again = client.request_with(format!("orders.{n}"), n.to_string(), with_id).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(again.payload()).unwrap()["duplicate"], json!(true));
     }
     let info = api(&client, "STREAM.INFO.ORDERS", &json!({}));

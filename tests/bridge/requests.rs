@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Rule};
-use postroom::{HeaderMap, RequestMany, StatusCode};
+use postroom::{HeaderMap, RequestMany, RequestOptions, StatusCode};
 use std::time::Duration;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_call_is_answered_on_the_server() {
     let client = bus.connect();
     let mut headers = HeaderMap::new();
     headers.insert("Trace", "7").unwrap();
-    let answer = client.request_with_headers("svc.shout", headers, "hello").unwrap();
+    let answer = client.request_with("svc.shout", "hello", RequestOptions::new().headers(headers)).unwrap();
     assert_eq!((answer.payload(), answer.headers().get("Trace")), (&b"hello!"[..], Some("7")));
     assert_eq!(client.publish("svc.shout", "no request").unwrap(), 0, "only requests are called");
 }
@@ -63,7 +63,7 @@ fn several_answers_come_through() {
     let client = bus.connect();
     let until = RequestMany::new().max(100).deadline(PATIENCE);
     let answers = client.request_many("svc.many", "", until).unwrap();
-    let all: Vec<String> = answers.map(|answer| answer.payload_str().unwrap().to_owned()).collect();
+    let all: Vec<String> = answers.into_iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
     assert_eq!(all, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 

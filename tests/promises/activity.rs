@@ -65,7 +65,7 @@ fn a_thread_that_was_given_an_answer_counts() {
     activity.wait_quiet();
     let mut answers = client.request_many("ask", "", RequestMany::new().max(1)).unwrap();
     assert_eq!(threads(&activity), 0);
-    drop(answers.next().unwrap());
+    drop(answers.recv().unwrap());
     assert_eq!(threads(&activity), 1);
     activity.release_thread();
     assert!(activity.is_quiet(), "{activity:?}");

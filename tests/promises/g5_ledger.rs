@@ -6,8 +6,8 @@
 use crate::common::{Count, FOREVER, POLICIES, bus, buses};
 use postroom::{Bus, Client, ConnectOptions, DropReason, Ledger, Limits, Overflow, RequestMany, SubscribeOptions};
 use std::pin::pin;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -244,7 +244,7 @@ fn publishes_and_requests_are_counted_once() {
     client.request("svc", "").unwrap();
     assert!(client.request("nobody", "").is_err());
     let many = client.request_many("svc", "", RequestMany::new().max(2)).unwrap();
-    assert_eq!(many.count(), 2);
+    assert_eq!(many.into_iter().count(), 2);
     let stats = client.stats();
     // Two of three answers to the request come too late, and one of those to the other finds no room.
     assert_eq!((stats.published, stats.published_bytes, stats.requests, stats.late_replies), (5, 6, 3, 3));
@@ -307,5 +307,33 @@ fn both_sides_agree_when_subscriptions_go_under_way() {
         });
         let ledger = quiet(&bus);
         assert_eq!((ledger.queued, ledger.queued_bytes), (0, 0));
+    }
+}
+
+/// A subscription whose handle was given up goes on, and its counts outlive it and its client.
+#[test]
+fn a_detached_subscription_is_in_the_ledger_to_its_end() {
+    for ends_first in [false, true] {
+        let bus = Bus::new();
+        let (client, calls) = (bus.connect(), Arc::new(AtomicUsize::new(0)));
+        let count = calls.clone();
+        let guard = client
+            .subscribe_fn("a", move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .unwrap();
+        let publisher = bus.connect();
+        publisher.publish("a", "1").unwrap();
+        if ends_first {
+            guard.unsubscribe();
+        }
+        guard.detach();
+        publisher.publish("a", "2").unwrap();
+        let wanted = if ends_first { 1 } else { 2 };
+        assert_eq!((calls.load(Ordering::Relaxed), quiet(&bus).delivered), (wanted as usize, wanted));
+        assert_eq!(client.stats().subscriptions, usize::from(!ends_first));
+        drop(client);
+        assert_eq!(publisher.publish("a", "3"), Ok(0), "it has ended with its client");
+        assert_eq!((quiet(&bus).delivered, Arc::strong_count(&calls)), (wanted, 1));
     }
 }

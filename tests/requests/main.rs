@@ -9,6 +9,7 @@ mod closed;
 mod ends_of_time;
 mod executor;
 mod many;
+mod options;
 mod publish_async;
 mod receive_async;
 mod single;

@@ -1,8 +1,12 @@
 //! Requests with many answers (ADR-47, R9): what ends them, for threads and tasks.
 
 use crate::executor::{SECOND, Task, block_on, next, tokio_on};
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use postroom::{Answers, AnswersEnd, Bus, Client, Clock, ManualClock, Message, RequestError, RequestMany, Subscriber};
+use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 struct Room {
     bus: Bus,
@@ -30,7 +34,7 @@ fn answer(question: &Message, payloads: &[&str]) {
 }
 
 fn texts(answers: &mut Answers) -> Vec<String> {
-    answers.map(|answer| answer.payload_str().unwrap().to_owned()).collect()
+    answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect()
 }
 
 /// The next item, without waiting.
@@ -39,13 +43,67 @@ fn now(task: &std::sync::Arc<Task>, answers: &mut Answers) -> Poll<Option<String
     task.poll(&mut next).map(|item| item.map(|answer| answer.payload_str().unwrap().to_owned()))
 }
 
+/// The receiving calls of a stream, for a request that has time. What a call of its own limit ends does not end the request.
+#[test]
+fn the_family_of_receiving_calls() {
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new().deadline(4 * SECOND).stall(2 * SECOND));
+    assert_eq!((answers.try_recv(), answers.recv_timeout(Duration::ZERO), answers.end()), (None, None, None));
+    let task = Task::new();
+    {
+        let mut limited = Box::pin(answers.recv_timeout_async(SECOND));
+        assert!(task.poll(&mut limited).is_pending());
+        room.clock.advance(SECOND);
+        assert_eq!((task.woken(), task.poll(&mut limited)), (1, Poll::Ready(None)));
+    }
+    assert_eq!(answers.end(), None, "the limit was that of one call");
+    answer(&question, &["1", "2", "3"]);
+    let text = |answer: Option<Message>| answer.map(|answer| answer.payload_str().unwrap().to_owned());
+    assert_eq!(text(answers.try_recv()).unwrap(), "1");
+    assert_eq!(text(answers.recv_timeout(SECOND)).unwrap(), "2");
+    assert_eq!(text(block_on(answers.recv_async())).unwrap(), "3");
+    // The stall comes sooner than the limit, and ends it.
+    let mut limited = Box::pin(answers.recv_timeout_async(3 * SECOND));
+    assert!(task.poll(&mut limited).is_pending());
+    room.clock.advance(2 * SECOND);
+    assert_eq!(task.poll(&mut limited), Poll::Ready(None));
+    drop(limited);
+    assert_eq!((answers.end(), answers.is_terminated()), (Some(AnswersEnd::Stall), true));
+    assert_eq!((answers.recv(), answers.try_recv(), answers.into_iter().next()), (None, None, None));
+}
+
+/// Both traits of iteration in scope, the call is not ambiguous.
+#[test]
+fn answers_are_a_stream_for_those_who_have_its_methods_in_scope() {
+    /// As that of futures-util.
+    trait StreamExt: Stream + Unpin {
+        fn next(&mut self) -> impl Future<Output = Option<Self::Item>> {
+            std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
+        }
+    }
+    impl<S: Stream + Unpin> StreamExt for S {}
+    let room = Room::new();
+    let (mut answers, question) = room.ask(RequestMany::new().max(2));
+    answer(&question, &["1", "2"]);
+    assert_eq!(block_on(answers.next()).unwrap().payload(), b"1");
+    assert_eq!(block_on(answers.next()).unwrap().payload(), b"2");
+    assert!(block_on(answers.next()).is_none());
+}
+
+#[test]
+fn a_request_for_several_answers_carries_headers() {
+    let room = Room::new();
+    let (_answers, question) = room.ask(RequestMany::new().headers([("Id", "7")].try_into().unwrap()));
+    assert_eq!(question.headers().get("Id"), Some("7"));
+}
+
 #[test]
 fn a_number_of_answers() {
     let room = Room::new();
     let (mut answers, question) = room.ask(RequestMany::new().max(2));
     answer(&question, &["1", "2", "3"]);
     assert_eq!(texts(&mut answers), ["1", "2"]);
-    assert_eq!((answers.end(), answers.next().is_none()), (Some(AnswersEnd::Max), true));
+    assert_eq!((answers.end(), answers.recv().is_none()), (Some(AnswersEnd::Max), true));
     drop(answers);
     assert_eq!(room.bus.stats().late_replies, 1, "the third was queued, and nobody's");
     let (mut none, question) = room.ask(RequestMany::new().max(0));

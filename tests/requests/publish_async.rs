@@ -1,7 +1,11 @@
 //! Publishing from tasks under `Overflow::Block`: the task waits, its thread does not.
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
-use postroom::{Bus, Client, Clock, DropReason, ManualClock, Message, Overflow, SubscribeOptions, Subscriber};
+use futures_core::future::FusedFuture;
+use postroom::{
+    Bus, Client, Clock, DropReason, HeaderMap, ManualClock, Message, Overflow, RespondError, SubscribeOptions,
+    Subscriber,
+};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -157,4 +161,28 @@ fn a_users_channel_is_tried_again_by_the_clock() {
         }
         assert_eq!(publishing.join().unwrap(), 0);
     });
+}
+
+/// A response waits for room as a publish does, and the task with it.
+#[test]
+fn a_response_may_wait_without_its_thread() {
+    let (client, clock, full) = room(1);
+    let service = client.subscribe("svc").unwrap();
+    client.publish_with_reply("svc", "a", "").unwrap();
+    let request = service.recv().unwrap();
+    assert_eq!(block_on(request.respond_async("1")), Ok(1));
+    let headers: HeaderMap = [("Id", "2")].try_into().unwrap();
+    let (task, mut waiting) = (Task::new(), request.respond_with_headers_async(headers, "2"));
+    assert!(task.poll(&mut waiting).is_pending() && !waiting.is_terminated());
+    full.recv().unwrap();
+    assert_eq!((task.woken(), task.poll(&mut waiting)), (1, Poll::Ready(Ok(1))));
+    assert!(waiting.is_terminated());
+    let mut late = request.respond_async("3");
+    assert!(task.poll(&mut late).is_pending());
+    clock.advance(SECOND);
+    assert_eq!(task.poll(&mut late), Poll::Ready(Ok(0)));
+    assert_eq!(full.recv().unwrap().headers().get("Id"), Some("2"));
+    assert_eq!(full.stats().dropped.of(DropReason::BlockTimeout), 1);
+    let by_hand = Message::new("svc", "").unwrap().with_reply("a").unwrap();
+    assert_eq!(block_on(by_hand.respond_async("")), Err(RespondError::NoReply));
 }

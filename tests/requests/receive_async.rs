@@ -4,10 +4,12 @@
 //! how often they were woken, and the same code on two executors.
 
 use crate::executor::{SECOND, Task, block_on, next, tokio_on};
-use postroom::{Bus, Clock, CloseReason, RecvTimeoutError, TryRecvError};
+use futures_core::stream::FusedStream;
+use postroom::{Bus, Clock, CloseReason, Event, RecvTimeoutError, TryRecvError};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 #[test]
 fn a_message_wakes_one_and_the_end_wakes_all() {
@@ -182,4 +184,79 @@ fn blocking_waits_tell_time_and_end_apart() {
     assert_eq!(subscriber.recv().unwrap_err().reason, CloseReason::ClientClosed);
     assert_eq!(clock.timers(), 0);
     assert_eq!(subscriber.into_iter().count(), 0);
+}
+
+#[test]
+fn a_wait_of_a_task_may_have_a_limit() {
+    let clock = Clock::manual();
+    let bus = Bus::builder().clock(&clock).build();
+    let client = bus.connect();
+    let subscriber = client.subscribe("a").unwrap();
+    let task = Task::new();
+    let mut receive = Box::pin(subscriber.recv_timeout_async(SECOND));
+    assert!(task.poll(&mut receive).is_pending());
+    clock.advance(SECOND / 2);
+    assert_eq!((task.woken(), task.poll(&mut receive)), (0, Poll::Pending));
+    clock.advance(SECOND / 2);
+    assert_eq!((task.woken(), task.poll(&mut receive)), (1, Poll::Ready(Err(RecvTimeoutError::Timeout))));
+    drop(receive);
+    assert_eq!(clock.timers(), 0);
+    // A message comes before the limit, and one that is there after it.
+    let mut receive = Box::pin(subscriber.recv_timeout_async(SECOND));
+    assert!(task.poll(&mut receive).is_pending());
+    client.publish("a", "1").unwrap();
+    assert!(matches!(task.poll(&mut receive), Poll::Ready(Ok(message)) if message.payload() == b"1"));
+    drop(receive);
+    client.publish("a", "2").unwrap();
+    assert_eq!(block_on(subscriber.recv_timeout_async(Duration::ZERO)).unwrap().payload(), b"2");
+    subscriber.unsubscribe();
+    let ended = RecvTimeoutError::Closed(CloseReason::Unsubscribed);
+    assert_eq!(block_on(subscriber.recv_timeout_async(SECOND)), Err(ended));
+    assert_eq!(clock.timers(), 0);
+}
+
+/// Two streams of one subscriber share its messages; one that is dropped after it was woken wakes the other.
+#[test]
+fn a_stream_may_borrow_its_subscriber() {
+    let client = Bus::new().connect();
+    let subscriber = client.subscribe("a").unwrap();
+    let (one, two) = (Task::new(), Task::new());
+    let (mut first, mut second) = (subscriber.stream(), subscriber.stream());
+    assert!(one.poll(&mut Box::pin(next(&mut first))).is_pending());
+    assert!(two.poll(&mut Box::pin(next(&mut second))).is_pending());
+    client.publish("a", "1").unwrap();
+    assert_eq!(one.woken(), 1);
+    drop(first);
+    assert_eq!(two.woken(), 1);
+    assert!(matches!(two.poll(&mut Box::pin(next(&mut second))), Poll::Ready(Some(_))));
+    assert!(!second.is_terminated());
+    subscriber.unsubscribe();
+    assert_eq!(block_on(next(&mut second)), None);
+    assert!(second.is_terminated() && !subscriber.is_terminated(), "each stream knows its own end");
+}
+
+/// The receiving calls of the streams of events.
+#[test]
+fn events_are_received_as_messages_are() {
+    let clock = Clock::manual();
+    let bus = Bus::builder().clock(&clock).build();
+    let events = bus.events();
+    let (one, two) = (Task::new(), Task::new());
+    let mut limited = Box::pin(events.recv_timeout_async(SECOND));
+    assert!(one.poll(&mut limited).is_pending());
+    clock.advance(SECOND);
+    assert_eq!((one.woken(), one.poll(&mut limited)), (1, Poll::Ready(None)));
+    drop(limited);
+    // One that is dropped after it was woken wakes the next.
+    let (mut first, mut second) = (Box::pin(events.recv_async()), Box::pin(events.recv_async()));
+    assert!(one.poll(&mut first).is_pending() && two.poll(&mut second).is_pending());
+    drop(bus.connect());
+    assert_eq!((one.woken(), two.woken()), (2, 0));
+    drop(first);
+    assert_eq!(two.woken(), 1);
+    assert!(matches!(two.poll(&mut second), Poll::Ready(Some(Event::ClientClosed { .. }))));
+    drop(second);
+    bus.close();
+    assert_eq!((block_on(events.recv_async()), block_on(events.recv_async())), (Some(Event::BusClosed), None));
+    assert_eq!((events.recv(), events.try_recv(), events.recv_timeout(SECOND)), (None, None, None));
 }

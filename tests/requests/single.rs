@@ -2,8 +2,8 @@
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
 use postroom::{
-    Bus, Client, Clock, ConnectOptions, HeaderMap, Limits, ManualClock, PublishError, RequestError, RespondError,
-    Subject, SubscribeOptions,
+    Bus, Client, Clock, ConnectOptions, HeaderMap, Limits, ManualClock, PublishError, RequestError, RequestOptions,
+    RespondError, Subject, SubscribeOptions,
 };
 use std::task::Poll;
 use std::time::Duration;
@@ -84,7 +84,7 @@ fn no_responders_is_known_at_once() {
     let (_, clock, client) = manual();
     let nobody = RequestError::NoResponders { subject: "svc".into() };
     assert_eq!(client.request("svc", "").unwrap_err(), nobody);
-    assert_eq!(client.request_with_headers("svc", HeaderMap::new(), "").unwrap_err(), nobody);
+    assert_eq!(client.request_with("svc", "", RequestOptions::new()).unwrap_err(), nobody);
     let Poll::Ready(ended) = Task::new().poll(&mut client.request_async("svc", "")) else { panic!("known at once") };
     assert_eq!(ended.unwrap_err(), nobody);
     assert_eq!(clock.timers(), 0);
@@ -127,7 +127,7 @@ fn answers_carry_headers_and_may_be_answered_themselves() {
     });
     let mut headers = HeaderMap::new();
     headers.insert("Id", "1").unwrap();
-    let answer = client.request_with_headers("svc", headers, "x").unwrap();
+    let answer = client.request_with("svc", "x", RequestOptions::new().headers(headers)).unwrap();
     assert_eq!(answer.headers().iter().collect::<Vec<_>>(), [("Id", "1"), ("Seen", "yes")]);
     assert_eq!(answer.respond("next").unwrap(), 1);
     assert_eq!(steps.recv().unwrap().payload(), b"next");

@@ -72,7 +72,7 @@ impl Connection for Conn {
 
     fn request_many(&self, subject: &str, payload: &str, max: usize) -> Result<Vec<Got>, Refusal> {
         let answers = self.client.request_many(subject, payload, RequestMany::new().max(max)).map_err(of_request)?;
-        Ok(answers.map(|answer| got(&answer)).collect())
+        Ok(answers.into_iter().map(|answer| got(&answer)).collect())
     }
 
     fn serve(&self, subject: &str, answer: Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>) -> Box<dyn Service> {

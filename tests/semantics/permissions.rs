@@ -392,7 +392,7 @@ fn a_request_without_an_inbox_fails_with_its_reason() {
     client.set_permissions(None);
     assert!(client.request("svc", "").is_ok());
     assert_eq!(question.respond("answer"), Ok(1));
-    assert_eq!(under_way.next().unwrap().payload(), b"answer");
+    assert_eq!(under_way.recv().unwrap().payload(), b"answer");
     let stats = bus.stats();
     assert!(stats.ledger.balances() && stats.ledger.matched == stats.routed);
 }

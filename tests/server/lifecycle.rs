@@ -54,8 +54,8 @@ fn a_taken_port_is_a_typed_error_that_names_the_address() {
     let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
     let taken = server.address().unwrap().to_string();
     match Server::bind(&bus, &taken) {
-        Err(ServerError::Bind { address, source }) => {
-            assert_eq!((address, source.kind()), (taken, ErrorKind::AddrInUse));
+        Err(ServerError::Bind { address, error }) => {
+            assert_eq!((address, error.kind()), (taken, ErrorKind::AddrInUse));
         }
         other => panic!("{other:?}"),
     }

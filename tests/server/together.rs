@@ -125,7 +125,7 @@ fn r1_requests_go_in_both_directions() {
         let words: Vec<_> = question.split([' ', '|']).collect();
         let ["MSG", "svc.wire", "2", inbox, "2", "hi"] = words[..] else { panic!("{question}") };
         assert_eq!(wire.ask(format!("PUB {inbox} 6\r\nanswer\r\n")), NONE);
-        let answers: Vec<_> = asked.map(|answer| answer.payload().to_vec()).collect();
+        let answers: Vec<_> = asked.into_iter().map(|answer| answer.payload().to_vec()).collect();
         assert_eq!(answers, [b"answer"]);
     });
 }
