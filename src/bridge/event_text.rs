@@ -9,7 +9,9 @@ impl fmt::Display for BridgeEvent {
         match self {
             BridgeEvent::Connected { server, .. } => write!(f, "connected to {server}"),
             BridgeEvent::Disconnected => f.write_str("the connection was lost"),
-            BridgeEvent::ConnectFailed { reason } => write!(f, "no server can be reached: {reason}"),
+            BridgeEvent::ConnectFailed { reason, attempts } => {
+                write!(f, "no server could be reached in {attempts} attempts: {reason}")
+            }
             BridgeEvent::Lost(episode) => episode.fmt(f),
             BridgeEvent::Denied { subscribe, subject } => {
                 let operation = if *subscribe { "subscribe" } else { "publish" };
