@@ -73,6 +73,7 @@
 #![forbid(unsafe_code)]
 
 // WORDS: import nothing of ours above them.
+pub mod blocking;
 pub mod limits;
 pub mod message;
 pub mod subject;

@@ -8,7 +8,15 @@
 mod imp {
     pub(crate) use parking_lot::{Mutex, RwLock};
     pub(crate) use std::sync::{OnceLock, atomic};
-    pub(crate) use std::thread::{Thread, current, park, park_timeout, yield_now};
+    pub(crate) use std::thread::{Thread, current, yield_now};
+
+    pub(crate) fn park() {
+        crate::blocking::wait(std::thread::park);
+    }
+
+    pub(crate) fn park_timeout(timeout: std::time::Duration) {
+        crate::blocking::wait(|| std::thread::park_timeout(timeout));
+    }
 
     /// See the shuttle one.
     #[inline(always)]

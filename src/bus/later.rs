@@ -4,6 +4,7 @@ use super::event::Event;
 use super::room::{Outcome, Waiting};
 use super::{Connection, Shared};
 use crate::account::Subscription;
+use crate::blocking;
 use crate::delivery::{After, CloseReason, Panic, runner};
 use crate::message::Message;
 use std::cell::RefCell;
@@ -193,7 +194,7 @@ impl Connection {
         if let Some(trace) = message.trace() {
             self.shared.tell_received(trace.id(), subscription);
         }
-        if let Err(panic) = subscription.outlet.run(message) {
+        if let Err(panic) = blocking::call(|| subscription.outlet.run(message)) {
             self.report(subscription, panic);
         }
         if subscription.outlet.close_reason().is_some() {

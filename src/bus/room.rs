@@ -2,6 +2,7 @@
 
 use super::{Connection, Shared};
 use crate::account::Subscription;
+use crate::blocking;
 use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, Sink, runner};
 use crate::message::{Message, Trace};
@@ -223,7 +224,7 @@ impl Shared {
             } else {
                 // Room is announced by the channel, the end of the subscription is not: hence in slices.
                 let left = deadline.map_or(CHANNEL_SLICE, |deadline| deadline.saturating_sub(now));
-                channel.send_timeout(message, left.min(CHANNEL_SLICE))
+                blocking::wait(|| channel.send_timeout(message, left.min(CHANNEL_SLICE)))
             };
             message = match sent {
                 Ok(()) => {

@@ -152,7 +152,7 @@ impl DecodeError {
 ///
 /// - The same bytes give the same operations and the same error, in whatever pieces they come.
 /// - What stays in the input between two calls is at most one line of arguments and one payload, each within its limit.
-/// - Payloads are not copied.
+/// - Payloads are not copied, but for large ones that come in several pieces (see [`reserve`](Decoder::reserve)).
 /// - After an error, every further call gives the same error.
 ///
 /// # Example
@@ -177,8 +177,9 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Payloads (with their headers) of at least this many bytes are slices of the input's memory and keep it alive as long as
-    /// they live; shorter ones are lent.
+    /// Messages of at least this many bytes of headers and payload may be slices of the input's memory, and keep all of it alive as
+    /// long as they live: those for which [`reserve`](Decoder::reserve) made that memory, so that it holds little else. All
+    /// others are lent.
     pub const SHARED_MIN: usize = frame::SHARED_MIN;
 
     /// A decoder at the start of a stream.
@@ -219,6 +220,17 @@ impl Decoder {
             }),
             Some(Frame::Line(parsed, line)) => Some(parsed.operation(line)),
         })
+    }
+
+    /// Makes room in the input for the next read, after [`next`](Decoder::next) has returned `None`; gives back how many bytes are to
+    /// be read at most, at least 1 where `least` is. `least` is what a reader takes at once.
+    ///
+    /// A message of [`SHARED_MIN`](Decoder::SHARED_MIN) bytes or more that is not complete gets memory of its own, which grows with
+    /// what comes of it up to its exact size, and nothing behind it is to be read into that. Three quarters of this memory
+    /// or more are then the payload, or the header block, that is handed out as a slice of it. A reader that makes room in the
+    /// input by other means is handed no slices.
+    pub fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
+        self.frames.reserve(input, least)
     }
 
     /// The first byte of the next operation, if the one before it is complete and it has come. Before the first call of

@@ -131,16 +131,44 @@ pub(super) struct Frames<K> {
     /// Bytes at the front of the input that are done with; taken out of it before `next` returns `None`.
     at: usize,
     state: State<K>,
-    /// The line of a message whose payload was split off the input.
-    line: Vec<u8>,
+    /// Of a message that was split off the input: its line, and behind it the part that was too small to be shared.
+    lent: Vec<u8>,
+    /// The input's memory was made for the message whose payload is awaited, by [`Frames::reserve`].
+    own: bool,
 }
 
-/// Messages at least this long are split off the input, shorter ones lent.
-pub(super) const SHARED_MIN: usize = 1024;
+/// Messages at least this long get memory of their own, so that they can be split off the input; shorter ones are lent.
+pub(super) const SHARED_MIN: usize = 16 << 10;
+
+/// By how much the memory of a message grows at once, compared with what has come of it: a peer that announces much and sends little
+/// takes little.
+const GROWTH: usize = 4;
 
 impl<K: Copy> Frames<K> {
     pub(super) fn new() -> Self {
-        Frames { at: 0, state: State::Name, line: Vec::new() }
+        Frames { at: 0, state: State::Name, lent: Vec::new(), own: false }
+    }
+
+    /// See [`Decoder::reserve`](super::Decoder::reserve).
+    pub(super) fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
+        if let State::Payload { announced, payload } = self.state
+            && announced.size >= SHARED_MIN
+        {
+            let whole = payload + announced.size + b"\r\n".len();
+            let come = input.len() - self.at;
+            if come < whole {
+                if !self.own || input.len() == input.capacity() {
+                    let capacity = (come * GROWTH).max(come + least).min(whole);
+                    let mut own = BytesMut::with_capacity(capacity);
+                    own.extend_from_slice(&input[self.at..]);
+                    *input = own;
+                    (self.own, self.at) = (true, 0);
+                }
+                return (whole - come).min(input.capacity() - input.len());
+            }
+        }
+        input.reserve(least);
+        least
     }
 
     /// The next operation that is whole; `None` when there is no further one. See [`Decoder::next`](super::Decoder::next).
@@ -154,23 +182,37 @@ impl<K: Copy> Frames<K> {
             None => {
                 input.advance(self.at.min(input.len()));
                 self.at = 0;
+                if self.own && !matches!(self.state, State::Payload { .. }) {
+                    self.disown(input);
+                }
                 Ok(None)
             }
             Some(Found::Line { parsed, start, end }) => Ok(Some(Frame::Line(parsed, &input[start..end]))),
-            Some(Found::Message { announced, start, payload }) if announced.size < SHARED_MIN => {
+            Some(Found::Message { announced, start, payload })
+                if !self.own || !announced.fills(start + payload, input) =>
+            {
                 let (line, rest) = input[start..].split_at(payload);
                 let (headers, body) = rest[..announced.size].split_at(announced.headers);
                 let headers = (!headers.is_empty()).then(|| Payload::from(headers));
                 Ok(Some(Frame::Message(announced.body(line, headers, Payload::from(body)))))
             }
             Some(Found::Message { announced, start, payload }) => {
-                self.line.clear();
-                self.line.extend_from_slice(&input[start..start + payload]);
-                input.advance(start + payload);
-                let mut body = input.split_to(announced.size).freeze();
+                let rest = start + payload;
+                self.lent.clear();
+                self.lent.extend_from_slice(&input[start..rest]);
+                input.advance(rest);
+                let mut shared = input.split_to(announced.size).freeze();
                 self.at = b"\r\n".len();
-                let headers = (announced.headers > 0).then(|| Payload::from(body.split_to(announced.headers)));
-                Ok(Some(Frame::Message(announced.body(&self.line, headers, Payload::from(body)))))
+                let headers = shared.split_to(announced.headers);
+                let (headers, body) = if announced.headers_are_larger() {
+                    self.lent.extend_from_slice(&shared);
+                    (Payload::from(headers), Payload::from(&self.lent[payload..]))
+                } else {
+                    self.lent.extend_from_slice(&headers);
+                    (Payload::from(&self.lent[payload..]), Payload::from(shared))
+                };
+                let headers = (announced.headers > 0).then_some(headers);
+                Ok(Some(Frame::Message(announced.body(&self.lent[..payload], headers, body))))
             }
         }
     }
@@ -188,6 +230,14 @@ impl<K: Copy> Frames<K> {
             }
             _ => None,
         }
+    }
+
+    /// Lets go of the memory that was made for a message, which is done with.
+    #[cold]
+    fn disown(&mut self, input: &mut BytesMut) {
+        *input = BytesMut::from(&input[..]);
+        self.lent = Vec::new();
+        self.own = false;
     }
 
     /// Goes on where it was left. The state is written only to be left again.
@@ -336,6 +386,17 @@ impl<K: Copy> Frames<K> {
 }
 
 impl Announced {
+    /// Whether the header block or the payload makes up most of this input, which then holds nothing but this message. A slice of it
+    /// keeps all of it alive, and is counted alone.
+    fn fills(&self, payload: usize, input: &BytesMut) -> bool {
+        let larger = self.headers.max(self.size - self.headers);
+        input.len() == payload + self.size + b"\r\n".len() && larger * 4 >= input.capacity() * 3
+    }
+
+    fn headers_are_larger(&self) -> bool {
+        self.headers > self.size - self.headers
+    }
+
     #[inline]
     fn body<'a>(&self, line: &'a [u8], headers: Option<Payload<'a>>, payload: Payload<'a>) -> Body<'a> {
         Body {

@@ -12,8 +12,8 @@ pub struct Publish<'a> {
     pub reply: Option<&'a str>,
     /// The header block as it came, unchecked (H2); `None` if it has no bytes (H3).
     pub headers: Option<Payload<'a>>,
-    /// The payload, not copied: a reference into what was read. A small one is borrowed, so that a message that is kept
-    /// does not keep a whole read buffer; see [`Decoder::SHARED_MIN`](super::Decoder::SHARED_MIN).
+    /// The payload: a reference into what was read. It is borrowed unless it fills most of the memory that it lies in, so that a
+    /// message that is kept keeps no more than its own size; see [`Decoder::reserve`](super::Decoder::reserve).
     pub payload: Payload<'a>,
 }
 
@@ -71,6 +71,13 @@ pub trait Host {
 
     /// Ends the subscription now (`None`), or once it has got `max` messages over its whole life (D2). Unknown: does nothing.
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
+
+    /// Asked after each operation that did not end the session: true ends the call of [`receive`](super::Session::receive) there. What
+    /// is left of the input stays in it, for the next call. The default is to go on.
+    #[inline]
+    fn pauses(&mut self) -> bool {
+        false
+    }
 
     /// Ends all subscriptions: a further CONNECT came, before the call of [`connect`](Host::connect) for it (C12).
     fn unsubscribe_all(&mut self);

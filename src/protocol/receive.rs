@@ -89,6 +89,11 @@ impl ServerDecoder {
             }),
         })
     }
+
+    /// Makes room in the input for the next read. As [`Decoder::reserve`](super::Decoder::reserve).
+    pub fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
+        self.frames.reserve(input, least)
+    }
 }
 
 impl Default for ServerDecoder {

@@ -3,13 +3,13 @@
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
-use super::outbound::{Batch, End, Outbound, Ticket, pressed};
+use super::outbound::{Batch, End, HOOKS, Outbound, Ticket, pressed};
 use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
-use crate::{Client, SubscriptionGuard};
-use bytes::{Buf, BytesMut};
+use crate::{Bus, Client, SubscriptionGuard, blocking};
+use bytes::{Buf, BufMut, BytesMut};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -22,6 +22,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// What a connection reads at once: little at first, more while reads fill it.
 const READ_MIN: usize = 512;
@@ -185,7 +186,7 @@ impl Connection {
         if let Some(refusal) = refusal {
             let mut line = Vec::new();
             encode::error(&mut line, refusal);
-            self.out.send(&line);
+            self.out.send_last(&line);
         }
         self.log.read().closed(reason, self.out.max_pending());
         use Close::*;
@@ -281,7 +282,9 @@ pub(super) async fn read(
             let now = bus.clock().now();
             timer.set(bus.sleep(timer_is_for.map_or(Duration::ZERO, |at| at.saturating_sub(now))));
         }
-        input.reserve(at_once);
+        let paused = desk.is_paused();
+        let room = if paused { 0 } else { session.reserve(&mut input, at_once) };
+        let mut within = (&mut input).limit(room);
         let mut more = false;
         let result = tokio::select! {
             biased;
@@ -293,26 +296,28 @@ pub(super) async fn read(
                 timer_is_for = None;
                 session.timeout(bus.clock().now(), &mut desk)
             }
-            read = reader.read_buf(&mut input) => match read {
+            () = yield_now(), if paused => work(&mut session, &mut input, &mut desk, bus),
+            read = reader.read_buf(&mut within), if !paused => match read {
                 Ok(0) => Err(Close::ClientClosed),
                 Err(_) => Err(Close::ReadError),
                 Ok(count) => {
-                    more = count >= at_once;
-                    if more {
+                    more = count >= room.min(at_once);
+                    if count >= at_once {
                         at_once = (at_once * 2).min(READ_MAX);
                     } else if count < at_once / 4 {
                         at_once = (at_once / 2).max(READ_MIN);
                     }
-                    let _batch = Batch::begin();
-                    // Of what this thread delivered before for others, nothing counts here.
-                    let _ = pressed();
-                    session.receive(&mut input, bus.clock().now(), &mut desk)
+                    work(&mut session, &mut input, &mut desk, bus)
                 }
             },
         };
         connection.traffic.note(&session);
         if let Err(reason) = result {
             break reason;
+        }
+        if connection.out.has_ended() {
+            // Had another reason been given, that would be the first.
+            break connection.close_reason().unwrap_or(Close::SlowConsumerPendingBytes);
         }
         if let Some(slow) = pressed() {
             // A publisher that is faster than its readers is slowed down, for a moment only (L3).
@@ -322,12 +327,22 @@ pub(super) async fn read(
                 () = connection.attention.notified() => connection.nudge(),
             }
         }
-        if more {
+        if more && !desk.is_paused() {
             // The writers that were woken wait for this thread, and can't be taken over by another.
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
     };
     connection.close(reason, None);
+}
+
+/// A slice of what the client asks for.
+fn work(session: &mut Session, input: &mut BytesMut, desk: &mut Desk, bus: &Bus) -> Result<(), Close> {
+    let _batch = Batch::begin();
+    // Of what this thread delivered before for others, nothing counts here.
+    let _ = pressed();
+    let now = bus.clock().now();
+    desk.begin_slice(now);
+    blocking::with_hooks(&HOOKS, || session.receive(input, now, desk))
 }
 
 /// Writes what waits for the connection until its end.

@@ -6,11 +6,13 @@ use super::log::{ConnectionLog, LogLevel};
 use super::outbound::{Frame, Ticket};
 use super::registry::Registry;
 use super::reload;
+use super::slice::Slice;
 use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
 use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The desk at which one connection is served. Used by its reader alone.
 pub(super) struct Desk {
@@ -22,11 +24,33 @@ pub(super) struct Desk {
     protocol: i64,
     /// It came in without credentials, and so as the user who is meant then.
     nobody_in_particular: bool,
+    slice: Slice,
+    /// The slice is over, and there may be more to do.
+    paused: bool,
 }
 
 impl Desk {
     pub(super) fn new(registry: Arc<Registry>, connection: Arc<Connection>) -> Self {
-        Desk { registry, connection, client: None, headers: false, protocol: 0, nobody_in_particular: false }
+        Desk {
+            registry,
+            connection,
+            client: None,
+            headers: false,
+            protocol: 0,
+            nobody_in_particular: false,
+            slice: Slice::begin(Duration::ZERO),
+            paused: false,
+        }
+    }
+
+    /// Begins a slice of the connection's work.
+    pub(super) fn begin_slice(&mut self, now: Duration) {
+        (self.slice, self.paused) = (Slice::begin(now), false);
+    }
+
+    /// Whether the slice has ended before all the input was worked off.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     fn client(&self) -> &Client {
@@ -148,7 +172,10 @@ impl Host for Desk {
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
         match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
-            Ok(_) => Ok(()),
+            Ok(reached) => {
+                self.slice.count_deliveries(reached);
+                Ok(())
+            }
             Err(error) => refuse_publish(error),
         }
     }
@@ -209,6 +236,13 @@ impl Host for Desk {
         let ended = state.subscriptions.remove(sid);
         drop(state);
         drop(ended);
+    }
+
+    #[inline]
+    fn pauses(&mut self) -> bool {
+        // A connection that has ended does nothing more of what it asked for.
+        self.paused = self.slice.ends(|| self.registry.bus.clock().now()) || self.connection.out.has_ended();
+        self.paused
     }
 
     fn unsubscribe_all(&mut self) {

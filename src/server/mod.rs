@@ -15,6 +15,7 @@
 //! | `host` | what a client's operations do on the bus |
 //! | `outbound` | what waits to be written, and what happens to the slow |
 //! | `pieces` | how bytes wait |
+//! | `slice` | how much is done before others get their turn |
 //! | `registry` | identity, options, the list of connections |
 //! | `auth` | credentials |
 //! | `tls` | certificates and handshakes |
@@ -48,6 +49,7 @@ mod pieces;
 mod pipe;
 mod registry;
 mod reload;
+mod slice;
 mod snapshot;
 mod tls;
 mod trace;
@@ -82,8 +84,13 @@ use tokio::task::JoinHandle;
 /// It lives on the tokio runtime that is current when it is made, or on one of its own where there is none, so that it can be used
 /// from code that knows no runtime.
 ///
-/// Messages are routed on the server's threads, callbacks of in-process subscribers included: one that blocks holds up the
-/// connections that share its thread, and so does a subscription with [`Overflow::Block`](crate::Overflow::Block) that is full.
+/// Messages are routed on the runtime's threads, callbacks of in-process subscribers included. The work of one connection is done in
+/// slices, between which the others have their turn. A callback that blocks, or a full queue with
+/// [`Overflow::Block`](crate::Overflow::Block), holds up the connection that published, and what that connection has brought to
+/// others before is on its way then. If it waits through the bus (for a response, a message, room), another thread of the runtime
+/// goes on meanwhile, so that wire clients may be what it waits for. For other waits there is
+/// [`blocking::wait`](crate::blocking::wait): without it, as in any task, a thread of the runtime is missing as long. On a
+/// `current_thread` runtime any wait in a callback holds up all connections.
 ///
 /// # Example
 ///

@@ -2,12 +2,14 @@
 
 use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
-use crate::{Activity, Hold, Message, StatusCode};
-use parking_lot::Mutex;
+use crate::{Activity, Hold, Message, StatusCode, blocking};
+use parking_lot::{Mutex, MutexGuard};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
+use tokio::task::block_in_place;
 
 /// The header block of a 503 as servers before 2.12 send it (R3).
 const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
@@ -23,6 +25,8 @@ const NAMED_503: &[u8] = b"NATS/1.0 503\r\nNats-Subject: ";
 #[derive(Debug)]
 pub(super) struct Outbound {
     state: Mutex<State>,
+    /// Nothing is let in any more. ORDERING: Relaxed; written under the lock, and a reader that sees it late only does a little more.
+    ended: AtomicBool,
     /// On a bus that keeps account of what goes on; and what this connection is called there.
     watched: Option<(Activity, String)>,
     /// For the writer: there is something to write, or the end has come.
@@ -149,6 +153,51 @@ impl Drop for Batch {
     }
 }
 
+/// Wakes the writers that wait for the end of this thread's batch. True if there were some.
+fn wake_all() -> bool {
+    let to_wake = TO_WAKE.with_borrow_mut(|to_wake| to_wake.as_mut().map(std::mem::take));
+    let to_wake = to_wake.unwrap_or_default();
+    to_wake.iter().for_each(|out| out.filled.notify_one());
+    !to_wake.is_empty()
+}
+
+/// What a reader's thread does around what may hold it up: what it has brought to others is on its way before, and while it
+/// sleeps its place in the runtime is taken by another thread.
+pub(super) static HOOKS: ReaderHooks = ReaderHooks;
+
+#[derive(Debug)]
+pub(super) struct ReaderHooks;
+
+impl blocking::Hooks for ReaderHooks {
+    fn call(&self, call: &mut dyn FnMut()) {
+        if !wake_all() {
+            return call();
+        }
+        match workers() {
+            0 => call(),
+            // No other thread would write.
+            1 => block_in_place(call),
+            _ => {
+                // The task that was woken last runs next on this very thread, and is never taken over by another one: so that is one
+                // that has nothing to do.
+                tokio::spawn(async {});
+                call();
+            }
+        }
+    }
+
+    fn wait(&self, wait: &mut dyn FnMut()) {
+        wake_all();
+        if workers() > 0 { block_in_place(wait) } else { wait() }
+    }
+}
+
+/// Threads of the runtime that this thread is one of; 0 if that runs all on one thread, which can't be replaced.
+fn workers() -> usize {
+    let runtime = Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    runtime.map_or(0, |runtime| runtime.metrics().num_workers())
+}
+
 impl Outbound {
     pub(super) fn new(
         max_pending: usize,
@@ -166,24 +215,47 @@ impl Outbound {
                 counts: Counts::default(),
                 busy: None,
             }),
+            ended: AtomicBool::new(false),
             watched,
             filled: Notify::new(),
             eased: Notify::new(),
         })
     }
 
-    /// Puts a part of the protocol that is no message behind what waits.
+    /// Puts a part of the protocol that is no message behind what waits. It is bounded as messages are (L1).
     pub(super) fn send(self: &Arc<Self>, bytes: &[u8]) {
+        self.append(bytes, true);
+    }
+
+    /// Puts the reason of the connection's end behind what waits, however much that is.
+    pub(super) fn send_last(self: &Arc<Self>, bytes: &[u8]) {
+        self.append(bytes, false);
+    }
+
+    fn append(self: &Arc<Self>, bytes: &[u8], is_bounded: bool) {
         let mut state = self.state.lock();
         if state.end.is_none() {
             let was_idle = state.waiting.is_empty();
             state.waiting.copy(bytes.len(), |out| out.extend_from_slice(bytes));
             self.begin(&mut state);
+            if is_bounded && state.pending() > state.max_pending {
+                return self.overflow(state);
+            }
             drop(state);
             if was_idle {
                 self.wake();
             }
         }
+    }
+
+    /// More than may wait has come (L1). It is for the writer to drop it and to close the connection: here messages are routed.
+    #[cold]
+    fn overflow(&self, mut state: MutexGuard<'_, State>) {
+        state.end = Some(End::Discard);
+        self.ended.store(true, Relaxed);
+        drop(state);
+        self.filled.notify_one();
+        self.eased.notify_waiters();
     }
 
     /// Something waits from now on.
@@ -226,12 +298,7 @@ impl Outbound {
         state.counts.bytes += size as u64;
         self.begin(&mut state);
         if state.pending() > state.max_pending {
-            // More than may wait (L1). It is for the writer to drop it and to close the connection: here messages are routed.
-            state.end = Some(End::Discard);
-            // Not dropped here, where messages are routed: the writer does that when it comes to the end.
-            drop(state);
-            self.filled.notify_one();
-            self.eased.notify_waiters();
+            self.overflow(state);
             return true;
         }
         drop(state);
@@ -250,6 +317,7 @@ impl Outbound {
         if state.end.is_none() || end == End::Discard {
             state.end = Some(end);
         }
+        self.ended.store(true, Relaxed);
         let nothing = state.waiting.empty_one();
         let discarded = (end == End::Discard).then(|| std::mem::replace(&mut state.waiting, nothing));
         let idle = if end == End::Discard { state.busy.take() } else { None };
@@ -258,6 +326,12 @@ impl Outbound {
         drop((discarded, idle));
         self.filled.notify_one();
         self.eased.notify_waiters();
+    }
+
+    /// Whether nothing is let in any more.
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
     }
 
     /// For the writer: what it is to write, with nothing in it.

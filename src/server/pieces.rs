@@ -98,15 +98,30 @@ impl Pieces {
 
     #[cold]
     fn grow(&mut self, size: usize) {
-        if self.tail.capacity() >= FULL {
-            let full = std::mem::replace(&mut self.tail, self.pool.get());
-            self.closed.push_back(Piece::Copied(full));
-        } else if self.tail.capacity() == 0 && size <= SMALL {
+        if self.tail.capacity() == 0 && size <= SMALL {
             self.tail = Vec::with_capacity(SMALL);
-        } else {
+            return;
+        }
+        if self.tail.len() + size <= FULL {
             let small = std::mem::replace(&mut self.tail, self.pool.get());
             self.tail.extend_from_slice(&small);
+            return;
         }
+        self.close_tail();
+        if self.tail.capacity() < size {
+            self.tail = if size > FULL { Vec::with_capacity(size) } else { self.pool.get() };
+        }
+    }
+
+    /// Makes a piece of its own of the tail. One that is far from full is copied, so that no more memory waits than is counted.
+    fn close_tail(&mut self) {
+        if self.tail.is_empty() {
+            return;
+        }
+        let is_full = self.tail.len() * 4 >= self.tail.capacity() * 3;
+        let piece = if is_full { std::mem::take(&mut self.tail) } else { self.tail.as_slice().to_vec() };
+        self.tail.clear();
+        self.closed.push_back(Piece::Copied(piece));
     }
 
     /// Whether a payload of this size is to be shared.
@@ -116,9 +131,7 @@ impl Pieces {
 
     /// Appends bytes without copying them.
     pub(super) fn share(&mut self, bytes: Bytes) {
-        if !self.tail.is_empty() {
-            self.closed.push_back(Piece::Copied(std::mem::take(&mut self.tail)));
-        }
+        self.close_tail();
         self.len += bytes.len();
         self.closed.push_back(Piece::Shared(bytes));
     }

@@ -5,5 +5,7 @@
 #![allow(missing_docs)]
 
 mod credentials;
+mod held;
+mod slices;
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,10 +16,11 @@ type Rule = fn(&Source) -> Vec<String>;
 
 /// Rooms, and the rooms that each may use beside itself. Downward only; engines do not know each other. A new room needs a
 /// row. `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     // Words.
     ("subject", &[]),
-    ("sync", &[]),
+    ("blocking", &[]),
+    ("sync", &["blocking"]),
     ("limits", &[]),
     ("activity", &["subject", "sync"]),
     ("message", &["subject", "activity"]),
@@ -34,8 +35,8 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     (
         "bus",
         &[
-            "subject", "message", "limits", "sync", "clock", "rng", "activity", "matcher", "delivery", "account",
-            "client",
+            "subject", "message", "limits", "blocking", "sync", "clock", "rng", "activity", "matcher", "delivery",
+            "account", "client",
         ],
     ),
     // Door.
@@ -44,7 +45,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
         &["subject", "message", "limits", "sync", "clock", "rng", "activity", "matcher", "delivery", "account", "bus"],
     ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
-    ("server", &["subject", "message", "limits", "protocol"]),
+    ("server", &["subject", "message", "limits", "protocol", "blocking"]),
     ("testkit", &["subject", "message", "limits"]),
     ("bridge", &["subject", "message", "limits", "protocol"]),
     ("bin", &[]),

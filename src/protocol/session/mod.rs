@@ -122,13 +122,19 @@ impl Session {
     }
 
     /// Does every operation that is whole in the input, and takes it out of there. The rest stays, and more is to be
-    /// appended to it.
+    /// appended to it. If the host [pauses](Host::pauses) it, it is to be called again before that.
     ///
     /// # Errors
     ///
     /// Why the connection is to be closed, once everything that was sent is flushed (C7).
     pub fn receive(&mut self, input: &mut BytesMut, now: Duration, host: &mut impl Host) -> Result<(), Close> {
         self.unless_closed(|session| session.operations(input, now, host))
+    }
+
+    /// Makes room in the input for the next read; gives back how many bytes are to be read at most. As
+    /// [`Decoder::reserve`](super::Decoder::reserve).
+    pub fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
+        self.decoder.reserve(input, least)
     }
 
     /// Sends a PING, or ends a connection that has been silent for too long (C7, C17). Does nothing before
@@ -215,6 +221,9 @@ impl Session {
                     if is_connect {
                         // Only now it is known whether the peer knows headers.
                         self.decoder.set_limits(self.state.decoder_limits());
+                    }
+                    if host.pauses() {
+                        return Ok(());
                     }
                 }
                 Ok(None) => {
