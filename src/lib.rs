@@ -81,6 +81,7 @@ pub mod subject;
 mod activity;
 mod clock;
 mod rng;
+mod steps;
 mod sync;
 
 // ENGINES: know nothing of clients; each usable and testable alone.

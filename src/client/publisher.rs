@@ -132,10 +132,9 @@ impl Clone for Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let Some(prepared) = self.prepared.take() else { return };
-        let subject = prepared.subject().clone();
-        drop(prepared);
-        self.connection.shared.account.matcher.unprepare(&subject);
+        if let Some(prepared) = self.prepared.take() {
+            self.connection.shared.account.matcher.unprepare(prepared);
+        }
     }
 }
 

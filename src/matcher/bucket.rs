@@ -1,24 +1,33 @@
 //! The entries of one pattern.
+//!
+//! They come and go in any order, and there may be as many as clients care to make. So taking one out moves no others: its place stays
+//! empty until half of the places are. Many queue groups are found by an index.
 
 use super::matches::Matches;
+use crate::steps;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use std::mem;
 
 /// Set in an entry's id once a remembered route holds its value, so that removing an entry that was never routed to needs no
 /// search through the caches.
 const ROUTED: u64 = 1 << 63;
 
+/// Up to so many queue groups are searched one by one.
+const FEW: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     id: AtomicU64,
-    value: T,
+    /// `None` in an empty place.
+    value: Option<T>,
 }
 
 impl<T> Entry<T> {
     fn new(id: u64, value: T) -> Self {
         debug_assert!(id & ROUTED == 0);
-        Entry { id: AtomicU64::new(id), value }
+        Entry { id: AtomicU64::new(id), value: Some(value) }
     }
 
     fn id(&self) -> u64 {
@@ -33,9 +42,9 @@ impl<T> Entry<T> {
         }
     }
 
-    fn take(self) -> Taken<T> {
+    fn take(&mut self) -> Option<Taken<T>> {
         let routed = self.id.load(Relaxed) & ROUTED != 0;
-        Taken { value: self.value, routed }
+        self.value.take().map(|value| Taken { value, routed })
     }
 }
 
@@ -64,9 +73,31 @@ pub(super) enum Bucket<T> {
 
 #[derive(Debug)]
 pub(super) struct Crowd<T> {
-    /// Sorted by id, as are the members of each queue: the order in which `insert` was called.
-    plain: Vec<Entry<T>>,
-    queues: Vec<(SmolStr, Vec<Entry<T>>)>,
+    plain: Row<T>,
+    queues: Queues<T>,
+}
+
+/// Entries in the order of their ids: that in which `insert` was called.
+#[derive(Debug)]
+struct Row<T> {
+    places: Vec<Entry<T>>,
+    empty: usize,
+}
+
+/// The queue groups with a member, by numbers that follow the order in which they came up.
+#[derive(Debug)]
+struct Queues<T> {
+    groups: BTreeMap<u64, (SmolStr, Row<T>)>,
+    next: u64,
+    /// There from when there were more than a few groups.
+    index: Option<Box<Index>>,
+}
+
+/// Numbers of groups.
+#[derive(Debug, Default)]
+struct Index {
+    by_name: BTreeMap<SmolStr, u64>,
+    by_member: BTreeMap<u64, u64>,
 }
 
 impl<T> Bucket<T> {
@@ -74,26 +105,26 @@ impl<T> Bucket<T> {
         let entry = Entry::new(id, value);
         match queue {
             None => Bucket::One(entry),
-            Some(name) => Bucket::Many(Box::new(Crowd { plain: Vec::new(), queues: vec![(name, vec![entry])] })),
+            Some(name) => {
+                let mut crowd = Crowd::new();
+                crowd.queues.put(name, entry);
+                Bucket::Many(Box::new(crowd))
+            }
         }
     }
 
     pub(super) fn add(&mut self, queue: Option<SmolStr>, id: u64, value: T) {
         if let Bucket::One(_) = self {
-            let crowd = Crowd { plain: Vec::new(), queues: Vec::new() };
-            let before = mem::replace(self, Bucket::Many(Box::new(crowd)));
+            let before = mem::replace(self, Bucket::Many(Box::new(Crowd::new())));
             if let (Bucket::One(only), Bucket::Many(crowd)) = (before, &mut *self) {
-                crowd.plain.push(only);
+                crowd.plain.put(only);
             }
         }
         let Bucket::Many(crowd) = self else { return };
         let entry = Entry::new(id, value);
         match queue {
-            None => put_sorted(&mut crowd.plain, entry),
-            Some(name) => match crowd.queues.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, members)) => put_sorted(members, entry),
-                None => crowd.queues.push((name, vec![entry])),
-            },
+            None => crowd.plain.put(entry),
+            Some(name) => crowd.queues.put(name, entry),
         }
     }
 
@@ -107,36 +138,48 @@ impl<T> Bucket<T> {
         if crowd.is_only(id) {
             return Take::IsOnly;
         }
-        let Some(entry) = take_sorted(&mut crowd.plain, id).or_else(|| crowd.take_member(id)) else {
+        let Some(taken) = crowd.plain.take(id).or_else(|| crowd.queues.take(id)) else {
             return Take::IsNotHere;
         };
-        if crowd.plain.len() == 1
-            && crowd.queues.is_empty()
-            && let Some(only) = crowd.plain.pop()
+        if crowd.queues.groups.is_empty()
+            && let Some(only) = crowd.plain.take_only()
         {
             *self = Bucket::One(only);
         }
-        Take::Taken(entry.take())
+        Take::Taken(taken)
     }
 
     /// The only entry, of which [`Bucket::take`] has said that it is.
     pub(super) fn into_only(self) -> Option<Taken<T>> {
-        let entry = match self {
+        let mut entry = match self {
             Bucket::One(entry) => Some(entry),
-            Bucket::Many(mut crowd) => crowd.plain.pop().or_else(|| crowd.queues.pop()?.1.pop()),
+            Bucket::Many(mut crowd) => {
+                crowd.plain.take_only().or_else(|| crowd.queues.groups.pop_first()?.1.1.take_only())
+            }
         };
-        entry.map(Entry::take)
+        entry.as_mut().and_then(Entry::take)
     }
 
     /// Calls `f` with the queue name and the value of each entry.
     pub(super) fn for_each(&self, f: &mut impl FnMut(Option<&SmolStr>, &T)) {
         match self {
-            Bucket::One(entry) => f(None, &entry.value),
+            Bucket::One(entry) => entry.value.iter().for_each(|value| f(None, value)),
             Bucket::Many(crowd) => {
-                crowd.plain.iter().for_each(|entry| f(None, &entry.value));
-                for (name, members) in &crowd.queues {
-                    members.iter().for_each(|entry| f(Some(name), &entry.value));
+                crowd.plain.values().for_each(|value| f(None, value));
+                for (name, members) in crowd.queues.groups.values() {
+                    members.values().for_each(|value| f(Some(name), value));
                 }
+            }
+        }
+    }
+
+    /// Whether `found` says yes to the value of an entry.
+    pub(super) fn any(&self, found: &mut impl FnMut(&T) -> bool) -> bool {
+        match self {
+            Bucket::One(entry) => entry.value.as_ref().is_some_and(found),
+            Bucket::Many(crowd) => {
+                let members = crowd.queues.groups.values().flat_map(|(_, members)| members.values());
+                crowd.plain.values().chain(members).any(found)
             }
         }
     }
@@ -145,8 +188,8 @@ impl<T> Bucket<T> {
         match self {
             Bucket::One(entry) => entry.mark_routed(),
             Bucket::Many(crowd) => {
-                crowd.plain.iter().for_each(Entry::mark_routed);
-                crowd.queues.iter().flat_map(|(_, members)| members).for_each(Entry::mark_routed);
+                crowd.plain.places.iter().for_each(Entry::mark_routed);
+                crowd.queues.groups.values().flat_map(|(_, members)| &members.places).for_each(Entry::mark_routed);
             }
         }
     }
@@ -160,7 +203,7 @@ impl<T: Clone> Bucket<T> {
             self.mark_routed();
         }
         if let Bucket::One(entry) = self {
-            return into.push_plain(entry.value.clone());
+            return entry.value.iter().for_each(|value| into.push_plain(value.clone()));
         }
         self.for_each(&mut |queue, value| match queue {
             None => into.push_plain(value.clone()),
@@ -170,39 +213,125 @@ impl<T: Clone> Bucket<T> {
 }
 
 impl<T> Crowd<T> {
+    fn new() -> Self {
+        let queues = Queues { groups: BTreeMap::new(), next: 0, index: None };
+        Crowd { plain: Row::new(), queues }
+    }
+
     fn is_only(&self, id: u64) -> bool {
-        match (&self.plain[..], &self.queues[..]) {
-            ([only], []) => only.id() == id,
-            ([], [(_, members)]) => members.len() == 1 && members[0].id() == id,
+        let groups = &self.queues.groups;
+        match (self.plain.len(), groups.len()) {
+            (1, 0) => self.plain.has(id),
+            (0, 1) => groups.values().all(|(_, members)| members.len() == 1 && members.has(id)),
             _ => false,
         }
     }
+}
 
-    fn take_member(&mut self, id: u64) -> Option<Entry<T>> {
-        let (at, entry) = self
-            .queues
-            .iter_mut()
-            .enumerate()
-            .find_map(|(at, (_, members))| take_sorted(members, id).map(|entry| (at, entry)))?;
-        if self.queues[at].1.is_empty() {
-            self.queues.remove(at);
+impl<T> Row<T> {
+    fn new() -> Self {
+        Row { places: Vec::new(), empty: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.places.len() - self.empty
+    }
+
+    fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
+    fn find(&self, id: u64) -> Option<usize> {
+        self.places.binary_search_by_key(&id, Entry::id).ok()
+    }
+
+    fn has(&self, id: u64) -> bool {
+        self.find(id).is_some_and(|at| self.places[at].value.is_some())
+    }
+
+    /// Ids are drawn before the shard's lock is taken: of two threads, the one with the later id may come first.
+    fn put(&mut self, entry: Entry<T>) {
+        let later = self.places.iter().rev().take_while(|other| other.id() > entry.id()).count();
+        self.places.insert(self.places.len() - later, entry);
+    }
+
+    /// Keeps the order of the rest; gives memory back once three quarters are unused.
+    fn take(&mut self, id: u64) -> Option<Taken<T>> {
+        let at = self.find(id)?;
+        let taken = self.places[at].take()?;
+        self.empty += 1;
+        if self.empty * 2 > self.places.len() {
+            steps::count(self.places.len());
+            self.places.retain(|entry| entry.value.is_some());
+            self.empty = 0;
+            if self.places.capacity() > 16 && self.places.len() < self.places.capacity() / 4 {
+                self.places.shrink_to(self.places.len() * 2);
+            }
         }
-        Some(entry)
+        Some(taken)
+    }
+
+    /// The only entry, if there is just one.
+    fn take_only(&mut self) -> Option<Entry<T>> {
+        if self.len() != 1 {
+            return None;
+        }
+        mem::replace(self, Row::new()).places.into_iter().find(|entry| entry.value.is_some())
     }
 }
 
-/// Ids are drawn before the shard's lock is taken: of two threads, the one with the later id may come first.
-fn put_sorted<T>(entries: &mut Vec<Entry<T>>, entry: Entry<T>) {
-    let later = entries.iter().rev().take_while(|other| other.id() > entry.id()).count();
-    entries.insert(entries.len() - later, entry);
-}
-
-/// Keeps the order of the rest; gives memory back once three quarters are unused.
-fn take_sorted<T>(entries: &mut Vec<Entry<T>>, id: u64) -> Option<Entry<T>> {
-    let at = entries.binary_search_by_key(&id, Entry::id).ok()?;
-    let entry = entries.remove(at);
-    if entries.capacity() > 16 && entries.len() < entries.capacity() / 4 {
-        entries.shrink_to(entries.len() * 2);
+impl<T> Queues<T> {
+    fn put(&mut self, name: SmolStr, entry: Entry<T>) {
+        let id = entry.id();
+        let known = match &self.index {
+            Some(index) => index.by_name.get(&name).copied(),
+            None => self.groups.iter().find(|(_, (known, _))| *known == name).map(|(number, _)| *number),
+        };
+        let number = known.unwrap_or_else(|| {
+            self.next += 1;
+            self.next
+        });
+        let (name, members) = self.groups.entry(number).or_insert_with(|| (name, Row::new()));
+        members.put(entry);
+        if let Some(index) = &mut self.index {
+            index.by_member.insert(id, number);
+            if known.is_none() {
+                index.by_name.insert(name.clone(), number);
+            }
+        } else if self.groups.len() > FEW {
+            self.make_index();
+        }
     }
-    Some(entry)
+
+    #[cold]
+    fn make_index(&mut self) {
+        let index = self.index.insert(Box::default());
+        for (number, (name, members)) in &self.groups {
+            index.by_name.insert(name.clone(), *number);
+            let ids = members.places.iter().filter(|entry| entry.value.is_some()).map(Entry::id);
+            index.by_member.extend(ids.map(|id| (id, *number)));
+        }
+    }
+
+    fn take(&mut self, id: u64) -> Option<Taken<T>> {
+        let number = match &mut self.index {
+            Some(index) => index.by_member.remove(&id)?,
+            None => {
+                let has_it = |(_, (_, members)): &(&u64, &(SmolStr, Row<T>))| {
+                    steps::count(1);
+                    members.has(id)
+                };
+                *self.groups.iter().find(has_it)?.0
+            }
+        };
+        let (name, members) = self.groups.get_mut(&number)?;
+        let taken = members.take(id)?;
+        if members.len() == 0 {
+            if let Some(index) = &mut self.index {
+                index.by_name.remove(name);
+            }
+            self.groups.remove(&number);
+        }
+        Some(taken)
+    }
 }

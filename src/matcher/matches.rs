@@ -1,6 +1,8 @@
 //! What a subject leads to: plain entries, and queue groups apart.
 
+use crate::steps;
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 
 /// The entries whose pattern matches a subject.
 ///
@@ -14,7 +16,12 @@ pub struct Matches<T> {
     /// Only the first `groups_used` are part of the result; the rest wait to be used again.
     groups: Vec<QueueGroup<T>>,
     groups_used: usize,
+    /// Where groups lie by their names; filled where there are more than a few.
+    by_name: Option<Box<BTreeMap<SmolStr, usize>>>,
 }
+
+/// Up to so many groups are searched one by one.
+const FEW: usize = 16;
 
 /// The members of one queue group that a subject leads to: a message goes to one of them.
 #[derive(Clone, Debug)]
@@ -26,7 +33,7 @@ pub struct QueueGroup<T> {
 impl<T> Matches<T> {
     /// An empty result, without an allocation.
     pub fn new() -> Self {
-        Matches { plain: Vec::new(), groups: Vec::new(), groups_used: 0 }
+        Matches { plain: Vec::new(), groups: Vec::new(), groups_used: 0, by_name: None }
     }
 
     /// The entries without a queue name: each is to get the message.
@@ -59,6 +66,7 @@ impl<T> Matches<T> {
             group.members.clear();
         }
         self.groups_used = 0;
+        self.by_name = None;
     }
 
     pub(super) fn push_plain(&mut self, value: T) {
@@ -67,8 +75,11 @@ impl<T> Matches<T> {
 
     pub(super) fn push_member(&mut self, name: &SmolStr, value: T) {
         let used = self.groups_used;
-        if let Some(group) = self.groups[..used].iter_mut().find(|group| group.name == *name) {
-            return group.members.push(value);
+        if let Some(at) = self.find(name) {
+            return self.groups[at].members.push(value);
+        }
+        if let Some(by_name) = &mut self.by_name {
+            by_name.insert(name.clone(), used);
         }
         match self.groups.get_mut(used) {
             Some(spare) => {
@@ -78,6 +89,19 @@ impl<T> Matches<T> {
             None => self.groups.push(QueueGroup { name: name.clone(), members: vec![value] }),
         }
         self.groups_used += 1;
+    }
+
+    /// Where the group of this name is.
+    fn find(&mut self, name: &SmolStr) -> Option<usize> {
+        if self.groups_used <= FEW {
+            let used = self.groups[..self.groups_used].iter();
+            return used.inspect(|_| steps::count(1)).position(|group| group.name == *name);
+        }
+        let groups = &self.groups[..self.groups_used];
+        let by_name = self.by_name.get_or_insert_with(|| {
+            Box::new(groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect())
+        });
+        by_name.get(name).copied()
     }
 }
 

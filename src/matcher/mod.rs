@@ -24,6 +24,7 @@ mod lookup;
 mod matches;
 mod oracle;
 mod prepared;
+mod set;
 mod shard;
 mod split;
 mod trie;
@@ -35,6 +36,7 @@ pub(crate) use lookup::Hit;
 pub use matches::{Matches, QueueGroup};
 pub use oracle::LinearMatcher;
 pub(crate) use prepared::Prepared;
+pub(crate) use set::{PatternSet, Reading};
 
 use crate::rng;
 use crate::subject::Pattern;

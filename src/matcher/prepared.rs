@@ -4,17 +4,20 @@ use super::cache::Route;
 use super::matches::Matches;
 use super::split::first_token;
 use super::{Hit, Matcher};
+use crate::steps;
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, OwnerLock, yield_now};
 use ahash::RandomState;
 use smol_str::SmolStr;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
 /// A subject whose route is kept; made by [`Matcher::prepare`].
 #[derive(Debug)]
 pub(crate) struct Prepared<T> {
     subject: Subject,
+    /// Tells it from others of the same subject.
+    number: u64,
     hash: u64,
     route: OwnerLock<Option<Route<T>>>,
 }
@@ -22,34 +25,47 @@ pub(crate) struct Prepared<T> {
 /// All that is prepared, so that a removed entry can be taken out of its routes. Cold: touched when a caller prepares, drops
 /// what it prepared, and when an entry that was routed to is removed.
 #[derive(Debug)]
-pub(super) struct Preparations<T>(Mutex<BySubject<T>>);
+pub(super) struct Preparations<T>(Mutex<All<T>>);
 
-type BySubject<T> = HashMap<SmolStr, Vec<Weak<Prepared<T>>>, RandomState>;
+#[derive(Debug)]
+struct All<T> {
+    by_subject: HashMap<SmolStr, Same<T>, RandomState>,
+    made: u64,
+}
+
+/// Those of one subject, by number.
+type Same<T> = BTreeMap<u64, Weak<Prepared<T>>>;
 
 impl<T> Default for Preparations<T> {
     fn default() -> Self {
-        Preparations(Mutex::new(HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4))))
+        let by_subject = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        Preparations(Mutex::new(All { by_subject, made: 0 }))
     }
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
     pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
+        steps::count(1);
         let hash = self.hash(subject.as_str());
-        let prepared = Arc::new(Prepared { subject, hash, route: OwnerLock::new(None) });
         let mut all = self.preparations.0.lock();
-        let same = all.entry(prepared.subject.as_smol().clone()).or_default();
-        same.retain(|other| other.strong_count() > 0);
-        same.push(Arc::downgrade(&prepared));
+        all.made += 1;
+        let number = all.made;
+        let prepared = Arc::new(Prepared { subject, number, hash, route: OwnerLock::new(None) });
+        let same = all.by_subject.entry(prepared.subject.as_smol().clone()).or_default();
+        same.insert(number, Arc::downgrade(&prepared));
         prepared
     }
 
     /// To be called once a prepared subject is no longer used.
-    pub(crate) fn unprepare(&self, subject: &Subject) {
+    pub(crate) fn unprepare(&self, prepared: Arc<Prepared<T>>) {
+        let (subject, number) = (prepared.subject.clone(), prepared.number);
+        // First, so that an entry that is removed meanwhile finds it, or finds it gone with its route.
+        drop(prepared);
         let mut all = self.preparations.0.lock();
-        if let Some(same) = all.get_mut(subject.as_str()) {
-            same.retain(|other| other.strong_count() > 0);
+        if let Some(same) = all.by_subject.get_mut(subject.as_str()) {
+            same.remove(&number);
             if same.is_empty() {
-                all.remove(subject.as_str());
+                all.by_subject.remove(subject.as_str());
             }
         }
     }
@@ -88,11 +104,14 @@ impl<T> Preparations<T> {
         let mut concerned: Vec<Arc<Prepared<T>>> = Vec::new();
         {
             let all = self.0.lock();
-            let mut gather = |same: &Vec<Weak<_>>| concerned.extend(same.iter().filter_map(Weak::upgrade));
+            let mut gather = |same: &Same<T>| concerned.extend(same.values().filter_map(Weak::upgrade));
             if pattern.is_literal() {
-                all.get(pattern.as_str()).into_iter().for_each(&mut gather);
+                all.by_subject.get(pattern.as_str()).into_iter().for_each(&mut gather);
             } else {
-                all.iter().filter(|(subject, _)| pattern.matches(subject)).for_each(|(_, same)| gather(same));
+                all.by_subject
+                    .iter()
+                    .filter(|(subject, _)| pattern.matches(subject))
+                    .for_each(|(_, same)| gather(same));
             }
         }
         for prepared in concerned {

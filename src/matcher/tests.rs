@@ -2,6 +2,7 @@
 
 use super::bucket::{Bucket, Take};
 use super::*;
+use crate::steps;
 
 /// Prepared routes (G2): a kept route follows changes, and holds no value of an entry that was removed.
 #[test]
@@ -19,9 +20,7 @@ fn a_prepared_route_follows_changes() {
         assert_eq!(std::sync::Arc::strong_count(&value), 1, "{text}");
         assert_eq!(found(), 0, "{text}");
     }
-    let subject = prepared.subject().clone();
-    drop(prepared);
-    matcher.unprepare(&subject);
+    matcher.unprepare(prepared);
 }
 
 /// A match from within a match, on the same thread and subject: the inner one finds the thread's cache taken and goes around.
@@ -92,4 +91,50 @@ fn an_insert_while_a_route_is_collected() {
             matcher.with_prepared(&prepared, |found| assert_eq!(found.matches.len(), times));
         }
     }
+}
+
+/// Many entries of one pattern go in the order in which they came, as they do when their connections end one after the other.
+#[test]
+fn removing_an_entry_moves_no_others() {
+    steps::assert_linear(|entries| {
+        for queue in [None, Some("workers")] {
+            let matcher = Matcher::new();
+            for text in ["updates", "updates.*"] {
+                let pattern = Pattern::new(text).unwrap();
+                let insert = |n| matcher.insert_with(&pattern, |_| (queue.map(SmolStr::new), n));
+                let ids: Vec<_> = (0..entries).map(insert).collect();
+                for (n, id) in ids.into_iter().enumerate() {
+                    assert_eq!(matcher.remove(&pattern, id), Some(n));
+                }
+            }
+            assert_eq!(matcher.stats().entries, 0);
+        }
+    });
+}
+
+/// One pattern may have as many queue groups as clients care to name.
+#[test]
+fn queue_groups_are_not_searched_one_by_one() {
+    steps::assert_linear(|groups| {
+        let matcher = Matcher::new();
+        let pattern = Pattern::new("jobs").unwrap();
+        let ids: Vec<_> = (0..groups).map(|n| matcher.insert_queue(&pattern, &format!("q{n}"), n)).collect();
+        let found = matcher.matches("jobs");
+        assert_eq!(found.groups().len(), groups);
+        assert!(found.groups().iter().enumerate().all(|(n, group)| group.members() == [n]));
+        for (n, id) in ids.into_iter().enumerate() {
+            assert_eq!(matcher.remove(&pattern, id), Some(n));
+        }
+    });
+}
+
+#[test]
+fn preparing_the_same_subject_again_looks_at_no_other() {
+    steps::assert_linear(|publishers| {
+        let matcher = Matcher::<u8>::new();
+        let prepared: Vec<_> = (0..publishers).map(|_| matcher.prepare("a.b".parse().unwrap())).collect();
+        for one in prepared {
+            matcher.unprepare(one);
+        }
+    });
 }

@@ -7,6 +7,7 @@
 use super::bucket::{Bucket, Take, Taken};
 use super::matches::Matches;
 use super::split::{Token, hash_text};
+use crate::steps;
 use ahash::RandomState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -249,6 +250,33 @@ impl<T> Trie<T> {
         for child in (ROOT + 1..kept).filter(|child| stars.binary_search(child).is_err()) {
             self.add_edge(child);
         }
+    }
+}
+
+impl<T> Trie<T> {
+    /// Whether `found` says yes to the value of any pattern that leads along `tokens`: it is asked for each, until it does. Only a `>`
+    /// stands for a token that `stops`, and for what comes behind it.
+    pub(super) fn any(
+        &self,
+        tokens: &[Token<'_>],
+        stops: impl Fn(&str) -> bool,
+        found: &mut impl FnMut(&T) -> bool,
+    ) -> bool {
+        let mut pending: SmallVec<[(u32, usize); 16]> = SmallVec::new();
+        pending.push((ROOT, 0));
+        while let Some((at, depth)) = pending.pop() {
+            steps::count(1);
+            let node = &self.nodes[at as usize];
+            let rest = tokens.get(depth);
+            let bucket = if rest.is_some() { &node.tail } else { &node.here };
+            if bucket.as_ref().is_some_and(|bucket| bucket.any(found)) {
+                return true;
+            }
+            let Some(&token) = rest.filter(|token| !stops(token.text)) else { continue };
+            pending.extend(Some((node.star, depth + 1)).filter(|_| node.star != NONE));
+            pending.extend(self.edge(at, token).map(|child| (child, depth + 1)));
+        }
+        false
     }
 }
 
