@@ -5,12 +5,14 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `ledger` | what is counted |
+//! | `lists` | what a line of permissions can say |
 //! | `permissions` | what can be written down of what a connection may do |
 //! | `rules` | what that says of one subject or pattern |
 //! | `owner` | a connection's part in its subscriptions: what it may do now, and leave to answer |
 //! | `subscription` | one interest of one connection |
 
 mod ledger;
+mod lists;
 mod owner;
 mod permissions;
 mod rules;
@@ -20,9 +22,9 @@ mod tests;
 
 pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, SubscriptionInfo};
+pub use lists::AllowResponses;
 pub(crate) use owner::Owner;
-pub use permissions::{AllowResponses, Permissions};
-pub(crate) use rules::Rules;
+pub use permissions::Permissions;
 pub(crate) use subscription::{Subscription, Watch};
 
 use crate::limits::Limits;

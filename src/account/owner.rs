@@ -1,6 +1,6 @@
 //! What all subscriptions of one connection have in common: whose they are, and what that one may do.
 
-use super::permissions::AllowResponses;
+use super::lists::AllowResponses;
 use super::rules::Rules;
 use crate::limits::Limits;
 use crate::subject::Pattern;
@@ -9,7 +9,7 @@ use ahash::RandomState;
 use smol_str::SmolStr;
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Leaves that are no good any more are looked for when this many were given since the last search, or after this time.
@@ -26,7 +26,7 @@ pub(crate) struct Owner {
     pub(crate) is_untracked: bool,
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
-    rules: RwLock<Option<Rules>>,
+    rules: RwLock<Option<Arc<Rules>>>,
     /// Leaves to answer (P7). LOCK ORDER: after `rules`.
     leaves: Mutex<Leaves>,
 }
@@ -49,7 +49,7 @@ impl Owner {
         id: u64,
         connection: Weak<dyn Any + Send + Sync>,
         is_untracked: bool,
-        rules: Option<Rules>,
+        rules: Option<Arc<Rules>>,
         seed: u64,
     ) -> Self {
         // Replies are chosen by others: that they all fall together must take luck.
@@ -58,7 +58,7 @@ impl Owner {
     }
 
     /// Replaces the rules; leaves to answer are forgotten. What subscriptions are to do about it is for the caller to say.
-    pub(crate) fn set_rules(&self, rules: Option<Rules>) {
+    pub(crate) fn set_rules(&self, rules: Option<Arc<Rules>>) {
         let mut current = self.rules.write();
         self.leaves.lock().by_reply.clear();
         *current = rules;

@@ -1,7 +1,10 @@
 //! What a connection may publish and subscribe to: the lists, as they are written down.
 
-use crate::subject::{Pattern, SubjectError, ToPattern};
-use std::time::Duration;
+use super::lists::{AllowResponses, Entry, Lists};
+use super::rules::Rules;
+use crate::subject::{SubjectError, ToPattern};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// Lists of patterns that a connection may, or may not, publish and subscribe to (P2); given to
 /// [`ConnectOptions::permissions`](crate::ConnectOptions::permissions).
@@ -60,52 +63,37 @@ use std::time::Duration;
 /// ```
 ///
 /// Source: P2, P3, P5 to P7.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct Permissions {
-    pub(crate) publish: Lists,
-    pub(crate) subscribe: Lists,
-    pub(crate) responses: Option<AllowResponses>,
-    pub(crate) strict_subscribe: bool,
+    /// Shared by all connections that have the same.
+    written: Arc<Written>,
 }
 
-/// An allow and a deny list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lists {
-    pub(crate) allow: Vec<Entry>,
-    pub(crate) deny: Vec<Entry>,
+#[derive(Clone, Default)]
+struct Written {
+    lists: Lists,
+    /// The same, laid out for questions, once there was one.
+    rules: OnceLock<Arc<Rules>>,
 }
 
-/// A line of a list: a pattern, and for subscriptions the queue groups it speaks of (P6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) pattern: Pattern,
-    pub(crate) queue: Option<String>,
+impl PartialEq for Permissions {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.written, &other.written) || self.written.lists == other.written.lists
+    }
 }
 
-/// Leave to answer: whoever receives a message with a reply may publish there (P7).
-///
-/// The leave is for that very reply subject. It ends with `max` publishes, or when `expires` has passed on the bus's clock since the
-/// message was let in; whatever is lost before it is received has given leave all the same. None is given where the connection may
-/// publish to the reply anyway.
-///
-/// A further message with the same reply begins anew only if the leave has been used up or has expired. While it has not, it uses
-/// up one of the publishes: so does nats-server 2.15.1. With `max: Some(1)` a connection that gets a request twice, by two
-/// subscriptions, may therefore not answer it at all.
-///
-/// A connection holds at most [`Limits::RESPONSES_MAX`](crate::Limits::RESPONSES_MAX) leaves; beyond that the oldest go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AllowResponses {
-    /// How many answers; `None` means any number. Default 1.
-    pub max: Option<u64>,
-    /// For how long; zero means without end. Default 2 min.
-    pub expires: Duration,
-}
+impl Eq for Permissions {}
 
-impl Default for AllowResponses {
-    fn default() -> Self {
-        AllowResponses { max: Some(1), expires: Duration::from_secs(120) }
+impl fmt::Debug for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lists { publish, subscribe, responses, strict_subscribe } = &self.written.lists;
+        f.debug_struct("Permissions")
+            .field("publish", publish)
+            .field("subscribe", subscribe)
+            .field("responses", responses)
+            .field("strict_subscribe", strict_subscribe)
+            .finish()
     }
 }
 
@@ -119,9 +107,9 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn allow_publish(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
-        self.publish.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        self.lists().publish.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
         Ok(self)
     }
 
@@ -129,9 +117,9 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn deny_publish(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
-        self.publish.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        self.lists().publish.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
         Ok(self)
     }
 
@@ -139,9 +127,9 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn allow_subscribe(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
-        self.subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        self.lists().subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: None });
         Ok(self)
     }
 
@@ -149,9 +137,9 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn deny_subscribe(mut self, pattern: impl ToPattern) -> Result<Self, SubjectError> {
-        self.subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
+        self.lists().subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: None });
         Ok(self)
     }
 
@@ -160,13 +148,13 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn allow_queue_subscribe(
         mut self,
         pattern: impl ToPattern,
         queue: impl Into<String>,
     ) -> Result<Self, SubjectError> {
-        self.subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
+        self.lists().subscribe.allow.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
         Ok(self)
     }
 
@@ -174,13 +162,13 @@ impl Permissions {
     ///
     /// # Errors
     ///
-    /// Those of [`Pattern::new`].
+    /// Those of [`Pattern::new`](crate::Pattern::new).
     pub fn deny_queue_subscribe(
         mut self,
         pattern: impl ToPattern,
         queue: impl Into<String>,
     ) -> Result<Self, SubjectError> {
-        self.subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
+        self.lists().subscribe.deny.push(Entry { pattern: pattern.into_pattern()?, queue: Some(queue.into()) });
         Ok(self)
     }
 
@@ -188,7 +176,7 @@ impl Permissions {
     ///
     /// Without an entry that allows to publish, nothing else may be published then.
     pub fn allow_responses(mut self, responses: AllowResponses) -> Self {
-        self.responses = Some(responses);
+        self.lists().responses = Some(responses);
         self
     }
 
@@ -209,7 +197,19 @@ impl Permissions {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn strict_subscribe(mut self, strict: bool) -> Self {
-        self.strict_subscribe = strict;
+        self.lists().strict_subscribe = strict;
         self
+    }
+
+    /// The lists, to add to them. Who shares them keeps them as they are.
+    fn lists(&mut self) -> &mut Lists {
+        let written = Arc::make_mut(&mut self.written);
+        written.rules.take();
+        &mut written.lists
+    }
+
+    /// What the lists say, laid out once for all who have these permissions.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.written.rules.get_or_init(|| Arc::new(Rules::new(&self.written.lists))).clone()
     }
 }

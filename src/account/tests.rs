@@ -1,7 +1,8 @@
 //! What permissions say, against a plain reading of the rules P2 to P7 and S12.
 
-use super::{AllowResponses, Owner, Permissions, Rules};
+use super::{AllowResponses, Owner, Permissions};
 use crate::limits::Limits;
+use crate::steps;
 use crate::subject::{Pattern, relation};
 use proptest::prelude::*;
 use smol_str::SmolStr;
@@ -121,7 +122,7 @@ proptest! {
         texts in proptest::collection::vec((pattern_text(), queue_name()), 8),
         subjects in proptest::collection::vec(pattern_text(), 8),
     ) {
-        let rules = Rules::new(&lists.permissions());
+        let rules = lists.permissions().rules();
         for (text, queue) in &texts {
             let queue = queue.as_deref();
             let allowed = lists.may_subscribe(text, queue);
@@ -145,10 +146,85 @@ proptest! {
     }
 }
 
+/// Whether an entry for the queue groups `named` speaks of the group `queue`, token by token.
+fn names_any(named: &str, queue: &str) -> bool {
+    if named == queue {
+        return true;
+    }
+    let mut tokens = queue.split('.');
+    for wanted in named.split('.') {
+        match (wanted, tokens.next()) {
+            (_, None) => return false,
+            (">", _) => return true,
+            (_, Some("" | ">")) => return false,
+            ("*", _) => {}
+            (wanted, Some(token)) if wanted == token => {}
+            _ => return false,
+        }
+    }
+    tokens.next().is_none()
+}
+
+/// What clients may send in place of a pattern, and name a queue group.
+fn any_text() -> impl Strategy<Value = String> {
+    let token = prop_oneof![3 => token().boxed(), 1 => Just("").boxed(), 1 => Just(">").boxed()];
+    proptest::collection::vec(token, 1..4).prop_map(|tokens| tokens.join("."))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// The index says what a search through the lists says, of any text and any name of a queue group.
+    #[test]
+    fn an_index_of_lists_says_what_the_lists_say(
+        entries in proptest::collection::vec((pattern_text(), proptest::option::of(any_text())), 0..30),
+        strict in any::<bool>(),
+        texts in proptest::collection::vec((any_text(), proptest::option::of(any_text())), 8),
+    ) {
+        let (mut allow, mut deny) = (Permissions::new().strict_subscribe(strict), Permissions::new());
+        deny = deny.strict_subscribe(strict);
+        for (text, queue) in &entries {
+            (allow, deny) = match queue {
+                None => (allow.allow_subscribe(text).unwrap(), deny.deny_subscribe(text).unwrap()),
+                Some(queue) => (
+                    allow.allow_queue_subscribe(text, queue).unwrap(),
+                    deny.deny_queue_subscribe(text, queue).unwrap(),
+                ),
+            };
+            allow = allow.allow_publish(text).unwrap();
+            deny = deny.deny_publish(text).unwrap();
+        }
+        let (allow, deny) = (allow.rules(), deny.rules());
+        for (text, queue) in &texts {
+            let covering = |strict: bool| entries.iter().filter(move |(entry, _)| {
+                if strict { relation::includes(entry, text) } else { relation::matches(entry, text) }
+            });
+            let plain = covering(strict).any(|(_, named)| named.is_none());
+            let speaks = covering(strict).any(|(_, named)| named.is_some());
+            let is_named = |strict: bool| covering(strict).any(|(_, named)| {
+                named.as_ref().zip(queue.as_ref()).is_some_and(|(named, queue)| names_any(named, queue))
+            });
+            let may = match queue {
+                _ if entries.is_empty() => true,
+                Some(_) if speaks => is_named(strict),
+                _ => plain,
+            };
+            let queue = queue.as_deref();
+            prop_assert_eq!(allow.may_subscribe(text, queue), may, "{} {:?}", text, queue);
+            prop_assert_eq!(deny.may_subscribe(text, queue), !plain && !is_named(strict), "{} {:?}", text, queue);
+            let withheld = covering(false).any(|(_, named)| named.is_none()) || is_named(false);
+            prop_assert_eq!(deny.withholds(text, queue), withheld, "{} {:?}", text, queue);
+            let covered = covering(false).next().is_some();
+            prop_assert_eq!(allow.may_publish(text), covered || entries.is_empty(), "{}", text);
+            prop_assert_eq!(deny.may_publish(text), !covered, "{}", text);
+        }
+    }
+}
+
 /// Names that no client may give a pattern, but a queue group: as nats-server 2.15.1 answers.
 #[test]
 fn p6_queue_names_are_any_text() {
-    let rules = |queue: &str| Rules::new(&Permissions::new().allow_queue_subscribe("qq", queue).unwrap());
+    let rules = |queue: &str| Permissions::new().allow_queue_subscribe("qq", queue).unwrap().rules();
     let table = [
         ("v1.*", "v1.a", true),
         ("v1.*", "v1.*", true),
@@ -171,7 +247,7 @@ fn p6_queue_names_are_any_text() {
 
 fn answering(bounds: AllowResponses) -> Owner {
     let nobody: Weak<()> = Weak::new();
-    Owner::new(1, nobody, false, Some(Rules::new(&Permissions::new().allow_responses(bounds))), 1)
+    Owner::new(1, nobody, false, Some(Permissions::new().allow_responses(bounds).rules()), 1)
 }
 
 /// G6: leaves without number and end are kept up to a bound, the youngest longest.
@@ -210,4 +286,30 @@ fn leaves_that_are_over_are_forgotten() {
     assert!(owner.may_publish("late", || at(241)));
     owner.lets_in("svc", Some(&SmolStr::new("later")), None, || at(243));
     assert_eq!(owner.leaves(), 1, "one that is used up is over as well");
+}
+
+/// Each question about a subject or pattern costs the same, however many entries the lists have.
+#[test]
+fn lists_are_not_searched_entry_by_entry() {
+    steps::assert_linear(|entries| {
+        let add = |all: Permissions, n: usize| {
+            all.allow_publish(format!("p.{n}.>"))?
+                .deny_publish(format!("d.{n}.*"))?
+                .allow_subscribe(format!("a.{n}.>"))?
+                .deny_subscribe(format!("x.{n}.>"))?
+                .deny_queue_subscribe("z.>", format!("g{n}"))?
+                .deny_queue_subscribe("z.>", format!("w.*.{n}"))
+        };
+        let all = Permissions::new().allow_publish("z.>").unwrap().allow_subscribe("z.>").unwrap();
+        let rules = (0..entries).try_fold(all, add).unwrap().rules();
+        for n in 0..entries {
+            assert!(rules.may_publish("z.1") && rules.may_publish(&format!("p.{n}.x")));
+            assert!(!rules.may_publish(&format!("d.{n}.x")));
+            assert!(rules.may_subscribe("z.*", None) && !rules.may_subscribe(&format!("x.{n}.>"), None));
+            assert!(!rules.may_subscribe("z.*", Some(&format!("g{n}"))) && rules.may_subscribe("z.1", Some("h")));
+            assert!(!rules.may_subscribe("z.*", Some(&format!("w.1.{n}"))));
+            assert!(!rules.may_withhold(&pattern("a.*"), None));
+            assert!(rules.withholds(&format!("x.{n}.1"), Some("h")) && !rules.withholds("a.1", Some("h")));
+        }
+    });
 }

@@ -2,10 +2,11 @@
 
 use super::permit::Gate;
 use super::{ConnectOptions, Inbox, Shared};
-use crate::account::{Owner, Rules, Subscription, Totals, Watch};
+use crate::account::{Owner, Subscription, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{CloseReason, DropReason, Outlet, WakeList};
 use crate::rng::Rng;
+use crate::steps;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, OnceLock, PerThread};
@@ -51,6 +52,8 @@ struct Registry {
     slots: Vec<Option<Weak<Subscription>>>,
     free: Vec<u32>,
     closed: bool,
+    /// Of a closed registry, to which nothing is added any more: nothing is left to take in the slots before this one.
+    quiet_to: usize,
 }
 
 /// What one thread counts when it publishes through one connection: read by others, written by that thread alone, hence without
@@ -125,7 +128,7 @@ impl Connection {
         let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
         shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
         let registry = Registry { closed: !is_open, ..Registry::default() };
-        let rules = options.permissions.take().map(|permissions| Rules::new(&permissions));
+        let rules = options.permissions.take().map(|permissions| permissions.rules());
         let gate = Gate::new(!is_open, rules.is_some(), options.lenient, shared.observed.is_some());
         Arc::new_cyclic(|me: &Weak<Connection>| Connection {
             owner: Arc::new(Owner::new(id, me.clone(), options.untracked, rules, shared.seed)),
@@ -338,10 +341,37 @@ impl Connection {
 
     /// Whether all that a drain waits for has come.
     pub(crate) fn is_quiet(&self) -> bool {
-        // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-        let quiet =
-            |subscription: &Arc<Subscription>| subscription.outlet.is_direct() || subscription.outlet.is_ended();
-        self.subscriptions().iter().all(quiet) && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
+        self.unfinished().is_none() && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
+    }
+
+    /// The first subscription that is still open, or has something left to be taken. What a drain has found finished, it does not look at
+    /// again: all questions of a drain together look at each subscription once.
+    pub(crate) fn unfinished(&self) -> Option<Arc<Subscription>> {
+        // Dropped with no lock held: one of them may be the last of its kind.
+        let mut seen = Vec::new();
+        let mut registry = self.registry.lock();
+        let Registry { slots, closed, quiet_to, .. } = &mut *registry;
+        let from = if *closed { (*quiet_to).min(slots.len()) } else { 0 };
+        let mut found = None;
+        for (at, slot) in slots.iter().enumerate().skip(from) {
+            steps::count(1);
+            if *closed {
+                *quiet_to = at;
+            }
+            let Some(subscription) = slot.as_ref().and_then(Weak::upgrade) else { continue };
+            // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
+            if !subscription.outlet.is_direct() && !subscription.outlet.is_ended() {
+                found = Some(subscription);
+                break;
+            }
+            seen.push(subscription);
+        }
+        if *closed && found.is_none() {
+            *quiet_to = slots.len();
+        }
+        drop(registry);
+        drop(seen);
+        found
     }
 
     /// Closes a draining connection once everything is taken. Called when something that a drain waits for may have come.

@@ -3,7 +3,7 @@
 use super::connection::{Connection, RegisterError};
 use super::event::{Denied, Event};
 use super::route::RouteError;
-use crate::account::{Permissions, Rules, Subscription, SubscriptionInfo, Watch};
+use crate::account::{Permissions, Subscription, SubscriptionInfo, Watch};
 use crate::delivery::CloseReason;
 use crate::subject::Subject;
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -164,7 +164,7 @@ impl Connection {
     /// From when this returns, publishes and subscriptions are held to the new permissions. Ends what is no longer allowed, and says
     /// what that was.
     pub(crate) fn set_permissions(&self, permissions: Option<Permissions>) -> Vec<SubscriptionInfo> {
-        let rules = permissions.map(|permissions| Rules::new(&permissions));
+        let rules = permissions.map(|permissions| permissions.rules());
         let mut denied: Vec<Arc<Subscription>> = Vec::new();
         // Subscriptions seen here are dropped with no lock held: one of them may be the last of its kind.
         let mut seen = Vec::new();

@@ -4,6 +4,7 @@ use super::error::DrainTimeoutError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Phase, Shared};
 use crate::delivery::{Place, WakeList};
+use crate::steps;
 use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -28,7 +29,8 @@ pub struct Drain {
 enum What {
     Subscription(Arc<Connection>, Arc<Subscription>),
     Client(Arc<Connection>),
-    Bus(Vec<Arc<Connection>>),
+    /// Those before the second are done.
+    Bus(Vec<Arc<Connection>>, usize),
 }
 
 impl Drain {
@@ -41,11 +43,11 @@ impl Drain {
     }
 
     pub(crate) fn bus(shared: Arc<Shared>, connections: Vec<Arc<Connection>>) -> Self {
-        Drain { what: What::Bus(connections), shared }
+        Drain { what: What::Bus(connections, 0), shared }
     }
 
     /// Blocks until the drain has ended.
-    pub fn wait(self) {
+    pub fn wait(mut self) {
         // Without a limit there is no timeout to report.
         let _ = self.wait_until(None, Duration::ZERO);
     }
@@ -55,11 +57,12 @@ impl Drain {
     /// # Errors
     ///
     /// [`DrainTimeoutError`] when the time is up. The drain goes on.
-    pub fn wait_timeout(self, timeout: Duration) -> Result<(), DrainTimeoutError> {
-        self.wait_until(self.shared.timers.deadline(timeout), timeout)
+    pub fn wait_timeout(mut self, timeout: Duration) -> Result<(), DrainTimeoutError> {
+        let deadline = self.shared.timers.deadline(timeout);
+        self.wait_until(deadline, timeout)
     }
 
-    fn wait_until(&self, deadline: Option<Duration>, after: Duration) -> Result<(), DrainTimeoutError> {
+    fn wait_until(&mut self, deadline: Option<Duration>, after: Duration) -> Result<(), DrainTimeoutError> {
         while let Some(busy) = self.busy() {
             let changed = busy.changes().block(&self.shared.timers, deadline, || (!busy.is_busy()).then_some(()));
             if changed.is_none() {
@@ -70,24 +73,30 @@ impl Drain {
     }
 
     /// The first thing that is not done yet; does what is left to do when all is.
-    fn busy(&self) -> Option<Busy> {
-        let connections = match &self.what {
+    fn busy(&mut self) -> Option<Busy> {
+        match &mut self.what {
             What::Subscription(connection, subscription) => {
                 let busy = Busy::Subscription(subscription.clone());
                 if busy.is_busy() {
                     return Some(busy);
                 }
                 connection.finish_drain();
-                return None;
+                None
             }
-            What::Client(connection) => std::slice::from_ref(connection),
-            What::Bus(connections) => &connections[..],
-        };
-        let busy = connections.iter().find_map(busy_of);
-        if busy.is_none() && matches!(self.what, What::Bus(_)) {
-            self.shared.close();
+            What::Client(connection) => busy_of(connection),
+            What::Bus(connections, done) => {
+                while let Some(connection) = connections.get(*done) {
+                    steps::count(1);
+                    let busy = busy_of(connection);
+                    if busy.is_some() {
+                        return busy;
+                    }
+                    *done += 1;
+                }
+                self.shared.close();
+                None
+            }
         }
-        busy
     }
 
     fn pending(&self) -> usize {
@@ -99,7 +108,7 @@ impl Drain {
         match &self.what {
             What::Subscription(_, subscription) => subscription.outlet.counts().queued as usize,
             What::Client(connection) => of(connection),
-            What::Bus(connections) => connections.iter().map(of).sum(),
+            What::Bus(connections, _) => connections.iter().map(of).sum(),
         }
     }
 }
@@ -108,7 +117,7 @@ fn busy_of(connection: &Arc<Connection>) -> Option<Busy> {
     if connection.phase() == Phase::Closed {
         return None;
     }
-    let of_subscriptions = connection.subscriptions().into_iter().map(Busy::Subscription).find(Busy::is_busy);
+    let of_subscriptions = connection.unfinished().map(Busy::Subscription).filter(Busy::is_busy);
     let busy = of_subscriptions.or_else(|| Some(Busy::Requests(connection.clone())).filter(Busy::is_busy));
     if busy.is_none() {
         connection.finish_drain();
@@ -218,5 +227,48 @@ impl fmt::Debug for Drain {
 impl fmt::Debug for DrainFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DrainFuture").field("pending", &self.drain.pending()).finish()
+    }
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use crate::{Bus, steps};
+    use std::future::IntoFuture;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    /// D8, with messages in all queues: the end of each is no reason to look at all others again.
+    #[test]
+    fn a_drain_looks_at_each_subscription_a_few_times() {
+        steps::assert_linear(|subscriptions| {
+            let client = Bus::new().connect();
+            let subjects = || (0..subscriptions).map(|n| format!("a.{n}"));
+            let subscribers: Vec<_> = subjects().map(|subject| client.subscribe(subject).unwrap()).collect();
+            subjects().for_each(|subject| assert_eq!(client.publish(subject, "").unwrap(), 1));
+            let mut drain = pin!(client.drain().into_future());
+            let mut poll = || drain.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            for subscriber in subscribers {
+                assert!(poll().is_pending());
+                assert!(subscriber.recv().is_ok() && subscriber.recv().is_err());
+            }
+            assert!(poll().is_ready() && client.is_closed());
+        });
+    }
+
+    #[test]
+    fn a_drain_of_the_bus_looks_at_each_client_a_few_times() {
+        steps::assert_linear(|clients| {
+            let bus = Bus::new();
+            let clients: Vec<_> = (0..clients).map(|_| bus.connect()).collect();
+            let subscribers: Vec<_> = clients.iter().map(|client| client.subscribe("a").unwrap()).collect();
+            assert_eq!(bus.connect().publish("a", "").unwrap(), clients.len());
+            let mut drain = pin!(bus.drain().into_future());
+            let mut poll = || drain.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            for subscriber in subscribers {
+                assert!(poll().is_pending());
+                assert!(subscriber.recv().is_ok() && subscriber.recv().is_err());
+            }
+            assert!(poll().is_ready() && bus.is_closed());
+        });
     }
 }
