@@ -8,8 +8,9 @@
 //! line break in a value, and decodes to an equal map. [`HeaderMap::wire_len`] knows the encoded size at any time
 //! without looking at the headers.
 //!
-//! **What it does not promise.** Speed for hundreds of headers: a look-up walks the list, which for the few that
-//! messages carry is the fastest way. Nor a bound on their number or size: the limit on a message covers both.
+//! **What it does not promise.** A bound on the number or size of headers: the limit on a message covers both. A look-up
+//! walks the list while it is short, which for the few headers that messages carry is the fastest way; among many it
+//! takes time with the logarithm of their number.
 //!
 //! **How it fails.** With a [`HeaderError`], which gives the byte at fault.
 //!
@@ -17,12 +18,14 @@
 
 mod codec;
 mod convert;
+mod entries;
 mod error;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+use entries::Entries;
 use smol_str::SmolStr;
 
 pub use codec::{decode, encode, encoded_len};
@@ -63,7 +66,7 @@ const FRAME_LEN: usize = codec::VERSION.len() + 2 * codec::LINE_END.len();
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeaderMap {
     /// Valid names with valid, trimmed values, in order.
-    entries: Vec<(SmolStr, SmolStr)>,
+    entries: Entries,
     /// The sum of [`line_len`] over `entries`.
     lines_len: usize,
 }
@@ -80,7 +83,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), lines_len: 0 }
+        Self { entries: Entries::new(), lines_len: 0 }
     }
 
     /// A map without headers and with room for `headers` of them.
@@ -98,7 +101,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn with_capacity(headers: usize) -> Self {
-        Self { entries: Vec::with_capacity(headers), lines_len: 0 }
+        Self { entries: Entries::with_capacity(headers), lines_len: 0 }
     }
 
     /// Sets `name` to `value` alone: takes the place of the first header of that name and drops the others, or goes
@@ -129,18 +132,13 @@ impl HeaderMap {
     /// Source: H7.
     pub fn insert(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Result<(), HeaderError> {
         let (name, value) = check_header(name.as_ref(), value.as_ref())?;
-        let Some(first) = self.entries.iter().position(|(other, _)| other == name) else {
+        let Some(first) = self.entries.first(name) else {
             self.push(name.into(), value.into());
             return Ok(());
         };
-        let mut index = 0;
-        self.retain(|other, _| {
-            index += 1;
-            index - 1 <= first || other != name
-        });
-        let entry = &mut self.entries[first];
-        self.lines_len = self.lines_len - entry.1.len() + value.len();
-        entry.1 = value.into();
+        let before = self.entries.set_value(first, value.into());
+        self.lines_len = self.lines_len - before.len() + value.len();
+        self.take(name, 1);
         Ok(())
     }
 
@@ -183,7 +181,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.entries.first(name).map(|at| self.entries.value(at))
     }
 
     /// The values of all headers of this name, in order.
@@ -199,7 +197,7 @@ impl HeaderMap {
     /// # Ok::<(), HeaderError>(())
     /// ```
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.entries.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.entries.all(name).into_iter().map(|at| self.entries.value(at))
     }
 
     /// Drops all headers of this name and says how many there were.
@@ -216,9 +214,7 @@ impl HeaderMap {
     /// # Ok::<(), HeaderError>(())
     /// ```
     pub fn remove(&mut self, name: &str) -> usize {
-        let before = self.entries.len();
-        self.retain(|other, _| other != name);
-        before - self.entries.len()
+        self.take(name, 0)
     }
 
     /// Drops all headers.
@@ -252,7 +248,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.entries.iter().any(|(other, _)| other == name)
+        self.entries.first(name).is_some()
     }
 
     /// The number of headers, each repetition of a name counted.
@@ -282,7 +278,7 @@ impl HeaderMap {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// All headers as pairs of name and value, in order.
@@ -330,19 +326,14 @@ impl HeaderMap {
     /// Adds what was checked before.
     fn push(&mut self, name: SmolStr, value: SmolStr) {
         self.lines_len += line_len(&name, &value);
-        self.entries.push((name, value));
+        self.entries.push(name, value);
     }
 
-    /// Keeps what `keep` says, in order, and the sum in step.
-    fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        let lines_len = &mut self.lines_len;
-        self.entries.retain(|(name, value)| {
-            let keeps = keep(name, value);
-            if !keeps {
-                *lines_len -= line_len(name, value);
-            }
-            keeps
-        });
+    /// Drops all headers of this name but the first `kept`, keeps the sum in step, and says how many there were.
+    fn take(&mut self, name: &str, kept: usize) -> usize {
+        let gone = self.entries.take(name, kept);
+        self.lines_len -= gone.iter().map(|(name, value)| line_len(name, value)).sum::<usize>();
+        gone.len()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Headers from and into pairs of texts.
 
-use super::{HeaderError, HeaderMap};
+use super::{HeaderError, HeaderMap, entries};
 use smol_str::SmolStr;
 use std::fmt;
 use std::iter::FusedIterator;
@@ -62,7 +62,7 @@ impl<N: AsRef<str>, V: AsRef<str>> TryFrom<Vec<(N, V)>> for HeaderMap {
 
 /// The headers of a [`HeaderMap`] as pairs of name and value, in order; made by [`HeaderMap::iter`].
 #[derive(Clone)]
-pub struct Iter<'a>(pub(super) std::slice::Iter<'a, (SmolStr, SmolStr)>);
+pub struct Iter<'a>(pub(super) entries::Iter<'a>);
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a str, &'a str);
@@ -126,6 +126,6 @@ impl IntoIterator for HeaderMap {
     type IntoIter = IntoIter;
 
     fn into_iter(self) -> IntoIter {
-        IntoIter(self.entries.into_iter())
+        IntoIter(self.entries.into_vec().into_iter())
     }
 }

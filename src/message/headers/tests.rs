@@ -273,3 +273,81 @@ fn any_block() -> impl Strategy<Value = Vec<u8>> {
         proptest::collection::vec(any::<u8>(), 0..40),
     ]
 }
+
+#[test]
+fn many_names_are_not_searched_one_by_one() {
+    crate::steps::assert_linear(|names| {
+        let mut headers = HeaderMap::new();
+        let name = |n: usize| format!("Name-{n}");
+        for n in 0..names {
+            headers.insert(name(n), "1").unwrap();
+        }
+        for n in 0..names {
+            headers.append(name(n), "2").unwrap();
+            assert!(headers.contains(&name(n)) && !headers.contains("Other"));
+            assert_eq!(headers.get_all(&name(n)).collect::<Vec<_>>(), ["1", "2"]);
+        }
+        for n in 0..names {
+            headers.insert(name(n), "3").unwrap();
+            assert_eq!(headers.get(&name(n)), Some("3"));
+        }
+        assert_eq!(headers.len(), names);
+        for n in 0..names {
+            assert_eq!(headers.remove(&name(n)), 1);
+        }
+        assert_eq!(headers, HeaderMap::new());
+    });
+}
+
+proptest! {
+    /// A long list, where an index finds what a search through a plain list finds, whatever goes and comes in between.
+    #[test]
+    fn a_long_map_is_a_plain_list(
+        steps in proptest::collection::vec((0..4u8, 0..60usize, "[a-z]{0,3}"), 0..300),
+    ) {
+        let (mut headers, mut plain) = (HeaderMap::new(), Vec::<(String, String)>::new());
+        for n in 0..50 {
+            headers.append(format!("N{n}"), "x").unwrap();
+            plain.push((format!("N{n}"), "x".into()));
+        }
+        for (what, n, value) in steps {
+            let name = format!("N{n}");
+            match what {
+                0 => {
+                    headers.append(&name, &value).unwrap();
+                    plain.push((name.clone(), value));
+                }
+                1 => {
+                    headers.insert(&name, &value).unwrap();
+                    match plain.iter().position(|(other, _)| *other == name) {
+                        None => plain.push((name.clone(), value)),
+                        Some(first) => {
+                            plain[first].1 = value;
+                            let mut at = 0;
+                            plain.retain(|(other, _)| {
+                                at += 1;
+                                at - 1 <= first || *other != name
+                            });
+                        }
+                    }
+                }
+                2 => {
+                    let before = plain.len();
+                    plain.retain(|(other, _)| *other != name);
+                    prop_assert_eq!(headers.remove(&name), before - plain.len());
+                }
+                _ => {}
+            }
+            let all: Vec<_> = plain.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.as_str()).collect();
+            prop_assert_eq!(headers.get_all(&name).collect::<Vec<_>>(), all.clone());
+            prop_assert_eq!(headers.get(&name), all.first().copied());
+            prop_assert_eq!(headers.contains(&name), !all.is_empty());
+            prop_assert_eq!(headers.len(), plain.len());
+        }
+        let of_plain = plain.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        prop_assert!(headers.iter().eq(of_plain.clone()));
+        let again = map(&of_plain.collect::<Vec<_>>());
+        prop_assert_eq!(headers.wire_len(), again.wire_len());
+        prop_assert_eq!(headers.clone(), again);
+    }
+}
