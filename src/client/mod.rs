@@ -584,7 +584,13 @@ impl Client {
         Ok(self.connection.check_subscribe(pattern, queue)?)
     }
 
-    /// The connection's counters.
+    /// How many subscriptions the client has that have not ended: one load, however many there are. One that the client has made for the
+    /// answers to its requests is among them.
+    pub fn subscriptions(&self) -> usize {
+        self.connection.open()
+    }
+
+    /// The connection's counters. This visits every subscription.
     pub fn stats(&self) -> ClientStats {
         self.connection.stats()
     }

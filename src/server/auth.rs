@@ -21,7 +21,7 @@ fn shows(field: &Option<String>) -> bool {
 /// What a connection shows, with the credentials of the user who is meant by those that show none (P1). To one that came in as that
 /// user `before`, they are added also at a further CONNECT, where it does not show others. `None` if nothing is added.
 pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Connect> {
-    let user = auth.users.iter().find(|user| auth.no_auth_user.as_deref() == Some(user.name()))?;
+    let user = auth.users.known_as(auth.no_auth_user.as_deref()?)?;
     let anonymous = ![&connect.user, &connect.pass, &connect.auth_token].into_iter().any(shows);
     let mut filled = connect.clone();
     match &user.who {
@@ -49,11 +49,12 @@ pub(super) fn recognise(auth: &Auth, connect: &Connect, nonce: Option<&str>) -> 
         return if token.is(shown) { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
     }
     // Where nobody has an nkey, one that is shown does not count; and where somebody has, it alone does.
-    let by_nkey = shows(&connect.nkey) && auth.users.iter().any(|user| matches!(user.who, Who::Nkey(_)));
-    let found = auth.users.iter().find(|user| match &user.who {
-        Who::Password { name, .. } => !by_nkey && connect.user.as_deref() == Some(name),
-        Who::Nkey(key) => by_nkey && connect.nkey.as_deref() == Some(key),
-    });
+    let by_nkey = shows(&connect.nkey) && auth.users.has_nkeys();
+    let found = match (by_nkey, &connect.nkey, &connect.user) {
+        (true, Some(key), _) => auth.users.with_nkey(key),
+        (false, _, Some(name)) => auth.users.named(name),
+        _ => None,
+    };
     let user = found.ok_or(Refusal::Authorization)?;
     let proven = match &user.who {
         Who::Password { password, .. } => password.is(connect.pass.as_deref().unwrap_or_default()),
@@ -92,10 +93,9 @@ pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Optio
 /// Whether a connection showed the name of a user who is not known, or not any more.
 pub(super) fn names_a_stranger(auth: &Auth, connect: &Connect) -> bool {
     let shown = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
-    let is_known = |wanted: &dyn Fn(&Who) -> bool| auth.users.iter().any(|user| wanted(&user.who));
     match (shown(&connect.nkey), shown(&connect.user)) {
-        (Some(nkey), _) => !is_known(&|who| matches!(who, Who::Nkey(key) if *key == nkey)),
-        (None, Some(user)) => !is_known(&|who| matches!(who, Who::Password { name, .. } if *name == user)),
+        (Some(nkey), _) => auth.users.with_nkey(&nkey).is_none(),
+        (None, Some(user)) => auth.users.named(&user).is_none(),
         (None, None) => false,
     }
 }

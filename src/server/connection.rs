@@ -8,7 +8,7 @@ use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
-use crate::{Bus, Client, SubscriptionGuard, blocking};
+use crate::{Bus, Client, SubscriptionGuard, blocking, steps};
 use bytes::{Buf, BufMut, BytesMut};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
@@ -96,23 +96,31 @@ impl Drop for Listening {
 }
 
 impl State {
-    /// Takes out subscriptions that have got all they wanted: this one, if it has; and all, if that is asked for or if many may
-    /// have. They are for the caller to drop.
-    pub(super) fn sweep(&mut self, sid: &[u8], all: bool) -> Vec<Interest> {
+    /// Subscriptions that have not ended.
+    pub(super) fn live(&self) -> usize {
+        self.client.as_ref().map_or(0, Client::subscriptions)
+    }
+
+    /// Takes out subscriptions that have got all they wanted: this one, if it has; and all, once in a while. They are for the caller to
+    /// drop.
+    pub(super) fn sweep(&mut self, sid: &[u8]) -> Vec<Interest> {
         let State { subscriptions, limited, sweep_at, .. } = self;
         let mut ended = Vec::new();
-        let mut take = |sid: &[u8]| match subscriptions.get(sid) {
-            Some(interest) if interest.listening.guard.close_reason().is_none() => false,
-            _ => {
-                ended.extend(subscriptions.remove(sid));
-                true
+        let mut take = |sid: &[u8]| {
+            steps::count(1);
+            match subscriptions.get(sid) {
+                Some(interest) if interest.listening.guard.close_reason().is_none() => false,
+                _ => {
+                    ended.extend(subscriptions.remove(sid));
+                    true
+                }
             }
         };
-        if all || limited.len() > *sweep_at {
+        take(sid);
+        // So rarely that all searches together cost as much as the subscriptions that were made meanwhile.
+        if limited.len() > *sweep_at {
             limited.retain(|sid| !take(sid));
             *sweep_at = limited.len() * 2 + 16;
-        } else {
-            take(sid);
         }
         ended
     }

@@ -161,7 +161,8 @@ impl Host for Desk {
             self.renew(&sid, interest);
         }
         // A reload that looked at the connections just before this one had its client.
-        if options.auth != self.registry.options().auth {
+        let now = self.registry.options();
+        if !Arc::ptr_eq(&options, &now) && options.auth != now.auth {
             reload::recognise_again(&self.registry, &self.connection);
         }
         Ok(())
@@ -198,8 +199,8 @@ impl Host for Desk {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
         }
         let mut state = self.connection.state.lock();
-        let _ended = state.sweep(sid, options.max_subscriptions > 0);
-        if options.max_subscriptions > 0 && state.subscriptions.len() >= options.max_subscriptions {
+        let _ended = state.sweep(sid);
+        if options.max_subscriptions > 0 && state.live() >= options.max_subscriptions {
             return Err(Refusal::MaxSubscriptions);
         }
         if state.closed.is_some() || state.subscriptions.contains_key(sid) {
@@ -261,5 +262,93 @@ fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
         PublishError::Closed => Ok(()),
         // Nothing else is checked for a lenient connection; what can't be a subject reaches nobody (S6).
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::listener::begin;
+    use crate::server::registry::Registry;
+    use crate::server::{auth, reload};
+    use crate::{Bus, Permissions, ServerOptions, User, steps};
+    use bytes::BytesMut;
+    use std::time::Duration;
+
+    /// What a client gets for this.
+    fn say(registry: &std::sync::Arc<Registry>, lines: impl Iterator<Item = String>) -> (usize, usize) {
+        let (connection, mut session, mut desk) = begin(registry, None);
+        let text: String = lines.collect();
+        let mut input = BytesMut::from(format!("CONNECT {{\"verbose\":false}}\r\n{text}").as_str());
+        session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
+        let subscriptions = connection.state.lock().subscriptions.len();
+        let pending = connection.out.pending();
+        connection.close(crate::protocol::Close::ClientClosed, None);
+        (subscriptions, pending)
+    }
+
+    /// D2 under L5: subscriptions that are to end by themselves are not looked through at each SUB.
+    #[test]
+    fn a_sub_under_max_subscriptions_looks_at_no_other() {
+        steps::assert_linear(|subscriptions| {
+            let options = ServerOptions::new().max_subscriptions(subscriptions);
+            let registry = Registry::new(Bus::new(), options).unwrap();
+            let pairs = (0..subscriptions).map(|n| format!("SUB a.{n} {n}\r\nUNSUB {n} 5\r\n"));
+            let refused = (0..subscriptions).map(|n| format!("SUB b.{n} b{n}\r\n"));
+            let (held, pending) = say(&registry, pairs.chain(refused));
+            assert_eq!(
+                (held, pending),
+                (subscriptions, subscriptions * "-ERR 'maximum subscriptions exceeded'\r\n".len())
+            );
+        });
+    }
+
+    /// L5: those that have ended make room, one by one.
+    #[test]
+    fn subscriptions_that_have_ended_make_room_without_a_search() {
+        steps::assert_linear(|subscriptions| {
+            let options = ServerOptions::new().max_subscriptions(subscriptions);
+            let registry = Registry::new(Bus::new(), options).unwrap();
+            let pairs = (1..subscriptions).map(|n| format!("SUB a.{n} {n}\r\nUNSUB {n} 5\r\n"));
+            let turns = (0..subscriptions).map(|n| format!("SUB b b{n}\r\nUNSUB b{n} 1\r\nPUB b 0\r\n\r\n"));
+            let (_, pending) = say(&registry, pairs.chain(turns));
+            let expected: usize = (0..subscriptions).map(|n| format!("MSG b b{n} 0\r\n\r\n").len()).sum();
+            assert_eq!(pending, expected);
+        });
+    }
+
+    /// P1.
+    #[test]
+    fn users_are_not_searched_one_by_one() {
+        steps::assert_linear(|users| {
+            let name = |n: usize| format!("user{n}");
+            let options = (0..users).fold(ServerOptions::new().no_auth_user(name(users - 1)), |options, n| {
+                options.user(User::new(name(n), "pw"))
+            });
+            options.check().unwrap();
+            let mut connect = crate::protocol::Connect::default();
+            for n in 0..users {
+                (connect.user, connect.pass) = (Some(name(n)), Some("pw".into()));
+                assert!(auth::fill_in(&options.auth, &connect, false).is_none());
+                assert!(auth::recognise(&options.auth, &connect, None).is_ok());
+                assert!(!auth::names_a_stranger(&options.auth, &connect));
+            }
+        });
+    }
+
+    /// P5 at a reload: each subscription that ends is found without a search.
+    #[test]
+    fn subscriptions_that_a_reload_ends_are_not_searched_for() {
+        steps::assert_linear(|subscriptions| {
+            let user = || User::new("ann", "pw");
+            let registry = Registry::new(Bus::new(), ServerOptions::new().user(user())).unwrap();
+            let (connection, mut session, mut desk) = begin(&registry, None);
+            let mut input = BytesMut::from("CONNECT {\"verbose\":false,\"user\":\"ann\",\"pass\":\"pw\"}\r\n");
+            (0..subscriptions).for_each(|n| input.extend_from_slice(format!("SUB a.{n} {n}\r\n").as_bytes()));
+            session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
+            let nothing = Permissions::new().deny_subscribe(">").unwrap();
+            registry.set_options(ServerOptions::new().user(user().permissions(nothing))).unwrap();
+            reload::recognise_again(&registry, &connection);
+            assert!(connection.state.lock().subscriptions.is_empty());
+        });
     }
 }

@@ -148,7 +148,7 @@ pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(s
     run(reader, writer, session, desk, registry, connection).await;
 }
 
-fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
+pub(super) fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
     let options = registry.options();
     let clock = registry.bus.clock();
     let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());

@@ -53,6 +53,7 @@ mod slice;
 mod snapshot;
 mod tls;
 mod trace;
+mod users;
 
 pub use config::Config;
 pub use error::ServerError;

@@ -2,6 +2,7 @@
 
 use super::error::ServerError;
 use super::log::{Log, Logger};
+use super::users::Users;
 use crate::Permissions;
 use crate::protocol::ServerVersion;
 use std::fmt;
@@ -60,7 +61,7 @@ pub(crate) struct Auth {
     /// `None`: the default, 2 s; or 1 s more than the TLS timeout where there is TLS.
     pub(crate) timeout: Option<Duration>,
     pub(crate) token: Option<Secret>,
-    pub(crate) users: Vec<User>,
+    pub(crate) users: Users,
     /// Who is meant by a connection without credentials.
     pub(crate) no_auth_user: Option<String>,
     /// For users that have none of their own.
@@ -75,14 +76,12 @@ impl Auth {
 
     /// Whether there is a user for clients that begin without CONNECT (P1). As in nats-server, that is not one with an nkey.
     pub(crate) fn has_user_of_silent(&self) -> bool {
-        let is_meant =
-            |user: &User| matches!(user.who, Who::Password { .. }) && self.no_auth_user.as_deref() == Some(user.name());
-        self.users.iter().any(is_meant)
+        self.no_auth_user.as_deref().is_some_and(|name| self.users.named(name).is_some())
     }
 
     /// Whether clients may have to sign a nonce (C3).
     pub(crate) fn has_nkeys(&self) -> bool {
-        self.users.iter().any(|user| matches!(user.who, Who::Nkey(_)))
+        self.users.has_nkeys()
     }
 }
 
@@ -113,17 +112,6 @@ pub(crate) enum Who {
     },
     /// The public key, `U…`.
     Nkey(String),
-}
-
-impl Who {
-    fn is_same(&self, other: &Who) -> bool {
-        match (self, other) {
-            (Who::Password { name, .. }, Who::Password { name: other, .. }) | (Who::Nkey(name), Who::Nkey(other)) => {
-                name == other
-            }
-            _ => false,
-        }
-    }
 }
 
 impl User {
@@ -385,10 +373,10 @@ impl ServerOptions {
         if token.is_some() && !users.is_empty() {
             return wrong("there can be a token or users, not both".to_owned());
         }
-        for (at, user) in users.iter().enumerate() {
-            if users[..at].iter().any(|other| other.who.is_same(&user.who)) {
-                return wrong(format!("user {:?} comes twice", user.name()));
-            }
+        if let Some(user) = users.twice() {
+            return wrong(format!("user {:?} comes twice", user.name()));
+        }
+        for user in users.iter() {
             if let Who::Nkey(key) = &user.who
                 && !(key.starts_with('U') && nkeys::KeyPair::from_public_key(key).is_ok())
             {
@@ -396,7 +384,7 @@ impl ServerOptions {
             }
         }
         match no_auth_user {
-            Some(name) if !users.iter().any(|user| user.name() == name) => {
+            Some(name) if users.known_as(name).is_none() => {
                 wrong(format!("no_auth_user: {name:?} is not among the users"))
             }
             _ => Ok(()),

@@ -1,10 +1,12 @@
 //! Other options while the server runs.
 
 use super::auth;
-use super::connection::Connection;
+use super::connection::{Connection, Interest};
 use super::options::ServerOptions;
 use super::registry::Registry;
 use crate::protocol::{Close, Quoted, Refusal, encode, text};
+use crate::steps;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
@@ -54,11 +56,13 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     {
         let mut state = connection.state.lock();
         state.user = recognised.user;
+        let names = |(sid, interest): (&Box<[u8]>, &Interest)| (interest.listening.guard.id(), sid.clone());
+        let sids: BTreeMap<u64, Box<[u8]>> =
+            if ended.is_empty() { BTreeMap::new() } else { state.subscriptions.iter().map(names).collect() };
+        steps::count(sids.len());
         for subscription in &ended {
-            let of_it =
-                state.subscriptions.iter().find(|(_, interest)| interest.listening.guard.id() == subscription.id);
-            let Some(sid) = of_it.map(|(sid, _)| sid.clone()) else { continue };
-            gone.extend(state.subscriptions.remove(&sid).map(|interest| (sid, subscription, interest)));
+            let Some(sid) = sids.get(&subscription.id) else { continue };
+            gone.extend(state.subscriptions.remove(sid).map(|interest| (sid.clone(), subscription, interest)));
         }
     }
     for (sid, subscription, _interest) in gone {

@@ -122,7 +122,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
         out_msgs: counts.out_msgs,
         out_bytes: counts.out_bytes,
         stalls: counts.stalls,
-        subscriptions: if state.closed.is_some() { state.last.0 } else { live(&state.subscriptions).count() },
+        subscriptions: if state.closed.is_some() { state.last.0 } else { state.live() },
         name: connect.name.clone(),
         lang: connect.lang.clone(),
         version: connect.version.clone(),

@@ -137,7 +137,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) ->
     draft.has_single_user = user.is_some();
     match (users, user) {
         (Some(users), _) if !users.is_empty() => {
-            auth.users = users;
+            auth.users = users.into_iter().collect();
             auth.default_permissions = default_permissions;
         }
         (_, user) => {

@@ -220,7 +220,7 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     refuse("LameDuckDuration", &old.lame_duck_duration, &new.lame_duck_duration, time)?;
     refuse("LameDuckGracePeriod", &old.lame_duck_grace, &new.lame_duck_grace, time)?;
     let gone = new.auth.no_auth_user.is_none();
-    let stays = old.auth.no_auth_user.iter().any(|name| new.auth.users.iter().any(|user| user.name() == name));
+    let stays = old.auth.no_auth_user.iter().any(|name| new.auth.users.known_as(name).is_some());
     if !gone || stays {
         refuse("NoAuthUser", &old.auth.no_auth_user, &new.auth.no_auth_user, name)?;
     }

@@ -379,7 +379,7 @@ pub(super) fn check(reader: &mut Reader<'_>, draft: &Draft) {
         // Credentials of other forms are not names to fall back to: a password alone would then protect nothing (P1).
         if server.auth.users.is_empty() || draft.has_single_user {
             refuse(["no_auth_user"; 2], format!("{name:?} present, but `authorization` has no list of users or nkeys"));
-        } else if !server.auth.users.iter().any(|user| user.name() == name) {
+        } else if server.auth.users.known_as(name).is_none() {
             refuse(["no_auth_user"; 2], format!("{name:?} is not one of the users of `authorization`"));
         }
     }
