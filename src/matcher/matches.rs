@@ -17,7 +17,7 @@ pub struct Matches<T> {
     groups: Vec<QueueGroup<T>>,
     groups_used: usize,
     /// Where groups lie by their names; filled where there are more than a few.
-    by_name: Option<Box<BTreeMap<SmolStr, usize>>>,
+    by_name: BTreeMap<SmolStr, usize>,
 }
 
 /// Up to so many groups are searched one by one.
@@ -33,7 +33,7 @@ pub struct QueueGroup<T> {
 impl<T> Matches<T> {
     /// An empty result, without an allocation.
     pub fn new() -> Self {
-        Matches { plain: Vec::new(), groups: Vec::new(), groups_used: 0, by_name: None }
+        Matches { plain: Vec::new(), groups: Vec::new(), groups_used: 0, by_name: BTreeMap::new() }
     }
 
     /// The entries without a queue name: each is to get the message.
@@ -66,7 +66,7 @@ impl<T> Matches<T> {
             group.members.clear();
         }
         self.groups_used = 0;
-        self.by_name = None;
+        self.by_name.clear();
     }
 
     pub(super) fn push_plain(&mut self, value: T) {
@@ -78,8 +78,8 @@ impl<T> Matches<T> {
         if let Some(at) = self.find(name) {
             return self.groups[at].members.push(value);
         }
-        if let Some(by_name) = &mut self.by_name {
-            by_name.insert(name.clone(), used);
+        if !self.by_name.is_empty() {
+            self.by_name.insert(name.clone(), used);
         }
         match self.groups.get_mut(used) {
             Some(spare) => {
@@ -98,10 +98,10 @@ impl<T> Matches<T> {
             return used.inspect(|_| steps::count(1)).position(|group| group.name == *name);
         }
         let groups = &self.groups[..self.groups_used];
-        let by_name = self.by_name.get_or_insert_with(|| {
-            Box::new(groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect())
-        });
-        by_name.get(name).copied()
+        if self.by_name.is_empty() {
+            self.by_name.extend(groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)));
+        }
+        self.by_name.get(name).copied()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Other options while the server runs.
 
 use super::auth;
-use super::connection::{Connection, Interest};
+use super::connection::Connection;
 use super::options::ServerOptions;
 use super::registry::Registry;
 use crate::protocol::{Close, Quoted, Refusal, encode, text};
@@ -56,9 +56,11 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     {
         let mut state = connection.state.lock();
         state.user = recognised.user;
-        let names = |(sid, interest): (&Box<[u8]>, &Interest)| (interest.listening.guard.id(), sid.clone());
-        let sids: BTreeMap<u64, Box<[u8]>> =
-            if ended.is_empty() { BTreeMap::new() } else { state.subscriptions.iter().map(names).collect() };
+        let mut sids: BTreeMap<u64, Box<[u8]>> = BTreeMap::new();
+        if !ended.is_empty() {
+            let all = state.subscriptions.iter();
+            sids.extend(all.map(|(sid, interest)| (interest.listening.guard.id(), sid.clone())));
+        }
         steps::count(sids.len());
         for subscription in &ended {
             let Some(sid) = sids.get(&subscription.id) else { continue };

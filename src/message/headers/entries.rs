@@ -16,7 +16,7 @@ pub(super) struct Entries {
     places: Vec<(SmolStr, SmolStr)>,
     empty: usize,
     /// Places by name, in order. Made by the first search through many, and right from then on.
-    index: OnceLock<Box<BTreeMap<SmolStr, Places>>>,
+    index: OnceLock<BTreeMap<SmolStr, Places>>,
 }
 
 type Places = SmallVec<[usize; 2]>;
@@ -70,7 +70,7 @@ impl Entries {
     fn index(&self) -> &BTreeMap<SmolStr, Places> {
         self.index.get_or_init(|| {
             steps::count(self.places.len());
-            let mut index: Box<BTreeMap<SmolStr, Places>> = Box::default();
+            let mut index: BTreeMap<SmolStr, Places> = BTreeMap::new();
             for (at, (name, _)) in self.places.iter().enumerate().filter(|(_, (name, _))| !name.is_empty()) {
                 index.entry(name.clone()).or_default().push(at);
             }
