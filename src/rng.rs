@@ -2,13 +2,49 @@
 //!
 //! Without a seed a bus draws one from the operating system (through the standard library's hasher keys). With a seed, all
 //! that it draws (queue group members, inbox names) follows from the seed and the order of calls.
+//!
+//! Choices that others see the outcome of come from an [`Rng`], whose state could be computed from enough of them. Numbers that others
+//! must not know in advance come from a [`Secret`], and from a key that nothing else uses.
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A seed nobody can predict.
 pub(crate) fn entropy() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    RandomState::new().build_hasher().finish()
+}
+
+/// Numbers of which those that were seen do not tell the others.
+#[derive(Debug)]
+pub(crate) enum Secret {
+    /// SipHash under 128 bits from the operating system: a keyed function whose outputs tell nothing of its key.
+    Keyed(RandomState),
+    /// What follows from a seed is for runs that repeat, and can be computed.
+    Seeded(u64),
+}
+
+impl Secret {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        seed.map_or_else(|| Secret::Keyed(RandomState::new()), Secret::Seeded)
+    }
+
+    /// Number `nth` of those that belong to `of`: 64 bits.
+    pub(crate) fn number(&self, of: u64, nth: u64) -> u64 {
+        match self {
+            Secret::Keyed(key) => key.hash_one((of, nth)),
+            Secret::Seeded(seed) => Rng::new(Rng::new(*seed, of).bits(), nth).bits(),
+        }
+    }
+
+    /// A number below `4.pow(half)` for each of those, no two the same: a Feistel network of four rounds.
+    pub(crate) fn permuted(&self, of: u64, number: u64, half: u32) -> u64 {
+        let mask = (1 << half) - 1;
+        let (mut left, mut right) = (number >> half & mask, number & mask);
+        for round in 0..4 {
+            (left, right) = (right, left ^ self.number(of, round << half | right) & mask);
+        }
+        left << half | right
+    }
 }
 
 /// A stream of choices that one thread draws from; others may only make it.
@@ -48,6 +84,24 @@ impl Rng {
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secret_numbers_repeat_for_a_seed_only_and_permute_without_a_collision() {
+        let draw = |seed| {
+            let secret = Secret::new(seed);
+            (0..16).map(|n| (secret.number(1, n), secret.number(2, n))).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(Some(7)), draw(Some(7)));
+        assert_ne!(draw(Some(7)), draw(Some(8)));
+        assert_ne!(draw(None), draw(None));
+        for secret in [Secret::new(None), Secret::new(Some(7))] {
+            let permuted: std::collections::BTreeSet<_> = (0..1 << 10).map(|n| secret.permuted(0, n, 5)).collect();
+            assert_eq!(
+                (permuted.len(), permuted.first(), permuted.last()),
+                (1 << 10, Some(&0), Some(&((1 << 10) - 1)))
+            );
+        }
+    }
 
     #[test]
     fn same_seed_and_stream_repeat_and_other_streams_differ() {

@@ -176,7 +176,6 @@ impl Core {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { client, outgoing, incoming, wanted, takers, outbox, inbox, requests_max } = parts;
         let bus = client.bus();
-        let clock = bus.clock().clone();
         Core {
             near_root: client.new_inbox(),
             far_root: OnceLock::new(),
@@ -187,8 +186,8 @@ impl Core {
             guards: Mutex::default(),
             outbox,
             inbox,
-            called: Requests::new(clock.clone(), requests_max),
-            served: Requests::new(clock, requests_max),
+            called: Requests::new(&bus, requests_max),
+            served: Requests::new(&bus, requests_max),
             member: Member::join(bus.id(), client.id()),
             hub: Hub::default(),
             state: Mutex::new(BridgeState::Connecting { reason: None }),

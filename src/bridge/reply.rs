@@ -1,6 +1,6 @@
 //! Where answers go: requests that have crossed, and the subjects that their answers are for.
 
-use crate::Clock;
+use crate::Bus;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,12 +25,13 @@ pub(super) struct Request {
     pub(super) is_told_of_nobody: bool,
 }
 
-/// The requests that have crossed in one direction, by a number that is the last token of the reply subject on the other side.
+/// The requests that have crossed in one direction, by a number and a key that are the last token of the reply subject on the other side.
+/// The key is drawn for each: whoever has seen one reply can't answer another request.
 ///
 /// Any number of answers may come for each. Bounded in number and age; the one that was used longest ago goes first.
 #[derive(Debug)]
 pub(super) struct Requests {
-    clock: Clock,
+    bus: Bus,
     max: usize,
     inner: Mutex<Inner>,
 }
@@ -46,46 +47,55 @@ struct Inner {
 #[derive(Debug)]
 struct Open {
     request: Arc<Request>,
+    key: u64,
     used: Duration,
 }
 
 impl Requests {
-    pub(super) fn new(clock: Clock, max: usize) -> Self {
-        Requests { clock, max, inner: Mutex::default() }
+    pub(super) fn new(bus: &Bus, max: usize) -> Self {
+        Requests { bus: bus.clone(), max, inner: Mutex::default() }
     }
 
     /// The last token of the reply subject on the other side.
     pub(super) fn open(&self, request: Request) -> String {
-        let now = self.clock.now();
+        let now = self.bus.clock().now();
+        let key = self.bus.random();
         let mut inner = self.inner.lock();
         inner.make_room(now, self.max);
         inner.next += 1;
         let number = inner.next;
-        inner.open.insert(number, Open { request: Arc::new(request), used: now });
+        inner.open.insert(number, Open { request: Arc::new(request), key, used: now });
         inner.order.push_back((now, number));
-        format!("{number:x}")
+        format!("{number:x}-{key:x}")
     }
 
     /// The request that an answer is for, by the last token of the subject that it came on.
     pub(super) fn find(&self, token: &str) -> Option<Arc<Request>> {
-        let number = u64::from_str_radix(token, 16).ok()?;
-        let now = self.clock.now();
+        let (number, key) = parse(token)?;
+        let now = self.bus.clock().now();
         let mut inner = self.inner.lock();
-        let open = inner.open.get_mut(&number)?;
+        let open = inner.open.get_mut(&number).filter(|open| open.key == key)?;
         open.used = now;
         Some(open.request.clone())
     }
 
     /// There will be no more answers, or nobody wants them.
     pub(super) fn close(&self, token: &str) {
-        if let Ok(number) = u64::from_str_radix(token, 16) {
-            self.inner.lock().open.remove(&number);
+        let Some((number, key)) = parse(token) else { return };
+        let mut inner = self.inner.lock();
+        if inner.open.get(&number).is_some_and(|open| open.key == key) {
+            inner.open.remove(&number);
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.inner.lock().open.len()
     }
+}
+
+fn parse(token: &str) -> Option<(u64, u64)> {
+    let (number, key) = token.split_once('-')?;
+    Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(key, 16).ok()?))
 }
 
 impl Inner {
@@ -112,6 +122,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Clock;
 
     fn request(n: usize) -> Request {
         Request { reply: format!("reply.{n}"), subject: "a".into(), rule: None, is_told_of_nobody: true }
@@ -119,10 +130,13 @@ mod tests {
 
     #[test]
     fn requests_are_found_again_any_number_of_times() {
-        let requests = Requests::new(Clock::system(), 8);
+        let requests = Requests::new(&Bus::new(), 8);
         let (one, two) = (requests.open(request(1)), requests.open(request(2)));
         assert_eq!(requests.find(&one).unwrap().reply, "reply.1");
         assert_eq!(requests.find(&one).unwrap().reply, "reply.1");
+        let (number, key) = parse(&one).unwrap();
+        assert!(requests.find(&format!("{:x}-{key:x}", number + 1)).is_none(), "one token does not tell the next");
+        requests.close(&format!("{:x}-{key:x}", number + 1));
         requests.close(&one);
         assert!(requests.find(&one).is_none() && requests.find("x").is_none());
         assert_eq!(requests.find(&two).unwrap().reply, "reply.2");
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn they_are_bounded_in_number_and_age() {
         let clock = Clock::manual();
-        let requests = Requests::new((&clock).into(), 100);
+        let requests = Requests::new(&Bus::builder().clock(&clock).build(), 100);
         let tokens: Vec<String> = (0..150).map(|n| requests.open(request(n))).collect();
         assert_eq!(requests.len(), 100);
         assert!(requests.find(&tokens[49]).is_none() && requests.find(&tokens[50]).is_some());

@@ -56,7 +56,7 @@ pub(super) struct Line {
     answers: Mutex<Answers>,
     /// The window or the answers have changed.
     moved: Notify,
-    /// Tells the marks of this session from those of others, whose answers may still come.
+    /// Tells what is said to this session from what others make up, and from answers to earlier sessions, which may still come.
     session: u64,
     /// Inboxes begin with this.
     prefix: String,
@@ -101,9 +101,10 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection, sending: Sendi
         window: Mutex::new(Window::new(sending.window, sending.at_least_once)),
         answers: Mutex::default(),
         moved: Notify::new(),
-        session: core.connects.fetch_add(1, Ordering::Relaxed) + 1,
+        session: core.bus.random(),
         prefix,
     });
+    core.connects.fetch_add(1, Ordering::Relaxed);
     let subscriptions = tokio::sync::Mutex::new(Subscriptions::new(line.clone(), sending.grace));
     let mut batch = VecDeque::new();
     let end = tokio::select! {
@@ -287,11 +288,14 @@ impl Line {
 
     /// An answer to a question of the bridge's own; false if it is none.
     pub(super) fn heard(&self, token: &str) -> bool {
-        let Some((kind, number)) = token.split_at_checked(1) else { return false };
+        let Some((kind, said)) = token.split_at_checked(1) else { return false };
+        let (session, mark) = said.split_once('-').unwrap_or((said, ""));
+        if session != format!("{:x}", self.session) {
+            return matches!(kind, "m" | "u" | "n");
+        }
         match kind {
             "m" => {
-                let mark = number.split_once('-').filter(|(session, _)| *session == format!("{:x}", self.session));
-                if let Some(mark) = mark.and_then(|(_, mark)| u64::from_str_radix(mark, 16).ok()) {
+                if let Ok(mark) = u64::from_str_radix(mark, 16) {
                     self.confirm(mark);
                 }
             }

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Timers};
 use crate::delivery::{Overflow, Policy, WakeList};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
-use crate::rng::{self, Rng};
+use crate::rng::{self, Secret};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl BusBuilder {
     }
 
     /// Makes all choices of the bus (queue group members, inbox names, hash functions) follow from this number (G7). Default:
-    /// drawn from the operating system.
+    /// drawn from the operating system. For tests: inboxes of a bus with a seed can be guessed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -112,6 +112,7 @@ impl BusBuilder {
         let BusBuilder { limits, clock, seed, shards, observer } = self;
         let observed = observer.map(Observed::new);
         limits.check()?;
+        let secret = Secret::new(seed);
         let seed = seed.unwrap_or_else(rng::entropy);
         let usual = Policy {
             capacity: limits.subscription_capacity,
@@ -137,7 +138,8 @@ impl BusBuilder {
             clock,
             seed,
             id: rng::entropy(),
-            luck: Mutex::new(Rng::new(seed, u64::MAX)),
+            secret: Arc::new(secret),
+            drawn: AtomicU64::new(0),
             usual: Arc::new(usual),
             boundless: Arc::new(boundless),
             phase: AtomicU8::new(Phase::Open as u8),

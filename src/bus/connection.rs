@@ -1,7 +1,7 @@
 //! Connections: who is subscribed through whom, and when that ends.
 
 use super::permit::Gate;
-use super::{ConnectOptions, Inbox, Shared};
+use super::{ConnectOptions, Inbox, Shared, inbox};
 use crate::account::{Owner, Subscription, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{CloseReason, DropReason, Outlet, WakeList};
@@ -122,7 +122,8 @@ fn add(counter: &AtomicU64, more: u64) {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, id: u64, mut options: ConnectOptions) -> Arc<Self> {
-        let inbox_root = SmolStr::from(format!("{}.{}", options.inbox_prefix, shared.inbox_name(id)));
+        let inbox_root =
+            SmolStr::from(format!("{}.{}", options.inbox_prefix, inbox::connection_name(&shared.secret, id)));
         // On a bus that drains or is closed it comes too late.
         let is_open = shared.phase() == Phase::Open;
         let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
@@ -173,10 +174,11 @@ impl Connection {
         self.desks.get_or(|| Desk::new(self.shared.seed, stream))
     }
 
-    /// A subject for answers that nobody else uses, directly under which the connection subscribes to nothing of its own.
+    /// A subject for answers that nobody else uses or can guess, directly under which the connection subscribes to nothing of its own.
     pub(crate) fn new_inbox(&self) -> Subject {
         let n = self.inboxes_made.fetch_add(1, Ordering::Relaxed);
-        Subject::from_smol(SmolStr::from(format!("{}-{n}", self.inbox_root)))
+        let name = inbox::new_name(&self.shared.secret, self.id, n);
+        Subject::from_smol(SmolStr::from(format!("{}-{name}", self.inbox_root)))
     }
 
     /// Subscriptions that have not ended.
@@ -295,7 +297,12 @@ impl Connection {
             self.check_subscribe(subscription.pattern.as_str(), None)?;
             return Ok(inbox);
         }
-        let inbox = Arc::new(Inbox::new(&self.inbox_root, self.shared.account.limits.clone(), self.me.clone()));
+        let inbox = Arc::new(Inbox::new(
+            &self.inbox_root,
+            self.shared.account.limits.clone(),
+            self.me.clone(),
+            (self.shared.secret.clone(), self.id),
+        ));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
         let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;
         let mut lost = Some(subscription.clone());

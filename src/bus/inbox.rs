@@ -1,13 +1,16 @@
 //! Where a connection's requests wait for their answers: one subscription `<root>.*` for all of them (R7).
 //!
-//! An answer finds its request by the last token of its subject, which is the number of a slot and how often that slot was used
-//! before: no search, and an answer that comes late can't be taken for that of a later request.
+//! An answer finds its request by the last token of its subject: a key of eight digits, drawn for this request alone, and the number of
+//! a slot. So there is no search, an answer that comes late can't be taken for that of a later request, and whoever has seen the reply
+//! subject of one request can't answer another. A reply has at most 23 bytes, which lie in the subject itself, while fewer than 4,096
+//! requests of the connection are open: `_INBOX.`, five digits of the connection, a dot, the key, two digits of the slot.
 
 use super::Connection;
 use crate::account::Ledger;
 use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::rng::Secret;
 use crate::subject::Subject;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -16,19 +19,46 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 
-const SLOT_BITS: u32 = 20;
+/// Digits that name a connection: 2^30 before one comes twice, which then costs a look at the key.
+const CONNECTION_DIGITS: usize = 5;
+/// Digits of a request's key: 48 bits.
+const KEY_DIGITS: usize = 8;
+/// Digits of a subject that a user asks for: 60 bits.
+const NEW_DIGITS: usize = 10;
 /// Six bits each: all may stand in a token.
 const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+const KEY_MASK: u64 = (1 << (KEY_DIGITS * 6)) - 1;
 /// Digits of 64 bits.
 const DIGITS: usize = 11;
 /// The longest reply that is put together without an allocation.
 const REPLY_MAX: usize = 64;
+
+/// What a secret number is for: no two uses draw the same.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(super) enum Use {
+    Connection,
+    Request,
+    Inbox,
+    Random,
+}
+
+impl Use {
+    /// For this connection; connection 0 is the bus.
+    pub(super) fn of(self, connection: u64) -> u64 {
+        connection << 2 | self as u64
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
     root: SmolStr,
     slots: Mutex<Slots>,
     limits: Limits,
+    /// What keys are drawn from, and for which connection.
+    secret: (Arc<Secret>, u64),
+    /// Keys drawn. ORDERING: Relaxed; only counts.
+    drawn: AtomicU64,
     // ORDERING: Relaxed; both only count, and what orders `answered` before the end of the connection is the lock of the slots.
     answered: AtomicU64,
     late: AtomicU64,
@@ -54,8 +84,8 @@ struct Idle {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// How often the slot was given out.
-    uses: u32,
+    /// Of the last request that had it.
+    key: u64,
     waiting: Option<Waiting>,
 }
 
@@ -77,7 +107,7 @@ struct Waiting {
 pub(crate) struct Ticket {
     inbox: Arc<Inbox>,
     slot: u32,
-    uses: u32,
+    key: u64,
     /// The place is still ours.
     open: bool,
 }
@@ -90,11 +120,18 @@ pub(crate) enum InboxError {
 }
 
 impl Inbox {
-    pub(crate) fn new(root: &SmolStr, limits: Limits, connection: Weak<Connection>) -> Self {
+    pub(crate) fn new(
+        root: &SmolStr,
+        limits: Limits,
+        connection: Weak<Connection>,
+        secret: (Arc<Secret>, u64),
+    ) -> Self {
         Inbox {
             root: root.clone(),
             slots: Mutex::default(),
             limits,
+            secret,
+            drawn: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             late: AtomicU64::new(0),
             idle: WakeList::default(),
@@ -109,6 +146,9 @@ impl Inbox {
 
     /// A place for the answers to one request.
     pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<Ticket, InboxError> {
+        let (secret, connection) = &self.secret;
+        let nth = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let key = secret.number(Use::Request.of(*connection), nth) & KEY_MASK;
         let mut slots = self.slots.lock();
         if slots.closed {
             return Err(InboxError::Closed);
@@ -124,13 +164,12 @@ impl Inbox {
             }
         };
         let place = &mut slots.slots[slot as usize];
-        place.uses = place.uses.wrapping_add(1);
+        place.key = key;
         let capacity = if single { 1 } else { self.limits.request_many_capacity };
         place.waiting =
             Some(Waiting { capacity, single, first: None, more: VecDeque::new(), answered: false, waker: None });
-        let uses = place.uses;
         drop(slots);
-        Ok(Ticket { inbox: self.clone(), slot, uses, open: true })
+        Ok(Ticket { inbox: self.clone(), slot, key, open: true })
     }
 
     /// From now on the connection is told when no request is open any more.
@@ -184,10 +223,11 @@ impl Inbox {
 
     fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
         let token = message.subject().as_str().get(self.root.len() + 1..);
-        let Some(number) = token.and_then(decode) else { return Err(message) };
-        let (slot, uses) = (number & ((1 << SLOT_BITS) - 1), number >> SLOT_BITS);
+        let parts = token.and_then(|token| token.split_at_checked(KEY_DIGITS));
+        let numbers = parts.and_then(|(key, slot)| decode(key).zip(decode(slot)));
+        let Some((key, slot)) = numbers else { return Err(message) };
         let mut slots = self.slots.lock();
-        let place = slots.slots.get_mut(slot as usize).filter(|place| u64::from(place.uses) == uses);
+        let place = slots.slots.get_mut(slot as usize).filter(|place| place.key == key);
         let Some(waiting) = place.and_then(|place| place.waiting.as_mut()) else { return Err(message) };
         let full = waiting.first.is_some() as usize + waiting.more.len() >= waiting.capacity;
         if full || (waiting.single && waiting.answered) {
@@ -221,19 +261,22 @@ impl Direct for Door {
 impl Ticket {
     /// Where the answers are to go.
     pub(crate) fn reply(&self) -> Subject {
-        let mut digits = [0; DIGITS];
-        let token = encode(u64::from(self.uses) << SLOT_BITS | u64::from(self.slot), &mut digits);
+        let (mut key, mut slot) = ([ALPHABET[0]; DIGITS], [0; DIGITS]);
+        encode(self.key, &mut key);
+        let (key, slot) = (&key[DIGITS - KEY_DIGITS..], encode(u64::from(self.slot), &mut slot));
         let root = self.inbox.root.as_str();
-        let len = root.len() + 1 + token.len();
+        let at = root.len() + 1;
+        let len = at + KEY_DIGITS + slot.len();
         let mut text = [0; REPLY_MAX];
         let reply = match text.get_mut(..len) {
             Some(text) => {
                 text[..root.len()].copy_from_slice(root.as_bytes());
                 text[root.len()] = b'.';
-                text[root.len() + 1..].copy_from_slice(token);
+                text[at..at + KEY_DIGITS].copy_from_slice(key);
+                text[at + KEY_DIGITS..].copy_from_slice(slot);
                 SmolStr::new(std::str::from_utf8(text).expect("a subject, a dot and digits"))
             }
-            None => SmolStr::from(format!("{root}.{}", String::from_utf8_lossy(token))),
+            None => SmolStr::from(format!("{root}.{}{}", String::from_utf8_lossy(key), String::from_utf8_lossy(slot))),
         };
         Subject::from_smol(reply)
     }
@@ -326,8 +369,19 @@ fn decode(token: &str) -> Option<u64> {
     })
 }
 
+/// What a connection's inboxes are named after: no two of a bus are the same, and one does not tell the others.
+pub(super) fn connection_name(secret: &Secret, connection: u64) -> String {
+    const HALF: u32 = CONNECTION_DIGITS as u32 * 6 / 2;
+    name(secret.permuted(Use::Connection.of(0), connection, HALF), CONNECTION_DIGITS)
+}
+
+/// What the `nth` inbox is named after that the user of a connection asks for.
+pub(super) fn new_name(secret: &Secret, connection: u64, nth: u64) -> String {
+    name(secret.number(Use::Inbox.of(connection), nth), NEW_DIGITS)
+}
+
 /// `len` digits of `number`, the highest first; the rest of it is cut off.
-pub(super) fn name(number: u64, len: usize) -> String {
+fn name(number: u64, len: usize) -> String {
     let mut digits = [b'0'; DIGITS];
     encode(number, &mut digits);
     digits[DIGITS - len..].iter().map(|&digit| char::from(digit)).collect()
@@ -350,9 +404,41 @@ mod tests {
         assert_eq!(name(65, 3), "011");
     }
 
+    fn inbox() -> Inbox {
+        let secret = (Arc::new(Secret::new(None)), 1);
+        Inbox::new(&SmolStr::new("_INBOX.12345"), Limits::default(), Weak::new(), secret)
+    }
+
+    #[test]
+    fn a_reply_lies_in_the_subject_itself_while_few_requests_are_open() {
+        let inbox = Arc::new(inbox());
+        let mut tickets: Vec<_> = (0..4_096).map(|_| inbox.open(true).unwrap()).collect();
+        assert!(tickets.iter().all(|ticket| ticket.reply().as_str().len() <= 23));
+        tickets.push(inbox.open(true).unwrap());
+        let reply = tickets.last().unwrap().reply();
+        assert_eq!(reply.as_str().len(), 24);
+        let answer = Message::new(reply, "1").unwrap();
+        assert!(Door(inbox.clone()).deliver(answer, &mut None).is_ok());
+    }
+
+    #[test]
+    fn only_the_reply_itself_finds_its_request() {
+        let inbox = Arc::new(inbox());
+        let ticket = inbox.open(true).unwrap();
+        let reply = ticket.reply().as_str().to_owned();
+        let deliver = |to: &str| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None).is_ok();
+        for at in "_INBOX.12345.".len()..reply.len() {
+            for digit in ['0', '1', '_'].into_iter().filter(|digit| !reply[at..].starts_with(*digit)) {
+                assert!(!deliver(&format!("{}{digit}{}", &reply[..at], &reply[at + 1..])));
+            }
+            assert!(at == "_INBOX.12345.".len() || !deliver(&reply[..at]));
+        }
+        assert!(!deliver(&format!("{reply}1")) && deliver(&reply));
+    }
+
     #[test]
     fn an_answer_to_an_earlier_use_of_the_slot_is_late() {
-        let inbox = Arc::new(Inbox::new(&SmolStr::new("_INBOX.x"), Limits::default(), Weak::new()));
+        let inbox = Arc::new(inbox());
         let first = inbox.open(true).unwrap();
         let reply = first.reply();
         drop(first);

@@ -61,7 +61,7 @@ use crate::client::{Client, Drain, PublishError};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{CloseReason, Policy, WakeList};
 use crate::limits::Limits;
-use crate::rng::Rng;
+use crate::rng::Secret;
 use crate::subject::{SubjectError, ToPattern, ToSubject, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -106,8 +106,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     id: u64,
-    /// What [`Bus::random`] draws from.
-    luck: Mutex<Rng>,
+    /// What inboxes are named after, and [`Bus::random`] draws from.
+    pub(crate) secret: Arc<Secret>,
+    /// Numbers drawn by [`Bus::random`]. ORDERING: Relaxed; only counts.
+    drawn: AtomicU64,
     /// The bounds of a subscription that asks for none of its own.
     pub(crate) usual: Arc<Policy>,
     /// The bounds of what queues nothing itself: as large as can be counted.
@@ -197,9 +199,9 @@ impl Bus {
     }
 
     /// 64 random bits that follow from the bus's seed, if it was given one, and from how often this was called before (G7): for parts
-    /// of a program whose choices are to repeat with those of the bus. Not for secrets.
+    /// of a program whose choices are to repeat with those of the bus. Without a seed, those that were seen do not tell the others.
     pub fn random(&self) -> u64 {
-        self.shared.luck.lock().bits()
+        self.shared.secret.number(inbox::Use::Random.of(0), self.shared.drawn.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Waits for `time` to pass on the bus's clock without blocking a thread; counted from this call.
@@ -399,16 +401,6 @@ impl Shared {
         let mut past = self.account.past.lock();
         *past += totals();
         self.connections.lock().remove(&id);
-    }
-
-    /// Characters that name a connection in its inboxes: different for each of a bus, and for the same seed the same.
-    pub(crate) fn inbox_name(&self, connection: u64) -> String {
-        const LEN: usize = 6;
-        const NAMES: u64 = 64u64.pow(LEN as u32);
-        // An odd step shares no factor with the number of names, and so visits each before any twice.
-        const STEP: u64 = 42_469_174_547;
-        let number = (u128::from(self.seed) + u128::from(connection) * u128::from(STEP)) % u128::from(NAMES);
-        inbox::name(number as u64, LEN)
     }
 }
 

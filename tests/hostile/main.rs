@@ -6,6 +6,7 @@
 
 mod credentials;
 mod held;
+mod inboxes;
 mod slices;
 #[path = "../support/mod.rs"]
 mod support;
