@@ -66,11 +66,30 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `bridge` | `Bridge`: the bus is linked to a real NATS server or cluster |
-//! | `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |
-//! | `testkit` | `testkit`: know when all is quiet, what was sent and what not; move time; break what NATS may break |
+#![cfg_attr(feature = "bridge", doc = "| `bridge` | [`Bridge`]: the bus is linked to a real NATS server or cluster |")]
+#![cfg_attr(
+    not(feature = "bridge"),
+    doc = "| `bridge` | `Bridge`: the bus is linked to a real NATS server or cluster |"
+)]
+#![cfg_attr(
+    feature = "server",
+    doc = "| `server` | [`Server`]: real NATS clients of any language attach to a bus; [`protocol`], what they speak |"
+)]
+#![cfg_attr(
+    not(feature = "server"),
+    doc = "| `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |"
+)]
+#![cfg_attr(
+    feature = "testkit",
+    doc = "| `testkit` | [`testkit`]: know when all is quiet, what was sent and what not; move time; break what NATS may break |"
+)]
+#![cfg_attr(
+    not(feature = "testkit"),
+    doc = "| `testkit` | `testkit`: know when all is quiet, what was sent and what not; move time; break what NATS may break |"
+)]
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // WORDS: import nothing of ours above them.
 pub mod blocking;
@@ -105,12 +124,19 @@ pub mod server;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+// OVER ALL
+mod error;
+mod unwind;
+
 pub mod manual;
 
 // The README's examples run as tests.
 #[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+// Crates whose types show in signatures.
+pub use {bytes, crossbeam_channel};
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
 pub use activity::{Activity, Held, Hold, Task};
@@ -123,15 +149,16 @@ pub use bus::{
 };
 pub use client::{
     Answers, AnswersEnd, AnswersIter, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError,
-    PublishFuture, Publisher, Raw, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany,
+    PublishFuture, Publisher, RawMessage, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany,
     RequestOptions, RespondError, RespondFuture, SubscribeError, SubscribeOptions, Subscriber, SubscriberStream,
     SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow, SinkAnswer};
+pub use error::Error;
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};
 #[cfg(feature = "server")]
-pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, User};
+pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, ToListenAddress, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

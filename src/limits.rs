@@ -12,8 +12,7 @@ use std::time::Duration;
 /// ```
 /// use postroom::{Bus, Limits, PublishError};
 ///
-/// let mut limits = Limits::default();
-/// limits.max_payload = 4;
+/// let limits = Limits::new().max_payload(4).max_subscriptions(100);
 /// let client = Bus::builder().limits(limits).build().connect();
 /// assert!(matches!(
 ///     client.publish("a", "12345"),
@@ -61,6 +60,11 @@ impl Limits {
     /// Leaves to answer that one connection holds at most; see [`AllowResponses`](crate::AllowResponses).
     pub const RESPONSES_MAX: usize = 1 << 16;
 
+    /// The defaults.
+    pub fn new() -> Self {
+        Limits::default()
+    }
+
     /// The first field that is out of its range, with its value and the range.
     pub(crate) fn check(&self) -> Result<(), LimitsError> {
         let within = |name, value: usize, min: usize, max: usize| {
@@ -75,6 +79,34 @@ impl Limits {
         within("route_cache_entries", self.route_cache_entries, 0, 65_536)?;
         within("events_capacity", self.events_capacity, 1, Self::CAPACITY_MAX)
     }
+}
+
+/// Implements a setter for each field, for limits in one expression.
+macro_rules! setters {
+    ($($name:ident: $unit:ty),* $(,)?) => {
+        impl Limits {$(
+            #[doc = concat!("The same with another [`", stringify!($name), "`](#structfield.", stringify!($name), ").")]
+            #[must_use]
+            pub fn $name(mut self, value: $unit) -> Self {
+                self.$name = value;
+                self
+            }
+        )*}
+    };
+}
+
+setters! {
+    max_payload: usize,
+    max_subject_len: usize,
+    max_subscription_tokens: usize,
+    max_subscriptions: usize,
+    subscription_capacity: usize,
+    subscription_capacity_bytes: usize,
+    request_timeout: Duration,
+    max_requests: usize,
+    request_many_capacity: usize,
+    route_cache_entries: usize,
+    events_capacity: usize,
 }
 
 impl Default for Limits {

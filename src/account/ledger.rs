@@ -37,7 +37,7 @@ impl fmt::Display for Ledger {
         let Ledger { matched, delivered, dropped, queued, queued_bytes } = self;
         write!(
             f,
-            "{matched} matched: {delivered} delivered, {dropped} dropped, {queued} queued ({queued_bytes} bytes)"
+            "matched {matched}: delivered {delivered}, dropped {dropped}, queued {queued} ({queued_bytes} bytes)"
         )?;
         if self.balances() { Ok(()) } else { f.write_str("; does not balance") }
     }

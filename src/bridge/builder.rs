@@ -76,10 +76,12 @@ impl BridgeBuilder {
         self
     }
 
-    /// A server to connect to, such as `nats://127.0.0.1:4222`; several are tried in turn. `nats://user:password@…` and `nats://token@…` say
+    /// A server to connect to, such as `nats://127.0.0.1:4222`, or several with commas between them. Several are tried in turn, those of
+    /// earlier calls first. `nats://user:password@…` and `nats://token@…` say
     /// who comes to that server, in place of what [`connect_options`](Self::connect_options) says.
-    pub fn server(mut self, url: impl Into<String>) -> Self {
-        self.servers.push(url.into());
+    pub fn server(mut self, url: impl AsRef<str>) -> Self {
+        let urls = url.as_ref().split(',').map(str::trim).filter(|url| !url.is_empty());
+        self.servers.extend(urls.map(str::to_owned));
         self
     }
 

@@ -10,7 +10,7 @@ use super::rule::Kind;
 use super::session::Line;
 use super::stats::LossReason;
 use super::wire;
-use crate::{PublishError, Raw};
+use crate::{PublishError, RawMessage};
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -131,7 +131,7 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
         };
         format!("{}.{}", core.near_root, core.served.open(request))
     });
-    let raw = Raw {
+    let raw = RawMessage {
         subject: &subject,
         reply: reply.as_deref(),
         headers: rest.and_then(|rest| rest.head.clone()),
@@ -188,8 +188,12 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     } else {
         wire::block(message, true, None)
     };
-    let raw =
-        Raw { subject: &request.reply, reply: reply.as_deref(), headers, payload: wire::payload(&message.payload) };
+    let raw = RawMessage {
+        subject: &request.reply,
+        reply: reply.as_deref(),
+        headers,
+        payload: wire::payload(&message.payload),
+    };
     match core.client.publish_raw(raw) {
         Ok(1..) => {
             core.answers.fetch_add(1, Relaxed);

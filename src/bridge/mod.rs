@@ -82,6 +82,8 @@ mod wait;
 mod window;
 mod wire;
 
+/// The client library, whose options [`BridgeBuilder::connect_options`] takes.
+pub use async_nats;
 pub use builder::BridgeBuilder;
 pub use error::{FlushError, StartError};
 pub use event::{BridgeEvent, BridgeEvents, Direction, LossEpisode, LostMessage};

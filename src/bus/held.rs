@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 /// A message that is to be routed later; made by [`Publish::hold`](crate::Publish::hold). Dropping it loses it, without a count: it has not been published yet.
+#[must_use = "dropping it loses the message"]
 pub struct HeldMessage {
     id: u64,
     connection: Arc<Connection>,
@@ -68,6 +69,7 @@ impl fmt::Debug for HeldMessage {
 /// A message on its way to one subscription; made by [`Publish::hold_copy`](crate::Publish::hold_copy). Dropping it loses the copy, which
 /// counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If that has ended, it is for nobody, and no count
 /// knows of it.
+#[must_use = "dropping it loses the copy"]
 pub struct HeldCopy {
     id: u64,
     /// Who published it.

@@ -30,7 +30,7 @@ pub use error::{
 pub use guard::SubscriptionGuard;
 pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
-pub use raw::Raw;
+pub use raw::RawMessage;
 pub use request::{RequestFuture, RespondFuture};
 pub use request_many::{Answers, AnswersEnd, AnswersIter, RequestMany};
 pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};

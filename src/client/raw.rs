@@ -12,7 +12,9 @@ use std::sync::Arc;
 /// A message in the form in which it comes off a wire: texts and bytes that nobody has checked; published with
 /// [`Client::publish_raw`].
 #[derive(Clone, Debug)]
-pub struct Raw<'a> {
+#[non_exhaustive]
+#[must_use]
+pub struct RawMessage<'a> {
     /// Where it goes.
     pub subject: &'a str,
     /// Where an answer is wanted (R1).
@@ -21,6 +23,25 @@ pub struct Raw<'a> {
     pub headers: Option<Bytes>,
     /// The payload.
     pub payload: Payload<'a>,
+}
+
+impl<'a> RawMessage<'a> {
+    /// Without reply and headers.
+    pub fn new(subject: &'a str, payload: impl Into<Payload<'a>>) -> Self {
+        RawMessage { subject, reply: None, headers: None, payload: payload.into() }
+    }
+
+    /// Where an answer is wanted (R1).
+    pub fn reply(mut self, reply: impl Into<Option<&'a str>>) -> Self {
+        self.reply = reply.into();
+        self
+    }
+
+    /// The header block.
+    pub fn headers(mut self, block: impl Into<Option<Bytes>>) -> Self {
+        self.headers = block.into();
+        self
+    }
 }
 
 impl Client {
@@ -39,14 +60,14 @@ impl Client {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use postroom::{Bus, ConnectOptions, Payload, Raw};
+    /// use postroom::{Bus, ConnectOptions, RawMessage};
     ///
     /// let bus = Bus::new();
     /// let all = bus.connect().subscribe(">")?;
     /// let wire = bus.connect_with(ConnectOptions::new().lenient(true));
     /// let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
-    /// let payload = Payload::from(Bytes::from_static(b"hello"));
-    /// wire.publish_raw(Raw { subject: "orders", reply: Some("answers.*"), headers: Some(block.clone()), payload })?;
+    /// let payload = Bytes::from_static(b"hello");
+    /// wire.publish_raw(RawMessage::new("orders", payload).reply("answers.*").headers(block.clone()))?;
     ///
     /// let got = all.recv()?;
     /// assert_eq!(got.reply().unwrap(), "answers.*");
@@ -56,7 +77,7 @@ impl Client {
     /// ```
     ///
     /// Source: H1 to H3, S5 to S7.
-    pub fn publish_raw(&self, raw: Raw<'_>) -> Result<usize, PublishError> {
+    pub fn publish_raw(&self, raw: RawMessage<'_>) -> Result<usize, PublishError> {
         let reply = reply(&self.connection, &raw);
         Ok(self.connection.publish(&mut outgoing(&self.connection, raw, &reply)?, None)?)
     }
@@ -66,22 +87,22 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::publish_raw`].
-    pub fn publish_raw_async(&self, raw: Raw<'_>) -> PublishFuture {
+    pub fn publish_raw_async(&self, raw: RawMessage<'_>) -> PublishFuture {
         let reply = reply(&self.connection, &raw);
         try_publish_async(&self.connection, outgoing(&self.connection, raw, &reply))
     }
 }
 
-fn reply(connection: &Connection, raw: &Raw<'_>) -> Result<Option<Subject>, PublishError> {
+fn reply(connection: &Connection, raw: &RawMessage<'_>) -> Result<Option<Subject>, PublishError> {
     raw.reply.map(|reply| address(connection, reply)).transpose()
 }
 
 fn outgoing<'a>(
     connection: &Connection,
-    raw: Raw<'a>,
+    raw: RawMessage<'a>,
     reply: &'a Result<Option<Subject>, PublishError>,
 ) -> Result<Outgoing<'a>, PublishError> {
-    let Raw { subject, headers, payload, .. } = raw;
+    let RawMessage { subject, headers, payload, .. } = raw;
     let head: Option<Arc<Head>> = headers.and_then(Head::came);
     let checked = match (reply, &head) {
         (Err(error), _) => Err(error.clone()),

@@ -16,6 +16,7 @@
 //! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
 //! | `wire` | the rules of the wire, by number, and how many tests show each; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
+//! | [`not_there`] | what the API leaves out, why, and what to use instead |
 
 #[doc = include_str!("semantics.md")]
 pub mod semantics {}
@@ -62,3 +63,6 @@ pub mod test_kit {}
 
 #[doc = include_str!("differences.md")]
 pub mod differences {}
+
+#[doc = include_str!("not_there.md")]
+pub mod not_there {}

@@ -28,6 +28,7 @@ pub const OK: &[u8] = b"+OK\r\n";
 /// assert_eq!(out, b"MSG a.b 7 2\r\nhi\r\n");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the protocol says what a message has")]
 pub struct Delivery<'a> {
     /// What it was published to, as text; see [`text`](super::text).
     pub subject: &'a str,

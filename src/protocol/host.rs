@@ -5,6 +5,7 @@ use crate::message::Payload;
 
 /// A message that the peer publishes (PUB, HPUB).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Publish<'a> {
     /// As it came, unchecked (S6, S7). Bytes that are not UTF-8 are escaped: see [`text`](super::text).
     pub subject: &'a str,
@@ -19,6 +20,7 @@ pub struct Publish<'a> {
 
 /// An interest that the peer announces (SUB).
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Subscribe<'a> {
     /// As it came, unchecked.
     pub subject: &'a str,

@@ -13,6 +13,7 @@ use std::fmt::{self, Write};
 /// assert_eq!(Quoted("no.\\\"\u{7}é\u{2028}".to_owned()).to_string(), r#""no.\\\"\aé\u2028""#);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it is its text")]
 pub struct Quoted(pub String);
 
 impl fmt::Display for Quoted {

@@ -10,7 +10,7 @@ use super::slice::Slice;
 use super::trace;
 use crate::message::Payload;
 use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
-use crate::{Client, ConnectOptions, Message, PublishError, Raw, SubscribeError, SubscribeOptions};
+use crate::{Client, ConnectOptions, Message, PublishError, RawMessage, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ impl Host for Desk {
         self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
-        match self.client().publish_raw(Raw { subject, reply, headers, payload }) {
+        match self.client().publish_raw(RawMessage { subject, reply, headers, payload }) {
             Ok(reached) => {
                 self.slice.count_deliveries(reached);
                 Ok(())

@@ -9,6 +9,7 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `options` | what a server is built with |
+//! | `address` | what may be given as an address |
 //! | `listener` | how connections come in |
 //! | `connection` | the two tasks of a connection, and its end |
 //! | `linger` | how its stream ends |
@@ -31,6 +32,7 @@
 //! | `trace` | the protocol as log lines |
 //! | `config` | nats-server's configuration language |
 
+mod address;
 mod auth;
 pub mod config;
 mod connection;
@@ -55,6 +57,7 @@ mod tls;
 mod trace;
 mod users;
 
+pub use address::ToListenAddress;
 pub use config::Config;
 pub use error::ServerError;
 pub use log::{LogLevel, Logger};
@@ -146,7 +149,7 @@ impl Server {
     /// # Errors
     ///
     /// As [`Server::bind_with`].
-    pub fn bind(bus: &Bus, address: &str) -> Result<Self, ServerError> {
+    pub fn bind(bus: &Bus, address: impl ToListenAddress) -> Result<Self, ServerError> {
         Server::bind_with(bus, address, ServerOptions::new())
     }
 
@@ -155,7 +158,7 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::Bind`] if the address can't be listened on, and what [`Server::new`] fails with.
-    pub fn bind_with(bus: &Bus, address: &str, options: ServerOptions) -> Result<Self, ServerError> {
+    pub fn bind_with(bus: &Bus, address: impl ToListenAddress, options: ServerOptions) -> Result<Self, ServerError> {
         let server = Server::new(bus, options)?;
         server.listen(address)?;
         Ok(server)
@@ -381,8 +384,9 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::Bind`] if the address can't be listened on.
-    pub fn listen(&self, address: &str) -> Result<(), ServerError> {
-        self.open(&resolve(address)?, address)
+    pub fn listen(&self, address: impl ToListenAddress) -> Result<(), ServerError> {
+        let address = address.text();
+        self.open(&resolve(&address)?, &address)
     }
 
     fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {

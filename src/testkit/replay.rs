@@ -4,7 +4,7 @@ use super::TestKit;
 use super::recording::{Recorded, Recording};
 use super::report::OrPanic;
 use super::settle::thread_waker;
-use crate::{Bus, Client, ConnectOptions, Payload, PublishError, Raw};
+use crate::{Bus, Client, ConnectOptions, Payload, PublishError, RawMessage};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -169,8 +169,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn raw(message: &Recorded) -> Raw<'_> {
-    Raw {
+fn raw(message: &Recorded) -> RawMessage<'_> {
+    RawMessage {
         subject: &message.subject,
         reply: message.reply.as_deref(),
         headers: message.headers.clone(),

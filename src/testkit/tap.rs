@@ -44,6 +44,7 @@ impl TestKit {
 }
 
 /// A window on what is published; made by [`TestKit::tap`].
+#[must_use = "a tap shows what it saw"]
 pub struct Tap {
     kit: TestKit,
     pattern: Pattern,

@@ -119,7 +119,7 @@ fn a_block_that_can_not_be_read_is_counted_and_told() {
     let bridge = start(Bridge::builder(&bus).server(server.url()).export("a"));
     let wire = bus.connect_with(postroom::ConnectOptions::new().lenient(true));
     let headers = Some(bytes::Bytes::from_static(b"nonsense"));
-    wire.publish_raw(postroom::Raw { subject: "a", reply: None, headers, payload: "".into() }).unwrap();
+    wire.publish_raw(postroom::RawMessage::new("a", "").headers(headers)).unwrap();
     let lost = bridge.flush(PATIENCE).wait().unwrap_err();
     assert_eq!(lost, postroom::bridge::FlushError::Lost { count: 1 });
     assert_eq!(bridge.stats().outgoing.lost.of(postroom::bridge::LossReason::Invalid), 1);

@@ -2,8 +2,7 @@
 
 use crate::executor::{SECOND, Task, block_on};
 use postroom::{
-    Bus, Clock, ConnectOptions, HeaderMap, Message, Payload, PublishError, Raw, RequestError, RequestOptions,
-    StatusCode,
+    Bus, Clock, ConnectOptions, HeaderMap, Message, PublishError, RawMessage, RequestError, RequestOptions, StatusCode,
 };
 use std::task::Poll;
 
@@ -56,7 +55,7 @@ fn a_message_whose_headers_cannot_be_read_is_no_request() {
     let bus = Bus::new();
     let (client, lenient) = (bus.connect(), bus.connect_with(ConnectOptions::new().lenient(true)));
     let all = client.subscribe(">").unwrap();
-    let raw = Raw { subject: "svc", reply: None, headers: Some("no headers".into()), payload: Payload::empty() };
+    let raw = RawMessage::new("svc", "").headers(postroom::bytes::Bytes::from("no headers"));
     lenient.publish_raw(raw).unwrap();
     let odd = all.recv().unwrap();
     let refused = client.request_message(&odd, RequestOptions::new()).unwrap_err();

@@ -5,12 +5,12 @@
 
 use bytes::Bytes;
 use postroom::{
-    Bus, Client, ConnectOptions, HeaderError, Message, Payload, PublishError, Raw, RequestError, StatusCode,
+    Bus, Client, ConnectOptions, HeaderError, Message, PublishError, RawMessage, RequestError, StatusCode,
     SubjectError, SubscribeError,
 };
 
-fn raw<'a>(subject: &'a str, reply: Option<&'a str>) -> Raw<'a> {
-    Raw { subject, reply, headers: None, payload: Payload::empty() }
+fn raw<'a>(subject: &'a str, reply: Option<&'a str>) -> RawMessage<'a> {
+    RawMessage::new(subject, "").reply(reply)
 }
 
 fn lenient(bus: &Bus) -> Client {
@@ -171,7 +171,7 @@ fn h2_a_header_block_is_carried_through_untouched() {
         [b"ABCDE", b"NATS/1.0\r\nB:  1 \r\na:2\r\nB: 3\r\n\r\n", b"NATS/1.0 503 No\r\n\r\n", b"\xff\0"];
     for block in blocks {
         let headers = Some(Bytes::copy_from_slice(block));
-        let sent = Raw { headers, payload: Payload::from("hi"), ..raw("foo", None) };
+        let sent = RawMessage::new("foo", "hi").headers(headers);
         assert_eq!(wire.publish_raw(sent), Ok(1));
         let got = all.recv().unwrap();
         assert_eq!(got.header_block().unwrap(), block);
@@ -201,10 +201,9 @@ fn h3_and_l4_an_empty_block_is_none_and_any_other_counts() {
     limits.max_payload = 6;
     let bus = Bus::builder().limits(limits).build();
     let (wire, all) = (lenient(&bus), bus.connect().subscribe(">").unwrap());
-    wire.publish_raw(Raw { headers: Some(Bytes::new()), payload: Payload::from("hi"), ..raw("foo", None) }).unwrap();
+    wire.publish_raw(RawMessage::new("foo", "hi").headers(Bytes::new())).unwrap();
     assert_eq!(all.recv().unwrap().header_block(), None);
-    let block =
-        |len: usize| Raw { headers: Some(vec![b'x'; len].into()), payload: Payload::from("hi"), ..raw("foo", None) };
+    let block = |len: usize| RawMessage::new("foo", "hi").headers(Bytes::from(vec![b'x'; len]));
     assert_eq!(wire.publish_raw(block(4)), Ok(1));
     assert_eq!(wire.publish_raw(block(5)), Err(PublishError::MaxPayloadExceeded { size: 7, max: 6 }));
 }
@@ -215,7 +214,7 @@ fn a_strict_connection_checks_all_parts_of_a_raw_message() {
     let (wire, strict) = (lenient(&bus), bus.connect());
     let all = strict.subscribe(">").unwrap();
     assert_eq!(strict.publish_raw(raw("a", Some("b.*"))), Err(SubjectError::Wildcard { position: 2 }.into()));
-    let with = |block: &'static [u8]| Raw { headers: Some(Bytes::from_static(block)), ..raw("a", None) };
+    let with = |block: &'static [u8]| raw("a", None).headers(Bytes::from_static(block));
     let refused = PublishError::InvalidHeaders(HeaderError::Version { position: 0 });
     assert_eq!(strict.publish_raw(with(b"ABCDE")), Err(refused.clone()));
     assert_eq!(strict.publish_raw(with(b"NATS/1.0\nA:1\n\n")), Ok(1));

@@ -4,8 +4,8 @@
 //! with some on one bus with a manual clock; who gets what, and what is told.
 
 use postroom::{
-    AllowResponses, Bus, Client, Clock, CloseReason, ConnectOptions, Denied, Event, ManualClock, Payload, Permissions,
-    PublishError, Raw, RequestError, RequestMany, StatusCode, SubjectError, SubscribeError,
+    AllowResponses, Bus, Client, Clock, CloseReason, ConnectOptions, Denied, Event, ManualClock, Permissions,
+    PublishError, RawMessage, RequestError, RequestMany, StatusCode, SubjectError, SubscribeError,
 };
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn p3_the_subject_is_matched_as_it_is_and_the_reply_not_at_all() {
     let all = bus.connect().subscribe(">").unwrap();
     let rules = Permissions::new().allow_publish("ok.*").unwrap().allow_publish("*.literal").unwrap();
     let wire = bus.connect_with(ConnectOptions::new().lenient(true).permissions(rules.clone()));
-    let raw = |subject, reply| Raw { subject, reply, headers: None, payload: Payload::empty() };
+    let raw = |subject, reply| RawMessage::new(subject, "").reply(reply);
     for subject in ["ok.x", "ok.*", "ok.>", ">.literal"] {
         assert_eq!(wire.publish_raw(raw(subject, Some("any.where.*"))), Ok(1), "{subject}");
     }

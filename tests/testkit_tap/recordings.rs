@@ -3,7 +3,7 @@
 use crate::{assert_has, named};
 use bytes::Bytes;
 use postroom::testkit::{Recorded, Recording, RecordingError, Speed, TestKit};
-use postroom::{Bus, Clock, ConnectOptions, HeaderMap, Message, Raw, StatusCode};
+use postroom::{Bus, Clock, ConnectOptions, HeaderMap, Message, RawMessage, StatusCode};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -145,8 +145,7 @@ fn what_came_off_a_wire_is_kept_byte_for_byte() {
     let wire = kit.bus().connect_with(ConnectOptions::new().lenient(true).name("wire"));
     let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
     let (subject, payload) = ("orders.*", Bytes::new());
-    wire.publish_raw(Raw { subject, reply: Some("a..b"), headers: Some(block.clone()), payload: payload.into() })
-        .unwrap();
+    wire.publish_raw(RawMessage::new(subject, payload).reply("a..b").headers(block.clone())).unwrap();
     let recording: Recording = kit.record().to_string().parse().unwrap();
     assert_eq!(recording, kit.record());
     assert_eq!(recording.messages[0].headers, Some(block));

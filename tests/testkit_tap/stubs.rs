@@ -123,7 +123,7 @@ fn a_stub_answers_wherever_a_wire_client_may_want_its_answer() {
     let _stub = kit.reply_to("ask", |_| "42");
     let answers = kit.client().subscribe(">").unwrap();
     let wire = kit.bus().connect_with(postroom::ConnectOptions::new().lenient(true));
-    wire.publish_raw(postroom::Raw { subject: "ask", reply: Some("a.*"), headers: None, payload: "".into() }).unwrap();
+    wire.publish_raw(postroom::RawMessage::new("ask", "").reply("a.*")).unwrap();
     let seen: Vec<_> = answers.try_iter().map(|message| message.subject().to_string()).collect();
     assert_eq!(seen, ["ask", "a.*"]);
 }

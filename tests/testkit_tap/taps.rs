@@ -3,7 +3,7 @@
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
 use postroom::{
-    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, Overflow, Permissions, PublishError, Raw,
+    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, Overflow, Permissions, PublishError, RawMessage,
     RequestError, StatusCode, SubscribeOptions,
 };
 use std::sync::Arc;
@@ -290,7 +290,7 @@ fn what_the_bus_refuses_is_written_down_with_its_error() {
     // A reply that is none, and headers that can't be read.
     let reply = refused("ask", &|| app.publish_with_reply("ask", "b.*", "why").unwrap_err());
     assert_eq!((reply.reply(), reply.payload()), (None, &b"why"[..]));
-    let raw = || Raw { subject: "raw", reply: Some("b"), headers: Some("NATS/9\r\n\r\n".into()), payload: "x".into() };
+    let raw = || RawMessage::new("raw", "x").reply("b").headers(postroom::bytes::Bytes::from("NATS/9\r\n\r\n"));
     let headers = refused("raw", &|| app.publish_raw(raw()).unwrap_err());
     assert!(matches!(error(&headers), PublishError::InvalidHeaders(_)) && headers.reply().is_some());
     // What permissions forbid, to publish and to ask whether one may.

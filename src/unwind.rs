@@ -1,0 +1,43 @@
+//! Which handles may be used on both sides of a `catch_unwind`: all.
+//!
+//! The compiler can't know, since handles share state that is changed through `&`, and keep functions of users. It holds because a panic in
+//! code of a user's is caught where that is called (G9), with no lock held and no state half changed (G4).
+
+use crate::bus::{Bus, BusBuilder, Events, Interest};
+use crate::client::{Answers, Client, Drain, Publisher, Subscriber, SubscriptionGuard};
+use crate::clock::{Clock, ManualClock};
+use crate::message::Message;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+macro_rules! unwind_safe {
+    ($($(#[$attribute:meta])* $handle:ty),* $(,)?) => {$(
+        $(#[$attribute])*
+        impl UnwindSafe for $handle {}
+        $(#[$attribute])*
+        impl RefUnwindSafe for $handle {}
+    )*};
+}
+
+unwind_safe! {
+    Answers,
+    Bus,
+    BusBuilder,
+    Client,
+    Clock,
+    Drain,
+    Events,
+    Interest,
+    ManualClock,
+    Message,
+    Publisher,
+    Subscriber,
+    SubscriptionGuard,
+    #[cfg(feature = "server")]
+    crate::server::Server,
+    #[cfg(feature = "bridge")]
+    crate::bridge::Bridge,
+    #[cfg(feature = "bridge")]
+    crate::bridge::BridgeEvents,
+    #[cfg(feature = "testkit")]
+    crate::testkit::TestKit,
+}
