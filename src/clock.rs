@@ -352,7 +352,8 @@ impl Timers {
         key
     }
 
-    fn set_unwatched(&self, deadline: Duration, waker: Waker) -> TimerKey {
+    /// As [`Timers::set`], for what does not count as going on and need not be cancelled.
+    pub(crate) fn set_unwatched(&self, deadline: Duration, waker: Waker) -> TimerKey {
         let Kind::System { .. } = &self.clock.0 else {
             return self.manual().expect("not the system clock").set(deadline, waker);
         };

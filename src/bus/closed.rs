@@ -1,7 +1,7 @@
 //! Waiting for the end of a bus.
 
 use super::{Phase, Shared};
-use crate::delivery::Place;
+use crate::delivery::{Place, runner};
 use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
@@ -39,16 +39,18 @@ impl Future for Closed {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Closed { shared, place, is_done } = &mut *self;
-        if shared.phase() != Phase::Closed {
-            shared.ended.register(place, cx.waker());
-            // It may have been closed before there was anybody to wake.
+        runner::poll(|| {
             if shared.phase() != Phase::Closed {
-                return Poll::Pending;
+                shared.ended.register(place, cx.waker());
+                // It may have been closed before there was anybody to wake.
+                if shared.phase() != Phase::Closed {
+                    return Poll::Pending;
+                }
             }
-        }
-        shared.ended.leave(place);
-        *is_done = true;
-        Poll::Ready(())
+            shared.ended.leave(place);
+            *is_done = true;
+            Poll::Ready(())
+        })
     }
 }
 

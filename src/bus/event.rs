@@ -3,7 +3,7 @@
 use super::Sleep;
 use crate::account::SubscriptionInfo;
 use crate::clock::Timers;
-use crate::delivery::{CloseReason, Episode, Lost, Place, WakeList};
+use crate::delivery::{Budget, CloseReason, Episode, Lost, Place, WakeList, runner};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use futures_core::Stream;
@@ -107,7 +107,8 @@ pub struct SlowConsumer {
 ///
 /// It serves threads ([`recv`](Events::recv), [`try_recv`](Events::try_recv), [`recv_timeout`](Events::recv_timeout), `for event in &events`)
 /// and tasks ([`recv_async`](Events::recv_async), [`recv_timeout_async`](Events::recv_timeout_async), [`Stream`]). All of them give `None`
-/// once the bus is closed and all events were read.
+/// once the bus is closed and all events were read. After 128 events in a row the forms for tasks are pending once and wake the task at once, so
+/// that an executor's other tasks have their turn.
 ///
 /// # Example
 ///
@@ -134,6 +135,8 @@ pub struct Events {
     place: Option<Place>,
     /// The `Stream` has given `None`.
     is_over: bool,
+    /// Of its tasks.
+    budget: Budget,
 }
 
 struct Listener {
@@ -207,6 +210,10 @@ impl Events {
     }
 
     fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.budget.poll(cx, |cx| runner::poll(|| self.poll_once(place, cx)))
+    }
+
+    fn poll_once(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let Some(next) = self.next_or_end() {
             self.leave(place);
             return Poll::Ready(next);
@@ -347,7 +354,7 @@ impl Hub {
         listeners.push(Arc::downgrade(&listener));
         listener.ended.store(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
         drop(listeners);
-        Events { listener, timers, place: None, is_over: false }
+        Events { listener, timers, place: None, is_over: false, budget: Budget::default() }
     }
 
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {

@@ -16,7 +16,7 @@
 
 use super::{Client, Phase, Shared};
 use crate::account::Subscription;
-use crate::delivery::{Place, WakeList};
+use crate::delivery::{Place, WakeList, runner};
 use crate::matcher::EntryId;
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -398,16 +398,18 @@ impl Future for InterestChanged<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
         let InterestChanged { interest, place, is_done } = &mut *self;
         let list = &interest.watch.changed;
-        let mut news = interest.news();
-        if news.is_none() {
-            list.register(place, cx.waker());
-            // It may have changed before there was anybody to wake.
-            news = interest.news();
-        }
-        let Some(changed) = news else { return Poll::Pending };
-        list.leave(place);
-        *is_done = true;
-        Poll::Ready(changed)
+        runner::poll(|| {
+            let mut news = interest.news();
+            if news.is_none() {
+                list.register(place, cx.waker());
+                // It may have changed before there was anybody to wake.
+                news = interest.news();
+            }
+            let Some(changed) = news else { return Poll::Pending };
+            list.leave(place);
+            *is_done = true;
+            Poll::Ready(changed)
+        })
     }
 }
 

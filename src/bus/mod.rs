@@ -16,6 +16,7 @@
 //! | `room` | what becomes of a message that found no room |
 //! | `inbox` | where requests wait for answers |
 //! | `interest` | who is told what is subscribed to |
+//! | `watchdog` | tasks that wait beside one that does not act |
 //! | `event` | what is told to whoever asks |
 //! | `event_text` | events as texts |
 //! | `sleep` | waiting for nothing but time |
@@ -38,6 +39,7 @@ mod room;
 mod route;
 mod sleep;
 mod stats;
+mod watchdog;
 mod watched;
 
 pub use builder::{BuildError, BusBuilder};
@@ -54,6 +56,7 @@ pub(crate) use room::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
+pub(crate) use watchdog::Awaited;
 
 use crate::account::{Account, Subscription, Totals};
 use crate::activity::Activity;

@@ -1,6 +1,6 @@
 //! What becomes of a message that found no room: what the subscription's policy says, and waiting for room, in threads and in tasks.
 
-use super::{Connection, Shared};
+use super::{Awaited, Connection, Shared};
 use crate::account::Subscription;
 use crate::blocking;
 use crate::clock::TimerKey;
@@ -273,7 +273,8 @@ impl Waiting {
         let subscription = self.subscription.clone();
         let is_channel = subscription.outlet.channel().is_some();
         if !is_channel {
-            subscription.outlet.mailbox().room.register(&mut self.place, cx.waker());
+            let watchdog = || shared.watchdog(&subscription, Awaited::Room);
+            subscription.outlet.mailbox().room.register_watched(&mut self.place, cx.waker(), watchdog);
         }
         let message = self.message.take().expect("polled after completion");
         let id = message.trace().map(Trace::id);

@@ -1,6 +1,7 @@
 //! Waiting for nothing but time.
 
 use crate::clock::{TimerKey, Timers};
+use crate::delivery::runner;
 use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
@@ -47,12 +48,8 @@ impl Sleep {
             self.timers.cancel(timer);
         }
     }
-}
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_over() {
             return self.done();
         }
@@ -66,6 +63,15 @@ impl Future for Sleep {
             }
         }
         Poll::Pending
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let me = &mut *self;
+        runner::poll(|| me.poll_once(cx))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::error::DrainTimeoutError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Phase, Shared};
-use crate::delivery::{Place, WakeList};
+use crate::delivery::{Place, WakeList, runner};
 use crate::steps;
 use futures_core::future::FusedFuture;
 use std::fmt;
@@ -180,6 +180,10 @@ impl Future for DrainFuture {
             if let Some((busy, place)) = &mut self.waiting {
                 busy.changes().register(place, cx.waker());
                 if busy.is_busy() {
+                    // A callback that waits for its turn on this very thread may be what the drain waits for.
+                    if runner::run_waiting() {
+                        continue;
+                    }
                     return Poll::Pending;
                 }
             }

@@ -3,6 +3,7 @@
 use super::error::PublishError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Outgoing, Waiting};
+use crate::delivery::runner;
 use crate::matcher::Prepared;
 use crate::message::{Head, HeaderMap, Message, Payload};
 use crate::subject::{Subject, ToSubject, check_subject};
@@ -242,6 +243,25 @@ impl PublishFuture {
         self.accepted.take().expect("not polled yet").map_err(Ready::Failed)?;
         Ok(self.matched)
     }
+
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, PublishError>> {
+        let mut more = 0;
+        self.waiting.retain_mut(|copy| match copy.poll_counted(&self.connection, cx) {
+            Poll::Pending => true,
+            Poll::Ready((accepted, was_for_it)) => {
+                more += accepted as usize;
+                self.matched |= was_for_it;
+                false
+            }
+        });
+        if let Some(Ok(accepted)) = &mut self.accepted {
+            *accepted += more;
+        }
+        if !self.waiting.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.accepted.take().expect("polled after completion"))
+    }
 }
 
 impl Future for PublishFuture {
@@ -249,22 +269,7 @@ impl Future for PublishFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
-        let mut more = 0;
-        me.waiting.retain_mut(|copy| match copy.poll_counted(&me.connection, cx) {
-            Poll::Pending => true,
-            Poll::Ready((accepted, was_for_it)) => {
-                more += accepted as usize;
-                me.matched |= was_for_it;
-                false
-            }
-        });
-        if let Some(Ok(accepted)) = &mut me.accepted {
-            *accepted += more;
-        }
-        if !me.waiting.is_empty() {
-            return Poll::Pending;
-        }
-        Poll::Ready(me.accepted.take().expect("polled after completion"))
+        runner::poll(|| me.poll_once(cx))
     }
 }
 

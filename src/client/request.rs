@@ -204,7 +204,14 @@ impl Future for RequestFuture {
     type Output = Result<Message, RequestError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RequestFuture { subject, connection, blocked, sent, timer } = &mut *self;
+        let me = &mut *self;
+        runner::poll(|| me.poll_once(cx))
+    }
+}
+
+impl RequestFuture {
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, RequestError>> {
+        let RequestFuture { subject, connection, blocked, sent, timer } = self;
         let pending = match sent {
             Ok(pending) => pending,
             Err(error) => return Poll::Ready(Err(error.take().expect("polled after completion"))),

@@ -3,6 +3,7 @@
 use super::request::{Pending, cancel, is_no_responders, note_given, received};
 use crate::bus::Connection;
 use crate::clock::TimerKey;
+use crate::delivery::{Budget, runner};
 use crate::message::{HeaderMap, Message};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -155,6 +156,8 @@ pub struct Answers {
     next_by: Option<Duration>,
     timer: Option<TimerKey>,
     end: Option<AnswersEnd>,
+    /// Of the task that takes them.
+    budget: Budget,
 }
 
 impl Answers {
@@ -162,7 +165,7 @@ impl Answers {
         // The total counts from the request, not from the first look at the answers.
         let _ = pending.deadline(&connection);
         let end = (until.max == Some(0)).then_some(AnswersEnd::Max);
-        Answers { pending, connection, until, given: 0, next_by: None, timer: None, end }
+        Answers { pending, connection, until, given: 0, next_by: None, timer: None, end, budget: Budget::default() }
     }
 
     /// Why it has ended, if it has.
@@ -233,7 +236,8 @@ impl Answers {
             return Poll::Ready(None);
         }
         let sooner = self.next_by.into_iter().chain(limit).min();
-        let next = self.pending.poll(&self.connection, sooner, &mut self.timer, cx);
+        let Answers { pending, connection, timer, budget, .. } = self;
+        let next = budget.poll(cx, |cx| runner::poll(|| pending.poll(connection, sooner, timer, cx)));
         next.map(|next| self.take(next, limit))
     }
 

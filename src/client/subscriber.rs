@@ -4,8 +4,8 @@ use super::drain::Drain;
 use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::account::{Ledger, Subscription};
 use crate::activity::Hold;
-use crate::bus::{Connection, Sleep};
-use crate::delivery::{CloseReason, Place};
+use crate::bus::{Awaited, Connection, Sleep};
+use crate::delivery::{Budget, CloseReason, Place, runner};
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,8 @@ pub struct Subscriber {
     is_over: bool,
     /// On a bus that is observed: it gave something to a task that has not asked again.
     lent: Lent,
+    /// Of its tasks.
+    budget: Budget,
 }
 
 /// Counts the subscriber as busy from when it gave a task something until it is asked for more.
@@ -53,7 +55,14 @@ struct Lent {
 
 impl Subscriber {
     pub(super) fn new(subscription: Arc<Subscription>, connection: Arc<Connection>) -> Self {
-        Subscriber { subscription, connection, place: None, is_over: false, lent: Lent::default() }
+        Subscriber {
+            subscription,
+            connection,
+            place: None,
+            is_over: false,
+            lent: Lent::default(),
+            budget: Budget::default(),
+        }
     }
 
     /// Blocks until there is a message.
@@ -155,6 +164,11 @@ impl Subscriber {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing: a message is taken from the queue only when the future is ready with it.
+    ///
+    /// # Fairness
+    ///
+    /// After 128 messages in a row, by this and by the [`Stream`], it is pending once and wakes its task at once, so that the executor's other
+    /// tasks have their turn.
     pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send + Unpin + '_ {
         Recv { subscriber: self, place: Place::default() }
     }
@@ -307,6 +321,10 @@ impl Subscriber {
     /// Ready with a message or the end; else leaves the task's waker in `place`.
     fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
         self.lent.give_back();
+        self.budget.poll(cx, |cx| runner::poll(|| self.poll_once(place, cx)))
+    }
+
+    fn poll_once(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
         let attempt = || match self.take().ok_or_else(|| self.end()) {
             Ok(message) => {
                 if message.trace().is_some_and(Trace::counts) {
@@ -320,7 +338,8 @@ impl Subscriber {
         let mut found = attempt();
         if found.is_pending() {
             let mailbox = self.subscription.outlet.mailbox();
-            mailbox.receivers.register(place, cx.waker());
+            let watchdog = || self.connection.shared.watchdog(&self.subscription, Awaited::Message);
+            mailbox.receivers.register_watched(place, cx.waker(), watchdog);
             found = attempt();
             if found.is_pending() && mailbox.pending().0 > 0 {
                 // As in `wait`; a task looks again at its next turn.

@@ -6,6 +6,7 @@
 //! **Promised.** What is let in is delivered, still queued, or counted as dropped for a reason (G5). Nothing here runs a user's code
 //! under a lock: wakers are woken, callbacks run and payloads dropped after locks are released (G4).
 
+mod budget;
 mod episode;
 mod mailbox;
 mod outlet;
@@ -14,6 +15,7 @@ pub(crate) mod runner;
 mod tally;
 mod wake;
 
+pub(crate) use budget::Budget;
 pub use episode::Lost;
 pub(crate) use episode::{Episode, Losses};
 pub(crate) use mailbox::{Counts, Mailbox, Refused, Sealed};
@@ -21,4 +23,4 @@ pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Panic, Receiver, 
 pub use outlet::{CloseReason, SinkAnswer};
 pub(crate) use overflow::Policy;
 pub use overflow::{DropReason, Drops, Overflow};
-pub(crate) use wake::{Place, WakeList};
+pub(crate) use wake::{Place, WakeList, Watchdog};

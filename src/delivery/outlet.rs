@@ -369,6 +369,11 @@ impl Outlet {
         self.mailbox_if_any().is_some_and(|mailbox| !mailbox.room.is_idle())
     }
 
+    /// Whether a message might be let in now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.policy.fits(self.mailbox().pending(), 0)
+    }
+
     /// Whether a message of `size` bytes fits the empty queue.
     pub(crate) fn could_hold(&self, size: usize) -> bool {
         self.policy.fits((0, 0), size)

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// The callbacks of one publish: one allocation for all of them.
 pub(crate) trait Tasks {
@@ -98,6 +99,22 @@ pub(crate) fn run_waiting() -> bool {
         any = true;
     }
     any
+}
+
+/// Whether something waits for its turn on this thread.
+pub(crate) fn has_waiting() -> bool {
+    with(|runner| !runner.waiting.is_empty()).unwrap_or(false)
+}
+
+/// Polls, and runs what waits for its turn on this thread before it gives up: a task that is polled inside a callback waits through the bus
+/// as much as a thread that blocks there.
+pub(crate) fn poll<T>(mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
+    loop {
+        let found = poll();
+        if found.is_ready() || !run_waiting() {
+            return found;
+        }
+    }
 }
 
 fn next(runner: &mut Runner) -> Option<Task> {

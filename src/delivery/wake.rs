@@ -9,12 +9,20 @@
 //!
 //! Both "then" are SeqCst on both operations, so that at least one side sees the other. Wakers are a user's code: they are
 //! woken and dropped only after the list's lock is released.
+//!
+//! **A wake-up that is not used.** One change wakes one waiter. A thread that sleeps here looks at the state when it is woken. A task need not:
+//! it may hold a future that it does not poll any more and has not dropped either, as after a `select!` that another branch won. So a
+//! task is never the only one that can act on a change while others wait: the first thread that waits is woken with it; if only tasks
+//! wait, a [`Watchdog`] looks again a moment later, and without a watchdog all of them are woken.
 
+use super::runner;
 use crate::clock::Timers;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, thread_waker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -29,10 +37,13 @@ pub(crate) struct WakeList {
     list: Mutex<List>,
 }
 
-#[derive(Debug, Default)]
+/// Both queues are in the order of registration, and so of the ids.
+#[derive(Default)]
 struct List {
-    wakers: VecDeque<Registered>,
+    threads: VecDeque<Registered>,
+    tasks: VecDeque<Registered>,
     registered: u64,
+    watchdog: Option<Arc<dyn Watchdog>>,
 }
 
 #[derive(Debug)]
@@ -42,18 +53,71 @@ struct Registered {
     waker: Waker,
 }
 
+/// Looks after tasks that wait while another has been woken. Once armed, it looks a moment later whether there is still something to act
+/// on, and calls [`WakeList::wake_one`] again if so.
+pub(crate) trait Watchdog: Send + Sync {
+    /// Called with no lock held.
+    fn arm(self: Arc<Self>);
+}
+
 /// A place in a [`WakeList`]. It must be given back with [`WakeList::leave`] unless it was never registered.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     id: Option<u64>,
-    standing: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Task,
+    /// A thread that looks at the state as soon as it is woken.
+    Thread,
+    Standing,
 }
 
 impl Place {
     /// One that nobody gives back when nobody waits there any more, as that of a `Stream`, which is not told when it is no longer
     /// awaited. It is woken beside the next other one, and takes no wake-up from it.
     pub(crate) fn standing() -> Self {
-        Place { id: None, standing: true }
+        Place { id: None, kind: Kind::Standing }
+    }
+}
+
+impl List {
+    fn queue(&mut self, kind: Kind) -> &mut VecDeque<Registered> {
+        match kind {
+            Kind::Thread => &mut self.threads,
+            Kind::Task | Kind::Standing => &mut self.tasks,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.threads.len() + self.tasks.len()
+    }
+
+    /// Takes out those to be woken for one change. Gives back the watchdog if it is to look after the others.
+    fn next(&mut self, woken: &mut SmallVec<[Waker; 2]>) -> Option<Arc<dyn Watchdog>> {
+        let first_thread = self.threads.front().map_or(u64::MAX, |thread| thread.id);
+        while self.tasks.front().is_some_and(|task| task.id < first_thread)
+            && let Some(Registered { standing, waker, .. }) = self.tasks.pop_front()
+        {
+            woken.push(waker);
+            if !standing {
+                break;
+            }
+        }
+        if let Some(thread) = self.threads.pop_front() {
+            woken.push(thread.waker);
+            return None;
+        }
+        if self.tasks.is_empty() {
+            return None;
+        }
+        if self.watchdog.is_none() {
+            woken.extend(self.tasks.drain(..).map(|task| task.waker));
+        }
+        self.watchdog.clone()
     }
 }
 
@@ -66,16 +130,30 @@ impl WakeList {
 
     /// Puts `waker` into the list, or in place of the one that was put there under `place` and has not been woken.
     pub(crate) fn register(&self, place: &mut Place, waker: &Waker) {
+        self.register_watched(place, waker, || None);
+    }
+
+    /// As [`WakeList::register`]. `watchdog` is asked for one when a task is not the only one in the list and there is none yet.
+    pub(crate) fn register_watched(
+        &self,
+        place: &mut Place,
+        waker: &Waker,
+        watchdog: impl FnOnce() -> Option<Arc<dyn Watchdog>>,
+    ) {
         // Cloned before the lock: cloning, too, is a user's code.
         let mut waker = waker.clone();
         let mut list = self.list.lock();
-        match place.id.and_then(|id| list.wakers.iter_mut().find(|known| known.id == id)) {
-            Some(known) => std::mem::swap(&mut known.waker, &mut waker),
+        let queue = list.queue(place.kind);
+        match place.id.and_then(|id| queue.binary_search_by_key(&id, |known| known.id).ok()) {
+            Some(at) => std::mem::swap(&mut queue[at].waker, &mut waker),
             None => {
                 list.registered += 1;
                 let id = list.registered;
-                list.wakers.push_back(Registered { id, standing: place.standing, waker });
+                list.queue(place.kind).push_back(Registered { id, standing: place.kind == Kind::Standing, waker });
                 place.id = Some(id);
+                if list.tasks.len() > 1 && list.watchdog.is_none() {
+                    list.watchdog = watchdog();
+                }
                 return self.changed(&list);
             }
         }
@@ -88,26 +166,32 @@ impl WakeList {
     pub(crate) fn leave(&self, place: &mut Place) -> bool {
         let Some(id) = place.id.take() else { return false };
         let mut list = self.list.lock();
-        let at = list.wakers.iter().position(|known| known.id == id);
-        let waker = at.and_then(|at| list.wakers.remove(at));
+        let queue = list.queue(place.kind);
+        let at = queue.binary_search_by_key(&id, |known| known.id).ok();
+        let left = at.and_then(|at| queue.remove(at));
         self.changed(&list);
         drop(list);
-        waker.is_none()
+        left.is_none()
     }
 
-    /// Wakes the one that has waited longest, and the standing ones before it.
-    pub(crate) fn wake_one(&self) {
-        let mut first: SmallVec<[Waker; 2]> = SmallVec::new();
-        let mut list = self.list.lock();
-        while let Some(Registered { standing, waker, .. }) = list.wakers.pop_front() {
-            first.push(waker);
-            if !standing {
-                break;
-            }
+    /// Gives a place back, and passes a wake-up on to the next.
+    fn leave_to_the_next(&self, place: &mut Place) {
+        if self.leave(place) && !self.is_idle() {
+            self.wake_one();
         }
+    }
+
+    /// Wakes the one that has waited longest, and the standing ones before it. If that is a task, it is not relied upon: see above.
+    pub(crate) fn wake_one(&self) {
+        let mut woken = SmallVec::new();
+        let mut list = self.list.lock();
+        let watchdog = list.next(&mut woken);
         self.changed(&list);
         drop(list);
-        first.into_iter().for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
+        if let Some(watchdog) = watchdog {
+            watchdog.arm();
+        }
     }
 
     pub(crate) fn wake_all(&self) {
@@ -115,10 +199,10 @@ impl WakeList {
             return;
         }
         let mut list = self.list.lock();
-        let all = std::mem::take(&mut list.wakers);
+        let (threads, tasks) = (std::mem::take(&mut list.threads), std::mem::take(&mut list.tasks));
         self.changed(&list);
         drop(list);
-        all.into_iter().for_each(|known| known.waker.wake());
+        threads.into_iter().chain(tasks).for_each(|known| known.waker.wake());
     }
 
     /// Blocks this thread until `ready` says something or `deadline` has come; then looks one last time.
@@ -135,23 +219,21 @@ impl WakeList {
             std::hint::spin_loop();
         }
         let waker = thread_waker();
-        let mut place = Place::default();
+        let mut place = Place { id: None, kind: Kind::Thread };
         loop {
             self.register(&mut place, &waker);
             if let Some(found) = ready() {
-                if self.leave(&mut place) && !self.is_idle() {
-                    self.wake_one();
-                }
+                self.leave_to_the_next(&mut place);
                 return Some(found);
             }
             if deadline.is_some_and(|deadline| timers.now() >= deadline) {
-                if self.leave(&mut place) && !self.is_idle() {
-                    self.wake_one();
-                }
+                self.leave_to_the_next(&mut place);
                 return ready();
             }
-            // A callback of this thread that waits for its turn may be what we wait for.
-            if super::runner::run_waiting() {
+            // A callback of this thread that waits for its turn may be what we wait for. A wake-up must not wait for its return.
+            if runner::has_waiting() {
+                self.leave_to_the_next(&mut place);
+                runner::run_waiting();
                 continue;
             }
             timers.park(&waker, deadline);
@@ -160,6 +242,93 @@ impl WakeList {
 
     fn changed(&self, list: &List) {
         // ORDERING: SeqCst; pairs with the load in `is_idle`.
-        self.waiting.store(list.wakers.len(), Ordering::SeqCst);
+        self.waiting.store(list.len(), Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List")
+            .field("threads", &self.threads.len())
+            .field("tasks", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize as Count;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Counts(Count);
+
+    impl Counts {
+        fn get(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Watchdog for Counts {
+        fn arm(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A list in which these wait in their order, and how often each was woken.
+    fn waiting<const N: usize>(kinds: [Kind; N], watchdog: Option<&Arc<Counts>>) -> (WakeList, [Arc<Counts>; N]) {
+        let list = WakeList::default();
+        let wakers = kinds.map(|kind| {
+            let counts = Arc::<Counts>::default();
+            let watchdog = || watchdog.map(|watchdog| watchdog.clone() as Arc<dyn Watchdog>);
+            list.register_watched(&mut Place { id: None, kind }, &counts.clone().into(), watchdog);
+            counts
+        });
+        (list, wakers)
+    }
+
+    fn woken<const N: usize>(wakers: &[Arc<Counts>; N]) -> [usize; N] {
+        std::array::from_fn(|at| wakers[at].get())
+    }
+
+    use Kind::{Standing, Task, Thread};
+
+    #[test]
+    fn one_change_wakes_one_and_the_watchdog_looks_after_the_other_tasks() {
+        let watchdog = Arc::default();
+        let (list, wakers) = waiting([Task, Task, Task], Some(&watchdog));
+        list.wake_one();
+        assert_eq!((woken(&wakers), watchdog.get()), ([1, 0, 0], 1));
+        list.wake_one();
+        assert_eq!((woken(&wakers), watchdog.get()), ([1, 1, 0], 2));
+        list.wake_one();
+        assert_eq!((woken(&wakers), watchdog.get(), list.is_idle()), ([1, 1, 1], 2, true), "the last needs none");
+    }
+
+    #[test]
+    fn without_a_watchdog_no_task_is_relied_upon() {
+        let (list, wakers) = waiting([Task, Standing, Task], None);
+        list.wake_one();
+        assert_eq!((woken(&wakers), list.is_idle()), ([1, 1, 1], true));
+    }
+
+    #[test]
+    fn a_thread_is_woken_with_a_task_that_came_before_it_and_alone_if_it_came_first() {
+        let watchdog = Arc::default();
+        let (list, wakers) = waiting([Standing, Task, Task, Thread, Thread, Task], Some(&watchdog));
+        list.wake_one();
+        assert_eq!(woken(&wakers), [1, 1, 0, 1, 0, 0]);
+        list.wake_one();
+        assert_eq!((woken(&wakers), watchdog.get()), ([1, 1, 1, 1, 1, 0], 0));
+        let (list, wakers) = waiting([Thread, Task], Some(&watchdog));
+        list.wake_one();
+        assert_eq!((woken(&wakers), watchdog.get()), ([1, 0], 0));
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
 use futures_core::Stream;
-use postroom::{Bus, Clock, RecvTimeoutError, Subscriber};
+use postroom::{Bus, Clock, Overflow, RecvTimeoutError, SubscribeOptions, Subscriber};
 use shuttle::thread;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 fn subscribed(bus: &Bus) -> Arc<Subscriber> {
     Arc::new(bus.connect().subscribe("a").unwrap())
@@ -120,6 +121,88 @@ fn a_cancelled_future_passes_the_wake_up_on() {
         }
         publishing.join().unwrap();
         receiving.join().unwrap();
+        assert_settled(&bus);
+    });
+}
+
+// Goal: a future that is neither polled nor dropped keeps nobody asleep. Method: one that has registered first is left alone while one
+// message comes for it and a thread, or a task, that sleeps behind it.
+#[test]
+fn a_future_that_is_left_alone_keeps_nobody_asleep() {
+    for is_task in [false, true] {
+        model(4_000, move || {
+            let bus = bus();
+            let subscriber = subscribed(&bus);
+            let mut left = pin!(subscriber.recv_async());
+            assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let waiting = subscriber.clone();
+            let receiving =
+                thread::spawn(
+                    move || {
+                        if is_task { block_on(waiting.recv_async()).is_ok() } else { waiting.recv().is_ok() }
+                    },
+                );
+            assert_eq!(bus.connect().publish("a", "x"), Ok(1));
+            assert!(receiving.join().unwrap());
+            assert_settled(&bus);
+        });
+    }
+}
+
+// Goal: the same for room. Method: a full queue, a publish that waits and is left alone, one behind it in a thread or a task, and one
+// message that is taken.
+#[test]
+fn a_publish_that_is_left_alone_keeps_nobody_asleep() {
+    for is_task in [false, true] {
+        model(3_000, move || {
+            let bus = bus();
+            let client = bus.connect();
+            let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+            let subscriber = client.subscribe_with("a", options).unwrap();
+            assert_eq!(client.publish("a", "1"), Ok(1));
+            let mut left = Box::pin(client.publish_async("a", "left"));
+            assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            let publishing = thread::spawn(move || {
+                let accepted =
+                    if is_task { block_on(client.publish_async("a", "2")) } else { client.publish("a", "2") };
+                assert_eq!(accepted, Ok(1));
+            });
+            assert_eq!(subscriber.recv().unwrap().payload(), b"1");
+            publishing.join().unwrap();
+            assert_eq!(subscriber.recv().unwrap().payload(), b"2");
+            drop(left);
+            assert_settled(&bus);
+        });
+    }
+}
+
+// Goal: a thread that runs what waits for its turn holds no wake-up. Method: a callback waits for a message; before it sleeps, its thread
+// runs another callback, which waits for a message of its own, while one message comes and another thread waits, too.
+#[test]
+fn a_thread_that_runs_callbacks_holds_no_wake_up() {
+    model(3_000, || {
+        let bus = bus();
+        let client = bus.connect();
+        let subscriber = subscribed(&bus);
+        let other = Arc::new(client.subscribe("b").unwrap());
+        let (inner, blocked) = (subscriber.clone(), other.clone());
+        let _first = client.subscribe_fn("run", move |_| drop(inner.recv())).unwrap();
+        let _second = client.subscribe_fn("run", move |_| drop(blocked.recv())).unwrap();
+        let running = thread::spawn(move || assert_eq!(client.publish("run", ""), Ok(2)));
+        let receiving = {
+            let subscriber = subscriber.clone();
+            thread::spawn(move || drop(subscriber.recv()))
+        };
+        let publisher = bus.connect();
+        assert_eq!(publisher.publish("a", "x"), Ok(1));
+        // One of the two has it; then the other, and in between the callback that holds the thread.
+        while subscriber.stats().delivered == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(publisher.publish("b", "x"), Ok(1));
+        assert_eq!(publisher.publish("a", "x"), Ok(1));
+        receiving.join().unwrap();
+        running.join().unwrap();
         assert_settled(&bus);
     });
 }

@@ -8,6 +8,8 @@ mod cancel;
 mod closed;
 mod ends_of_time;
 mod executor;
+mod fairness;
+mod in_callbacks;
 mod many;
 mod options;
 mod publish_async;

@@ -1,0 +1,63 @@
+//! Looks again for tasks that wait while another has been woken, which may hold a future that it does not poll any more.
+
+use super::Shared;
+use crate::account::Subscription;
+use crate::clock::Timers;
+use crate::delivery::Watchdog;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Wake;
+use std::time::Duration;
+
+/// How long a task that was woken has until the next one is.
+const GRACE: Duration = Duration::from_millis(1);
+
+/// What the tasks wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Awaited {
+    Message,
+    Room,
+}
+
+/// Of one subscription's queue.
+struct QueueWatchdog {
+    subscription: Weak<Subscription>,
+    awaited: Awaited,
+    timers: Arc<Timers>,
+    // ORDERING: SeqCst; lowered before the look at the queue, so that who changes the queue after that look sets the timer again.
+    armed: AtomicBool,
+}
+
+impl Shared {
+    /// The one for tasks that wait at a subscription. `None` on a manual clock, where such a timer would be one more that a test sees, and
+    /// would wait until the test moves the clock.
+    pub(crate) fn watchdog(&self, subscription: &Arc<Subscription>, awaited: Awaited) -> Option<Arc<dyn Watchdog>> {
+        let (subscription, timers) = (Arc::downgrade(subscription), self.timers.clone());
+        let watchdog = QueueWatchdog { subscription, awaited, timers, armed: AtomicBool::new(false) };
+        (!self.timers.is_manual()).then(|| Arc::new(watchdog) as Arc<dyn Watchdog>)
+    }
+}
+
+impl Watchdog for QueueWatchdog {
+    fn arm(self: Arc<Self>) {
+        if !self.armed.swap(true, Ordering::SeqCst) {
+            let timers = self.timers.clone();
+            timers.set_unwatched(timers.now() + GRACE, self.into());
+        }
+    }
+}
+
+impl Wake for QueueWatchdog {
+    fn wake(self: Arc<Self>) {
+        self.armed.store(false, Ordering::SeqCst);
+        let Some(subscription) = self.subscription.upgrade() else { return };
+        let Some(mailbox) = subscription.outlet.mailbox_if_any() else { return };
+        match self.awaited {
+            Awaited::Message if mailbox.pending().0 > 0 => mailbox.receivers.wake_one(),
+            // Whether a sink has room, only the sink knows: so all of them ask it once, and not one after the other for ever.
+            Awaited::Room if subscription.outlet.sink().is_some() => mailbox.room.wake_all(),
+            Awaited::Room if subscription.outlet.has_room() => mailbox.announce_room(),
+            Awaited::Message | Awaited::Room => {}
+        }
+    }
+}
