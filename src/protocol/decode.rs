@@ -233,6 +233,11 @@ impl Decoder {
         self.frames.reserve(input, least)
     }
 
+    /// The input behind what is done with.
+    pub(super) fn rest<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        self.frames.rest(input)
+    }
+
     /// The first byte of the next operation, if the one before it is complete and it has come. Before the first call of
     /// [`next`](Decoder::next) that is the first byte of the stream.
     #[must_use]

@@ -149,6 +149,11 @@ impl<K: Copy> Frames<K> {
         Frames { at: 0, state: State::Name, lent: Vec::new(), own: false }
     }
 
+    /// The input behind what is done with.
+    pub(super) fn rest<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        &input[self.at.min(input.len())..]
+    }
+
     /// See [`Decoder::reserve`](super::Decoder::reserve).
     pub(super) fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
         if let State::Payload { announced, payload } = self.state

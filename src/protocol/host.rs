@@ -39,6 +39,14 @@ pub trait Host {
     /// [`Info::to_line`](super::Info::to_line).
     fn info(&mut self, connect_info: bool) -> Vec<u8>;
 
+    /// Whether the host can say at once what becomes of a CONNECT with these options. Where it can't, because it has to find out
+    /// whether credentials are right, the session waits: it does nothing more of what the peer sends, and asks again at the next
+    /// [`receive`](super::Session::receive). The time for credentials still runs. A peer that began without CONNECT is not waited for.
+    fn is_ready(&mut self, options: &Connect) -> bool {
+        let _ = options;
+        true
+    }
+
     /// The peer's options are known, or have changed: from its CONNECT, or from their defaults if it began without one (C8, C11,
     /// C12). Called before any operation; and again at each further CONNECT, with all options merged. `headers` is true only
     /// where the server supports them too (C10).

@@ -1,6 +1,7 @@
 //! Who a connection is: credentials against the list of those who may connect (P1).
 
-use super::options::{Auth, Secret, Who};
+use super::check::{Check, Checked};
+use super::options::{Auth, Secret, User, Who};
 use crate::Permissions;
 use crate::protocol::{Connect, Quoted, Refusal};
 use base64::Engine;
@@ -35,29 +36,60 @@ pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Co
     Some(filled)
 }
 
-/// Who shows these credentials, as [`fill_in`] completed them.
+/// The user whose credentials these are said to be, where there are users.
+fn claimed<'a>(auth: &'a Auth, connect: &Connect) -> Option<&'a User> {
+    // Where nobody has an nkey, one that is shown does not count; and where somebody has, it alone does.
+    let by_nkey = shows(&connect.nkey) && auth.users.has_nkeys();
+    match (by_nkey, &connect.nkey, &connect.user) {
+        (true, Some(key), _) => auth.users.with_nkey(key),
+        (false, _, Some(name)) => auth.users.named(name),
+        _ => None,
+    }
+}
+
+/// The comparison with a hash that is needed to recognise a connection, as [`fill_in`] completed it; `None` if none is.
+pub(super) fn check_of(auth: &Auth, connect: &Connect) -> Option<Check> {
+    let (secret, shown) = match &auth.token {
+        Some(token) => (token, &connect.auth_token),
+        None => match &claimed(auth, connect)?.who {
+            Who::Password { password, .. } => (password, &connect.pass),
+            Who::Nkey(_) => return None,
+        },
+    };
+    let check = Check { hash: secret.0.clone(), shown: shown.clone().unwrap_or_default() };
+    // A hash is not itself the password: nobody comes in so as the user of those who show none.
+    (secret.is_hash() && check.hash != check.shown).then_some(check)
+}
+
+/// Who shows these credentials, as [`fill_in`] completed them. A hash counts as shown if that is what was `checked`.
 ///
 /// # Errors
 ///
 /// `Authorization Violation`, whatever is wrong (P8).
-pub(super) fn recognise(auth: &Auth, connect: &Connect, nonce: Option<&str>) -> Result<Recognised, Refusal> {
+pub(super) fn recognise(
+    auth: &Auth,
+    connect: &Connect,
+    nonce: Option<&str>,
+    checked: Option<&Checked>,
+) -> Result<Recognised, Refusal> {
     if !auth.is_required() {
         return Ok(Recognised::default());
     }
-    if let Some(token) = &auth.token {
-        let shown = connect.auth_token.as_deref().unwrap_or_default();
-        return if token.is(shown) { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
-    }
-    // Where nobody has an nkey, one that is shown does not count; and where somebody has, it alone does.
-    let by_nkey = shows(&connect.nkey) && auth.users.has_nkeys();
-    let found = match (by_nkey, &connect.nkey, &connect.user) {
-        (true, Some(key), _) => auth.users.with_nkey(key),
-        (false, _, Some(name)) => auth.users.named(name),
-        _ => None,
+    let is_shown = |secret: &Secret, shown: &Option<String>| {
+        let shown = shown.as_deref().unwrap_or_default();
+        if secret.is_hash() {
+            checked.is_some_and(|checked| checked.proves(secret, shown))
+        } else {
+            same(secret.0.as_bytes(), shown.as_bytes())
+        }
     };
-    let user = found.ok_or(Refusal::Authorization)?;
+    if let Some(token) = &auth.token {
+        let proven = is_shown(token, &connect.auth_token);
+        return if proven { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
+    }
+    let user = claimed(auth, connect).ok_or(Refusal::Authorization)?;
     let proven = match &user.who {
-        Who::Password { password, .. } => password.is(connect.pass.as_deref().unwrap_or_default()),
+        Who::Password { password, .. } => is_shown(password, &connect.pass),
         Who::Nkey(key) => auth.no_auth_user.as_ref() == Some(key) || has_signed(key, nonce, connect.sig.as_deref()),
     };
     if !proven {
@@ -113,19 +145,6 @@ impl Secret {
     pub(super) fn is_hash(&self) -> bool {
         self.0.starts_with("$2a$")
     }
-
-    fn is(&self, shown: &str) -> bool {
-        if !self.is_hash() {
-            return same(self.0.as_bytes(), shown.as_bytes());
-        }
-        // Made to be slow: others must not wait for it, where there is another thread to serve them.
-        let verify = || bcrypt::verify(shown, &self.0).unwrap_or(false);
-        let runtime = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
-        match runtime {
-            Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(verify),
-            _ => verify(),
-        }
-    }
 }
 
 /// Compares in a time that depends on the length shown alone.
@@ -147,7 +166,8 @@ mod tests {
 
     fn outcome(options: &ServerOptions, connect: &Connect) -> Option<Option<String>> {
         let filled = fill_in(&options.auth, connect, false).unwrap_or_else(|| connect.clone());
-        recognise(&options.auth, &filled, None).ok().map(|who| who.user)
+        let checked = check_of(&options.auth, &filled).map(Check::done);
+        recognise(&options.auth, &filled, None, checked.as_ref()).ok().map(|who| who.user)
     }
 
     #[test]
@@ -169,6 +189,21 @@ mod tests {
         let hash = bcrypt::hash_with_result("s3cret", 4).unwrap().format_for_version(bcrypt::Version::TwoA);
         let options = ServerOptions::new().user(User::new("bob", hash.clone()));
         assert_eq!(outcome(&options, &shows("bob", &hash)), None);
+    }
+
+    #[test]
+    fn what_was_checked_proves_that_and_nothing_else() {
+        let hash =
+            |password: &str| bcrypt::hash_with_result(password, 4).unwrap().format_for_version(bcrypt::Version::TwoA);
+        let options = |hash: &str| ServerOptions::new().user(User::new("bob", hash));
+        let (bob, known) = (shows("bob", "s3cret"), hash("s3cret"));
+        let checked = check_of(&options(&known).auth, &bob).map(Check::done);
+        let known_to =
+            |hash: &str, shown: &Connect| recognise(&options(hash).auth, shown, None, checked.as_ref()).is_ok();
+        assert!(known_to(&known, &bob));
+        assert!(!known_to(&hash("s3cret"), &bob), "another hash is another check");
+        assert!(!known_to(&known, &shows("bob", "other")));
+        assert!(recognise(&options(&known).auth, &bob, None, None).is_err());
     }
 
     #[test]
@@ -196,7 +231,7 @@ mod tests {
             sig: Some(URL_SAFE_NO_PAD.encode(pair.sign(b"nonce").unwrap())),
             ..Connect::default()
         };
-        let outcome = |nonce| recognise(&options.auth, &connect, nonce).ok().map(|who| who.user);
+        let outcome = |nonce| recognise(&options.auth, &connect, nonce, None).ok().map(|who| who.user);
         assert_eq!(outcome(Some("nonce")), Some(Some(pair.public_key())));
         assert_eq!(outcome(Some("other")), None);
         assert_eq!(outcome(None), None);

@@ -1,5 +1,6 @@
 //! One connection of a client: its two tasks, and what others may know of it and do to it.
 
+use super::check::{Check, Checked, Checking};
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
@@ -59,6 +60,10 @@ pub(super) struct State {
     pub(super) connect: Connect,
     /// Whom it was recognised as.
     pub(super) user: Option<String>,
+    /// The last comparison of its password with a hash.
+    pub(super) checked: Option<Checked>,
+    /// The one that its reader is to have done.
+    pub(super) to_check: Option<Check>,
     pub(super) subscriptions: BTreeMap<Box<[u8]>, Interest>,
     /// Those that end by themselves, once they have got all they want.
     pub(super) limited: Vec<Box<[u8]>>,
@@ -284,6 +289,9 @@ pub(super) async fn read(
     let mut at_once = READ_MIN;
     let mut timer = pin!(bus.sleep(Duration::ZERO));
     let mut timer_is_for = None;
+    let mut checking = Checking::default();
+    // The input has ended, but not what is to be done of it.
+    let mut at_end = false;
     let reason = loop {
         if session.next_timeout() != timer_is_for {
             timer_is_for = session.next_timeout();
@@ -291,23 +299,47 @@ pub(super) async fn read(
             timer.set(bus.sleep(timer_is_for.map_or(Duration::ZERO, |at| at.saturating_sub(now))));
         }
         let paused = desk.is_paused();
-        let room = if paused { 0 } else { session.reserve(&mut input, at_once) };
+        let on_hold = checking.is_on();
+        let reads = if on_hold { !at_end && input.len() < READ_MAX } else { !paused };
+        let room = if paused && !on_hold { 0 } else { session.reserve(&mut input, at_once) };
         let mut within = (&mut input).limit(room);
         let mut more = false;
         let result = tokio::select! {
             biased;
             () = connection.attention.notified() => {
                 session.reconfigure(registry.session_limits());
+                if !checking.is_on() {
+                    begin_check(&mut checking, registry, connection);
+                }
                 connection.close_reason().map_or(Ok(()), Err)
             }
             () = &mut timer, if timer_is_for.is_some() => {
                 timer_is_for = None;
                 session.timeout(bus.clock().now(), &mut desk)
             }
-            () = yield_now(), if paused => work(&mut session, &mut input, &mut desk, bus),
-            read = reader.read_buf(&mut within), if !paused => match read {
+            () = yield_now(), if paused && !on_hold => work(&mut session, &mut input, &mut desk, bus),
+            checked = checking.outcome(), if on_hold => {
+                at_end = false;
+                connection.state.lock().checked = Some(checked);
+                if !session.is_waiting() {
+                    desk.recognise_again();
+                    begin_check(&mut checking, registry, connection);
+                }
+                match connection.close_reason() {
+                    Some(reason) => Err(reason),
+                    None if checking.is_on() => Ok(()),
+                    None => work(&mut session, &mut input, &mut desk, bus),
+                }
+            }
+            // Beside a check only to see the end of a client that waits for nothing else.
+            read = reader.read_buf(&mut within), if reads => match read {
+                Ok(0) if on_hold && asks_for_more(session.rest(&input)) => {
+                    at_end = true;
+                    Ok(())
+                }
                 Ok(0) => Err(Close::ClientClosed),
                 Err(_) => Err(Close::ReadError),
+                Ok(_) if on_hold => Ok(()),
                 Ok(count) => {
                     more = count >= room.min(at_once);
                     if count >= at_once {
@@ -326,6 +358,9 @@ pub(super) async fn read(
         if connection.out.has_ended() {
             // Had another reason been given, that would be the first.
             break connection.close_reason().unwrap_or(Close::SlowConsumerPendingBytes);
+        }
+        if session.is_waiting() && !checking.is_on() {
+            begin_check(&mut checking, registry, connection);
         }
         if let Some(slow) = pressed() {
             // A publisher that is faster than its readers is slowed down, for a moment only (L3).
@@ -351,6 +386,20 @@ fn work(session: &mut Session, input: &mut BytesMut, desk: &mut Desk, bus: &Bus)
     let now = bus.clock().now();
     desk.begin_slice(now);
     blocking::with_hooks(&HOOKS, || session.receive(input, now, desk))
+}
+
+/// Begins what the connection is to have compared, if there is something.
+fn begin_check(checking: &mut Checking, registry: &Registry, connection: &Connection) {
+    let Some(check) = connection.state.lock().to_check.take() else { return };
+    let name = || format!("the server, which checks the password of wire connection {},", connection.cid);
+    let hold = registry.bus.activity().map(|activity| activity.hold(name()));
+    checking.begin(check, registry.checks.clone(), hold);
+}
+
+/// Whether there is anything in the input but PING and PONG, which mean nothing to a client that has gone.
+fn asks_for_more(input: &[u8]) -> bool {
+    let is_idle = |line: &[u8]| [&b""[..], b"PING", b"PONG"].iter().any(|idle| line.eq_ignore_ascii_case(idle));
+    !input.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).all(is_idle)
 }
 
 /// Writes what waits for the connection until its end.

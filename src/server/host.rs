@@ -3,6 +3,7 @@
 use super::auth;
 use super::connection::{Connection, Interest, Listening};
 use super::log::{ConnectionLog, LogLevel};
+use super::options::ServerOptions;
 use super::outbound::{Frame, Ticket};
 use super::registry::Registry;
 use super::reload;
@@ -27,6 +28,8 @@ pub(super) struct Desk {
     slice: Slice,
     /// The slice is over, and there may be more to do.
     paused: bool,
+    /// The options by which a CONNECT was judged that is about to be done.
+    judged_by: Option<Arc<ServerOptions>>,
 }
 
 impl Desk {
@@ -40,6 +43,7 @@ impl Desk {
             nobody_in_particular: false,
             slice: Slice::begin(Duration::ZERO),
             paused: false,
+            judged_by: None,
         }
     }
 
@@ -51,6 +55,11 @@ impl Desk {
     /// Whether the slice has ended before all the input was worked off.
     pub(super) fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// After a password was compared with another hash than before.
+    pub(super) fn recognise_again(&self) {
+        reload::recognise_again(&self.registry, &self.connection);
     }
 
     fn client(&self) -> &Client {
@@ -118,13 +127,28 @@ impl Host for Desk {
         self.registry.info(&self.connection, connect_info).to_line()
     }
 
-    fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
+    fn is_ready(&mut self, connect: &Connect) -> bool {
         let options = self.registry.options();
+        let filled = auth::fill_in(&options.auth, connect, self.nobody_in_particular);
+        if let Some(check) = auth::check_of(&options.auth, filled.as_ref().unwrap_or(connect)) {
+            let mut state = self.connection.state.lock();
+            if !state.checked.as_ref().is_some_and(|checked| checked.is_of(&check)) {
+                state.to_check = Some(check);
+                return false;
+            }
+        }
+        self.judged_by = Some(options);
+        true
+    }
+
+    fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
+        let options = self.judged_by.take().unwrap_or_else(|| self.registry.options());
         self.trace(|log| trace::connect(log, connect));
         let filled = auth::fill_in(&options.auth, connect, self.nobody_in_particular);
         self.nobody_in_particular = filled.is_some();
         let connect = filled.as_ref().unwrap_or(connect);
-        let who = auth::recognise(&options.auth, connect, self.connection.nonce.as_deref()).inspect_err(|_| {
+        let (nonce, checked) = (self.connection.nonce.as_deref(), self.connection.state.lock().checked.clone());
+        let who = auth::recognise(&options.auth, connect, nonce, checked.as_ref()).inspect_err(|_| {
             self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
             // For whoever looks at closed connections.
             self.connection.state.lock().connect = connect.clone();
@@ -329,7 +353,7 @@ mod tests {
             for n in 0..users {
                 (connect.user, connect.pass) = (Some(name(n)), Some("pw".into()));
                 assert!(auth::fill_in(&options.auth, &connect, false).is_none());
-                assert!(auth::recognise(&options.auth, &connect, None).is_ok());
+                assert!(auth::recognise(&options.auth, &connect, None, None).is_ok());
                 assert!(!auth::names_a_stranger(&options.auth, &connect));
             }
         });

@@ -19,6 +19,7 @@
 //! | `slice` | how much is done before others get their turn |
 //! | `registry` | identity, options, the list of connections |
 //! | `auth` | credentials |
+//! | `check` | passwords that take long to check |
 //! | `tls` | certificates and handshakes |
 //! | `lame_duck` | a slow farewell |
 //! | `reload` | other options while it runs |
@@ -34,6 +35,7 @@
 
 mod address;
 mod auth;
+mod check;
 pub mod config;
 mod connection;
 mod error;
@@ -311,7 +313,11 @@ impl Server {
 
     /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
     /// others are closed. Of a client that stays, subscriptions that are no longer allowed end, and it is told so. Limits hold from
-    /// the next operation on; TLS and its certificates hold for new connections.
+    /// the next operation on; TLS and its certificates hold for new connections. As with nats-server, leaves to answer that
+    /// [`allow_responses`](crate::Permissions::allow_responses) gave are forgotten, also if nothing changed.
+    ///
+    /// Of a client whose password has another bcrypt hash now, nothing more is done before it was compared with that one, which
+    /// may be after this returns.
     ///
     /// # Errors
     ///

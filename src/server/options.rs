@@ -115,7 +115,8 @@ pub(crate) enum Who {
 }
 
 impl User {
-    /// A user with a password, plain or as its bcrypt hash (`$2a$…`).
+    /// A user with a password, plain or as its bcrypt hash (`$2a$…`). A hash is slow to compare by design: half of the
+    /// processors do that at most, and never more than 4, beside what connections do; a connection waits for its turn.
     pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
         User { who: Who::Password { name: name.into(), password: Secret(password.into()) }, permissions: None }
     }
@@ -310,7 +311,8 @@ impl ServerOptions {
         self
     }
 
-    /// How long a connection may take to show its credentials. Zero means the default: 2 s; with TLS 1 s more than its timeout.
+    /// How long a connection may take to show its credentials. Zero means the default: 2 s; with TLS 1 s more than its timeout. The
+    /// time that a password waits to be compared with its hash counts, too: few are compared at once.
     pub fn auth_timeout(mut self, timeout: Duration) -> Self {
         self.auth.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self

@@ -7,7 +7,7 @@ use super::log::Log;
 use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
 use super::pieces::Pool;
-use super::{snapshot, tls};
+use super::{check, snapshot, tls};
 use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use base64::Engine;
@@ -42,6 +42,8 @@ pub(super) struct Registry {
     next_cid: AtomicU64,
     all: Mutex<All>,
     pub(super) closed: ClosedConnections,
+    /// Places for comparisons of passwords.
+    pub(super) checks: Arc<Semaphore>,
     /// Places for connections that are closed, and whose clients have not closed theirs.
     pub(super) lingering: Arc<Semaphore>,
     pub(super) monitor: Monitor,
@@ -125,6 +127,7 @@ impl Registry {
             tls: RwLock::new(tls),
             started,
             closed: ClosedConnections::default(),
+            checks: check::places(),
             lingering: Arc::new(Semaphore::new(linger::STREAMS)),
             monitor: Monitor::default(),
             config: Mutex::new(ConfigMark { time: started, digest: String::new() }),

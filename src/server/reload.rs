@@ -18,6 +18,8 @@ pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
         connection.out.reconfigure(options.max_pending, options.no_fast_producer_stall);
         if options.auth != before.auth {
             recognise_again(registry, connection);
+        } else {
+            forget_leaves(&options, connection);
         }
         connection.nudge();
     }
@@ -30,21 +32,43 @@ pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     }
 }
 
+/// What a connection was allowed to answer ends with each reload, as nats-server has it; all else stays.
+fn forget_leaves(options: &ServerOptions, connection: &Connection) {
+    let (client, connect, checked) = {
+        let state = connection.state.lock();
+        let Some(client) = &state.client else { return };
+        (client.clone(), state.connect.clone(), state.checked.clone())
+    };
+    if let Ok(same) = auth::recognise(&options.auth, &connect, connection.nonce.as_deref(), checked.as_ref())
+        && same.permissions.is_some()
+    {
+        client.set_permissions(same.permissions);
+    }
+}
+
 /// Asks anew who a connection is, and holds it to what it may do now.
 pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     let options = registry.options();
-    let (client, connect) = {
+    let (client, connect, mut checked) = {
         let state = connection.state.lock();
         // Who has not said yet who it is will be asked under the new rules.
         let Some(client) = &state.client else { return };
-        (client.clone(), state.connect.clone())
+        (client.clone(), state.connect.clone(), state.checked.clone())
     };
     if auth::names_a_stranger(&options.auth, &connect) {
         // Without a word, as nats-server: to it, such a client belongs to another account now.
         connection.close(Close::ClientClosed, None);
         return;
     }
-    let recognised = match auth::recognise(&options.auth, &connect, connection.nonce.as_deref()) {
+    if let Some(check) = auth::check_of(&options.auth, &connect)
+        && !checked.as_ref().is_some_and(|checked| checked.is_of(&check))
+    {
+        // Its reader does nothing more until that is done, and comes back here then.
+        connection.state.lock().to_check = Some(check.clone());
+        connection.nudge();
+        checked = Some(check.assumed());
+    }
+    let recognised = match auth::recognise(&options.auth, &connect, connection.nonce.as_deref(), checked.as_ref()) {
         Ok(recognised) => recognised,
         Err(refusal) => {
             connection.close(Close::AuthenticationFailure, Some(&refusal));

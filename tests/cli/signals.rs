@@ -115,6 +115,43 @@ fn reload_takes_over_what_can_change_and_refuses_the_rest() {
     assert!(started.connect().info.contains(r#""max_payload":2000"#));
 }
 
+/// As nats-server 2.15.1, beside it: what was allowed as an answer is not any more, whatever the reload was for.
+#[test]
+fn a_reload_ends_leaves_to_answer() {
+    const USERS: &str = "authorization { users: [ { user: bob, password: b }, { user: ann, password: a, permissions: { \
+         subscribe: [\"svc.>\"], publish: \"log.>\", allow_responses: { max: 2, expires: \"1m\" } } } ] }\n";
+    let folder = Folder::new();
+    let file = folder.write("c.conf", USERS);
+    let own = Postroom::start(&["-c", &file]);
+    let mut real = Command::new(NatsServer::get());
+    real.args(["-a", "127.0.0.1", "-p", "-1", "-c", &file]);
+    let mut real = Postroom::spawn_command(real);
+    real.wait_for("Server is ready");
+    for mut server in [own, real] {
+        for change in ["debug: true", "# nothing"] {
+            let login = |user: &str| {
+                let mut wire = server.connect();
+                let pass = &user[..1];
+                wire.send(&format!("CONNECT {{\"verbose\":false,\"user\":\"{user}\",\"pass\":\"{pass}\"}}\r\n"));
+                wire
+            };
+            let (mut ann, mut bob) = (login("ann"), login("bob"));
+            ann.send("SUB svc.x 1\r\nPING\r\n");
+            ann.until("PONG");
+            bob.send("PUB svc.x answers 1\r\n?\r\n");
+            ann.until("?");
+            ann.send("PUB answers 1\r\n!\r\nPING\r\n");
+            assert!(!ann.until("PONG").concat().contains("-ERR"), "one of two answers");
+            folder.write("c.conf", &format!("{USERS}{change}\n"));
+            server.signal("reload");
+            server.wait_for("Reloaded server configuration");
+            ann.send("PUB answers 1\r\n!\r\nPING\r\n");
+            let told = ann.until("PONG").concat();
+            assert!(told.contains("-ERR 'Permissions Violation for Publish to \"answers\"'"), "{change}: {told}");
+        }
+    }
+}
+
 #[test]
 fn reload_needs_a_file() {
     let mut started = Postroom::start(&[]);

@@ -49,13 +49,11 @@ impl<'a> Reloader<'a> {
         if changes.iter().any(Change::is_process) {
             self.log.change(new.log()).map_err(|error| format!("log file: {}", reason(&error)))?;
         }
-        if changes.iter().any(|change| !change.is_process()) {
-            server.reload(new.config.server_options()).map_err(|error| {
-                // All or nothing: the file that it had is there still.
-                let _ = self.log.change(self.settings.log());
-                error.to_string()
-            })?;
-        }
+        server.reload(new.config.server_options()).map_err(|error| {
+            // All or nothing: the file that it had is there still.
+            let _ = self.log.change(self.settings.log());
+            error.to_string()
+        })?;
         for warning in new.warnings.iter().chain(&new.doubts) {
             self.log.warn(format_args!("{warning}"));
         }

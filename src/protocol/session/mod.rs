@@ -80,6 +80,8 @@ pub struct Session {
 struct State {
     options: SessionOptions,
     connect: Connect,
+    /// A CONNECT came that the host has to think about.
+    waiting: bool,
     /// A CONNECT came, or credentials were taken for empty.
     connected: bool,
     /// The host knows the peer's options.
@@ -101,6 +103,7 @@ impl Session {
     pub fn new(options: SessionOptions, now: Duration) -> Self {
         let state = State {
             connect: Connect::default(),
+            waiting: false,
             connected: false,
             announced: false,
             ponged: false,
@@ -169,6 +172,19 @@ impl Session {
         &self.state.connect
     }
 
+    /// Whether a CONNECT waits for the host to be [ready](Host::is_ready).
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.state.waiting
+    }
+
+    /// The part of the input that is not done with. After a [`receive`](Session::receive) that a host made wait or pause, more may
+    /// still lie in front of it.
+    #[must_use]
+    pub fn rest<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        self.decoder.rest(input)
+    }
+
     /// Whether CONNECT came; or, where there is a user for peers without credentials, any operation.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -208,7 +224,11 @@ impl Session {
     }
 
     fn operations(&mut self, input: &mut BytesMut, now: Duration, host: &mut impl Host) -> Result<(), Close> {
-        loop {
+        if self.state.waiting {
+            self.state.admit(host)?;
+            self.decoder.set_limits(self.state.decoder_limits());
+        }
+        while !self.state.waiting {
             if self.state.awaits_credentials()
                 && let Some(first) = self.decoder.first(input)
             {
@@ -242,6 +262,7 @@ impl Session {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -279,11 +300,20 @@ impl State {
     }
 
     fn connect(&mut self, json: &[u8], now: Duration, host: &mut impl Host) -> Result<(), Close> {
-        self.auth_deadline = None;
         self.last_activity = now;
         self.keep_alive.connected(self.options.limits.ping_interval, self.options.jitter, now);
         self.connect.merge(json).map_err(|_| Close::ProtocolViolation)?;
         self.connect.headers &= self.options.headers;
+        self.admit(host)
+    }
+
+    /// The rest of a CONNECT, if the host is ready for it.
+    fn admit(&mut self, host: &mut impl Host) -> Result<(), Close> {
+        self.waiting = !host.is_ready(&self.connect);
+        if self.waiting {
+            return Ok(());
+        }
+        self.auth_deadline = None;
         if self.connected && self.options.version >= ServerVersion::V2_15 {
             host.unsubscribe_all();
         }
