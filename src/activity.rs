@@ -1,4 +1,4 @@
-//! What goes on in a bus that keeps account of it: who holds something that was published and is not done with it yet.
+//! The activity of a bus with an observer: the holders of published messages that are not finished yet.
 //!
 //! A bus that is [observed](crate::BusBuilder::observer) counts, at any moment, the messages that exist (queued, in a channel of the
 //! user's, in somebody's hands), and the threads, subscribers and timers that the bus gave something to and that have not come back for more.
@@ -31,9 +31,9 @@ pub use task::Task;
 /// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
 /// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
 ///
-/// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there, nor does a thread for
-/// having been given one, or an answer. What a task does between a timer that fired, or a request that failed, and its next look at the bus
-/// is not seen; hold it by hand if it matters.
+/// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there, nor does a
+/// thread for having been given one, or an answer. The work of a task between a fired timer, or a failed request, and its next look
+/// at the bus is not seen; hold it by hand if it matters.
 #[derive(Clone, Default)]
 pub struct Activity(Arc<Mutex<Ongoing>>);
 
@@ -170,7 +170,7 @@ impl Activity {
             drop(waker);
             return true;
         }
-        // Who asks often waits once.
+        // A frequent caller waits once.
         if ongoing.waiting.iter().any(|known| known.will_wake(&waker)) {
             drop(ongoing);
             drop(waker);
@@ -262,7 +262,7 @@ pub(crate) fn come_back() {
 
 #[cfg(not(postroom_shuttle))]
 thread_local! {
-    /// Of each bus that has given this thread something since it last came back. Dropped when the thread ends.
+    /// One for each bus that gave this thread something since it last came back. Dropped when the thread ends.
     static LEASES: RefCell<Vec<Hold>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What the wall clock of a manual clock shows at first: 1 January 2000, from 1 January 1970.
+/// The first time of a manual clock's wall clock: 1 January 2000, from 1 January 1970.
 const MANUAL_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The last time of day of a manual clock: 30 December 9999, 22:00 UTC, from 1 January 1970. The last hour that has a date of four
@@ -132,7 +132,7 @@ struct Manual {
 struct ManualState {
     now: Duration,
     timers: Timetable,
-    /// Who waits for timers to be set.
+    /// The waiters for timers to be set.
     watching: Vec<Waker>,
 }
 

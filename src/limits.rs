@@ -134,7 +134,7 @@ impl Default for Limits {
 pub struct LimitsError {
     /// The field.
     pub name: &'static str,
-    /// What it was set to.
+    /// The value it was set to.
     pub value: usize,
     /// The least it may be.
     pub min: usize,

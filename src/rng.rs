@@ -19,7 +19,7 @@ pub(crate) fn entropy() -> u64 {
 pub(crate) enum Secret {
     /// SipHash under 128 bits from the operating system: a keyed function whose outputs tell nothing of its key.
     Keyed(RandomState),
-    /// What follows from a seed is for runs that repeat, and can be computed.
+    /// Values that follow from a seed are for runs that repeat, and can be computed.
     Seeded(u64),
 }
 

@@ -32,7 +32,7 @@ mod imp {
     /// A lock that one thread owns and others only visit, or that is held for a few instructions: lock and unlock cost one atomic
     /// read-modify-write together when nobody else comes (unlocking is a plain store), half of what a lock that can park costs.
     ///
-    /// Whoever waits for it spins and yields, so nothing that can block or run user code may happen under it.
+    /// A waiter spins and yields, so nothing that can block or run user code may happen under it.
     #[derive(Debug, Default)]
     pub(crate) struct OwnerLock<T>(spin::mutex::SpinMutex<T>);
 

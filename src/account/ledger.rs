@@ -5,7 +5,7 @@ use crate::subject::Pattern;
 use std::fmt;
 use std::ops::AddAssign;
 
-/// What has become of the messages that one subscription, or several together, were to get.
+/// The fate of the messages matched by one subscription, or by several together.
 ///
 /// At any quiet moment `matched == delivered + dropped.total() + queued`; [`Ledger::balances`] checks it. A message is
 /// *delivered* when a receiver has taken it from the queue, when it is in the user's channel, or when the callback has
@@ -68,7 +68,7 @@ pub struct SubscriptionInfo {
     pub id: u64,
     /// The number of its client, unique on the bus.
     pub client: u64,
-    /// What it is subscribed to.
+    /// Its pattern.
     pub pattern: Pattern,
     /// Its queue group.
     pub queue: Option<String>,
@@ -82,7 +82,7 @@ impl fmt::Display for SubscriptionInfo {
     }
 }
 
-/// What publishers count, and what subscriptions that are gone have counted.
+/// The counts of publishers, and those of subscriptions that are gone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) published: u64,

@@ -1,4 +1,4 @@
-//! What a list of permissions holds, line by line.
+//! The entries of a list of permissions.
 
 use crate::subject::Pattern;
 use std::time::Duration;

@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub(crate) struct Account {
     pub(crate) matcher: Matcher<Arc<Subscription>>,
     pub(crate) limits: Limits,
-    /// What subscriptions and connections that are gone have left behind. LOCK ORDER: before the bus's list of connections,
-    /// before a connection's registry.
+    /// The totals of subscriptions and connections that are gone. LOCK ORDER: before the bus's list of connections, before
+    /// a connection's registry.
     pub(crate) past: Mutex<Totals>,
 }

@@ -1,4 +1,4 @@
-//! What all subscriptions of one connection have in common: whose they are, and what that one may do.
+//! The common part of all subscriptions of one connection: the connection, and its permissions.
 
 use super::lists::AllowResponses;
 use super::rules::Rules;
@@ -22,7 +22,7 @@ pub(crate) struct Owner {
     pub(crate) id: u64,
     /// The connection itself, for those who answer.
     pub(crate) connection: Weak<dyn Any + Send + Sync>,
-    /// What it receives does not count as going on.
+    /// Its deliveries do not count as activity.
     pub(crate) is_untracked: bool,
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
@@ -57,7 +57,7 @@ impl Owner {
         Owner { id, connection, is_untracked, rules: RwLock::new(rules), leaves: Mutex::new(Leaves::new(hasher)) }
     }
 
-    /// Replaces the rules; leaves to answer are forgotten. What subscriptions are to do about it is for the caller to say.
+    /// Replaces the rules; leaves to answer are forgotten. The caller says how subscriptions react.
     pub(crate) fn set_rules(&self, rules: Option<Arc<Rules>>) {
         let mut current = self.rules.write();
         self.leaves.lock().by_reply.clear();
@@ -165,7 +165,7 @@ impl Leaves {
         let half = times.len() / 2;
         let (older, middle, _) = times.select_nth_unstable(half);
         let middle = *middle;
-        // Of those that are as old as the one in the middle, as many as it takes.
+        // Among permits as old as the median, as many as needed.
         let mut of_these = older.iter().filter(|at| **at == middle).count();
         self.by_reply.retain(|_, leave| {
             let goes = leave.at < middle || (leave.at == middle && of_these > 0);

@@ -1,4 +1,4 @@
-//! What a connection may publish and subscribe to: the lists, as they are written down.
+//! The lists of what a connection may publish and subscribe to, as they are written down.
 
 use super::lists::{AllowResponses, Entry, Lists};
 use super::rules::Rules;
@@ -30,9 +30,9 @@ use std::sync::{Arc, OnceLock};
 /// | deny `foo.*` | `foo.a`, `foo.*`, `foo.>` | refused |
 /// | deny `in.secret` | `in.>` | allowed, but messages on `in.secret` are withheld from it |
 ///
-/// A message that is withheld counts as not delivered: a member of the queue group is passed over, a request that reaches nobody else
-/// has no responders, and the ledger does not know of it. [`strict_subscribe`](Permissions::strict_subscribe) shuts the gap in the
-/// third row. What is refused is a [`SubscribeError::PermissionDenied`](crate::SubscribeError::PermissionDenied).
+/// A message that is withheld counts as not delivered: a member of the queue group is passed over, a request that reaches nobody
+/// else has no responders, and the ledger does not know of it. [`strict_subscribe`](Permissions::strict_subscribe) shuts the gap in
+/// the third row. A refused subscription is a [`SubscribeError::PermissionDenied`](crate::SubscribeError::PermissionDenied).
 ///
 /// # Queue groups
 ///
@@ -180,9 +180,10 @@ impl Permissions {
         self
     }
 
-    /// Whether a pattern is compared with the lists as a pattern, and not as a subject. Default false. With `true` it is allowed if an
-    /// allow entry matches every subject that it matches, and refused if a deny entry does (S12). What it shares with a deny entry beyond that is
-    /// withheld. So a subscription never gets what the lists do not allow, as it may with nats-server (P5).
+    /// Whether a pattern is compared with the lists as a pattern, and not as a subject. Default false. With `true` it is allowed if
+    /// an allow entry matches every subject that it matches, and refused if a deny entry does (S12). Messages that it shares with a
+    /// deny entry beyond that are withheld. So a subscription never gets what the lists do not allow, as it may with nats-server
+    /// (P5).
     ///
     /// # Example
     ///
@@ -201,14 +202,14 @@ impl Permissions {
         self
     }
 
-    /// The lists, to add to them. Who shares them keeps them as they are.
+    /// The lists, to add to them. Other holders keep them as they are.
     fn lists(&mut self) -> &mut Lists {
         let written = Arc::make_mut(&mut self.written);
         written.rules.take();
         &mut written.lists
     }
 
-    /// What the lists say, laid out once for all who have these permissions.
+    /// The lists as an index, built once for all holders of these permissions.
     pub(crate) fn rules(&self) -> Arc<Rules> {
         self.written.rules.get_or_init(|| Arc::new(Rules::new(&self.written.lists))).clone()
     }

@@ -37,7 +37,7 @@ struct Names {
     patterns: PatternSet<()>,
 }
 
-/// What the entries of a list that cover a pattern say of its queue group.
+/// The verdict on a queue group of the entries of a list that cover a pattern.
 #[derive(Default)]
 struct Said {
     /// One speaks of all subscriptions.

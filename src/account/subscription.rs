@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the matcher leads to. Kept small: a million idle ones are an ordinary thing to have.
+/// The entry of the matcher. Kept small: a million idle ones are an ordinary thing to have.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) pattern: Pattern,
@@ -20,7 +20,7 @@ pub(crate) struct Subscription {
     pub(crate) outlet: Outlet,
     /// Its name in the matcher, and in statistics and events.
     pub(crate) entry: EntryId,
-    /// Whose it is.
+    /// Its owner.
     pub(crate) owner: Arc<Owner>,
     /// Its place in the connection's registry.
     pub(crate) slot: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Subscription {
     pub(crate) fate: Fate,
 }
 
-/// What permissions mean for the messages to a subscription.
+/// The effect of permissions on the messages to a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Watch {

@@ -1,4 +1,4 @@
-//! What permissions say, against a plain reading of the rules P2 to P7 and S12.
+//! Permissions, against a plain reading of the rules P2 to P7 and S12.
 
 use super::{AllowResponses, Owner, Permissions};
 use crate::limits::Limits;
@@ -133,7 +133,8 @@ proptest! {
                 if gets && lists.withholds(subject, queue) {
                     prop_assert!(rules.may_withhold(&pattern(text), queue), "{} gets {} unseen", text, subject);
                 }
-                // What strict matching is for: nothing comes through that the allow list does not cover.
+                // The purpose of strict matching: no message comes through that the allow list does not
+                // cover.
                 if gets && lists.strict && !lists.subscribe[0].is_empty() {
                     let covered = lists.subscribe[0].iter().any(|(entry, _)| relation::matches(entry, subject));
                     prop_assert!(covered, "{} gets {}", text, subject);
@@ -165,7 +166,7 @@ fn names_any(named: &str, queue: &str) -> bool {
     tokens.next().is_none()
 }
 
-/// What clients may send in place of a pattern, and name a queue group.
+/// Texts that clients may send as a pattern or as the name of a queue group.
 fn any_text() -> impl Strategy<Value = String> {
     let token = prop_oneof![3 => token().boxed(), 1 => Just("").boxed(), 1 => Just(">").boxed()];
     proptest::collection::vec(token, 1..4).prop_map(|tokens| tokens.join("."))
@@ -272,7 +273,7 @@ fn leaves_to_answer_are_bounded() {
     assert_eq!(kept, given - given / 2);
 }
 
-/// What is over goes without being asked for.
+/// An expired permit goes without a look-up.
 #[test]
 fn leaves_that_are_over_are_forgotten() {
     let owner = Arc::new(answering(AllowResponses::default()));

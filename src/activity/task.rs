@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 ///
 /// # Cancel safety
 ///
-/// That of the future in it; it stops counting when it is dropped.
+/// The activity of the inner future; it ends when the task is dropped.
 #[must_use = "futures do nothing unless they are polled; this one counts as going on until it is"]
 pub struct Task<F> {
     future: Pin<Box<F>>,
@@ -48,7 +48,7 @@ impl<F: Future> Task<F> {
         }
     }
 
-    /// What it is called among what goes on.
+    /// Its name in the list of activity.
     pub fn named(self, name: &str) -> Self {
         let name = format!("task `{name}`");
         // The new one counts before the old one stops.
@@ -129,7 +129,7 @@ impl<F: Future> Future for Task<F> {
         if polled.is_ready() {
             self.bell.end();
         }
-        // What woke it meanwhile has left a hold of its own.
+        // A wake-up that came meanwhile has left a hold of its own.
         drop(running);
         polled
     }

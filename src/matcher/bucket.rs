@@ -56,7 +56,7 @@ pub(super) struct Taken<T> {
     pub(super) routed: bool,
 }
 
-/// What became of taking an entry out of a bucket.
+/// The result of taking an entry out of a bucket.
 #[derive(Debug)]
 pub(super) enum Take<T> {
     Taken(Taken<T>),

@@ -21,7 +21,7 @@ const PLACES_MIN: usize = 64;
 /// No thread remembers more routes than this.
 const PLACES_MAX: usize = 1 << 16;
 
-/// What a subject led to when the generations were as stamped.
+/// The route of a subject at the stamped generations.
 #[derive(Debug)]
 pub(super) struct Route<T> {
     pub(super) stamp: Stamp,
@@ -38,7 +38,7 @@ struct Remembered<T> {
 
 #[derive(Debug)]
 struct Place<T> {
-    /// That of the subject, so that a search reads only what it finds.
+    /// The hash of the subject, so that a search reads only what it finds.
     hash: u64,
     known: Option<Box<Remembered<T>>>,
 }
@@ -79,7 +79,7 @@ impl<T> RouteCache<T> {
         &mut self.known(at).route
     }
 
-    /// What is remembered at such a place. Counts as a use.
+    /// The content of such a place. Counts as a use.
     #[inline]
     pub(super) fn hit(&mut self, at: usize) -> Hit<'_, T> {
         let known = self.known(at);

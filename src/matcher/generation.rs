@@ -28,7 +28,7 @@ pub(super) struct Generations {
     first: Padded<AtomicU64>,
 }
 
-/// What the counters of one subject were.
+/// The values of the counters of one subject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
     epoch: u64,

@@ -11,13 +11,14 @@ use smol_str::SmolStr;
 use std::mem;
 use std::ops::DerefMut;
 
-/// What a subject leads to, and the subject itself where it is kept in a form that is cheap to clone.
+/// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
+/// clone.
 pub(crate) struct Hit<'a, T> {
     pub(crate) matches: &'a Matches<T>,
     pub(crate) subject: Option<&'a SmolStr>,
 }
 
-/// What one thread has of a matcher.
+/// The part of a matcher that one thread owns.
 #[derive(Debug)]
 pub(super) struct Cell<T>(OwnerLock<Mine<T>>);
 
@@ -30,7 +31,7 @@ pub(super) struct Mine<T> {
 
 /// The look into a thread's cache that found nothing to use.
 struct Missed<C, M> {
-    /// What was to be done with the entries.
+    /// The result of the caller's work on the entries.
     todo: C,
     hash: u64,
     /// The thread's part, still locked; `None` while somebody visits it to take routes out, or while this thread is inside a
@@ -53,8 +54,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         }
     }
 
-    /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread does
-    /// not remember the text. What is remembered obeys the grammar of subjects, and has passed somebody's check before.
+    /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread
+    /// does not remember the text. A remembered subject obeys the grammar of subjects, and has passed a caller's check before.
     #[inline]
     pub(crate) fn with_checked<R, E>(
         &self,
@@ -123,7 +124,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         let Missed { todo: f, hash, mine, stale } = missed;
         let mut scratch = Matches::new();
         if let Some(mut mine) = mine {
-            // What is remembered is not checked again: it must stand for callers with a check as well.
+            // A remembered subject is not checked again: it must hold for callers with a check as
+            // well.
             let is_subject = |subject: &str| check_subject(subject).is_ok();
             if let Some(at) = self.remember(hash, subject, stale, &mut mine.cache, is_subject) {
                 return f(mine.cache.hit(at));
@@ -166,7 +168,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         Some(cache.remember(hash, SmolStr::new(subject), route))
     }
 
-    /// What a route to `subject` holds; `matches` is one whose allocations may be used again.
+    /// Collects the route of `subject`; the allocations of `matches` are used again.
     pub(super) fn collect_route(&self, hash: u64, subject: &str, mut matches: Matches<T>) -> Route<T> {
         matches.clear();
         let mut split = Split::new(&self.hasher, subject, hash);

@@ -1,4 +1,4 @@
-//! What a subject leads to: plain entries, and queue groups apart.
+//! The entries of a subject: plain ones, and queue groups apart.
 
 use crate::steps;
 use smol_str::SmolStr;

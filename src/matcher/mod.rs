@@ -81,7 +81,7 @@ impl EntryId {
     }
 }
 
-/// What a [`Matcher`] holds and has done.
+/// The size and the work of a [`Matcher`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MatcherStats {

@@ -27,7 +27,7 @@ struct Inner<T> {
     hasher: RandomState,
 }
 
-/// What [`Shard::sizes`] counts.
+/// The counts of [`Shard::sizes`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sizes {
     pub(super) entries: usize,

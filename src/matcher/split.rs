@@ -4,7 +4,8 @@ use ahash::RandomState;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
 
-/// The hash of a subject or token. Of the bytes alone: the `Hash` of a slice would hash its length first.
+/// The hash of a subject or token. Hashes the bytes alone: the `Hash` of a slice would hash its length
+/// first.
 #[inline]
 pub(super) fn hash_text(hasher: &RandomState, text: &str) -> u64 {
     hash_bytes(hasher, text.as_bytes())

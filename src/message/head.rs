@@ -1,4 +1,4 @@
-//! What few messages have: headers and a status, as they were made or as they came off a wire.
+//! The rare parts of a message: headers and a status, as they were made or as they came off a wire.
 
 use super::headers::{self, HeaderError, HeaderMap};
 use super::status::StatusCode;
@@ -20,7 +20,7 @@ enum Form {
     },
 }
 
-/// What a head says.
+/// The content of a head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) status: Option<(StatusCode, SmolStr)>,
@@ -47,7 +47,7 @@ impl Head {
         }
     }
 
-    /// What it says; nothing if it can't be read.
+    /// Its content; empty if it can't be read.
     pub(crate) fn parts(&self) -> &Parts {
         static NONE: Parts = Parts { status: None, headers: HeaderMap::new() };
         match &self.0 {

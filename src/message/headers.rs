@@ -1,16 +1,16 @@
 //! Headers: named values that travel in front of a payload, and their form on the wire.
 //!
-//! **What it is for.** [`HeaderMap`] holds the headers of one message; [`encode`] and [`decode`] turn it into the
+//! **Purpose.** [`HeaderMap`] holds the headers of one message; [`encode`] and [`decode`] turn it into the
 //! `NATS/1.0` block of the wire and back.
 //!
-//! **What it promises.** Order is kept, the case of names is kept and counts in comparisons, and a name may come
-//! several times. What is in a map is valid, so encoding it cannot fail, cannot start a second header by means of a
-//! line break in a value, and decodes to an equal map. [`HeaderMap::wire_len`] knows the encoded size at any time
-//! without looking at the headers.
+//! **Promises.** Order is kept, the case of names is kept and counts in comparisons, and a name may come several
+//! times. The content of a map is valid, so encoding it cannot fail, cannot start a second header by means of a
+//! line break in a value, and decodes to an equal map. [`HeaderMap::wire_len`] knows the encoded size at any
+//! time without looking at the headers.
 //!
-//! **What it does not promise.** A bound on the number or size of headers: the limit on a message covers both. A look-up
-//! walks the list while it is short, which for the few headers that messages carry is the fastest way; among many it
-//! takes time with the logarithm of their number.
+//! **Limits.** The number and size of headers have no bound here: the limit on a message covers both. A look-up walks
+//! the list while it is short, which for the few headers that messages carry is the fastest way; among many it takes
+//! time with the logarithm of their number.
 //!
 //! **How it fails.** With a [`HeaderError`], which gives the byte at fault.
 //!
@@ -32,7 +32,7 @@ pub use codec::{decode, encode, encoded_len};
 pub use convert::{IntoIter, Iter};
 pub use error::HeaderError;
 
-/// What every block has, headers or not: the version line and the blank line.
+/// The parts of every block, with headers or without: the version line and the blank line.
 const FRAME_LEN: usize = codec::VERSION.len() + 2 * codec::LINE_END.len();
 
 /// The headers of a message: names with values, in order, names repeated at will.

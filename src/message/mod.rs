@@ -161,7 +161,8 @@ impl Message {
         self
     }
 
-    /// Where it was published. What a lenient connection sent need not obey the grammar of subjects; see [`Subject`].
+    /// Where it was published. A subject that a lenient connection sent need not obey the grammar of subjects; see
+    /// [`Subject`].
     #[inline]
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -226,7 +227,8 @@ impl Message {
         Some(self.head()?.block())
     }
 
-    /// Where an answer is wanted (R1). What a lenient connection sent may be any text that the wire can carry; see [`Subject`].
+    /// Where an answer is wanted (R1). A reply that a lenient connection sent may be any text that the wire can carry; see
+    /// [`Subject`].
     #[inline]
     pub fn reply(&self) -> Option<&Subject> {
         self.full()?.reply.as_ref()
@@ -268,7 +270,7 @@ impl Message {
         }
     }
 
-    /// Who received it, if it can be answered.
+    /// The connection that received it, if it can be answered.
     pub(crate) fn receiver(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.full()?.receiver.as_ref()
     }
@@ -279,7 +281,7 @@ impl Message {
         self.full().is_some()
     }
 
-    /// What the observer of the bus knows it by.
+    /// The number by which the observer of the bus knows it.
     #[inline]
     pub(crate) fn trace(&self) -> Option<&Trace> {
         self.full()?.trace.as_ref()

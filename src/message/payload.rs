@@ -1,4 +1,4 @@
-//! What a message carries.
+//! The payload of a message.
 
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
@@ -93,7 +93,8 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// What goes into a message. Taken out in place: moving the whole costs more than looking at it.
+    /// The payload inside a message. Taken out in place: moving the whole costs more than looking at
+    /// it.
     #[inline]
     pub(crate) fn take_body(&mut self) -> Body {
         match &mut self.0 {
@@ -103,8 +104,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The bytes in a message. What fits inline costs neither an allocation on the publishing thread nor a release on the receiving
-/// one, which together cost more than the queue.
+/// The bytes in a message. An inline payload costs neither an allocation on the publishing thread nor a release on the
+/// receiving one, which together cost more than the queue.
 #[derive(Clone)]
 pub(crate) enum Body {
     Inline { len: u8, bytes: Words },

@@ -1,11 +1,12 @@
 //! Status codes: what a message without a payload has to say.
 //!
-//! **What it is for.** A NATS server, and who acts for one, answers some requests not with a payload but with a
-//! number in the first line of the header block, such as 503 when nobody listens. [`StatusCode`] is that number.
+//! **Purpose.** A NATS server, or a stand-in for one, answers some requests not with a payload but with a number
+//! in the first line of the header block, such as 503 when there is no subscriber. [`StatusCode`] is that
+//! number.
 //!
-//! **What it promises.** A value is always in 100..=999; it is a copy of two bytes, and so is an `Option` of it.
+//! **Promises.** A value is always in 100..=999; it is a copy of two bytes, and so is an `Option` of it.
 //!
-//! **What it does not promise.** That the number is one that NATS uses: any of three digits may come in.
+//! **Limits.** The number need not be one that NATS uses: any of three digits may come in.
 //!
 //! **Where the rules come from.** H7 (three digits), H8 (the codes in use).
 

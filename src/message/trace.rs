@@ -1,4 +1,4 @@
-//! What a message on an observed bus carries.
+//! The mark of a message on an observed bus.
 
 use crate::activity::Hold;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a client says of itself: the options of CONNECT.
+//! The options of CONNECT: how a client describes itself.
 
 use super::json::{self, Kind, Value};
 

@@ -1,4 +1,5 @@
-//! What clients send: CONNECT, PUB, HPUB, SUB, UNSUB, PING, PONG and a few that are only tolerated.
+//! The operations of clients: CONNECT, PUB, HPUB, SUB, UNSUB, PING, PONG and a few that are only
+//! tolerated.
 
 use super::frame::{
     self, Announced, Frame, Frames, Grammar, Name, Parsed, Span, Then, in_line, in_message, number, spelled, split,
@@ -7,7 +8,7 @@ use super::{Close, Refusal};
 use crate::message::Payload;
 use bytes::BytesMut;
 
-/// What a decoder accepts.
+/// The limits of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecoderLimits {
@@ -25,7 +26,7 @@ impl Default for DecoderLimits {
     }
 }
 
-/// An operation of a client. What it holds is borrowed from the decoder and its input.
+/// An operation of a client. Its fields borrow from the decoder and its input.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Operation<'a> {
@@ -125,7 +126,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What the client is told; `None`: nothing (C7).
+    /// The error for the client; `None` if the client gets none (C7).
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
@@ -151,7 +152,7 @@ impl DecodeError {
 /// # Promises
 ///
 /// - The same bytes give the same operations and the same error, in whatever pieces they come.
-/// - What stays in the input between two calls is at most one line of arguments and one payload, each within its limit.
+/// - At most one line of arguments and one payload stay in the input between two calls, each within its limit.
 /// - Payloads are not copied, but for large ones that come in several pieces (see [`reserve`](Decoder::reserve)).
 /// - After an error, every further call gives the same error.
 ///
@@ -188,12 +189,12 @@ impl Decoder {
         Decoder { grammar: Client(limits), frames: Frames::new() }
     }
 
-    /// What it accepts from the next operation on.
+    /// Sets the limits from the next operation on.
     pub fn set_limits(&mut self, limits: DecoderLimits) {
         self.grammar = Client(limits);
     }
 
-    /// What it accepts.
+    /// Its limits.
     #[must_use]
     pub fn limits(&self) -> DecoderLimits {
         self.grammar.0
@@ -201,8 +202,8 @@ impl Decoder {
 
     /// The next operation; `None` if none is whole. More input is appended to the same buffer.
     ///
-    /// What was decoded is taken out of the input by a later call, at the latest by the one that returns `None`. Until
-    /// then nothing else may be taken from its front.
+    /// A later call takes the decoded bytes out of the input, at the latest the call that returns `None`. Until then
+    /// nothing else may be taken from its front.
     ///
     /// # Errors
     ///

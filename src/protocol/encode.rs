@@ -1,4 +1,4 @@
-//! What a server sends, as bytes.
+//! The operations of servers, as bytes.
 
 use super::text::to_wire;
 use bytes::BufMut;
@@ -30,7 +30,7 @@ pub const OK: &[u8] = b"+OK\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the protocol says what a message has")]
 pub struct Delivery<'a> {
-    /// What it was published to, as text; see [`text`](super::text).
+    /// The subject it was published to, as text; see [`text`](super::text).
     pub subject: &'a str,
     /// The subscriber's own name of the subscription (C23).
     pub sid: &'a [u8],

@@ -1,7 +1,7 @@
 //! Finding operations in a stream of bytes: what both directions of the protocol have in common (C5).
 //!
 //! An operation is a name, and then one of three things: nothing that counts, up to LF (`PINGjunk`); blanks and one line of
-//! arguments; or those and a payload of an announced size, with CR LF behind it. What is still incomplete stays in the input,
+//! arguments; or those and a payload of an announced size, with CR LF behind it. An incomplete operation stays in the input,
 //! except for names, blanks and junk that are already understood, so that the input is bounded by one line and one payload
 //! whatever the peer sends. Each byte is looked at once, however the input is split.
 
@@ -28,7 +28,7 @@ impl Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) subject: Span,
-    /// Of no bytes in the direction that has none.
+    /// Empty in the direction that has none.
     pub(super) sid: Span,
     pub(super) reply: Option<Span>,
     /// Bytes of the header block: at most `size`.
@@ -37,7 +37,7 @@ pub(super) struct Announced {
     pub(super) size: usize,
 }
 
-/// What follows the name of an operation.
+/// The part of an operation behind its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     /// One blank at least, and then arguments.
@@ -48,7 +48,7 @@ pub(super) enum Then {
     Junk,
 }
 
-/// What the beginning of an operation is.
+/// The kind of an operation, by its beginning.
 pub(super) enum Name<K> {
     Known {
         kind: K,
@@ -60,7 +60,7 @@ pub(super) enum Name<K> {
     Unknown,
 }
 
-/// What a line of arguments says.
+/// The content of a line of arguments.
 pub(super) enum Parsed<L> {
     /// The operation ends with its line.
     Line(L),
@@ -121,7 +121,7 @@ enum State<K> {
         announced: Announced,
         payload: usize,
     },
-    /// For good. What was announced, if that is how far it came.
+    /// For good. The announced sizes, if the operation came that far.
     Failed(DecodeError, Option<Announced>),
 }
 
@@ -131,7 +131,7 @@ pub(super) struct Frames<K> {
     /// Bytes at the front of the input that are done with; taken out of it before `next` returns `None`.
     at: usize,
     state: State<K>,
-    /// Of a message that was split off the input: its line, and behind it the part that was too small to be shared.
+    /// A message that was split off the input: its line, followed by the part that was too small to be shared.
     lent: Vec<u8>,
     /// The input's memory was made for the message whose payload is awaited, by [`Frames::reserve`].
     own: bool,

@@ -1,4 +1,4 @@
-//! What a session asks of whoever runs it.
+//! The interface between a session and its driver.
 
 use super::{Connect, Refusal};
 use crate::message::Payload;
@@ -30,7 +30,7 @@ pub struct Subscribe<'a> {
     pub sid: &'a [u8],
 }
 
-/// What a session does in the world: implemented by whoever runs it. Nothing here may block.
+/// The effects of a session, implemented by its driver. Nothing here may block.
 pub trait Host {
     /// Appends bytes to what goes to the peer, behind everything that went there before (C15).
     fn send(&mut self, bytes: &[u8]);
@@ -69,7 +69,8 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// Why the message was not published: a refusal of P4 or S10. That nobody got it is no error.
+    /// Why the message was not published: a refusal of P4 or S10. A message without receivers is
+    /// not an error.
     fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal>;
 
     /// Subscribes, unless the sid is taken by a subscription that lives: then it does nothing and succeeds (C24).
@@ -82,8 +83,8 @@ pub trait Host {
     /// Ends the subscription now (`None`), or once it has got `max` messages over its whole life (D2). Unknown: does nothing.
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
 
-    /// Asked after each operation that did not end the session: true ends the call of [`receive`](super::Session::receive) there. What
-    /// is left of the input stays in it, for the next call. The default is to go on.
+    /// Asked after each operation that did not end the session: true ends the call of [`receive`](super::Session::receive) there.
+    /// The rest of the input stays in it, for the next call. The default is to go on.
     #[inline]
     fn pauses(&mut self) -> bool {
         false

@@ -1,4 +1,4 @@
-//! What a server says of itself: INFO.
+//! INFO: how a server describes itself.
 
 use super::json::{self, Kind};
 use serde::{Deserialize, Serialize};
@@ -29,12 +29,12 @@ pub struct Info {
     pub server_name: String,
     /// Three numbers: clients read them.
     pub version: String,
-    /// Of the protocol: 1.
+    /// The version of the protocol: 1.
     pub proto: i64,
-    /// Of the build.
+    /// The commit of the build.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub git_commit: String,
-    /// What it was built with.
+    /// The compiler of the build.
     pub go: String,
     /// Where it listens.
     pub host: String,
@@ -65,7 +65,7 @@ pub struct Info {
     /// Where the client connects from; empty without an address (C4).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub client_ip: String,
-    /// What a client with an nkey has to sign (P1).
+    /// The text that a client with an nkey has to sign (P1).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub nonce: String,
     /// The cluster's name.

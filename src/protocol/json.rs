@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// What a known name must hold.
+/// The type of a known field.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Bool,
@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Subjects,
 }
 
-/// What a known name holds. Lists are only checked.
+/// The value of a known field. Lists are only checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Bool(bool),

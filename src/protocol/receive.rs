@@ -1,11 +1,11 @@
-//! What servers send: INFO, MSG, HMSG, `+OK`, `-ERR`, PING, PONG.
+//! The operations of servers: INFO, MSG, HMSG, `+OK`, `-ERR`, PING, PONG.
 
 use super::DecodeError;
 use super::frame::{self, Announced, Frame, Frames, Grammar, Name, Parsed, Then, in_message, number, spelled, split};
 use crate::message::Payload;
 use bytes::BytesMut;
 
-/// An operation of a server. What it holds is borrowed from the decoder and its input.
+/// An operation of a server. Its fields borrow from the decoder and its input.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ServerOperation<'a> {

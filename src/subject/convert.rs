@@ -1,4 +1,4 @@
-//! What may be passed where a subject or a pattern is asked for.
+//! The types that may be passed as a subject or a pattern.
 
 use super::{Pattern, Subject, SubjectError, check_subject, check_word};
 use smol_str::SmolStr;

@@ -1,4 +1,4 @@
-//! What can be wrong with the text of a subject or pattern.
+//! Errors in the text of a subject or pattern.
 
 /// Why a text is not a [`Subject`](super::Subject) or not a [`Pattern`](super::Pattern).
 ///

@@ -1,9 +1,8 @@
 //! Subjects and patterns: the words in which messages are addressed.
 //!
-//! **What it is for.** A message is published on a [`Subject`], a subscription is made on a [`Pattern`]. Both are
-//! texts cut into *tokens* by dots. They are checked once, when they are made. Whoever holds a [`Pattern`], or a [`Subject`] that a
-//! program made, holds proof that its text obeys the grammar below; a [`Subject`] out of a received message may be what a lenient
-//! connection sent.
+//! **Purpose.** A message is published on a [`Subject`], a subscription is made on a [`Pattern`]. Both are texts cut into *tokens*
+//! by dots. They are checked once, when they are made. A [`Pattern`], or a [`Subject`] that a program made, is proof that its text
+//! obeys the grammar below; a [`Subject`] of a received message may come from a lenient connection.
 //!
 //! **The grammar.**
 //!
@@ -20,12 +19,12 @@
 //! Everything else is allowed: any UTF-8, control characters and NUL included, upper and lower case being
 //! different, up to [`Subject::MAX_LEN`] bytes.
 //!
-//! **What it promises.** Making, cloning, comparing and matching never panic, and matching never allocates.
-//! Texts of up to 23 bytes are stored inline; longer ones share one allocation among all clones. Equality, order
-//! and hash are those of the text, so a map keyed by `Subject` can be asked with a `&str`.
+//! **Promises.** Making, cloning, comparing and matching never panic, and matching never allocates. Texts of up
+//! to 23 bytes are stored inline; longer ones share one allocation among all clones. Equality, order and hash
+//! are those of the text, so a map keyed by `Subject` can be asked with a `&str`.
 //!
-//! **What it does not promise.** The number of tokens is not bounded here, only the bytes are. Nothing is reserved:
-//! `$SYS.x` and `_INBOX.x` are subjects like any other (S9).
+//! **Limits.** The number of tokens is not bounded here, only the bytes are. Nothing is reserved: `$SYS.x` and
+//! `_INBOX.x` are subjects like any other (S9).
 //!
 //! **How it fails.** With a [`SubjectError`], which names the leftmost fault and its byte position.
 //!

@@ -1,12 +1,12 @@
 //! How patterns relate to subjects and to each other: the executable definition of routing.
 //!
-//! **What it is for.** Three questions on plain texts: does a pattern match a subject ([`matches()`]), does one pattern
-//! cover another ([`includes`]), do two patterns share a subject ([`overlaps`]). Every faster engine has to give the
-//! same answers as these functions.
+//! **Purpose.** Three questions on plain texts: does a pattern match a subject ([`matches()`]), does one pattern cover
+//! another ([`includes`]), do two patterns share a subject ([`overlaps`]). Every faster engine has to give the same
+//! answers as these functions.
 //!
-//! **What it promises.** No allocation, no panic on any input, time linear in the length of the texts.
+//! **Promises.** No allocation, no panic on any input, time linear in the length of the texts.
 //!
-//! **What it does not promise.** An answer with a meaning where a text passed as a *pattern* is not a valid
+//! **Limits.** The answer has no meaning where a text passed as a *pattern* is not a valid
 //! [`Pattern`](super::Pattern). Texts passed as *subjects* may be anything.
 //!
 //! **Where the rules come from.** S2, S3, S6, S7 and S12.
@@ -16,9 +16,9 @@ use super::token::{ONE, TAIL, Tokens};
 /// Whether a message published on `subject` reaches a subscription on `pattern`.
 ///
 /// Tokens are compared in turn: `*` in the pattern accepts any one token, `>` any one or more up to the end, every
-/// other token only itself. What stands in the subject is plain text: a published `*` or `>` is a token like any
-/// other, which only a wildcard can match (S7). A subject with an empty token is matched by nothing, not even by `>`
-/// (S6); so is the empty text.
+/// other token only itself. The subject is plain text: a published `*` or `>` is a token like any other, which only
+/// a wildcard can match (S7). A subject with an empty token is matched by nothing, not even by `>` (S6); so is the
+/// empty text.
 ///
 /// `pattern` must be valid; `subject` may be any text.
 ///

@@ -1,4 +1,4 @@
-//! What [`Subject`](super::Subject) and [`Pattern`](super::Pattern) have in common as checked texts.
+//! The common part of [`Subject`](super::Subject) and [`Pattern`](super::Pattern): checked texts.
 
 /// Implements the text side of a checked newtype over `SmolStr`: comparisons, conversions, formatting.
 ///

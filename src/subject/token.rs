@@ -32,7 +32,7 @@ pub(super) const MAX_LEN: usize = 65_535;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {
-    /// What is still to be cut; `None` once the last token was given out.
+    /// The text still to be cut; `None` once the last token was returned.
     rest: Option<&'a str>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Tokens<'a> {
         Self { rest: Some(text) }
     }
 
-    /// What has not been given out yet, dots included.
+    /// The text that was not returned yet, dots included.
     #[inline]
     pub(super) fn rest(&self) -> Option<&'a str> {
         self.rest

@@ -1,6 +1,6 @@
 //! The command line, read as nats-server reads it: one dash or two, `-p 4222` or `-p=4222`, and no bundles of letters.
 
-/// What the command line says. What it does not mention is `None`, or false.
+/// The flags of the command line. A flag that is absent is `None`, or false.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     pub(crate) host: Option<String>,
@@ -111,7 +111,7 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// What is wrong with a flag, in the words of nats-server.
+    /// An error in a flag, in the words of nats-server.
     pub(crate) fn parse(arguments: &[String]) -> Result<(Flags, Vec<String>), String> {
         let mut flags = Flags::default();
         let mut rest = arguments.iter();
@@ -166,7 +166,7 @@ fn switch(name: &str, text: &str) -> Result<bool, String> {
     }
 }
 
-/// What `-h` shows.
+/// The text of `-h`.
 pub(crate) const USAGE: &str = "
 Usage: postroom [options]
 
@@ -209,7 +209,7 @@ Other:
         --help_tls                   About TLS
 ";
 
-/// What `--help_tls` shows.
+/// The text of `--help_tls`.
 pub(crate) const USAGE_TLS: &str = "
 With --tls every connection must use TLS 1.2 or 1.3. --tlscert and --tlskey name the server's
 certificate chain and its private key, both as PEM. With --tlsverify each connection must show a

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
-/// What a log shows, and where.
+/// The content of a log, and its destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogOptions {
     pub(crate) debug: bool,
@@ -139,8 +139,8 @@ impl Log {
     }
 }
 
-/// That of `TZ`, or the machine's. `TimeZone::system` lists all zones that the machine knows before it reads the one that is set, which
-/// was a third of the program's start.
+/// The zone of `TZ`, or the machine's. `TimeZone::system` lists all zones that the machine knows before it reads the one that is
+/// set, which was a third of the program's start.
 fn local_zone() -> TimeZone {
     let set = || TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok();
     let is_told = std::env::var_os("TZ").is_some();

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 /// # Errors
 ///
-/// What to say at the end, if it ends badly.
+/// The last line on standard error, if the run fails.
 fn act(flags: &Flags, rest: &[String], program: &str) -> Result<(), String> {
     let command = rest.first().map(|word| word.to_lowercase());
     let asks = |flag: Option<bool>, word: &str| flag == Some(true) || command.as_deref() == Some(word);

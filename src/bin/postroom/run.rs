@@ -18,7 +18,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 ///
 /// # Errors
 ///
-/// What to say at the end, if it could not start; empty if the log says it.
+/// The last line if the start fails; empty if the log has it.
 pub(crate) fn run(settings: Settings, flags: &Flags, program: &str) -> Result<(), String> {
     let log = match Log::open(settings.log()) {
         Ok(log) => Arc::new(log),
@@ -86,7 +86,7 @@ fn bus() -> Bus {
     Bus::builder().limits(limits).build()
 }
 
-/// What the operating system said, in the words that nats-server has for the most frequent.
+/// An error of the operating system, in nats-server's words for the most frequent ones.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".to_owned(),

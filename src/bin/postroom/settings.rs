@@ -1,4 +1,4 @@
-//! What the process is to do: the configuration file, and the flags that go before it.
+//! The settings of the process: the configuration file, and the flags, which take precedence.
 
 use crate::flags::Flags;
 use crate::log::LogOptions;
@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// `sha256:…` of the file's bytes, or empty.
     pub(crate) digest: String,
-    /// What was asked for and will not be done.
+    /// Options that were given and have no effect.
     pub(crate) warnings: Vec<String>,
     /// Values that nats-server warns of, too: with them `-t` fails.
     pub(crate) doubts: Vec<String>,
@@ -28,7 +28,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, or with a flag.
+    /// An error in the file, or in a flag.
     pub(crate) fn load(flags: &Flags) -> Result<Settings, String> {
         let mut settings = Settings::from_file(flags.config.as_deref())?;
         refuse_what_is_not_there(flags)?;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 ///
 /// # Errors
 ///
-/// What is wrong with the words, or with the processes they name.
+/// An error in the argument, or in the processes that it names.
 pub(crate) fn send(argument: &str) -> Result<(), String> {
     let parts: Vec<_> = argument.split('=').collect();
     let (command, target) = match parts[..] {

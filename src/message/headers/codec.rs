@@ -210,7 +210,8 @@ fn decode_first_line(line: &str) -> Result<Option<(StatusCode, SmolStr)>, Header
 }
 
 fn parse_code(word: &str) -> Option<StatusCode> {
-    // Of three digits, so neither a sign nor leading zeros beyond them, both of which `parse` would take.
+    // Takes three digits, so neither a sign nor leading zeros beyond them, both of which `parse` would
+    // take.
     if word.len() != 3 || !word.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -247,7 +248,7 @@ fn unfold<'a>(first: &'a str, lines: &mut Lines<'a>) -> Cow<'a, str> {
 /// Where the value that starts at `start` holds a CR that ends no line; the caller knows that it does.
 fn find_stray_cr(text: &str, start: usize) -> usize {
     let rest = &text[start..];
-    // What is cut off in front of the value may hold such a CR as well, but does no harm.
+    // The part cut off in front of the value may hold such a CR as well, but does no harm.
     let from = text.len() - rest.trim_start().len();
     let bytes = text.as_bytes();
     (from..bytes.len()).find(|&at| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n')).unwrap_or(from)

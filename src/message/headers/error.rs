@@ -1,4 +1,4 @@
-//! What can be wrong with a header or a header block.
+//! Errors in a header or a header block.
 
 /// Why a header or a header block was refused.
 ///
@@ -68,7 +68,7 @@ pub enum HeaderError {
         position: usize,
     },
 
-    /// What follows the version is not a number of three digits from 100 to 999.
+    /// The text behind the version is not a number of three digits from 100 to 999.
     #[error("status at byte {position} is not a number from 100 to 999")]
     Status {
         /// Where the status starts.

@@ -20,7 +20,7 @@ pub(super) struct KeepAlive {
     heard: Option<Duration>,
 }
 
-/// What to do when a PING is due.
+/// The action when a PING is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Ping,

@@ -166,7 +166,7 @@ impl Session {
         self.decoder.set_limits(self.state.decoder_limits());
     }
 
-    /// What the peer has said of itself, with the defaults for the rest.
+    /// The options of the peer's CONNECT, with the defaults for the rest.
     #[must_use]
     pub fn options(&self) -> &Connect {
         &self.state.connect

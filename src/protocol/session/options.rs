@@ -1,4 +1,4 @@
-//! What a session is told from outside.
+//! The settings of a session.
 
 use crate::protocol::ServerVersion;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct SessionOptions {
     pub auth_timeout: Duration,
     /// By which part the first PING after CONNECT is late: 0 to 0.2, drawn by luck (C17). Default 0.
     pub jitter: f64,
-    /// What may change while the session lives.
+    /// The settings that may change while the session lives.
     pub limits: SessionLimits,
 }
 
@@ -49,7 +49,7 @@ impl Default for SessionOptions {
     }
 }
 
-/// What may change while a [`Session`](super::Session) lives.
+/// The settings that may change while a [`Session`](super::Session) lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimits {
