@@ -149,6 +149,10 @@ impl BridgeBuilder {
     /// Whether messages that were not confirmed when the connection was lost are sent again, in their order and before all others: none is
     /// lost, some may come twice. Default false: they are counted as [`LossReason::Unconfirmed`](super::LossReason::Unconfirmed), and none
     /// comes twice.
+    ///
+    /// A message may make the server hang up, each time. So after a connection that was lost, what was unconfirmed goes through a narrower
+    /// window, in the end one by one, and a message that was alone on its way when the connection ended, three times, is given up and counted
+    /// as [`LossReason::EndsConnection`](super::LossReason::EndsConnection).
     pub fn at_least_once(mut self, at_least_once: bool) -> Self {
         self.at_least_once = at_least_once;
         self
@@ -167,7 +171,8 @@ impl BridgeBuilder {
         self
     }
 
-    /// How long to wait, on the bus's clock, before the connection is made again; asked with the number of the attempt, from 1. Default:
+    /// How long to wait, on the bus's clock, before the connection is made again; asked with the number of the attempt, from 1. It
+    /// counts since the last connection that was of use: one over which nothing was sent, or something that the server confirmed. Default:
     /// 10 ms, doubled each time, at most 4 seconds.
     pub fn reconnect_delay(mut self, delay: impl Fn(u32) -> Duration + Send + 'static) -> Self {
         self.delay = Box::new(delay);

@@ -21,6 +21,8 @@ use tokio::sync::Notify;
 pub(super) struct Out {
     pub(super) to: To,
     pub(super) message: Message,
+    /// Connections that ended while it was the only message which the server had not confirmed.
+    pub(super) ended: u8,
 }
 
 /// Where a message goes.
@@ -41,6 +43,10 @@ pub(super) struct Named {
 }
 
 impl Out {
+    fn new(to: To, message: Message) -> Self {
+        Out { to, message, ended: 0 }
+    }
+
     pub(super) fn named(&self) -> Named {
         Named { to: self.to.clone(), from: self.message.subject().clone(), size: self.size() }
     }
@@ -214,7 +220,7 @@ impl Core {
         {
             return SinkAnswer::Refused;
         }
-        self.push(Out { to: To::Rule(rule), message: message.clone() }, from)
+        self.push(Out::new(To::Rule(rule), message.clone()), from)
     }
 
     /// Who published waits where that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the buffer
@@ -245,9 +251,9 @@ impl Core {
                 return SinkAnswer::Taken;
             }
             let message = super::wire::no_responders(&request.subject);
-            return self.push(Out { to: To::Answer(request), message }, from);
+            return self.push(Out::new(To::Answer(request), message), from);
         }
-        self.push(Out { to: To::Answer(request), message: message.clone() }, from)
+        self.push(Out::new(To::Answer(request), message.clone()), from)
     }
 
     /// Whether somebody on the bus has got a request which nobody on the server's side has. Other bridges of the bus have, until they, too,

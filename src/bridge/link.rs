@@ -8,6 +8,7 @@ use super::core::{Core, Phase};
 use super::event::BridgeEvent;
 use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
+use super::window::Suspects;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
     IS_OWN.set(true);
     let _ending = Ending(core.clone());
     let mut link = Link { setup, next: 0, attempts: 0, refusals: 0 };
+    let mut suspects = Suspects::default();
     loop {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
@@ -82,15 +84,15 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
                 break;
             }
         };
-        let end = runtime.block_on(async {
+        let (end, was_of_use, next) = runtime.block_on(async {
             let (outbox, inbox) = (core.clone(), core.clone());
             tokio::spawn(async move { outbox.outbox.attend(&outbox.hub).await });
             tokio::spawn(async move { inbox.inbox.attend(&inbox.hub).await });
             let connection = tokio::select! {
                 connection = link.connect(&core) => connection,
-                () = core.reached(Phase::Closed) => return End::Closed,
+                () = core.reached(Phase::Closed) => return (End::Closed, false, Suspects::default()),
             };
-            session::run(&core, connection, link.setup.sending).await
+            session::run(&core, connection, link.setup.sending, suspects).await
         });
         // Lookups that hang must not hang the bridge.
         runtime.shutdown_background();
@@ -99,7 +101,9 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         }
         core.set_state(BridgeState::Disconnected { reason: None });
         core.hub.tell(BridgeEvent::Disconnected);
-        link.attempts = 1;
+        suspects = next;
+        // A server that lets the bridge in and then ends the connection, be it over what it is sent, is not asked at full speed.
+        link.attempts = if was_of_use { 1 } else { link.attempts.max(1) };
     }
 }
 
@@ -123,7 +127,7 @@ struct Link {
     setup: Setup,
     /// The server to try next.
     next: usize,
-    /// Since the connection was lost; the first attempt of all is not waited for.
+    /// Since a connection that was of use was lost; the first attempt of all is not waited for.
     attempts: u32,
     /// How many attempts were refused, one after the other.
     refusals: usize,

@@ -5,7 +5,7 @@ use super::core::{Core, Out, Phase};
 use super::event::BridgeEvent;
 use super::interest::Subscriptions;
 use super::stats::LossReason;
-use super::window::{Ask, Batch, Window};
+use super::window::{Ask, Batch, Broken, Suspects, Window};
 use super::{incoming, outgoing};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -90,7 +90,13 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Gone;
 
-pub(super) async fn run(core: &Arc<Core>, connection: Connection, sending: Sending) -> End {
+/// Gives back, too, whether the connection was of use, so that it is made again at once, and what the next one has to be careful with.
+pub(super) async fn run(
+    core: &Arc<Core>,
+    connection: Connection,
+    sending: Sending,
+    suspects: Suspects,
+) -> (End, bool, Suspects) {
     let Connection { client, mut events, gone, server } = connection;
     let inbox = client.new_inbox();
     let prefix = inbox.rsplit_once('.').map_or_else(|| "_INBOX".to_owned(), |(prefix, _)| prefix.to_owned());
@@ -98,7 +104,7 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection, sending: Sendi
     let line = Arc::new(Line {
         core: core.clone(),
         client,
-        window: Mutex::new(Window::new(sending.window, sending.at_least_once)),
+        window: Mutex::new(Window::new(sending.window, sending.at_least_once, suspects)),
         answers: Mutex::default(),
         moved: Notify::new(),
         session: core.bus.random(),
@@ -123,10 +129,10 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection, sending: Sendi
     }
     subscriptions.into_inner().stop().await;
     core.member.forget();
-    let window = std::mem::replace(&mut *line.window.lock(), Window::new((0, 0), false));
-    let repeated = window.break_off(&mut batch, core);
+    let window = std::mem::replace(&mut *line.window.lock(), Window::new((0, 0), false, Suspects::default()));
+    let Broken { repeated, is_in_vain, suspects } = window.break_off(end == End::Lost, &mut batch, core);
     core.outbox.put_back(&mut batch, repeated);
-    end
+    (end, core.state().is_connected() && !is_in_vain, suspects)
 }
 
 /// Lets all others have their turn.

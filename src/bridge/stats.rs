@@ -31,11 +31,15 @@ pub enum LossReason {
     /// No room came up in time ([`Overflow::Block`](crate::Overflow::Block)). The bus counts and tells it, too, as
     /// [`DropReason::BlockTimeout`](crate::DropReason::BlockTimeout) of a subscription of the bridge's.
     BlockTimeout,
+    /// The connection ended each time this message was sent alone, three times in a row: the server hangs up because of it. Only with
+    /// [`at_least_once`](crate::BridgeBuilder::at_least_once); without it the message is lost with the first connection, as
+    /// [`Unconfirmed`](Self::Unconfirmed).
+    EndsConnection,
 }
 
 impl LossReason {
     /// All reasons, in the order of declaration.
-    pub const ALL: [LossReason; 10] = [
+    pub const ALL: [LossReason; 11] = [
         LossReason::QueueFull,
         LossReason::Oldest,
         LossReason::Unconfirmed,
@@ -46,6 +50,7 @@ impl LossReason {
         LossReason::SlowConsumer,
         LossReason::Discarded,
         LossReason::BlockTimeout,
+        LossReason::EndsConnection,
     ];
 }
 
@@ -62,6 +67,7 @@ impl fmt::Display for LossReason {
             LossReason::SlowConsumer => "arrived faster than it could be taken",
             LossReason::Discarded => "the bridge was closed",
             LossReason::BlockTimeout => "no room came up in time",
+            LossReason::EndsConnection => "the server ended the connection over it",
         })
     }
 }

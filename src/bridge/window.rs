@@ -3,11 +3,21 @@
 //! The client library answers a publish when the message is in its own queue, and a flush when it is written to the socket; what is in
 //! its buffers when the connection breaks is gone without a word. So after some messages a *mark* is sent: a question that the server
 //! itself answers. The server works through a connection in order, so its answer confirms all that was sent before.
+//!
+//! **A message that ends the connection.** A server may hang up because of what it is sent, and does so again if that is repeated. What was
+//! unconfirmed at the end of a connection is therefore suspect, and goes through a narrower window next time: an eighth of what it was, in
+//! the end one message, until all of it is confirmed. A message that was alone when the connection ended, several times in a row, is given up.
 
 use super::buffer::{Barrier, Item, Slot};
 use super::core::{Core, Named, Out};
 use super::stats::LossReason;
 use std::collections::VecDeque;
+
+/// What was unconfirmed at the end of a connection goes through a window that is so much narrower the next time.
+const NARROWER: u64 = 8;
+
+/// How often a message may be the only one that is unconfirmed at the end of a connection.
+const ENDS_MAX: u8 = 3;
 
 /// Messages between two marks, at least, unless the window is small.
 const MARK_EVERY: u64 = 64;
@@ -46,11 +56,33 @@ pub(super) struct Standing {
     pub(super) is_markable: bool,
 }
 
+/// Messages that may have ended the last connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Suspects {
+    /// The next so many.
+    count: u64,
+    /// How many of them may be unconfirmed at once.
+    window: u64,
+}
+
+/// How a connection has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Broken {
+    /// Messages that are sent again.
+    pub(super) repeated: u64,
+    /// Messages were sent, and none was confirmed.
+    pub(super) is_in_vain: bool,
+    pub(super) suspects: Suspects,
+}
+
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) ask: Ask,
     /// Messages and bytes that may be unconfirmed.
     max: (u64, usize),
+    /// Narrows the window until these are confirmed.
+    suspects: Suspects,
+    has_confirmed: bool,
     keep: bool,
     next_mark: u64,
     sent: (u64, usize),
@@ -59,20 +91,34 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(max: (u64, usize), keep: bool) -> Self {
-        let (unmarked, marked) = (Batch::default(), VecDeque::new());
-        Window { ask: Ask::User, max, keep, next_mark: 1, sent: (0, 0), unmarked, marked }
+    pub(super) fn new(max: (u64, usize), keep: bool, suspects: Suspects) -> Self {
+        Window {
+            ask: Ask::User,
+            max,
+            suspects,
+            has_confirmed: false,
+            keep,
+            next_mark: 1,
+            sent: (0, 0),
+            unmarked: Batch::default(),
+            marked: VecDeque::new(),
+        }
+    }
+
+    /// Messages that may be unconfirmed now.
+    fn messages_max(&self) -> u64 {
+        if self.suspects.count > 0 { self.suspects.window.min(self.max.0) } else { self.max.0 }
     }
 
     /// Whether one more message may be sent.
     pub(super) fn has_room(&self) -> bool {
-        self.sent.0 < self.max.0 && self.sent.1 < self.max.1
+        self.sent.0 < self.messages_max() && self.sent.1 < self.max.1
     }
 
     /// Whether it is time for a mark: when none is on its way, after a few messages; else an eighth of the window is sent without one.
     pub(super) fn is_markable(&self) -> bool {
         let few = self.marked.is_empty() && self.unmarked.messages >= MARK_EVERY;
-        few || self.unmarked.messages * 8 >= self.max.0 || self.unmarked.bytes * 8 >= self.max.1
+        few || self.unmarked.messages * 8 >= self.messages_max() || self.unmarked.bytes * 8 >= self.max.1
     }
 
     pub(super) fn has_unmarked(&self) -> bool {
@@ -129,21 +175,33 @@ impl Window {
         while self.marked.front().is_some_and(|batch| batch.mark <= mark) {
             let Some(batch) = self.marked.pop_front() else { break };
             self.sent = (self.sent.0 - batch.messages, self.sent.1 - batch.bytes);
+            self.suspects.count = self.suspects.count.saturating_sub(batch.messages);
+            self.has_confirmed |= batch.messages > 0;
             core.outbox.delivered(batch.messages);
             done.push(batch);
         }
         done
     }
 
-    /// The connection is gone. Messages that are not confirmed are lost, or are put in front of `batch`, to be sent again.
-    pub(super) fn break_off(self, batch: &mut VecDeque<Slot<Out>>, core: &Core) -> u64 {
-        let Window { marked, unmarked, keep, .. } = self;
-        let (mut again, mut repeated) = (VecDeque::new(), 0);
+    /// The connection is gone, because the server or the line has ended it if `is_lost`. Messages that are not confirmed are lost, or are put in
+    /// front of `batch`, to be sent again.
+    pub(super) fn break_off(self, is_lost: bool, batch: &mut VecDeque<Slot<Out>>, core: &Core) -> Broken {
+        let Window { marked, unmarked, keep, sent: (unconfirmed, _), has_confirmed, suspects, .. } = self;
+        let mut broken = Broken { repeated: 0, is_in_vain: unconfirmed > 0 && !has_confirmed, suspects };
+        let mut again = VecDeque::new();
         for sent in marked.into_iter().chain([unmarked]) {
             let Batch { messages, ends, kept, barriers, .. } = sent;
             if keep {
-                repeated += messages;
-                again.extend(kept.into_iter().map(Slot::Item));
+                for mut out in kept {
+                    out.ended += (is_lost && unconfirmed == 1) as u8;
+                    if out.ended == ENDS_MAX {
+                        let named = (out.subject(), out.size());
+                        core.outbox.lost_some(1, LossReason::EndsConnection, named, named);
+                    } else {
+                        broken.repeated += 1;
+                        again.push_back(Slot::Item(out));
+                    }
+                }
             } else if let Some((first, last)) = ends {
                 let (first, last) = ((first.subject(), first.size), (last.subject(), last.size));
                 core.outbox.lost_some(messages, LossReason::Unconfirmed, first, last);
@@ -152,7 +210,12 @@ impl Window {
         }
         again.append(batch);
         *batch = again;
-        repeated
+        if broken.repeated > 0 && is_lost {
+            // Those that were suspect and have not been sent this time are so still.
+            let count = broken.repeated.max(suspects.count);
+            broken.suspects = Suspects { count, window: (unconfirmed / NARROWER).max(1) };
+        }
+        broken
     }
 }
 

@@ -3,6 +3,7 @@
 mod chains;
 mod credentials;
 mod cuts;
+mod fatal;
 mod fixture;
 mod jetstream;
 mod loops;

@@ -108,6 +108,20 @@ impl NatsServer {
         self.pid
     }
 
+    /// Has it take over another configuration while it runs.
+    pub(crate) fn reload(&self, config: &str) {
+        fs::write(&self.config, config).expect("the configuration can be written again");
+        let reloads = || self.log().matches("Reloaded server configuration").count();
+        let before = reloads();
+        let sent = Command::new("kill").args(["-HUP", &self.pid.to_string()]).status().expect("there is a kill");
+        assert!(sent.success());
+        let began = std::time::Instant::now();
+        while reloads() == before {
+            assert!(began.elapsed() < PATIENCE, "nats-server does not reload; it said:\n{}", self.log());
+            thread::yield_now();
+        }
+    }
+
     /// Ends it as `kill -9` does, and gives all that it has written.
     pub(crate) fn kill(mut self) -> String {
         // The keeper kills it when its own input ends.
