@@ -1,5 +1,6 @@
 //! How a subject on one side is written on the other.
 
+use crate::subject::mapping::{self, Placeholder, TransformError};
 use crate::subject::{Pattern, SubjectError, relation};
 use std::fmt;
 
@@ -107,10 +108,10 @@ impl Mapping {
         }
         let mut parts = Vec::new();
         let mut plain = Vec::new();
-        let tokens: Vec<&str> = tokens_of_template(destination);
+        let tokens: Vec<&str> = mapping::tokens(destination);
         let fixed = tokens.len() - usize::from(tail);
         for token in &tokens[..fixed] {
-            match placeholder(token)? {
+            match wildcard(token)? {
                 Some(index) => {
                     let place = index.checked_sub(1).and_then(|at| places.get(at));
                     let Some(&place) = place else {
@@ -263,38 +264,14 @@ fn as_template<'a>(tokens: impl Iterator<Item = &'a str>) -> String {
     tokens.map(&mut name).collect::<Vec<_>>().join(".")
 }
 
-/// At the dots outside of `{{…}}`.
-fn tokens_of_template(text: &str) -> Vec<&str> {
-    let (mut tokens, mut start, mut depth) = (Vec::new(), 0, 0_usize);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b'.' if depth == 0 => {
-                tokens.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    tokens.push(&text[start..]);
-    tokens
-}
-
 /// The number of the wildcard that a token stands for, if it stands for one.
-fn placeholder(token: &str) -> Result<Option<usize>, MappingError> {
-    if let Some(number) = token.strip_prefix('$') {
-        // As in nats-server, `$JS` and the like are plain tokens.
-        return Ok(number.parse().ok());
+fn wildcard(token: &str) -> Result<Option<usize>, MappingError> {
+    match Placeholder::parse(token) {
+        Ok(Placeholder::Literal) => Ok(None),
+        Ok(Placeholder::Wildcard(index)) => Ok(Some(usize::try_from(index).unwrap_or(0))),
+        Err(TransformError::Wildcard { index: Some(index), .. }) => Ok(Some(usize::try_from(index).unwrap_or(0))),
+        _ => Err(MappingError::UnsupportedFunction { token: token.to_owned() }),
     }
-    let Some(call) = token.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) else { return Ok(None) };
-    let unsupported = || MappingError::UnsupportedFunction { token: token.to_owned() };
-    let argument = call.trim().strip_suffix(')').and_then(|call| call.split_once('(')).filter(|(name, _)| {
-        let name = name.trim();
-        name == "wildcard" || name == "Wildcard"
-    });
-    let (_, number) = argument.ok_or_else(unsupported)?;
-    number.trim().parse().map(Some).map_err(|_| unsupported())
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@
 mod convert;
 mod error;
 mod literal;
+pub mod mapping;
 mod pattern;
 pub mod relation;
 mod text;
