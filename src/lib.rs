@@ -80,6 +80,14 @@
     doc = "| `server` | `Server`: real NATS clients of any language attach to a bus; `protocol`, what they speak |"
 )]
 #![cfg_attr(
+    feature = "jetstream",
+    doc = "| `jetstream` | [`jetstream::engine`]: streams as machines, alone; nothing puts them on a bus yet |"
+)]
+#![cfg_attr(
+    not(feature = "jetstream"),
+    doc = "| `jetstream` | `jetstream::engine`: streams as machines, alone; nothing puts them on a bus yet |"
+)]
+#![cfg_attr(
     feature = "testkit",
     doc = "| `testkit` | [`testkit`]: know when all is quiet, what was sent and what not; move time; break what NATS may break |"
 )]
@@ -119,6 +127,8 @@ mod client;
 // GUESTS: each a feature, each only through the door.
 #[cfg(feature = "bridge")]
 pub mod bridge;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "testkit")]

@@ -1,0 +1,210 @@
+//! Where a mirror or a stream with sources takes messages from, and what is wrong with it (JM1, JM2, JE10C).
+
+use super::{StreamConfig, Timestamp};
+use crate::jetstream::engine::error::{ApiError, Code, codes};
+use crate::subject::mapping::Transform;
+use crate::subject::{Pattern, relation};
+
+/// The origin of a mirror, or one of a stream's sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamSource {
+    /// The origin's name.
+    pub name: String,
+    /// Where to begin; 0 is "at the beginning".
+    pub opt_start_seq: u64,
+    /// From when on.
+    pub opt_start_time: Option<Timestamp>,
+    /// What to take; an empty text is all.
+    pub filter_subject: String,
+    /// What to take, and what becomes of its subjects.
+    pub subject_transforms: Vec<SourceTransform>,
+    /// Another account or domain.
+    pub external: Option<External>,
+    /// A consumer that was made before.
+    pub consumer: Option<ConsumerSource>,
+}
+
+/// A filter, and what becomes of the subjects that it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceTransform {
+    /// What is taken; an empty text is `>`.
+    pub src: String,
+    /// What its subjects become; an empty text leaves them.
+    pub dest: String,
+}
+
+/// Another account or domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct External {
+    /// What stands for `$JS.API`.
+    pub api: String,
+    /// What deliveries begin with.
+    pub deliver: String,
+}
+
+/// A consumer that was made before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerSource {
+    /// Its name.
+    pub name: String,
+    /// Where it delivers.
+    pub deliver_subject: String,
+}
+
+/// What the same fault is called in a mirror and in a source.
+struct Words {
+    name: Code,
+    filters: Code,
+    source: Code,
+    destination: Code,
+    overlap: Code,
+    consumer: Code,
+}
+
+const OF_MIRRORS: Words = Words {
+    name: codes::MIRROR_INVALID_STREAM_NAME,
+    filters: codes::MIRROR_MULTIPLE_FILTERS_NOT_ALLOWED,
+    source: codes::MIRROR_INVALID_SUBJECT_FILTER,
+    destination: codes::MIRROR_INVALID_TRANSFORM_DESTINATION,
+    overlap: codes::MIRROR_OVERLAPPING_SUBJECT_FILTERS,
+    consumer: codes::MIRROR_DURABLE_CONSUMER_CFG_INVALID,
+};
+
+const OF_SOURCES: Words = Words {
+    name: codes::SOURCE_INVALID_STREAM_NAME,
+    filters: codes::SOURCE_MULTIPLE_FILTERS_NOT_ALLOWED,
+    source: codes::SOURCE_INVALID_SUBJECT_FILTER,
+    destination: codes::SOURCE_INVALID_TRANSFORM_DESTINATION,
+    overlap: codes::SOURCE_OVERLAPPING_SUBJECT_FILTERS,
+    consumer: codes::SOURCE_DURABLE_CONSUMER_CFG_INVALID,
+};
+
+/// What is wrong with the mirror of a config (JS36, step 13).
+pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
+    let Some(mirror) = &config.mirror else { return Ok(()) };
+    let forbidden = [
+        (config.first_seq > 0, codes::MIRROR_WITH_FIRST_SEQ),
+        (!config.subjects.is_empty(), codes::MIRROR_WITH_SUBJECTS),
+        (!config.source_list().is_empty(), codes::MIRROR_WITH_SOURCES),
+        (config.allow_msg_counter, codes::MIRROR_WITH_COUNTERS),
+        (config.allow_atomic, codes::MIRROR_WITH_ATOMIC_PUBLISH),
+        (config.allow_batched, codes::MIRROR_WITH_BATCH_PUBLISH),
+        (config.allow_msg_schedules, codes::MIRROR_WITH_MSG_SCHEDULES),
+    ];
+    if let Some((_, code)) = forbidden.into_iter().find(|(is, _)| *is) {
+        return Err(code.error());
+    }
+    if config.subject_delete_marker_ttl > 0 {
+        return Err(codes::STREAM_INVALID_CONFIG.with("subject delete markers forbidden on mirrors"));
+    }
+    mirror.check(&OF_MIRRORS)
+}
+
+/// What is wrong with the sources of a config (JS36, step 14).
+pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
+    let sources = config.source_list();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    if config.allow_msg_schedules {
+        return Err(codes::SOURCE_WITH_MSG_SCHEDULES.error());
+    }
+    for (at, source) in sources.iter().enumerate() {
+        let consumer = |source: &StreamSource| source.consumer.as_ref().map(|consumer| consumer.name.clone());
+        let same_consumer = |other: &&StreamSource| {
+            source.consumer.is_some() && consumer(source) == consumer(other) && source.name == other.name
+        };
+        if sources[..at].iter().any(|other| source.is_same_origin(other)) {
+            return Err(codes::SOURCE_DUPLICATE_DETECTED.error());
+        }
+        if sources[..at].iter().any(|other| same_consumer(&other)) {
+            return Err(codes::SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED.error());
+        }
+        source.check(&OF_SOURCES)?;
+    }
+    Ok(())
+}
+
+impl StreamSource {
+    fn is_same_origin(&self, other: &StreamSource) -> bool {
+        let api = |source: &StreamSource| source.external.as_ref().map(|external| external.api.clone());
+        self.name == other.name
+            && self.filter_subject == other.filter_subject
+            && self.subject_transforms == other.subject_transforms
+            && self.consumer == other.consumer
+            && api(self) == api(other)
+    }
+
+    fn check(&self, words: &Words) -> Result<(), ApiError> {
+        if !super::validate::is_stream_name(&self.name) {
+            return Err(words.name.error());
+        }
+        self.check_external()?;
+        self.check_consumer(words)
+    }
+
+    /// Two transforms of a mirror may not match one subject (JM7).
+    pub(super) fn check_mirror_transforms(&self) -> Result<(), ApiError> {
+        self.check_transforms(&OF_MIRRORS, relation::overlaps)
+    }
+
+    /// A transform of a source may not take what another takes whole (JM7).
+    pub(super) fn check_source_transforms(&self) -> Result<(), ApiError> {
+        self.check_transforms(&OF_SOURCES, |a, b| relation::includes(a, b) || relation::includes(b, a))
+    }
+
+    fn check_transforms(&self, words: &Words, overlaps: impl Fn(&str, &str) -> bool) -> Result<(), ApiError> {
+        if !self.filter_subject.is_empty() && !self.subject_transforms.is_empty() {
+            return Err(words.filters.error());
+        }
+        let src = |transform: &SourceTransform| match transform.src.as_str() {
+            "" => ">".to_owned(),
+            src => src.to_owned(),
+        };
+        for (at, transform) in self.subject_transforms.iter().enumerate() {
+            if Pattern::new(src(transform)).is_err() {
+                return Err(words.source.with(format!("invalid subject {}", transform.src)));
+            }
+            if !transform.dest.is_empty() {
+                let made = Transform::new(&transform.src, &transform.dest);
+                made.map_err(|error| words.destination.with(error.to_string()))?;
+            }
+            if self.subject_transforms[..at].iter().any(|other| overlaps(&src(other), &src(transform))) {
+                return Err(words.overlap.error());
+            }
+        }
+        Ok(())
+    }
+
+    /// JM17.
+    fn check_external(&self) -> Result<(), ApiError> {
+        let Some(external) = &self.external else { return Ok(()) };
+        if !external.deliver.is_empty() && has_wildcards(&external.deliver) {
+            return Err(codes::STREAM_INVALID_EXTERNAL_DELIVERY_SUBJ.with(&external.deliver));
+        }
+        if Pattern::new(&external.api).is_err() || has_wildcards(&external.api) {
+            let text =
+                format!("stream external api prefix {:?} must be a valid subject without wildcards", external.api);
+            return Err(codes::STREAM_INVALID_CONFIG.with(text));
+        }
+        if relation::overlaps("$JS.API", &external.api) {
+            return Err(codes::STREAM_EXTERNAL_API_OVERLAP.filled(&[&external.api, "$JS.API"]));
+        }
+        Ok(())
+    }
+
+    /// JM11: a consumer that was made before is named whole, and decides itself where to begin and what to take.
+    fn check_consumer(&self, words: &Words) -> Result<(), ApiError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let is_subject = Pattern::new(&consumer.deliver_subject).is_ok() && !has_wildcards(&consumer.deliver_subject);
+        let decides_alone = self.opt_start_seq == 0 && self.opt_start_time.is_none() && self.filter_subject.is_empty();
+        if consumer.name.is_empty() || !is_subject || !decides_alone {
+            return Err(words.consumer.error());
+        }
+        Ok(())
+    }
+}
+
+fn has_wildcards(subject: &str) -> bool {
+    subject.split('.').any(|token| token == "*" || token == ">")
+}

@@ -1,0 +1,147 @@
+//! What a stream knows of its consumers: who wants which message, and who has done with it (JS78, JC145 to JC147).
+//!
+//! On a stream that keeps messages for consumers each message has a count of those that still need it. The consumers' side tells
+//! once when one has done with a message; then the removal costs the same whatever the number of consumers.
+
+use super::config::Retention;
+use super::effect::Reason;
+use super::interest::ConsumerId;
+use super::stream::Stream;
+use super::time::Timestamp;
+use crate::subject::relation;
+
+/// What the stream asks of the consumers' side.
+pub trait Acks {
+    /// The highest sequence up to which a consumer has done with everything.
+    fn floor(&self, consumer: ConsumerId) -> u64;
+
+    /// Whether a consumer has not yet done with a message that its filters match: it starts at or before it, and has neither
+    /// acknowledged nor terminated it.
+    fn needs(&self, consumer: ConsumerId, seq: u64) -> bool;
+}
+
+/// No consumers.
+impl Acks for () {
+    fn floor(&self, _: ConsumerId) -> u64 {
+        0
+    }
+
+    fn needs(&self, _: ConsumerId, _: u64) -> bool {
+        false
+    }
+}
+
+impl Stream {
+    /// A consumer is there from now on; it wants what its filters match (none: everything) from a sequence on.
+    pub fn add_consumer(&mut self, consumer: ConsumerId, filters: &[impl AsRef<str>], from: u64) {
+        self.interests.insert(consumer, filters);
+        self.log.is_watched = true;
+        if self.keeps_for_consumers() {
+            let filters = self.interests.filters(consumer).to_vec();
+            for seq in self.matching_from(&filters, from) {
+                self.change_need(seq, 1);
+            }
+        }
+    }
+
+    /// A consumer is gone. On an interest stream what only it still needed goes with it, and everything with the last consumer; a
+    /// work queue keeps it.
+    pub fn remove_consumer(&mut self, now: Timestamp, consumer: ConsumerId, acks: &impl Acks) {
+        self.advance(now);
+        let filters = self.interests.filters(consumer).to_vec();
+        self.interests.remove(consumer);
+        self.log.is_watched = !self.interests.is_empty();
+        if !self.keeps_for_consumers() || filters.is_empty() {
+            return;
+        }
+        let is_interest = self.config.retention == Retention::Interest;
+        if is_interest && self.interests.is_empty() {
+            self.remove_below(u64::MAX, Reason::Acked);
+            return;
+        }
+        for seq in self.matching_from(&filters, 0) {
+            if acks.needs(consumer, seq) {
+                let left = self.change_need(seq, -1);
+                if is_interest && left == Some(0) {
+                    self.log.remove(seq, Reason::Acked);
+                }
+            }
+        }
+    }
+
+    /// A consumer wants something else from now on. On an interest stream what nobody wants any more goes at once (JC147).
+    pub fn update_consumer(
+        &mut self,
+        now: Timestamp,
+        consumer: ConsumerId,
+        filters: &[impl AsRef<str>],
+        acks: &impl Acks,
+    ) {
+        self.advance(now);
+        let old = self.interests.filters(consumer).to_vec();
+        self.interests.insert(consumer, filters);
+        self.log.is_watched = true;
+        if !self.keeps_for_consumers() {
+            return;
+        }
+        let new = self.interests.filters(consumer).to_vec();
+        let wants = |filters: &[_], subject: &str| {
+            filters.iter().any(|filter: &smol_str::SmolStr| relation::matches(filter, subject))
+        };
+        let all: Vec<_> = self.log.store.from(0).map(|(seq, slot)| (seq, slot.subject)).collect();
+        for (seq, number) in all {
+            let subject = &self.log.subjects.entry(number).name;
+            let (before, after) = (wants(&old, subject), wants(&new, subject));
+            if before == after || !acks.needs(consumer, seq) {
+                continue;
+            }
+            let left = self.change_need(seq, if after { 1 } else { -1 });
+            if self.config.retention == Retention::Interest && left == Some(0) {
+                self.log.remove(seq, Reason::Acked);
+            }
+        }
+    }
+
+    /// A consumer has done with a message: acknowledged it, terminated it, or taken it without acknowledgements. To be told once
+    /// for each consumer and message. `true` if the message is gone for that.
+    pub fn handle_done(&mut self, now: Timestamp, consumer: ConsumerId, seq: u64) -> bool {
+        self.advance(now);
+        debug_assert!(!self.interests.filters(consumer).is_empty(), "a consumer that the stream was told of");
+        match self.config.retention {
+            Retention::Limits => false,
+            Retention::WorkQueue => self.log.remove(seq, Reason::Acked),
+            Retention::Interest => self.change_need(seq, -1) == Some(0) && self.log.remove(seq, Reason::Acked),
+        }
+    }
+
+    /// Limits became interest: counts what is needed, and removes what all consumers have done with (JS39).
+    pub(super) fn begin_interest(&mut self, acks: &impl Acks) {
+        let floor = self.interests.ids().map(|consumer| acks.floor(consumer)).min().unwrap_or(u64::MAX);
+        let all: Vec<_> = self.log.store.from(0).map(|(seq, slot)| (seq, slot.subject)).collect();
+        for (seq, number) in all {
+            let consumers = self.interests.matching(&self.log.subjects.entry(number).name);
+            let needed = consumers.iter().filter(|consumer| acks.needs(**consumer, seq)).count();
+            if let Some(slot) = self.log.store.get_mut(seq) {
+                slot.needed = needed as u32;
+            }
+            if seq <= floor {
+                self.log.remove(seq, Reason::Acked);
+            }
+        }
+    }
+
+    /// Changes the count of consumers that need a message; says what it is now.
+    fn change_need(&mut self, seq: u64, by: i32) -> Option<u32> {
+        let slot = self.log.store.get_mut(seq)?;
+        debug_assert!(slot.needed.checked_add_signed(by).is_some(), "done with {seq} more often than needed");
+        slot.needed = slot.needed.saturating_add_signed(by);
+        Some(slot.needed)
+    }
+
+    /// The messages that any of the filters matches, from a sequence on.
+    fn matching_from(&self, filters: &[smol_str::SmolStr], from: u64) -> Vec<u64> {
+        let wants = |subject: &str| filters.iter().any(|filter| relation::matches(filter, subject));
+        let all = self.log.store.from(from);
+        all.filter(|(_, slot)| wants(&self.log.subjects.entry(slot.subject).name)).map(|(seq, _)| seq).collect()
+    }
+}
