@@ -34,17 +34,19 @@ pub struct Limits {
     /// Messages one subscription may have queued, unless its options say otherwise. Default 65,536, as async-nats (L8). At
     /// most [`Limits::CAPACITY_MAX`].
     pub subscription_capacity: usize,
-    /// Bytes (payload plus encoded headers) one subscription may have queued. Default 67,108,864, as nats.go (L7). At most
-    /// [`Limits::CAPACITY_BYTES_MAX`].
+    /// Bytes one subscription may have queued: payloads, encoded headers, and subjects and replies of more than 64 bytes. Default
+    /// 67,108,864, as nats.go (L7). At most [`Limits::CAPACITY_BYTES_MAX`].
     pub subscription_capacity_bytes: usize,
     /// How long [`Client::request`](crate::Client::request) waits for its answer. Default 10 s, as async-nats.
     pub request_timeout: Duration,
     /// Requests of one connection that may wait for an answer at once. Default 65,536. At most 1,000,000.
     pub max_requests: usize,
-    /// Answers that one request-many may have queued before its caller takes them. Default 65,536.
+    /// Answers that one request-many may have queued before its caller takes them, of `subscription_capacity_bytes` at most. Those
+    /// beyond either bound are late. Default 65,536.
     pub request_many_capacity: usize,
     /// Subjects whose route one thread remembers for one bus. Default 1,024, as nats-server's result cache; 0 turns the
-    /// cache off. At most 65,536. One entry takes about 150 bytes plus 8 for each subscriber it leads to.
+    /// cache off. At most 65,536. One entry takes about 150 bytes plus its subject and 8 for each subscriber it leads to; routes to more than
+    /// 4,096 are not remembered.
     pub route_cache_entries: usize,
     /// Events one [`Events`](crate::Events) stream holds before the oldest are dropped and counted. Default 1,024.
     pub events_capacity: usize,

@@ -21,7 +21,7 @@ pub struct Ledger {
     pub dropped: Drops,
     /// Messages that wait to be taken.
     pub queued: u64,
-    /// Bytes of payload and headers that wait to be taken.
+    /// Bytes that wait to be taken: payloads, headers, and subjects and replies of more than 64 bytes.
     pub queued_bytes: u64,
 }
 

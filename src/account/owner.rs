@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Leaves that are no good any more are looked for when this many were given since the last search, or after this time.
 const SEARCH_AFTER: (usize, Duration) = (4_096, Duration::from_secs(1));
 
+/// Bytes of the replies that one connection may answer to: room for as many as there may be, unless they are long.
+const BYTES_MAX: usize = Limits::RESPONSES_MAX * 128;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Owner {
@@ -34,6 +37,8 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 struct Leaves {
     by_reply: HashMap<SmolStr, Leave, RandomState>,
+    /// Of the replies.
+    bytes: usize,
     given: usize,
     searched: Duration,
 }
@@ -122,7 +127,7 @@ impl Owner {
 
 impl Leaves {
     fn new(hasher: RandomState) -> Self {
-        Leaves { by_reply: HashMap::with_hasher(hasher), given: 0, searched: Duration::ZERO }
+        Leaves { by_reply: HashMap::with_hasher(hasher), bytes: 0, given: 0, searched: Duration::ZERO }
     }
 
     fn use_one(&mut self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
@@ -131,6 +136,7 @@ impl Leaves {
         let good = bounds.max.is_none_or(|max| leave.used <= max) && !has_expired(leave, bounds, now());
         if !good {
             self.by_reply.remove(reply);
+            self.bytes -= reply.len();
         }
         good
     }
@@ -146,16 +152,26 @@ impl Leaves {
             return;
         }
         self.by_reply.insert(reply.clone(), Leave { at: now, used: 0 });
+        self.bytes += reply.len();
         self.given += 1;
         let (given, time) = SEARCH_AFTER;
         if self.given > given || now.saturating_sub(self.searched) > time {
             (self.given, self.searched) = (0, now);
             let used_up = |leave: &Leave| bounds.max.is_some_and(|max| leave.used >= max);
-            self.by_reply.retain(|_, leave| !used_up(leave) && !has_expired(leave, bounds, now));
+            self.retain(|leave| !used_up(leave) && !has_expired(leave, bounds, now));
         }
-        if self.by_reply.len() > Limits::RESPONSES_MAX {
+        while self.by_reply.len() > Limits::RESPONSES_MAX || (self.bytes > BYTES_MAX && self.by_reply.len() > 1) {
             self.forget_the_older_half();
         }
+    }
+
+    fn retain(&mut self, mut stays: impl FnMut(&Leave) -> bool) {
+        let bytes = &mut self.bytes;
+        self.by_reply.retain(|reply, leave| {
+            let stays = stays(leave);
+            *bytes -= if stays { 0 } else { reply.len() };
+            stays
+        });
     }
 
     // DIFFERENCE: nats-server keeps leaves without number and end for ever.
@@ -167,7 +183,7 @@ impl Leaves {
         let middle = *middle;
         // Among permits as old as the median, as many as needed.
         let mut of_these = older.iter().filter(|at| **at == middle).count();
-        self.by_reply.retain(|_, leave| {
+        self.retain(|leave| {
             let goes = leave.at < middle || (leave.at == middle && of_these > 0);
             of_these -= usize::from(goes && leave.at == middle);
             !goes

@@ -18,6 +18,12 @@ pub(super) trait Item {
     fn subject(&self) -> &str;
     /// Bytes of payload and headers.
     fn size(&self) -> usize;
+
+    /// Bytes as they count towards the bounds: as in a queue of the bus, with a subject that is long.
+    fn weight(&self) -> usize {
+        let subject = self.subject().len();
+        self.size() + if subject > 64 { subject } else { 0 }
+    }
 }
 
 /// One place in the queue.
@@ -144,7 +150,7 @@ impl<T: Item> Buffer<T> {
     }
 
     fn push_one(&self, inner: &mut Inner<T>, item: T, may_wait: bool) -> Pushed {
-        let size = item.size();
+        let size = item.weight();
         if inner.closed {
             return Pushed::Lost;
         }
@@ -164,13 +170,13 @@ impl<T: Item> Buffer<T> {
             {
                 let Some(oldest) = inner.pop_oldest() else { break };
                 self.lose(inner, oldest.subject(), oldest.size(), LossReason::Oldest);
-                inner.grave_bytes += oldest.size();
+                inner.grave_bytes += oldest.weight();
                 inner.graves.push(oldest);
                 self.attention.notify_one();
             }
         }
         if inner.overflown || !fits(inner) {
-            self.lose(inner, item.subject(), size, LossReason::QueueFull);
+            self.lose(inner, item.subject(), item.size(), LossReason::QueueFull);
             let is_last = self.bounds.overflow == Overflow::Close && !inner.overflown;
             inner.overflown |= is_last;
             return if is_last { Pushed::Last } else { Pushed::Lost };
@@ -237,7 +243,7 @@ impl<T: Item> Buffer<T> {
             let Some(slot) = inner.slots.pop_front() else { break };
             if let Slot::Item(item) = &slot {
                 inner.messages -= 1;
-                inner.bytes -= item.size();
+                inner.bytes -= item.weight();
             }
             batch.push_back(slot);
         }
@@ -256,7 +262,7 @@ impl<T: Item> Buffer<T> {
         while let Some(slot) = batch.pop_back() {
             if let Slot::Item(item) = &slot {
                 inner.messages += 1;
-                inner.bytes += item.size();
+                inner.bytes += item.weight();
                 returned += 1;
             }
             inner.slots.push_front(slot);

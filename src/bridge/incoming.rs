@@ -10,7 +10,7 @@ use super::rule::Kind;
 use super::session::Line;
 use super::stats::LossReason;
 use super::wire;
-use crate::{PublishError, RawMessage};
+use crate::{Payload, PublishError, RawMessage};
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -135,7 +135,7 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
         subject: &subject,
         reply: reply.as_deref(),
         headers: rest.and_then(|rest| rest.head.clone()),
-        payload: wire::payload(&item.payload),
+        payload: wire::payload(item),
     };
     core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
         PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
@@ -188,12 +188,9 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     } else {
         wire::block(message, true, None)
     };
-    let raw = RawMessage {
-        subject: &request.reply,
-        reply: reply.as_deref(),
-        headers,
-        payload: wire::payload(&message.payload),
-    };
+    // Lent: it is a slice of all that the client library read at once.
+    let payload = Payload::from(&message.payload[..]);
+    let raw = RawMessage { subject: &request.reply, reply: reply.as_deref(), headers, payload };
     match core.client.publish_raw(raw) {
         Ok(1..) => {
             core.answers.fetch_add(1, Relaxed);

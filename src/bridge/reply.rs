@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Requests that are remembered in one direction.
 pub(super) const REQUESTS_MAX: usize = 65_536;
 
+/// Bytes of their subjects and replies: room for as many as there may be, unless these are long.
+const BYTES_MAX: usize = REQUESTS_MAX * 256;
+
 /// How long after its last answer, or after it was sent, a request is remembered.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(300);
 
@@ -40,6 +43,8 @@ pub(super) struct Requests {
 struct Inner {
     next: u64,
     open: BTreeMap<u64, Open>,
+    /// Of their subjects and replies.
+    bytes: usize,
     /// When each was used last, as far as is known here, in about that order. May name some that are closed.
     order: VecDeque<(Duration, u64)>,
 }
@@ -64,6 +69,7 @@ impl Requests {
         inner.make_room(now, self.max);
         inner.next += 1;
         let number = inner.next;
+        inner.bytes += request.weight();
         inner.open.insert(number, Open { request: Arc::new(request), key, used: now });
         inner.order.push_back((now, number));
         format!("{number:x}-{key:x}")
@@ -84,7 +90,7 @@ impl Requests {
         let Some((number, key)) = parse(token) else { return };
         let mut inner = self.inner.lock();
         if inner.open.get(&number).is_some_and(|open| open.key == key) {
-            inner.open.remove(&number);
+            inner.remove(number);
         }
     }
 
@@ -98,19 +104,31 @@ fn parse(token: &str) -> Option<(u64, u64)> {
     Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(key, 16).ok()?))
 }
 
+impl Request {
+    fn weight(&self) -> usize {
+        self.reply.len() + self.subject.len()
+    }
+}
+
 impl Inner {
+    fn remove(&mut self, number: u64) {
+        if let Some(open) = self.open.remove(&number) {
+            self.bytes -= open.request.weight();
+        }
+    }
+
     fn make_room(&mut self, now: Duration, max: usize) {
         if self.order.len() > self.open.len() * 2 + 64 {
             let open = &self.open;
             self.order.retain(|(_, number)| open.contains_key(number));
         }
         while let Some(&(used, number)) = self.order.front() {
-            let full = self.open.len() >= max;
+            let full = self.open.len() >= max || self.bytes >= BYTES_MAX;
             match self.open.get(&number).map(|open| open.used) {
                 None => {}
                 Some(since) if since > used => self.order.push_back((since, number)),
                 Some(_) if full || now.saturating_sub(used) >= AGE_MAX => {
-                    self.open.remove(&number);
+                    self.remove(number);
                 }
                 Some(_) => return,
             }

@@ -113,7 +113,7 @@ pub struct Flow {
     pub lost: Losses,
     /// Messages that wait in the buffer.
     pub queued: u64,
-    /// Bytes of payload and headers that wait in the buffer.
+    /// Bytes that wait in the buffer: payloads, headers, and subjects of more than 64 bytes.
     pub queued_bytes: u64,
     /// Messages that were handed to the connection and are not confirmed yet, or are being published on the bus.
     pub in_flight: u64,

@@ -12,9 +12,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-/// Payloads from here on share the memory that they were read into; smaller ones are copied, so as not to keep all of it.
-const SHARED_MIN: usize = 2_048;
-
 /// A server closes the connection on a line of more than 4,096 bytes, unless it was told otherwise. This leaves room for the rest of it.
 const SUBJECT_MAX: usize = 3_800;
 
@@ -205,8 +202,10 @@ pub(super) fn is_no_responders(message: &async_nats::Message) -> bool {
         }
 }
 
-pub(super) fn payload(bytes: &Bytes) -> Payload<'_> {
-    if bytes.len() < SHARED_MIN { Payload::from(&bytes[..]) } else { Payload::from(bytes.clone()) }
+/// The payload of a message that waits no more. A small one is copied into the message of the bus, which then needs no allocation.
+pub(super) fn payload(item: &In) -> Payload<'_> {
+    let bytes = &item.payload;
+    if bytes.len() <= Payload::INLINE_MAX { Payload::from(&bytes[..]) } else { Payload::from(bytes.clone()) }
 }
 
 /// A message as the rule that brought it takes it; `None` if it does not: another may come first, or it be none of its business.
@@ -237,7 +236,8 @@ pub(super) fn taken(core: &Core, rule: usize, message: async_nats::Message) -> O
         })
     });
     let async_nats::Message { subject, payload, .. } = message;
-    Some(In { rule, subject, payload, rest })
+    // The client library's is a slice of what it read at once, all of which it would keep.
+    Some(In { rule, subject, payload: Bytes::copy_from_slice(&payload), rest })
 }
 
 /// The subject on the bus of a message that a rule brought.

@@ -100,7 +100,7 @@ impl HeldCopy {
             Some(trace) => message.traced(trace),
             None => message,
         };
-        let (size, mut later) = (message.size(), Later::default());
+        let (size, mut later) = (message.weight(), Later::default());
         let accepted = connection.hand_over(&to, &message, size, &mut later);
         connection.shared.tell_routed(self.id, &later.take_accepted());
         connection.desk().count_more_routed(accepted as u64, false);

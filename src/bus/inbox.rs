@@ -98,6 +98,8 @@ struct Waiting {
     /// The first answer, apart so that a single one needs no queue.
     first: Option<Message>,
     more: VecDeque<Message>,
+    /// Of both.
+    bytes: usize,
     answered: bool,
     waker: Option<Waker>,
 }
@@ -166,8 +168,15 @@ impl Inbox {
         let place = &mut slots.slots[slot as usize];
         place.key = key;
         let capacity = if single { 1 } else { self.limits.request_many_capacity };
-        place.waiting =
-            Some(Waiting { capacity, single, first: None, more: VecDeque::new(), answered: false, waker: None });
+        place.waiting = Some(Waiting {
+            capacity,
+            single,
+            first: None,
+            more: VecDeque::new(),
+            bytes: 0,
+            answered: false,
+            waker: None,
+        });
         drop(slots);
         Ok(Ticket { inbox: self.clone(), slot, key, open: true })
     }
@@ -229,11 +238,13 @@ impl Inbox {
         let mut slots = self.slots.lock();
         let place = slots.slots.get_mut(slot as usize).filter(|place| place.key == key);
         let Some(waiting) = place.and_then(|place| place.waiting.as_mut()) else { return Err(message) };
-        let full = waiting.first.is_some() as usize + waiting.more.len() >= waiting.capacity;
+        let bytes = waiting.bytes + message.weight();
+        let full = waiting.first.is_some() as usize + waiting.more.len() >= waiting.capacity
+            || bytes > self.limits.subscription_capacity_bytes;
         if full || (waiting.single && waiting.answered) {
             return Err(message);
         }
-        waiting.answered = true;
+        (waiting.answered, waiting.bytes) = (true, bytes);
         if waiting.first.is_none() && waiting.more.is_empty() {
             waiting.first = Some(message);
         } else {
@@ -292,6 +303,7 @@ impl Ticket {
         let waiting = place.filter(|_| self.open).expect("polled after completion");
         let next = waiting.first.take().or_else(|| waiting.more.pop_front());
         if let Some(message) = next {
+            waiting.bytes -= message.weight();
             if waiting.single {
                 self.open = false;
                 let (done, idle) = slots.give_back(self.slot);

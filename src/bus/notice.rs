@@ -38,7 +38,7 @@ impl Connection {
         // As bytes: a header map would cut off white space at the ends of a subject.
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
-        let (size, mut later) = (message.size(), Later::default());
+        let (size, mut later) = (message.weight(), Later::default());
         let (id, mut told) = (message.trace().map(Trace::id), None);
         let routed = matcher.with_matches(reply.as_str(), |hit| {
             let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };

@@ -90,7 +90,7 @@ impl Connection {
         if let Some(channel) = subscription.outlet.channel() {
             return shared.wait_for_channel(subscription, channel, message, deadline);
         }
-        let size = message.size();
+        let size = message.weight();
         let mut held = Some(message);
         let offered = subscription.outlet.mailbox().room.block(&shared.timers, deadline, || {
             match self.offer_again(subscription, held.take()?, size) {
@@ -174,7 +174,7 @@ impl Shared {
     }
 
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
-        let size = message.size();
+        let size = message.weight();
         if !subscription.outlet.could_hold(size) {
             // No room that could be made would do: what is queued is not lost for nothing.
             return self.lose(subscription, message, DropReason::QueueFull);
@@ -262,7 +262,7 @@ impl Shared {
 
 impl Waiting {
     fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
-        let size = message.size();
+        let size = message.weight();
         Waiting { subscription, message: Some(message), size, deadline, place: Place::default(), timer: None }
     }
 

@@ -6,7 +6,7 @@ use super::{Connection, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, Mailbox, Offered, Refused, Sink};
 use crate::matcher::{Hit, Matches, Prepared};
-use crate::message::{Head, Message, Payload, Trace};
+use crate::message::{Head, Message, Payload, Trace, name_weight};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -66,6 +66,7 @@ pub(crate) enum RouteError {
 struct Routing<'r, 'a> {
     connection: &'r Connection,
     out: &'r mut Outgoing<'a>,
+    /// As it counts towards the bounds of queues.
     size: usize,
     later: &'r mut Later,
     /// What is not used up.
@@ -130,7 +131,8 @@ impl Connection {
         let mut later = Later::default();
         // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
         let mut spare = None;
-        let mut routing = Routing { connection: self, out, size, later: &mut later, spare: &mut spare };
+        let weight = size + name_weight(subject) + reply.map_or(0, |reply| name_weight(reply.as_str()));
+        let mut routing = Routing { connection: self, out, size: weight, later: &mut later, spare: &mut spare };
         let accepted = if let Some(prepared) = prepared {
             matcher.with_prepared(prepared, |hit| routing.deliver(hit))
         } else {

@@ -191,7 +191,7 @@ impl Mailbox {
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
         let message = self.next()?;
-        self.settle(message.size());
+        self.settle(message.weight());
         Some(message)
     }
 
@@ -358,7 +358,7 @@ impl Mailbox {
         // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
-        self.settle(message.size());
+        self.settle(message.weight());
         Some(message)
     }
 

@@ -277,7 +277,7 @@ impl Outlet {
 
     /// Runs the callback with a message that was [`Offered::Run`], and counts it. The payload of a panic is given back.
     pub(crate) fn run(&self, message: Message) -> Result<(), Panic> {
-        let size = message.size();
+        let size = message.weight();
         let result = match &self.receiver {
             Receiver::Other(other) => match &**other {
                 // The message is the callback's own, and what else it touches it brought with it: what it left half done

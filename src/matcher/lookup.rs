@@ -11,6 +11,10 @@ use smol_str::SmolStr;
 use std::mem;
 use std::ops::DerefMut;
 
+/// Routes to more than this are not remembered: what a thread remembers is bounded in bytes, and with so many to deliver to, the
+/// search does not count.
+const TARGETS_MAX: usize = 4_096;
+
 /// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
 /// clone.
 pub(crate) struct Hit<'a, T> {
@@ -159,12 +163,19 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             // entry keeps its value until it has visited here.
             let old = mem::take(&mut cache.route(at).matches);
             *cache.route(at) = self.collect_route(hash, subject, old);
+            if cache.route(at).matches.len() > TARGETS_MAX {
+                cache.take(hash, subject);
+                return None;
+            }
             return Some(at);
         }
         if !cache.worth_remembering(hash) || !may(subject) {
             return None;
         }
         let route = self.collect_route(hash, subject, Matches::new());
+        if route.matches.len() > TARGETS_MAX {
+            return None;
+        }
         Some(cache.remember(hash, SmolStr::new(subject), route))
     }
 

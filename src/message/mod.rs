@@ -251,7 +251,23 @@ impl Message {
     }
 }
 
+/// What a name of a message counts towards the bounds of what keeps it. A short one is part of what every message takes; a long one may
+/// be all there is to a message.
+#[inline]
+pub(crate) fn name_weight(name: &str) -> usize {
+    if name.len() > NAME_FREE { name.len() } else { 0 }
+}
+
+/// Subjects and replies up to here, inboxes of all client libraries among them, do not count.
+const NAME_FREE: usize = 64;
+
 impl Message {
+    /// Bytes as they count towards the bounds of a queue: its size, and a subject and a reply that are long.
+    #[inline]
+    pub(crate) fn weight(&self) -> usize {
+        self.size() + name_weight(self.subject.as_str()) + self.reply().map_or(0, |reply| name_weight(reply.as_str()))
+    }
+
     #[inline]
     pub(crate) fn head(&self) -> Option<&Arc<Head>> {
         self.full()?.head.as_ref()

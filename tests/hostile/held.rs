@@ -5,7 +5,7 @@
 
 use allocation_counter::measure;
 use postroom::server::ConnzOptions;
-use postroom::{Bus, Client, Clock, Pipe, Server, ServerOptions, Subscriber};
+use postroom::{Bus, Client, Clock, Limits, Pipe, RequestMany, Server, ServerOptions, SubscribeOptions, Subscriber};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,9 +28,13 @@ pub(crate) struct Peer {
 
 impl Room {
     pub(crate) fn new(options: ServerOptions) -> Self {
+        Room::with(Limits::default(), options)
+    }
+
+    fn with(limits: Limits, options: ServerOptions) -> Self {
         let runtime = Builder::new_current_thread().build().unwrap();
         // The clock stands still: no PINGs.
-        let bus = Bus::builder().clock(Clock::manual()).build();
+        let bus = Bus::builder().limits(limits).clock(Clock::manual()).build();
         let server = {
             let _within = runtime.enter();
             Server::new(&bus, options).unwrap()
@@ -165,4 +169,70 @@ fn g6_answers_wait_within_max_pending() {
         assert!(sent < 256 * MIB, "it was sent away: {unit:?}");
         assert_eq!(room.server.varz().slow_consumers, 1, "{unit:?}");
     }
+}
+
+#[test]
+fn g6_long_names_count_as_payloads_do() {
+    let long = "n".repeat(4_000);
+    for line in [format!("PUB kept.{long} 0\r\n\r\n"), format!("PUB kept.x {long} 0\r\n\r\n")] {
+        let room = Room::new(ServerOptions::new());
+        let client = room.bus.connect();
+        let queue = client.subscribe("kept.*").unwrap();
+        room.check(line.repeat(10).as_bytes(), 100, || queue.stats().queued_bytes as usize);
+        // What counts in must count out.
+        assert_eq!(queue.iter().take(1_000).count(), 1_000);
+        assert_eq!((queue.stats().queued_bytes, queue.stats().balances()), (0, true));
+        let options = SubscribeOptions::new().capacity_bytes(10_000);
+        let bounded = client.subscribe_with("kept.*", options).unwrap();
+        let mut publisher = room.peer("");
+        room.send(&mut publisher, line.repeat(10).as_bytes());
+        room.flush(&mut publisher);
+        assert_eq!(bounded.len(), 2);
+    }
+}
+
+#[test]
+fn g6_responses_to_one_request_are_bounded_in_bytes() {
+    let mut limits = Limits::default();
+    limits.subscription_capacity_bytes = MIB;
+    let room = Room::with(limits, ServerOptions::new());
+    let client = room.bus.connect();
+    let mut service = room.peer("");
+    room.send(&mut service, b"SUB ask 1\r\n");
+    room.flush(&mut service);
+    let mut answers = client.request_many("ask", "", RequestMany::new()).unwrap();
+    let line = room.runtime.block_on(async {
+        let mut line = vec![0; 200];
+        let count = service.pipe.read(&mut line).await.unwrap();
+        String::from_utf8(line[..count].to_vec()).unwrap()
+    });
+    let reply = line.split(' ').nth(3).expect("a request").to_owned();
+    for _ in 0..30 {
+        room.send(&mut service, &publish(&reply, 100_000));
+    }
+    room.flush(&mut service);
+    let taken = std::iter::from_fn(|| answers.try_recv()).count();
+    assert_eq!((taken, client.stats().late_replies), (10, 20));
+}
+
+#[test]
+fn g6_what_is_remembered_of_connections_that_are_gone_is_bounded_in_bytes() {
+    let room = Room::new(ServerOptions::new());
+    let long = "s".repeat(3_500);
+    let mut batch = Vec::new();
+    (0..1_024).for_each(|sid| batch.extend(format!("SUB {long}.{sid} {sid}\r\n").into_bytes()));
+    let held = measure(|| {
+        // 3.6 MB of names each.
+        for _ in 0..20 {
+            let mut peer = room.peer("");
+            room.send(&mut peer, &batch);
+            room.flush(&mut peer);
+            drop(peer);
+            while room.server.varz().connections > 0 {
+                room.runtime.block_on(tokio::task::yield_now());
+            }
+        }
+    })
+    .bytes_current;
+    assert!(held < 20 * MIB as i64, "{} KiB are held", held >> 10);
 }

@@ -177,3 +177,29 @@ fn an_absurd_cache_size_is_bounded() {
     (0..4).for_each(|_| assert!(matcher.has_interest("a.b")));
     assert_eq!(matcher.stats().cached_routes, 1);
 }
+
+/// G6: a subject that leads to very many would cost each thread as much as they do, for each such subject.
+#[test]
+fn routes_to_very_many_are_not_remembered() {
+    let matcher = Matcher::with_options(configs::options(1, 1_024, 16));
+    let pattern = Pattern::new("many.>").unwrap();
+    let look = |subjects: usize| {
+        let mut matches = Matches::new();
+        let info = allocation_counter::measure(|| {
+            for _ in 0..4 {
+                for n in 0..subjects {
+                    matches = matcher.matches(&format!("many.{n}"));
+                }
+            }
+        });
+        (matches.len(), info.bytes_current)
+    };
+    (0..4_096_u64).for_each(|n| _ = matcher.insert(&pattern, n));
+    assert_eq!(look(10).0, 4_096);
+    assert!(matcher.stats().cached_routes > 0, "not more than these");
+    (4_096..20_000).for_each(|n| _ = matcher.insert(&pattern, n));
+    let (found, held) = look(100);
+    assert_eq!((found, matcher.stats().cached_routes), (20_000, 0));
+    // One result of 160 KB, and one to be used again.
+    assert!(held < 1 << 20, "{held} bytes");
+}

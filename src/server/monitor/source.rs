@@ -139,23 +139,49 @@ pub(crate) struct Sublist {
 /// How many closed connections are remembered.
 const CLOSED_MAX: usize = 10_000;
 
+/// How many bytes they take.
+//
+// DIFFERENCE: nats-server does not bound them.
+const CLOSED_BYTES_MAX: usize = 16 << 20;
+
 /// The last connections that were closed. Memory is bounded: the oldest go first.
 #[derive(Debug, Default)]
-pub(crate) struct ClosedConnections(Mutex<VecDeque<Arc<ClosedConnection>>>);
+pub(crate) struct ClosedConnections(Mutex<Closed>);
+
+#[derive(Debug, Default)]
+struct Closed {
+    list: VecDeque<Arc<ClosedConnection>>,
+    bytes: usize,
+}
+
+impl ClosedConnection {
+    /// Bytes that it takes.
+    fn weight(&self) -> usize {
+        let Connection { name, lang, version, user, list, .. } = &self.connection;
+        let texts = [name, lang, version, user].into_iter().flatten().map(String::capacity).sum::<usize>();
+        let names = |of: &Subscription| {
+            of.subject.capacity() + of.sid.capacity() + of.queue.as_ref().map_or(0, String::capacity)
+        };
+        let subscriptions = list.iter().map(|of| size_of::<Subscription>() + names(of)).sum::<usize>();
+        size_of::<Self>() + texts + subscriptions
+    }
+}
 
 impl ClosedConnections {
     pub(crate) fn push(&self, connection: Connection, stop: SystemTime, reason: Close) {
         let closed = Arc::new(ClosedConnection { connection, stop, reason });
         let mut all = self.0.lock();
-        if all.len() == CLOSED_MAX {
-            all.pop_front();
+        all.bytes += closed.weight();
+        all.list.push_back(closed);
+        while all.list.len() > CLOSED_MAX || all.bytes > CLOSED_BYTES_MAX {
+            let Some(oldest) = all.list.pop_front() else { break };
+            all.bytes -= oldest.weight();
         }
-        all.push_back(closed);
     }
 
     /// Oldest first.
     pub(crate) fn list(&self) -> Vec<Arc<ClosedConnection>> {
-        self.0.lock().iter().cloned().collect()
+        self.0.lock().list.iter().cloned().collect()
     }
 }
 
