@@ -36,7 +36,8 @@ pub(super) struct Entry {
 /// up one of the publishes: so does nats-server 2.15.1. With `max: Some(1)` a connection that gets a request twice, by two
 /// subscriptions, may therefore not answer it at all.
 ///
-/// A connection holds at most [`Limits::RESPONSES_MAX`](crate::Limits::RESPONSES_MAX) leaves; beyond that the oldest go.
+/// A connection holds at most [`Limits::RESPONSES_MAX`](crate::Limits::RESPONSES_MAX) leaves, and those to replies of
+/// 8 MiB in all; beyond that the oldest go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AllowResponses {

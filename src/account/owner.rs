@@ -65,7 +65,7 @@ impl Owner {
     /// Replaces the rules; leaves to answer are forgotten. The caller says how subscriptions react.
     pub(crate) fn set_rules(&self, rules: Option<Arc<Rules>>) {
         let mut current = self.rules.write();
-        self.leaves.lock().by_reply.clear();
+        self.leaves.lock().clear();
         *current = rules;
     }
 
@@ -163,6 +163,11 @@ impl Leaves {
         while self.by_reply.len() > Limits::RESPONSES_MAX || (self.bytes > BYTES_MAX && self.by_reply.len() > 1) {
             self.forget_the_older_half();
         }
+    }
+
+    fn clear(&mut self) {
+        self.by_reply.clear();
+        self.bytes = 0;
     }
 
     fn retain(&mut self, mut stays: impl FnMut(&Leave) -> bool) {

@@ -264,6 +264,14 @@ fn leaves_to_answer_are_bounded() {
     let kept = (0..given).filter(|&n| good(n)).count();
     assert_eq!(kept, given - given / 2);
     assert!(good(given - 1) && good(given / 2) && !good(given / 2 - 1) && !good(0));
+    // So are the bytes of their replies: 8 MiB.
+    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    let long = |n: usize| SmolStr::new(format!("{}.{n:05}", "r".repeat(4_090)));
+    for n in 0..10_000 {
+        owner.lets_in("svc", Some(&long(n)), None, || Duration::from_nanos(n as u64));
+        assert!(owner.leaves() * 4_096 <= 8 << 20);
+    }
+    assert!(owner.leaves() >= 1_024 && owner.may_publish(&long(9_999), || Duration::from_secs(1)));
     // All of one moment: then any of them.
     let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
     for n in 0..given {

@@ -162,6 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn they_are_bounded_in_bytes() {
+        let requests = Requests::new(&Bus::new(), REQUESTS_MAX);
+        let long = |n| Request { subject: "s".repeat(4_096), ..request(n) };
+        let tokens: Vec<String> = (0..6_000).map(|n| requests.open(long(n))).collect();
+        assert!(requests.len() * 4_096 <= BYTES_MAX + 4_096, "{}", requests.len());
+        assert!(requests.find(&tokens[0]).is_none() && requests.find(&tokens[5_999]).is_some());
+        tokens.iter().for_each(|token| requests.close(token));
+        assert_eq!((requests.len(), requests.inner.lock().bytes), (0, 0));
+    }
+
+    #[test]
     fn they_are_bounded_in_number_and_age() {
         let clock = Clock::manual();
         let requests = Requests::new(&Bus::builder().clock(&clock).build(), 100);

@@ -303,7 +303,11 @@ mod tests {
         let (connection, mut session, mut desk) = begin(registry, None);
         let text: String = lines.collect();
         let mut input = BytesMut::from(format!("CONNECT {{\"verbose\":false}}\r\n{text}").as_str());
-        session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
+        while {
+            desk.begin_slice(registry.bus.clock().now());
+            session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
+            desk.is_paused()
+        } {}
         let subscriptions = connection.state.lock().subscriptions.len();
         let pending = connection.out.pending();
         connection.close(crate::protocol::Close::ClientClosed, None);
