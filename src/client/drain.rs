@@ -236,7 +236,8 @@ impl fmt::Debug for DrainFuture {
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
-    use crate::{Bus, steps};
+    use crate::bus::Bus;
+    use crate::steps;
     use std::future::IntoFuture;
     use std::pin::pin;
     use std::task::{Context, Waker};

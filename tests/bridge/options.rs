@@ -130,6 +130,7 @@ fn one_that_is_closed_says_so() {
     assert!(!bridge.connected(PATIENCE).wait());
     assert_eq!(bridge.flush(PATIENCE).wait(), Err(FlushError::Closed));
     assert_eq!(bridge.events().recv_timeout(PATIENCE), None);
+    assert_eq!((bridge.events().recv(), bridge.events().try_recv(), (&bridge.events()).next()), (None, None, None));
     assert_eq!(bus.connect().publish("a", "").unwrap(), 0);
 }
 

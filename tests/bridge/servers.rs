@@ -19,7 +19,7 @@ fn several_servers_are_tried_in_turn_with_what_each_url_says() {
     let (mut first, second) = (Restartable::start(""), NatsServer::start("authorization { user: u, password: p }"));
     let bus = bus();
     let with_user = second.url().replace("nats://", "nats://u:p@");
-    let builder = Bridge::builder(&bus).server(first.url()).server(with_user).export("a");
+    let builder = Bridge::builder(&bus).server(format!("{}, {with_user},", first.url())).export("a");
     let bridge = start(builder.reconnect_delay(|_| Duration::from_millis(1)));
     assert_eq!(address(&bridge), first.url().strip_prefix("nats://").map(str::to_owned));
     let options = async_nats::ConnectOptions::with_user_and_password("u".into(), "p".into());

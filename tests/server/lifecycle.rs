@@ -4,7 +4,7 @@ use crate::fixture::*;
 use crate::wire::{Wire, block_on, dial};
 use postroom::{Bus, Server, ServerError, ServerOptions};
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
 #[test]
 fn bind_on_port_0_takes_a_free_port_and_the_url_names_it() {
@@ -18,6 +18,32 @@ fn bind_on_port_0_takes_a_free_port_and_the_url_names_it() {
     assert_eq!(wire.info["port"], address.port(), "C2");
     assert_eq!(wire.info["host"], "127.0.0.1", "C2");
     assert_eq!(wire.info["client_ip"], "127.0.0.1", "C2");
+}
+
+/// Host and port apart, as for the listeners of the standard library; what is wrong is named as one text.
+#[test]
+fn an_address_may_be_a_text_a_pair_or_a_socket_address() {
+    let bus = Bus::new();
+    let (v4, loopback) = (Ipv4Addr::LOCALHOST, "127.0.0.1");
+    let servers = [
+        Server::bind(&bus, (loopback, 0)),
+        Server::bind(&bus, (loopback.to_owned(), 0)),
+        Server::bind(&bus, (v4, 0)),
+        Server::bind(&bus, (IpAddr::from(v4), 0)),
+        Server::bind(&bus, SocketAddr::from((v4, 0))),
+        Server::bind(&bus, "127.0.0.1:0".to_owned()),
+    ];
+    for server in servers {
+        let server = server.unwrap();
+        let (address, port) = (server.address().unwrap(), server.port().unwrap());
+        assert_eq!((address.ip(), address.port()), (IpAddr::from(v4), port));
+        let Err(ServerError::Bind { address, error }) = Server::bind(&bus, (loopback, port)) else { panic!("taken") };
+        assert_eq!((address, error.kind()), (format!("127.0.0.1:{port}"), ErrorKind::AddrInUse));
+    }
+    let Err(ServerError::Bind { address, .. }) = Server::bind(&bus, ("::zz", 1)) else { panic!("no address") };
+    assert_eq!(address, "[::zz]:1");
+    let silent = Server::new(&bus, ServerOptions::new()).unwrap();
+    assert_eq!((silent.address(), silent.port(), silent.url()), (None, None, None));
 }
 
 #[test]
