@@ -25,7 +25,7 @@ pub struct Limits {
     /// Bytes of payload plus encoded headers of one message. Default 1,048,576, as nats-server (L4, H1).
     pub max_payload: usize,
     /// Bytes of a subject or pattern. Default 4,096: what a NATS control line can carry (C21). At least 28, so that
-    /// there is room for inboxes, and at most 65,535.
+    /// there is room for inboxes, and at most 16,777,216: [`Subject::MAX_LEN`](crate::Subject::MAX_LEN).
     pub max_subject_len: usize,
     /// Tokens of a pattern that is subscribed to; 0 means no bound. Default 0, as nats-server (S11).
     pub max_subscription_tokens: usize,
@@ -73,7 +73,7 @@ impl Limits {
             if value < min || value > max { Err(LimitsError { name, value, min, max }) } else { Ok(()) }
         };
         within("max_payload", self.max_payload, 0, Self::CAPACITY_BYTES_MAX)?;
-        within("max_subject_len", self.max_subject_len, 28, 65_535)?;
+        within("max_subject_len", self.max_subject_len, 28, 16 << 20)?;
         within("subscription_capacity", self.subscription_capacity, 1, Self::CAPACITY_MAX)?;
         within("subscription_capacity_bytes", self.subscription_capacity_bytes, 1, Self::CAPACITY_BYTES_MAX)?;
         within("max_requests", self.max_requests, 1, 1_000_000)?;

@@ -15,6 +15,10 @@ use std::ops::DerefMut;
 /// search does not count.
 const TARGETS_MAX: usize = 4_096;
 
+/// Longer subjects are not remembered: the caches are bounded in places, and are to be so in bytes
+/// (G6).
+const REMEMBERED_LEN: usize = 4_096;
+
 /// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
 /// clone.
 pub(crate) struct Hit<'a, T> {
@@ -169,7 +173,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             }
             return Some(at);
         }
-        if !cache.worth_remembering(hash) || !may(subject) {
+        if subject.len() > REMEMBERED_LEN || !cache.worth_remembering(hash) || !may(subject) {
             return None;
         }
         let route = self.collect_route(hash, subject, Matches::new());

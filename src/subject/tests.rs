@@ -21,8 +21,7 @@ mod naive {
 
     pub(super) fn is_pattern(text: &str) -> bool {
         let tokens: Vec<_> = text.split('.').collect();
-        text.len() <= 65_535
-            && !text.contains([' ', '\t', '\r', '\n'])
+        !text.contains([' ', '\t', '\r', '\n'])
             && tokens.iter().all(|token| !token.is_empty())
             && tokens.iter().rev().skip(1).all(|token| *token != ">")
     }
@@ -123,11 +122,11 @@ fn grammar_table() {
 #[test]
 fn length_bound() {
     let max = Subject::MAX_LEN;
-    assert_eq!(max, 65_535);
+    assert_eq!(max, 16 << 20);
     assert_eq!(Subject::new("a".repeat(max)).map(|subject| subject.len()), Ok(max));
     assert_eq!(Pattern::new("a".repeat(max)).map(|pattern| pattern.len()), Ok(max));
     let too_long = SubjectError::TooLong { len: max + 1, max };
-    assert_eq!(Subject::new("ä".repeat(max / 2 + 1)), Err(too_long));
+    assert_eq!(Subject::new("ä".repeat(max / 2) + "a"), Err(too_long));
     assert_eq!(Pattern::new(" ".repeat(max + 1)), Err(too_long));
     assert_eq!(Subject::try_from("a".repeat(max + 1)), Err(too_long));
 }

@@ -9,8 +9,8 @@ pub(super) const ONE: &str = "*";
 /// The token that stands for one or more tokens at the end (S3).
 pub(super) const TAIL: &str = ">";
 
-/// The longest subject or pattern in bytes.
-pub(super) const MAX_LEN: usize = 65_535;
+/// The longest subject or pattern in bytes. DIFFERENCE: nats-server has no bound but that of the control line, at most 2 GiB.
+pub(super) const MAX_LEN: usize = 16 << 20;
 
 /// The tokens of a subject or pattern, from left to right: the texts between the dots.
 ///

@@ -102,7 +102,7 @@ fn drop_oldest_evicts_as_much_as_is_needed() {
 fn limits_are_checked_when_a_bus_is_built() {
     type Set = fn(&mut Limits, usize);
     let fields: [(&str, Set, &[usize], &[usize]); 7] = [
-        ("max_subject_len", |limits, n| limits.max_subject_len = n, &[28, 65_535], &[0, 27, 65_536]),
+        ("max_subject_len", |limits, n| limits.max_subject_len = n, &[28, 16 << 20], &[0, 27, (16 << 20) + 1]),
         ("max_payload", |limits, n| limits.max_payload = n, &[0, 1 << 36], &[(1 << 36) + 1]),
         ("subscription_capacity", |limits, n| limits.subscription_capacity = n, &[1, 1 << 20], &[0, (1 << 20) + 1]),
         (

@@ -1,7 +1,8 @@
 //! Limits on how much one peer may have: connections, subscriptions, tokens (L5, L6, S11, C24).
 
 use crate::fixture::*;
-use postroom::ServerOptions;
+use crate::wire::Wire;
+use postroom::{Bus, Clock, Limits, Server, ServerOptions, Subject};
 
 const NONE: [&str; 0] = [];
 
@@ -87,4 +88,28 @@ fn h4_a_server_without_headers_says_so() {
         wire.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nHPUB foo 12 12\r\nNATS/1.0\r\n\r\n\r\n");
         assert_eq!(wire.rest(), NONE);
     });
+}
+
+/// S1, C21: nothing but the control line bounds a subject, unless the bus does.
+#[test]
+fn c21_a_subject_may_be_as_long_as_the_control_line() {
+    let mut limits = Limits::default();
+    limits.max_subject_len = Subject::MAX_LEN;
+    let bus = Bus::builder().limits(limits).clock(Clock::manual()).build();
+    let server = Server::new(&bus, ServerOptions::new().max_control_line(1 << 20)).unwrap();
+    let mut wire = Wire::pipe(server.open_pipe()).connect("");
+    assert_eq!(wire.ask("SUB > 1\r\n"), NONE);
+    // Tokens of one byte; one token; and bytes that are no UTF-8, which take four each.
+    for subject in ["a.".repeat(33_000).as_bytes(), "a".repeat(200_000).as_bytes(), &b"\xff".repeat(100_000)] {
+        let subject = [subject, b"z"].concat();
+        let publish = [b"PUB ", &*subject, b" 1\r\nx\r\n"].concat();
+        for _ in 0..3 {
+            let got = wire.ask(&publish);
+            assert_eq!(got.len(), 1);
+            assert!(got[0].len() > subject.len() && got[0].ends_with(" 1 1|x"));
+            let subscribe = [b"SUB ", &*subject, b" 2\r\n"].concat();
+            assert_eq!(wire.ask([&*subscribe, &publish, b"UNSUB 2\r\n"].concat()).len(), 2);
+        }
+    }
+    assert_eq!(bus.stats().matcher.cached_routes, 0, "long subjects are not remembered");
 }

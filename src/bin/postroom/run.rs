@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::reload::Reloader;
 use crate::settings::Settings;
 use postroom::protocol::ServerVersion;
-use postroom::{Bus, Limits, Server};
+use postroom::{Bus, Limits, Server, Subject};
 use rustix::process::Signal;
 use std::io;
 use std::path::Path;
@@ -82,7 +82,7 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
 fn bus() -> Bus {
     let mut limits = Limits::default();
     limits.max_payload = i32::MAX as usize;
-    limits.max_subject_len = 65_535;
+    limits.max_subject_len = Subject::MAX_LEN;
     Bus::builder().limits(limits).build()
 }
 
