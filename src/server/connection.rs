@@ -52,6 +52,12 @@ pub(super) struct Connection {
     attention: Notify,
 }
 
+/// Subscriptions that end at once; of more, others have their turn in between.
+pub(super) const ENDED_AT_ONCE: usize = 256;
+
+/// By sid.
+pub(super) type Subscriptions = BTreeMap<Box<[u8]>, Interest>;
+
 /// What can change while a connection lives. Never locked while messages are routed: callbacks of users run then.
 #[derive(Default)]
 pub(super) struct State {
@@ -64,7 +70,7 @@ pub(super) struct State {
     pub(super) checked: Option<Checked>,
     /// The one that its reader is to have done.
     pub(super) to_check: Option<Check>,
-    pub(super) subscriptions: BTreeMap<Box<[u8]>, Interest>,
+    pub(super) subscriptions: Subscriptions,
     /// Those that end by themselves, once they have got all they want.
     pub(super) limited: Vec<Box<[u8]>>,
     /// How many of these are looked through the next time.
@@ -181,18 +187,33 @@ impl Connection {
     /// Ends it: nothing is let in or out any more but what waits and the text of the refusal, and its subscriptions are gone when
     /// this returns. The first reason stays. False if it had ended before.
     pub(super) fn close(&self, reason: Close, refusal: Option<&Refusal>) -> bool {
-        let (client, subscriptions);
-        {
-            let mut state = self.state.lock();
-            if state.closed.is_some() {
-                return false;
-            }
-            state.last = snapshot::last(&state.subscriptions);
-            state.closed = Some(reason);
-            (client, subscriptions) = (state.client.take(), std::mem::take(&mut state.subscriptions));
-        }
-        // Before its end can be seen: who has seen it must not find an interest of it any more.
+        let Some((client, subscriptions)) = self.begin_to_close(reason) else { return false };
         drop(subscriptions);
+        self.finish_to_close(reason, refusal, client);
+        true
+    }
+
+    /// As [`Connection::close`], for the reader: the more subscriptions there are, the longer that takes, and others have their turn
+    /// meanwhile.
+    async fn close_in_turns(&self, reason: Close) {
+        let Some((client, subscriptions)) = self.begin_to_close(reason) else { return };
+        end_in_turns(subscriptions).await;
+        self.finish_to_close(reason, None, client);
+    }
+
+    /// The first step; `None` if it was done before. Subscriptions go before the end can be seen: who has seen it must not find an interest
+    /// of the connection any more.
+    fn begin_to_close(&self, reason: Close) -> Option<(Option<Client>, Subscriptions)> {
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return None;
+        }
+        state.last = snapshot::last(&state);
+        state.closed = Some(reason);
+        Some((state.client.take(), std::mem::take(&mut state.subscriptions)))
+    }
+
+    fn finish_to_close(&self, reason: Close, refusal: Option<&Refusal>, client: Option<Client>) {
         if let Some(client) = client {
             client.close();
         }
@@ -209,7 +230,6 @@ impl Connection {
         );
         self.out.end(if discard { End::Discard } else { End::Flush });
         self.attention.notify_one();
-        true
     }
 
     pub(super) fn close_reason(&self) -> Option<Close> {
@@ -352,6 +372,7 @@ pub(super) async fn read(
             },
         };
         connection.traffic.note(&session);
+        end_in_turns(desk.take_ended()).await;
         if let Err(reason) = result {
             break reason;
         }
@@ -375,7 +396,19 @@ pub(super) async fn read(
             yield_now().await;
         }
     };
-    connection.close(reason, None);
+    connection.close_in_turns(reason).await;
+}
+
+/// Ends subscriptions, a few at a time.
+async fn end_in_turns(subscriptions: Subscriptions) {
+    let mut left = subscriptions.into_iter();
+    loop {
+        left.by_ref().take(ENDED_AT_ONCE).for_each(drop);
+        if left.len() == 0 {
+            return;
+        }
+        yield_now().await;
+    }
 }
 
 /// A slice of what the client asks for.

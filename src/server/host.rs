@@ -1,7 +1,7 @@
 //! What a session's operations do on the bus.
 
 use super::auth;
-use super::connection::{Connection, Interest, Listening};
+use super::connection::{Connection, ENDED_AT_ONCE, Interest, Listening, Subscriptions};
 use super::log::{ConnectionLog, LogLevel};
 use super::options::ServerOptions;
 use super::outbound::{Frame, Ticket};
@@ -30,6 +30,8 @@ pub(super) struct Desk {
     paused: bool,
     /// The options by which a CONNECT was judged that is about to be done.
     judged_by: Option<Arc<ServerOptions>>,
+    /// What a further CONNECT has ended, where that is much: nothing comes from it any more, and it is to go before the next operation.
+    ended: Subscriptions,
 }
 
 impl Desk {
@@ -44,6 +46,7 @@ impl Desk {
             slice: Slice::begin(Duration::ZERO),
             paused: false,
             judged_by: None,
+            ended: Subscriptions::new(),
         }
     }
 
@@ -60,6 +63,10 @@ impl Desk {
     /// After a password was compared with another hash than before.
     pub(super) fn recognise_again(&self) {
         reload::recognise_again(&self.registry, &self.connection);
+    }
+
+    pub(super) fn take_ended(&mut self) -> Subscriptions {
+        std::mem::take(&mut self.ended)
     }
 
     fn client(&self) -> &Client {
@@ -266,13 +273,18 @@ impl Host for Desk {
     #[inline]
     fn pauses(&mut self) -> bool {
         // A connection that has ended does nothing more of what it asked for.
-        self.paused = self.slice.ends(|| self.registry.bus.clock().now()) || self.connection.out.has_ended();
+        self.paused = self.slice.ends(|| self.registry.bus.clock().now())
+            || self.connection.out.has_ended()
+            || !self.ended.is_empty();
         self.paused
     }
 
     fn unsubscribe_all(&mut self) {
         let ended = std::mem::take(&mut self.connection.state.lock().subscriptions);
-        drop(ended);
+        if ended.len() > ENDED_AT_ONCE {
+            ended.values().for_each(|interest| interest.listening.ticket.void());
+            self.ended = ended;
+        }
     }
 }
 
@@ -291,6 +303,7 @@ fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use crate::protocol::Session;
     use crate::server::listener::begin;
     use crate::server::registry::Registry;
     use crate::server::{auth, reload};
@@ -298,16 +311,23 @@ mod tests {
     use bytes::BytesMut;
     use std::time::Duration;
 
-    /// What a client gets for this.
+    /// Does all that was asked for, slice by slice.
+    fn work_off(session: &mut Session, input: &mut BytesMut, desk: &mut super::Desk) {
+        loop {
+            desk.begin_slice(Duration::ZERO);
+            session.receive(input, Duration::ZERO, desk).unwrap();
+            if !desk.is_paused() {
+                return;
+            }
+        }
+    }
+
+    /// Has a client say this; how many subscriptions it has then, and how many bytes it gets.
     fn say(registry: &std::sync::Arc<Registry>, lines: impl Iterator<Item = String>) -> (usize, usize) {
         let (connection, mut session, mut desk) = begin(registry, None);
         let text: String = lines.collect();
         let mut input = BytesMut::from(format!("CONNECT {{\"verbose\":false}}\r\n{text}").as_str());
-        while {
-            desk.begin_slice(registry.bus.clock().now());
-            session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
-            desk.is_paused()
-        } {}
+        work_off(&mut session, &mut input, &mut desk);
         let subscriptions = connection.state.lock().subscriptions.len();
         let pending = connection.out.pending();
         connection.close(crate::protocol::Close::ClientClosed, None);
@@ -372,7 +392,7 @@ mod tests {
             let (connection, mut session, mut desk) = begin(&registry, None);
             let mut input = BytesMut::from("CONNECT {\"verbose\":false,\"user\":\"ann\",\"pass\":\"pw\"}\r\n");
             (0..subscriptions).for_each(|n| input.extend_from_slice(format!("SUB a.{n} {n}\r\n").as_bytes()));
-            session.receive(&mut input, Duration::ZERO, &mut desk).unwrap();
+            work_off(&mut session, &mut input, &mut desk);
             let nothing = Permissions::new().deny_subscribe(">").unwrap();
             registry.set_options(ServerOptions::new().user(user().permissions(nothing))).unwrap();
             reload::recognise_again(&registry, &connection);

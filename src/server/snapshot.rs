@@ -1,6 +1,6 @@
 //! What a server knows of itself, as the monitor wants it.
 
-use super::connection::{Connection, Interest};
+use super::connection::{Connection, Interest, State};
 use super::log::LogLevel;
 use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
 use super::registry::Registry;
@@ -137,11 +137,11 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
 }
 
 /// What is remembered of the subscriptions of a connection that is being closed: how many there were, and some of them.
-pub(super) fn last(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> (usize, Vec<Subscription>) {
-    let mut list = list(subscriptions, CLOSED_LIST_MAX);
+pub(super) fn last(state: &State) -> (usize, Vec<Subscription>) {
+    let mut list = list(&state.subscriptions, CLOSED_LIST_MAX);
     // As nats-server, which lifts the bounds before it lets subscriptions go.
     list.iter_mut().for_each(|subscription| subscription.max = None);
-    (live(subscriptions).count(), list)
+    (state.live(), list)
 }
 
 fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {

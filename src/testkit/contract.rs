@@ -1,13 +1,13 @@
 //! What parts of a program expect of each other, and did not get: subjects that nobody listens to, subscriptions that hear nothing.
 
 use super::entry::{Entry, Outcome, Receipt};
-use super::journal::{Journal, Known};
+use super::journal::Journal;
 use super::near;
 use super::report::{OrPanic, times};
 use super::{TestKit, Unsettled};
 use crate::subject::{Pattern, ToPattern};
 use crate::{Clock, CloseReason, Held, Subject, SubscriptionInfo};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,11 +116,14 @@ fn contracts(journal: &Journal) -> Contracts {
     known.retain(|one| !is_inbox(one.info.pattern.as_str()));
     let entries: Vec<_> =
         found.entries.into_iter().filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str())).collect();
+    // Queue groups of which a member was given something.
+    let members = known.iter().filter(|one| one.matched > 0 && one.info.queue.is_some());
+    let lucky: BTreeSet<_> = members.map(|one| (&one.info.pattern, one.info.queue.as_deref())).collect();
     Contracts {
         unmatched: unmatched(&entries, known.iter().map(|one| &one.info.pattern)),
         silent: known
             .iter()
-            .filter(|one| one.matched == 0 && !has_luckier_member(one, &known))
+            .filter(|one| one.matched == 0 && !lucky.contains(&(&one.info.pattern, one.info.queue.as_deref())))
             .map(|one| Silent {
                 subscription: one.info.clone(),
                 ended: one.ended,
@@ -137,12 +140,6 @@ fn contracts(journal: &Journal) -> Contracts {
         unread: entries.into_iter().filter(is_unread).collect(),
         missed: found.cut,
     }
-}
-
-/// Whether another member of the same queue group, on the same pattern, was given something.
-fn has_luckier_member(one: &Known, known: &[Known]) -> bool {
-    let is_fellow = |other: &Known| other.info.pattern == one.info.pattern && other.info.queue == one.info.queue;
-    one.info.queue.is_some() && known.iter().any(|other| other.matched > 0 && is_fellow(other))
 }
 
 /// What parts of a program expected of each other and did not get; made by [`TestKit::contracts`]. Shown, it is a report.

@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod credentials;
+mod ends;
 mod held;
 mod inboxes;
 mod slices;
