@@ -8,6 +8,7 @@ mod task;
 
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, park, thread_waker};
+use crate::user_code::{Reporter, UserWaker};
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +36,10 @@ pub use task::Task;
 /// thread for having been given one, or an answer. The work of a task between a fired timer, or a failed request, and its next look
 /// at the bus is not seen; hold it by hand if it matters.
 #[derive(Clone, Default)]
-pub struct Activity(Arc<Mutex<Ongoing>>);
+pub struct Activity {
+    ongoing: Arc<Mutex<Ongoing>>,
+    reporter: Reporter,
+}
 
 /// Room for so many things that go on at once is not given back.
 const ROOM_KEPT: usize = 1_024;
@@ -46,7 +50,7 @@ struct Ongoing {
     held: Vec<Option<Held>>,
     free: Vec<u32>,
     changes: u64,
-    waiting: Vec<Waker>,
+    waiting: Vec<UserWaker>,
 }
 
 /// Somebody or something that an [`Activity`] counts.
@@ -110,6 +114,10 @@ pub struct Hold {
 }
 
 impl Activity {
+    pub(crate) fn new(reporter: Reporter) -> Self {
+        Activity { reporter, ..Activity::default() }
+    }
+
     /// Says that a part of a program is busy, until the hold is dropped.
     pub fn hold(&self, name: impl Into<String>) -> Hold {
         self.begin(Held::Part(name.into()))
@@ -123,24 +131,24 @@ impl Activity {
 
     /// Whether nothing goes on.
     pub fn is_quiet(&self) -> bool {
-        self.0.lock().is_quiet()
+        self.ongoing.lock().is_quiet()
     }
 
     /// Everything that goes on, in no particular order.
     pub fn held(&self) -> Vec<Held> {
-        self.0.lock().held.iter().flatten().cloned().collect()
+        self.ongoing.lock().held.iter().flatten().cloned().collect()
     }
 
     /// How much goes on.
     #[expect(clippy::len_without_is_empty, reason = "that is `is_quiet`")]
     pub fn len(&self) -> usize {
-        let ongoing = self.0.lock();
+        let ongoing = self.ongoing.lock();
         ongoing.held.len() - ongoing.free.len()
     }
 
     /// How often something has begun to go on, or come to its end. As long as that stays the same, what was quiet is quiet.
     pub fn changes(&self) -> u64 {
-        self.0.lock().changes
+        self.ongoing.lock().changes
     }
 
     /// Blocks until nothing goes on. This thread is taken to have come back to the bus.
@@ -163,15 +171,15 @@ impl Activity {
     /// Whether nothing goes on; else leaves the waker, which is woken when nothing does.
     fn is_quiet_or(&self, waker: &Waker) -> bool {
         // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
-        let waker = waker.clone();
-        let mut ongoing = self.0.lock();
+        let waker = UserWaker::new(waker, self.reporter);
+        let mut ongoing = self.ongoing.lock();
         if ongoing.is_quiet() {
             drop(ongoing);
             drop(waker);
             return true;
         }
         // A frequent caller waits once.
-        if ongoing.waiting.iter().any(|known| known.will_wake(&waker)) {
+        if ongoing.waiting.iter().any(|known| known.wakes_the_same(&waker)) {
             drop(ongoing);
             drop(waker);
             return false;
@@ -181,7 +189,7 @@ impl Activity {
     }
 
     pub(crate) fn begin(&self, held: Held) -> Hold {
-        let mut ongoing = self.0.lock();
+        let mut ongoing = self.ongoing.lock();
         ongoing.changes += 1;
         let number = match ongoing.free.pop() {
             Some(number) => {
@@ -222,7 +230,7 @@ impl Activity {
     }
 
     fn is(&self, other: &Activity) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.ongoing, &other.ongoing)
     }
 }
 
@@ -232,7 +240,7 @@ impl Ongoing {
     }
 
     /// Gives back the room that much at once took (G6), and who is to be told.
-    fn come_to_rest(&mut self) -> Vec<Waker> {
+    fn come_to_rest(&mut self) -> Vec<UserWaker> {
         if self.held.len() > ROOM_KEPT {
             (self.held, self.free) = (Vec::new(), Vec::new());
         }
@@ -242,14 +250,14 @@ impl Ongoing {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut ongoing = self.activity.0.lock();
+        let mut ongoing = self.activity.ongoing.lock();
         ongoing.changes += 1;
         let held = ongoing.held[self.number as usize].take();
         ongoing.free.push(self.number);
         let waiting = if ongoing.is_quiet() { ongoing.come_to_rest() } else { Vec::new() };
         drop(ongoing);
         drop(held);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(UserWaker::wake);
     }
 }
 
@@ -279,7 +287,7 @@ impl fmt::Debug for Activity {
 
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hold").field(&self.activity.0.lock().held[self.number as usize]).finish()
+        f.debug_tuple("Hold").field(&self.activity.ongoing.lock().held[self.number as usize]).finish()
     }
 }
 
@@ -304,7 +312,7 @@ mod tests {
         assert!(activity.is_quiet());
         // Places are used again.
         let third = activity.hold("c");
-        assert_eq!((activity.len(), activity.0.lock().held.len()), (1, 2));
+        assert_eq!((activity.len(), activity.ongoing.lock().held.len()), (1, 2));
         drop(third);
     }
 
@@ -313,7 +321,7 @@ mod tests {
     fn room_is_given_back_when_all_is_quiet() {
         let activity = Activity::default();
         let room = || {
-            let ongoing = activity.0.lock();
+            let ongoing = activity.ongoing.lock();
             (ongoing.held.capacity(), ongoing.free.capacity())
         };
         let many: Vec<_> = (0..10_000).map(|n| activity.hold(n.to_string())).collect();
@@ -334,11 +342,11 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         assert!(activity.poll_quiet(&mut context).is_pending());
         assert!(activity.poll_quiet(&mut context).is_pending());
-        assert_eq!(activity.0.lock().waiting.len(), 1);
+        assert_eq!(activity.ongoing.lock().waiting.len(), 1);
         drop(hold);
         assert!(activity.poll_quiet(&mut context).is_ready());
         assert_eq!(activity.changes(), 2);
-        assert!(activity.0.lock().waiting.is_empty());
+        assert!(activity.ongoing.lock().waiting.is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 use crate::activity::{Activity, Held, Hold, come_back};
 use crate::sync::{Mutex, Thread, park, park_timeout, spawn, thread_waker};
+use crate::user_code::{Reporter, UserWaker};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ struct ManualState {
     now: Duration,
     timers: Timetable,
     /// The waiters for timers to be set.
-    watching: Vec<Waker>,
+    watching: Vec<UserWaker>,
 }
 
 impl ManualClock {
@@ -189,15 +190,15 @@ impl ManualClock {
 
     /// Ready when at least `count` timers are set; else the waker is woken when one more is.
     pub fn poll_timers(&self, count: usize, cx: &mut Context<'_>) -> Poll<()> {
-        // Cloned before the lock, and dropped after: wakers are a user's code.
-        let waker = cx.waker().clone();
+        // Cloned before the lock, and dropped after: wakers are a user's code. A clock belongs to no bus that could be told.
+        let waker = UserWaker::new(cx.waker(), Reporter::default());
         let mut state = self.0.state.lock();
         if state.timers.len() >= count {
             drop(state);
             drop(waker);
             return Poll::Ready(());
         }
-        if state.watching.iter().any(|known| known.will_wake(&waker)) {
+        if state.watching.iter().any(|known| known.wakes_the_same(&waker)) {
             drop(state);
             drop(waker);
             return Poll::Pending;
@@ -206,12 +207,12 @@ impl ManualClock {
         Poll::Pending
     }
 
-    fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
+    fn set(&self, deadline: Duration, waker: UserWaker) -> TimerKey {
         let mut state = self.0.state.lock();
         let key = state.timers.set(deadline, waker);
         let watching = std::mem::take(&mut state.watching);
         drop(state);
-        watching.into_iter().for_each(Waker::wake);
+        watching.into_iter().for_each(UserWaker::wake);
         key
     }
 }
@@ -225,7 +226,7 @@ impl fmt::Debug for ManualClock {
 /// Wakers by the time at which they are to be woken.
 #[derive(Default)]
 struct Timetable {
-    wakers: BTreeMap<TimerKey, Waker>,
+    wakers: BTreeMap<TimerKey, UserWaker>,
     set_so_far: u64,
 }
 
@@ -234,7 +235,7 @@ struct Timetable {
 pub(crate) struct TimerKey(Duration, u64);
 
 impl Timetable {
-    fn set(&mut self, deadline: Duration, waker: Waker) -> TimerKey {
+    fn set(&mut self, deadline: Duration, waker: UserWaker) -> TimerKey {
         self.set_so_far += 1;
         let key = TimerKey(deadline, self.set_so_far);
         self.wakers.insert(key, waker);
@@ -245,7 +246,7 @@ impl Timetable {
         self.wakers.first_key_value().map(|(key, _)| key.0)
     }
 
-    fn pop_due(&mut self, now: Duration) -> Option<(Duration, Waker)> {
+    fn pop_due(&mut self, now: Duration) -> Option<(Duration, UserWaker)> {
         let first = self.wakers.first_entry()?;
         (first.key().0 <= now).then(|| (first.key().0, first.remove()))
     }
@@ -262,6 +263,7 @@ pub(crate) struct Timers {
     own: Arc<Mutex<SystemTimers>>,
     /// On a bus that is observed: who is busy because time has come.
     watched: Option<Watched>,
+    reporter: Reporter,
 }
 
 struct Watched {
@@ -272,7 +274,7 @@ struct Watched {
 
 /// Wakes who set a timer; from then on the timer counts as going on.
 struct Firing {
-    waker: Waker,
+    waker: UserWaker,
     activity: Activity,
     deadline: Duration,
     hold: Mutex<Option<Hold>>,
@@ -295,9 +297,14 @@ struct SystemTimers {
 }
 
 impl Timers {
-    pub(crate) fn new(clock: Clock, activity: Option<Activity>) -> Self {
+    pub(crate) fn new(clock: Clock, activity: Option<Activity>, reporter: Reporter) -> Self {
         let watched = activity.map(|activity| Watched { activity, set: Mutex::default() });
-        Timers { clock, own: Arc::default(), watched }
+        Timers { clock, own: Arc::default(), watched, reporter }
+    }
+
+    /// Of the bus whose timers they are.
+    pub(crate) fn reporter(&self) -> Reporter {
+        self.reporter
     }
 
     /// Notes that this thread was given something by the bus, where that is counted.
@@ -344,16 +351,17 @@ impl Timers {
     }
 
     /// Wakes `waker` once the clock shows `deadline`, unless cancelled before.
-    pub(crate) fn set(&self, deadline: Duration, waker: Waker) -> TimerKey {
+    pub(crate) fn set(&self, deadline: Duration, waker: &Waker) -> TimerKey {
+        let waker = UserWaker::new(waker, self.reporter);
         let Some(watched) = &self.watched else { return self.set_unwatched(deadline, waker) };
         let firing = Arc::new(Firing { waker, activity: watched.activity.clone(), deadline, hold: Mutex::default() });
-        let key = self.set_unwatched(deadline, firing.clone().into());
+        let key = self.set_unwatched(deadline, UserWaker::new(&firing.clone().into(), self.reporter));
         watched.set.lock().insert(key, firing);
         key
     }
 
     /// As [`Timers::set`], for what does not count as going on and need not be cancelled.
-    pub(crate) fn set_unwatched(&self, deadline: Duration, waker: Waker) -> TimerKey {
+    pub(crate) fn set_unwatched(&self, deadline: Duration, waker: UserWaker) -> TimerKey {
         let Kind::System { .. } = &self.clock.0 else {
             return self.manual().expect("not the system clock").set(deadline, waker);
         };
@@ -395,7 +403,7 @@ impl Timers {
             }
             (Some(deadline), Some(_)) => {
                 // Before the thread stops counting: who finds all quiet must find the timer too, lest time goes past it.
-                let key = self.set(deadline, waker.clone());
+                let key = self.set(deadline, waker);
                 // Set too late, it is fired by nobody; set in time, it counts when it has been.
                 if self.now() < deadline {
                     self.release_thread();
@@ -479,13 +487,13 @@ mod tests {
     #[test]
     fn a_manual_clock_fires_in_the_order_of_deadlines_and_only_what_is_due() {
         let manual = Clock::manual();
-        let timers = Timers::new(manual.clone().into(), None);
+        let timers = Timers::new(manual.clone().into(), None, Reporter::default());
         let (tx, rx) = mpsc::channel();
         let second = Duration::from_secs(1);
-        timers.set(second * 3, report(3, &tx));
-        timers.set(second, report(1, &tx));
-        let cancelled = timers.set(second, report(9, &tx));
-        timers.set(second * 2, report(2, &tx));
+        timers.set(second * 3, &report(3, &tx));
+        timers.set(second, &report(1, &tx));
+        let cancelled = timers.set(second, &report(9, &tx));
+        timers.set(second * 2, &report(2, &tx));
         timers.cancel(cancelled);
         manual.advance(second * 2);
         assert_eq!(rx.try_iter().collect::<Vec<_>>(), [1, 2]);
@@ -494,11 +502,11 @@ mod tests {
 
     #[test]
     fn the_timer_thread_of_the_system_clock_fires_and_ends_with_its_owner() {
-        let timers = Timers::new(Clock::system(), None);
+        let timers = Timers::new(Clock::system(), None, Reporter::default());
         let (tx, rx) = mpsc::channel();
         // The thread sleeps toward the first; the second is due before and must wake it.
-        timers.set(timers.now() + Duration::from_secs(3600), report(2, &tx));
-        timers.set(timers.now() + Duration::from_millis(1), report(1, &tx));
+        timers.set(timers.now() + Duration::from_secs(3600), &report(2, &tx));
+        timers.set(timers.now() + Duration::from_millis(1), &report(1, &tx));
         assert_eq!(rx.recv(), Ok(1));
         let own = Arc::downgrade(&timers.own);
         drop(timers);

@@ -109,7 +109,8 @@ mod activity;
 mod clock;
 mod rng;
 mod steps;
-mod sync;
+pub mod sync;
+pub mod user_code;
 
 // ENGINES: know nothing of clients; each usable and testable alone.
 mod delivery;

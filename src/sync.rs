@@ -4,9 +4,15 @@
 //! and not a copy of it. Crossbeam channels are not replaced: the crate only ever calls their non-blocking halves, which a
 //! model may treat as one step: [`step`] stands before each, since shuttle changes threads only where it sees an operation.
 
+mod locks;
+
+#[cfg(not(postroom_shuttle))]
+pub use locks::Condvar;
+pub use locks::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use locks::{OwnerLock, locks_held};
+
 #[cfg(not(postroom_shuttle))]
 mod imp {
-    pub(crate) use parking_lot::{Mutex, RwLock};
     pub(crate) use std::sync::{OnceLock, atomic};
     pub(crate) use std::thread::{Thread, current, yield_now};
 
@@ -27,25 +33,6 @@ mod imp {
         let builder = std::thread::Builder::new().name(name.to_owned());
         // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
         builder.spawn(run).expect("the system has room for a thread").thread().clone()
-    }
-
-    /// A lock that one thread owns and others only visit, or that is held for a few instructions: lock and unlock cost one atomic
-    /// read-modify-write together when nobody else comes (unlocking is a plain store), half of what a lock that can park costs.
-    ///
-    /// A waiter spins and yields, so nothing that can block or run user code may happen under it.
-    #[derive(Debug, Default)]
-    pub(crate) struct OwnerLock<T>(spin::mutex::SpinMutex<T>);
-
-    impl<T> OwnerLock<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            OwnerLock(spin::mutex::SpinMutex::new(value))
-        }
-
-        /// The owner's way in; `None` when it is already inside further up its stack, or a visitor is.
-        #[inline]
-        pub(crate) fn try_lock(&self) -> Option<spin::mutex::SpinMutexGuard<'_, T>> {
-            self.0.try_lock()
-        }
     }
 
     /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended. Padded, since
@@ -170,49 +157,6 @@ mod imp {
     impl<T: std::fmt::Debug> std::fmt::Debug for OnceLock<T> {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             self.value.fmt(f)
-        }
-    }
-
-    #[derive(Debug, Default)]
-    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Mutex(shuttle::sync::Mutex::new(value))
-        }
-
-        pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-        }
-    }
-
-    #[derive(Debug, Default)]
-    pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
-
-    impl<T> RwLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            RwLock(shuttle::sync::RwLock::new(value))
-        }
-
-        pub(crate) fn read(&self) -> shuttle::sync::RwLockReadGuard<'_, T> {
-            self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
-        }
-
-        pub(crate) fn write(&self) -> shuttle::sync::RwLockWriteGuard<'_, T> {
-            self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
-        }
-    }
-
-    #[derive(Debug, Default)]
-    pub(crate) struct OwnerLock<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> OwnerLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            OwnerLock(shuttle::sync::Mutex::new(value))
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<shuttle::sync::MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
         }
     }
 

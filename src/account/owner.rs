@@ -5,6 +5,7 @@ use super::rules::Rules;
 use crate::limits::Limits;
 use crate::subject::Pattern;
 use crate::sync::{Mutex, RwLock};
+use crate::user_code::Reporter;
 use ahash::RandomState;
 use smol_str::SmolStr;
 use std::any::Any;
@@ -27,6 +28,8 @@ pub(crate) struct Owner {
     pub(crate) connection: Weak<dyn Any + Send + Sync>,
     /// Its deliveries do not count as activity.
     pub(crate) is_untracked: bool,
+    /// Of its bus.
+    pub(crate) reporter: Reporter,
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
     rules: RwLock<Option<Arc<Rules>>>,
@@ -56,10 +59,18 @@ impl Owner {
         is_untracked: bool,
         rules: Option<Arc<Rules>>,
         seed: u64,
+        reporter: Reporter,
     ) -> Self {
         // Replies are chosen by others: that they all fall together must take luck.
         let hasher = RandomState::with_seeds(seed, id, seed.rotate_left(32), 4);
-        Owner { id, connection, is_untracked, rules: RwLock::new(rules), leaves: Mutex::new(Leaves::new(hasher)) }
+        Owner {
+            id,
+            connection,
+            is_untracked,
+            reporter,
+            rules: RwLock::new(rules),
+            leaves: Mutex::new(Leaves::new(hasher)),
+        }
     }
 
     /// Replaces the rules; leaves to answer are forgotten. The caller says how subscriptions react.

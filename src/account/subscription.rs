@@ -1,13 +1,14 @@
 //! One interest of one connection.
 
 use super::{Owner, SubscriptionInfo};
-use crate::delivery::Outlet;
+use crate::delivery::{Outlet, Receiver};
 use crate::matcher::EntryId;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{
     AtomicBool, AtomicU8,
     Ordering::{Relaxed, SeqCst},
 };
+use crate::user_code::UserCode;
 use smol_str::SmolStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,16 @@ pub(crate) enum Watch {
 pub(crate) struct Fate {
     abandoned: AtomicBool,
     retired: AtomicBool,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let receiver = self.outlet.take_receiver();
+        if let Receiver::Other(receiver) = receiver {
+            // A callback goes with what it has captured, which may have destructors.
+            self.owner.reporter.contain(UserCode::Destructor, || drop(receiver));
+        }
+    }
 }
 
 impl Subscription {

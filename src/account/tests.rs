@@ -4,6 +4,7 @@ use super::{AllowResponses, Owner, Permissions};
 use crate::limits::Limits;
 use crate::steps;
 use crate::subject::{Pattern, relation};
+use crate::user_code::Reporter;
 use proptest::prelude::*;
 use smol_str::SmolStr;
 use std::sync::{Arc, Weak};
@@ -248,7 +249,7 @@ fn p6_queue_names_are_any_text() {
 
 fn answering(bounds: AllowResponses) -> Owner {
     let nobody: Weak<()> = Weak::new();
-    Owner::new(1, nobody, false, Some(Permissions::new().allow_responses(bounds).rules()), 1)
+    Owner::new(1, nobody, false, Some(Permissions::new().allow_responses(bounds).rules()), 1, Reporter::default())
 }
 
 /// G6: leaves without number and end are kept up to a bound, the youngest longest.

@@ -2,6 +2,7 @@
 
 use super::{Activity, Hold};
 use crate::sync::Mutex;
+use crate::user_code::UserWaker;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,7 +29,8 @@ struct Bell {
 struct State {
     name: String,
     phase: Phase,
-    outer: Option<Waker>,
+    /// Shared, since under the lock nothing of a user's may be cloned.
+    outer: Option<Arc<UserWaker>>,
 }
 
 enum Phase {
@@ -70,8 +72,8 @@ impl<F: Future> Task<F> {
         if is_woken {
             return self.as_mut().poll(cx);
         }
-        let outer = cx.waker().clone();
-        let before = self.bell.state.lock().outer.replace(outer);
+        let outer = UserWaker::new(cx.waker(), self.bell.activity.reporter);
+        let before = self.bell.state.lock().outer.replace(Arc::new(outer));
         drop(before);
         // Woken in between, it would have woken somebody else.
         let is_woken = matches!(self.bell.state.lock().phase, Phase::Woken(_));
@@ -81,7 +83,7 @@ impl<F: Future> Task<F> {
 
 impl Bell {
     /// Counts from now on, unless it does already or is over.
-    fn ring(&self) -> Option<Waker> {
+    fn ring(&self) -> Option<Arc<UserWaker>> {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Waits) {
             state.phase = Phase::Woken(self.activity.hold(state.name.clone()));
@@ -104,7 +106,7 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(outer) = self.ring() {
-            outer.wake();
+            outer.pass_on();
         }
     }
 }
@@ -114,9 +116,9 @@ impl<F: Future> Future for Task<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
-        let outer = cx.waker().clone();
+        let outer = UserWaker::new(cx.waker(), self.bell.activity.reporter);
         let mut state = self.bell.state.lock();
-        let before = state.outer.replace(outer);
+        let before = state.outer.replace(Arc::new(outer));
         let running = match std::mem::replace(&mut state.phase, Phase::Waits) {
             Phase::Woken(hold) => hold,
             // Polled though nothing woke it: as part of something that was.

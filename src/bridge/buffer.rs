@@ -2,8 +2,8 @@
 
 use super::event::{Direction, Episode, Hub, LossEpisode, LostMessage};
 use super::stats::{Flow, LossReason, Losses};
+use crate::sync::Mutex;
 use crate::{Clock, Overflow};
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,15 +2,16 @@
 
 use super::stats::LossReason;
 use crate::Bus;
+use crate::sync::Mutex;
+use crate::user_code::UserWaker;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Unread events that a stream keeps; of more the oldest go.
@@ -122,7 +123,7 @@ struct Unread {
     events: VecDeque<Entry>,
     missed: u64,
     ended: bool,
-    wakers: Vec<Waker>,
+    wakers: Vec<UserWaker>,
 }
 
 enum Entry {
@@ -181,19 +182,20 @@ impl BridgeEvents {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
+        // Cloned before the lock, and dropped after if it is not needed: wakers are a user's code.
+        let waker = UserWaker::new(cx.waker(), self.bus.reporter());
         let mut unread = self.listener.0.lock();
-        let next = match unread.events.pop_front() {
-            Some(entry) => Some(entry),
-            None if unread.ended => None,
-            None => {
-                if !unread.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    unread.wakers.push(cx.waker().clone());
-                }
-                return Poll::Pending;
-            }
-        };
+        let next = unread.events.pop_front();
+        if next.is_some() || unread.ended {
+            drop(unread);
+            return Poll::Ready(next.map(Entry::read));
+        }
+        if !unread.wakers.iter().any(|known| known.wakes_the_same(&waker)) {
+            unread.wakers.push(waker);
+            return Poll::Pending;
+        }
         drop(unread);
-        Poll::Ready(next.map(Entry::read))
+        Poll::Pending
     }
 }
 
@@ -240,7 +242,7 @@ impl Entry {
 
 impl Listener {
     /// Gives back who is to be woken once no lock is held.
-    fn push(&self, entry: Entry, last: bool) -> Vec<Waker> {
+    fn push(&self, entry: Entry, last: bool) -> Vec<UserWaker> {
         let mut unread = self.0.lock();
         if unread.ended {
             return Vec::new();
@@ -279,7 +281,7 @@ impl Hub {
     pub(super) fn tell(&self, event: BridgeEvent) {
         let last = event == BridgeEvent::Closed;
         for listener in self.listening() {
-            listener.push(Entry::Event(event.clone()), last).into_iter().for_each(Waker::wake);
+            listener.push(Entry::Event(event.clone()), last).into_iter().for_each(UserWaker::wake);
         }
     }
 
@@ -288,7 +290,7 @@ impl Hub {
         let ended = episode.lock().ended;
         for listener in self.listening() {
             if !(ended && listener.has_unread(episode)) {
-                listener.push(Entry::Episode(episode.clone()), false).into_iter().for_each(Waker::wake);
+                listener.push(Entry::Episode(episode.clone()), false).into_iter().for_each(UserWaker::wake);
             }
         }
     }

@@ -9,6 +9,7 @@ use super::event::BridgeEvent;
 use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
 use super::window::Suspects;
+use crate::user_code::UserCode;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -134,11 +135,17 @@ struct Link {
 }
 
 impl Link {
+    /// What to wait before the next attempt. A closure that panics has nothing to say.
+    fn delay(&self, core: &Core) -> Duration {
+        let delay = core.bus.reporter().contain(UserCode::Closure, || (self.setup.delay)(self.attempts));
+        delay.unwrap_or_else(|| usual_delay(self.attempts))
+    }
+
     async fn connect(&mut self, core: &Arc<Core>) -> Connection {
         let mut failures = Failures::default();
         loop {
             if self.attempts > 0 {
-                core.bus.sleep((self.setup.delay)(self.attempts)).await;
+                core.bus.sleep(self.delay(core)).await;
             }
             self.attempts = self.attempts.saturating_add(1);
             let server = self.setup.servers[self.next % self.setup.servers.len()].clone();

@@ -1,6 +1,6 @@
 //! Requests that several bridges of one bus have called: none of them alone knows that nobody has got one.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::{HashMap, VecDeque};
 
 /// Requests that are remembered; of more, the oldest go. One that is forgotten waits for its timeout.

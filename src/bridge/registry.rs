@@ -10,7 +10,7 @@
 
 use super::nobody::Nobodies;
 use crate::message::HeaderMap;
-use parking_lot::{Mutex, RwLock};
+use crate::sync::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 

@@ -1,7 +1,7 @@
 //! Where answers go: requests that have crossed, and the subjects that their answers are for.
 
 use crate::Bus;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

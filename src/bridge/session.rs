@@ -7,7 +7,7 @@ use super::interest::Subscriptions;
 use super::stats::LossReason;
 use super::window::{Ask, Batch, Broken, Suspects, Window};
 use super::{incoming, outgoing};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;

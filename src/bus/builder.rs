@@ -3,6 +3,7 @@
 use super::event::Hub;
 use super::interest::Watches;
 use super::observe::{Observed, Observer};
+use super::panics::Panics;
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Totals};
 use crate::clock::{Clock, Timers};
@@ -12,9 +13,10 @@ use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng::{self, Secret};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use crate::user_code::Reporter;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Builds a [`Bus`]; made by [`Bus::builder`].
 ///
@@ -110,8 +112,9 @@ impl BusBuilder {
     /// [`BuildError::Limits`] if a limit is out of its range.
     pub fn try_build(self) -> Result<Bus, BuildError> {
         let BusBuilder { limits, clock, seed, shards, observer } = self;
-        let observed = observer.map(Observed::new);
         limits.check()?;
+        let reporter = Reporter::new();
+        let observed = observer.map(|observer| Observed::new(observer, reporter));
         let secret = Secret::new(seed);
         let seed = seed.unwrap_or_else(rng::entropy);
         let usual = Policy {
@@ -131,8 +134,13 @@ impl BusBuilder {
         });
         let shared = Shared {
             account: Account { matcher, limits, past: Mutex::new(Totals::default()) },
-            timers: Arc::new(Timers::new(clock.clone(), observed.as_ref().map(|observed| observed.activity.clone()))),
+            timers: Arc::new(Timers::new(
+                clock.clone(),
+                observed.as_ref().map(|observed| observed.activity.clone()),
+                reporter,
+            )),
             hub: Hub::default(),
+            panics: Panics::new(reporter),
             observed,
             watches: Watches::default(),
             clock,
@@ -148,7 +156,10 @@ impl BusBuilder {
             next_connection: AtomicU64::new(1),
             open: AtomicUsize::new(0),
         };
-        Ok(Bus { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        let witness: Weak<Shared> = Arc::downgrade(&shared);
+        reporter.register(witness);
+        Ok(Bus { shared })
     }
 }
 

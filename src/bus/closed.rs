@@ -41,7 +41,7 @@ impl Future for Closed {
         let Closed { shared, place, is_done } = &mut *self;
         runner::poll(|| {
             if shared.phase() != Phase::Closed {
-                shared.ended.register(place, cx.waker());
+                shared.ended.register(place, cx.waker(), shared.reporter());
                 // It may have been closed before there was anybody to wake.
                 if shared.phase() != Phase::Closed {
                     return Poll::Pending;

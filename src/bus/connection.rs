@@ -132,7 +132,7 @@ impl Connection {
         let rules = options.permissions.take().map(|permissions| permissions.rules());
         let gate = Gate::new(!is_open, rules.is_some(), options.lenient, shared.observed.is_some());
         Arc::new_cyclic(|me: &Weak<Connection>| Connection {
-            owner: Arc::new(Owner::new(id, me.clone(), options.untracked, rules, shared.seed)),
+            owner: Arc::new(Owner::new(id, me.clone(), options.untracked, rules, shared.seed, shared.reporter())),
             gate,
             shared,
             id,
@@ -237,7 +237,7 @@ impl Connection {
         registry.slots[slot as usize] = Some(Arc::downgrade(&made));
         drop(registry);
         if let Some(observed) = &self.shared.observed {
-            observed.observer.subscribed(&made.info());
+            observed.tell(|observer| observer.subscribed(&made.info()));
         }
         self.shared.watches.begun(&made);
         Ok(made)
@@ -302,6 +302,7 @@ impl Connection {
             self.shared.account.limits.clone(),
             self.me.clone(),
             (self.shared.secret.clone(), self.id),
+            self.shared.reporter(),
         ));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
         let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;

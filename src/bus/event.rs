@@ -6,6 +6,7 @@ use crate::clock::Timers;
 use crate::delivery::{Budget, CloseReason, Episode, Lost, Place, WakeList, runner};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
+use crate::user_code::UserCode;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use std::collections::VecDeque;
@@ -34,6 +35,13 @@ pub enum Event {
     CallbackPanicked {
         /// Whose callback.
         subscription: SubscriptionInfo,
+        /// What the panic said, if it was text.
+        message: String,
+    },
+    /// Other code of a user's panicked, and was left at that: what was to come after it came.
+    UserCodePanicked {
+        /// Which code.
+        code: UserCode,
         /// What the panic said, if it was text.
         message: String,
     },
@@ -218,7 +226,7 @@ impl Events {
             self.leave(place);
             return Poll::Ready(next);
         }
-        self.listener.arrived.register(place, cx.waker());
+        self.listener.arrived.register(place, cx.waker(), self.timers.reporter());
         // It may have come before there was a waker to wake.
         match self.next_or_end() {
             Some(next) => {

@@ -11,6 +11,7 @@ impl fmt::Display for Event {
             Event::CallbackPanicked { subscription, message } => {
                 write!(f, "a callback of {subscription} panicked: {message}")
             }
+            Event::UserCodePanicked { code, message } => write!(f, "{code} panicked: {message}"),
             Event::PermissionDenied { client, name, denied } => {
                 named(f, *client, name.as_deref())?;
                 write!(f, " may not {denied}")

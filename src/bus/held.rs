@@ -53,7 +53,7 @@ impl HeldMessage {
             connection.tell_no_responders(message.subject().as_str(), reply);
         }
         if let Some(observed) = &connection.shared.observed {
-            observed.observer.returned(id);
+            observed.tell(|observer| observer.returned(id));
         }
         accepted
     }

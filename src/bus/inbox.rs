@@ -14,6 +14,7 @@ use crate::rng::Secret;
 use crate::subject::Subject;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::user_code::{Reporter, UserWaker};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -66,6 +67,7 @@ pub(crate) struct Inbox {
     pub(crate) idle: WakeList,
     /// Whose inbox it is.
     connection: Weak<Connection>,
+    reporter: Reporter,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +103,7 @@ struct Waiting {
     /// Of both.
     bytes: usize,
     answered: bool,
-    waker: Option<Waker>,
+    waker: Option<UserWaker>,
 }
 
 /// One request's place in the inbox; gives it back when dropped.
@@ -127,6 +129,7 @@ impl Inbox {
         limits: Limits,
         connection: Weak<Connection>,
         secret: (Arc<Secret>, u64),
+        reporter: Reporter,
     ) -> Self {
         Inbox {
             root: root.clone(),
@@ -138,6 +141,7 @@ impl Inbox {
             late: AtomicU64::new(0),
             idle: WakeList::default(),
             connection,
+            reporter,
         }
     }
 
@@ -187,12 +191,12 @@ impl Inbox {
     }
 
     pub(crate) fn close(&self) {
-        let wakers: Vec<Waker> = {
+        let wakers: Vec<UserWaker> = {
             let mut slots = self.slots.lock();
             slots.closed = true;
             slots.slots.iter_mut().filter_map(|slot| slot.waiting.as_mut()?.waker.take()).collect()
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(UserWaker::wake);
     }
 
     /// Whether `reply` is where answers to requests of this connection go.
@@ -230,7 +234,7 @@ impl Inbox {
         self.idle.wake_all();
     }
 
-    fn accept(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
+    fn accept(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
         let token = message.subject().as_str().get(self.root.len() + 1..);
         let parts = token.and_then(|token| token.split_at_checked(KEY_DIGITS));
         let numbers = parts.and_then(|(key, slot)| decode(key).zip(decode(slot)));
@@ -260,7 +264,7 @@ impl Inbox {
 struct Door(Arc<Inbox>);
 
 impl Direct for Door {
-    fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message> {
+    fn deliver(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
         let result = self.0.accept(message, wake);
         if result.is_err() {
             self.0.late.fetch_add(1, Ordering::Relaxed);
@@ -296,7 +300,7 @@ impl Ticket {
     /// woken by it.
     pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, ()>> {
         // Cloned before the lock: cloning, too, is a user's code.
-        let mut waker = waker.cloned();
+        let mut waker = waker.map(|waker| UserWaker::new(waker, self.inbox.reporter));
         let mut slots = self.inbox.slots.lock();
         let closed = slots.closed;
         let place = slots.slots[self.slot as usize].waiting.as_mut();
@@ -418,7 +422,7 @@ mod tests {
 
     fn inbox() -> Inbox {
         let secret = (Arc::new(Secret::new(None)), 1);
-        Inbox::new(&SmolStr::new("_INBOX.12345"), Limits::default(), Weak::new(), secret)
+        Inbox::new(&SmolStr::new("_INBOX.12345"), Limits::default(), Weak::new(), secret, Reporter::default())
     }
 
     #[test]

@@ -401,7 +401,7 @@ impl Future for InterestChanged<'_> {
         runner::poll(|| {
             let mut news = interest.news();
             if news.is_none() {
-                list.register(place, cx.waker());
+                list.register(place, cx.waker(), interest.shared.reporter());
                 // It may have changed before there was anybody to wake.
                 news = interest.news();
             }

@@ -5,8 +5,9 @@ use super::room::{Outcome, Waiting};
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::blocking;
-use crate::delivery::{After, CloseReason, Panic, runner};
+use crate::delivery::{After, CloseReason, runner};
 use crate::message::Message;
+use crate::user_code::{self, Panic};
 use std::cell::RefCell;
 use std::iter::Chain;
 use std::rc::Rc;
@@ -206,11 +207,8 @@ impl Connection {
     #[cold]
     pub(super) fn report(&self, subscription: &Subscription, panic: Panic) {
         self.desk().count_panic();
-        let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-        let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let message = user_code::text_of(panic);
         self.shared.hub.tell(|| Event::CallbackPanicked { subscription: subscription.info(), message });
-        // Dropping what a panic carries may panic again; that, too, is the callback's fault and nobody else's.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(panic)));
     }
 }
 

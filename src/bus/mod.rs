@@ -17,6 +17,7 @@
 //! | `inbox` | where requests wait for answers |
 //! | `interest` | who is told what is subscribed to |
 //! | `watchdog` | tasks that wait beside one that does not act |
+//! | `panics` | panics in code of users', counted and told |
 //! | `event` | what is told to whoever asks |
 //! | `event_text` | events as texts |
 //! | `sleep` | waiting for nothing but time |
@@ -34,6 +35,7 @@ mod later;
 mod notice;
 mod observe;
 mod options;
+mod panics;
 mod permit;
 mod room;
 mod route;
@@ -68,8 +70,10 @@ use crate::rng::Secret;
 use crate::subject::{SubjectError, ToPattern, ToSubject, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::user_code::{Reporter, UserCode};
 use event::Hub;
 use interest::Watches;
+use panics::Panics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -103,6 +107,7 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
     hub: Hub,
+    panics: Panics,
     /// Who is asked and told about every message.
     pub(crate) observed: Option<Observed>,
     watches: Watches,
@@ -170,7 +175,7 @@ impl Bus {
         let found = self.shared.connections.lock().get(&client).and_then(Weak::upgrade);
         let Some(connection) = found.filter(|found| found.phase() != Phase::Closed) else { return false };
         match &connection.options.on_kick {
-            Some(cut) => cut(),
+            Some(cut) => drop(self.shared.reporter().contain(UserCode::KickHook, || cut())),
             None => connection.close(CloseReason::ClientClosed),
         }
         true
@@ -183,6 +188,12 @@ impl Bus {
     /// subscription.
     pub fn stats(&self) -> BusStats {
         self.shared.stats()
+    }
+
+    /// For a part of a program that calls code of others' on behalf of this bus: what that panics with is caught, counted in
+    /// [`BusStats::panics`] and told as an event, as for code that the bus calls itself (G9).
+    pub fn reporter(&self) -> Reporter {
+        self.shared.reporter()
     }
 
     /// The limits it was built with.
@@ -374,7 +385,7 @@ impl Shared {
             self.hub.tell_episode(subscription.info(), &episode);
         }
         if let Some(observed) = &self.observed {
-            observed.observer.ended(&subscription.info(), reason);
+            observed.tell(|observer| observer.ended(&subscription.info(), reason));
         }
         if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
             self.hub.tell(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });

@@ -36,15 +36,19 @@ impl Connection {
             return;
         }
         // As bytes: a header map would cut off white space at the ends of a subject.
-        let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into());
-        let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty()));
+        let reporter = self.shared.reporter();
+        let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into(), reporter);
+        let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty(), reporter));
         let (size, mut later) = (message.weight(), Later::default());
-        let (id, mut told) = (message.trace().map(Trace::id), None);
+        let (id, mut told, mut lost) = (message.trace().map(Trace::id), None, None);
+        // Not dropped in there, where the bus routes.
+        let (mut message, mut returned) = (Some(message), None);
         let routed = matcher.with_matches(reply.as_str(), |hit| {
             let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
+            let shown = message.as_ref().expect("it goes to one");
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
-                let poured = self.try_pour(own, sink, None, size, &mut later, &message).is_ok();
+                let poured = self.try_pour(own, sink, None, size, &mut later, shown).is_ok();
                 if poured {
                     told = Some(own.clone());
                 } else {
@@ -53,7 +57,7 @@ impl Connection {
                 return u64::from(poured);
             }
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
-            match own.outlet.offer(message, size) {
+            match own.outlet.offer(message.take().expect("it goes to one"), size) {
                 Offered::Taken(after) => {
                     told = Some(own.clone());
                     later.after(own, after);
@@ -72,16 +76,17 @@ impl Connection {
                         later.disconnected(own, None);
                     }
                     let reason = DropReason::QueueFull;
-                    let lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
-                    if lost {
-                        self.shared.tell_lost(own, &message, reason);
-                    }
-                    later.drop(message);
-                    return u64::from(lost);
+                    let is_lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
+                    lost = is_lost.then(|| (own.clone(), reason));
+                    returned = Some(message);
+                    return u64::from(is_lost);
                 }
             }
             1
         });
+        if let (Some((own, reason)), Some(message)) = (lost, &returned) {
+            self.shared.tell_lost(&own, message, reason);
+        }
         self.desk().count_more_routed(routed, false);
         if let (Some(id), Some(own)) = (id, told) {
             self.shared.tell_accepted(id, &own);

@@ -10,6 +10,7 @@ use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
 use crate::message::{Message, Payload, Trace};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
+use crate::user_code::{Reporter, UserCode};
 use bytes::Bytes;
 use smol_str::SmolStr;
 use std::fmt;
@@ -242,8 +243,9 @@ pub enum Delivery {
 
 /// An observer, and the account that its bus keeps.
 pub(crate) struct Observed {
-    pub(crate) observer: Arc<dyn Observer>,
+    observer: Arc<dyn Observer>,
     pub(crate) activity: Activity,
+    reporter: Reporter,
 }
 
 impl fmt::Debug for Observed {
@@ -253,8 +255,23 @@ impl fmt::Debug for Observed {
 }
 
 impl Observed {
-    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
-        Observed { observer, activity: Activity::default() }
+    pub(crate) fn new(observer: Arc<dyn Observer>, reporter: Reporter) -> Self {
+        Observed { observer, activity: Activity::new(reporter), reporter }
+    }
+
+    /// Asks the observer something while no lock is held; `None` if it panicked.
+    pub(super) fn ask<R>(&self, question: impl FnOnce(&dyn Observer) -> R) -> Option<R> {
+        self.reporter.contain(UserCode::Observer, || question(&*self.observer))
+    }
+
+    /// Tells it something while no lock is held.
+    pub(super) fn tell(&self, news: impl FnOnce(&dyn Observer)) {
+        let _ = self.ask(news);
+    }
+
+    /// Asks or tells it what is documented to come while the bus routes.
+    fn ask_while_routing<R>(&self, question: impl FnOnce(&dyn Observer) -> R) -> Option<R> {
+        self.reporter.contain_while_routing(UserCode::Observer, || question(&*self.observer))
     }
 
     fn trace(&self, id: u64, message: &Message) -> Trace {
@@ -289,8 +306,11 @@ impl Connection {
                 return Err(error);
             }
         };
-        let mut message = out.take_message();
-        let (id, times) = match observed.observer.publish(&self.publish_of(&message, false)) {
+        let mut message = out.take_message(self.shared.reporter());
+        let publish = self.publish_of(&message, false);
+        // An observer that panics leaves it at that.
+        let verdict = observed.ask(|observer| observer.publish(&publish)).unwrap_or(Verdict::Route { id: 0, times: 1 });
+        let (id, times) = match verdict {
             Verdict::Route { id, times } => (id, times),
             Verdict::Replace { id, payload } => {
                 message = Message::assemble(
@@ -298,6 +318,7 @@ impl Connection {
                     message.reply(),
                     message.head().cloned(),
                     &mut payload.into(),
+                    self.shared.reporter(),
                 );
                 (id, 1)
             }
@@ -330,7 +351,7 @@ impl Connection {
             accepted += self.route(&mut copy, message.size(), waiting.as_deref_mut())?;
             out.matched |= copy.matched;
         }
-        observed.observer.returned(id);
+        observed.tell(|observer| observer.returned(id));
         Ok(accepted)
     }
 
@@ -342,8 +363,9 @@ impl Connection {
             (out.head, out.payload) = (None, Payload::empty());
         }
         let (client_name, subject) = (self.options.name.as_deref(), Subject::unchecked(shown(out.subject)));
-        let message = Message::assemble(subject, out.reply, out.head.take(), &mut out.payload);
-        observed.observer.refused(&Refused { client: self.id, client_name, message: &message, error });
+        let message = Message::assemble(subject, out.reply, out.head.take(), &mut out.payload, self.shared.reporter());
+        let refused = Refused { client: self.id, client_name, message: &message, error };
+        observed.tell(|observer| observer.refused(&refused));
     }
 
     /// As [`Connection::tell_refused`], where there is nothing but an address yet.
@@ -387,23 +409,26 @@ impl Connection {
     /// What the observer makes of a subscription that is about to be made.
     pub(super) fn ask_subscribe(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
         let observed = self.shared.observed.as_ref();
-        observed.is_none_or(|observed| observed.observer.may_subscribe(self.id, pattern, queue))
+        // One that panics has not said yes.
+        let ask = |observed: &Observed| observed.ask(|observer| observer.may_subscribe(self.id, pattern, queue));
+        observed.is_none_or(|observed| ask(observed).unwrap_or(false))
     }
 
     pub(super) fn tell_connected(&self) {
         if let Some(observed) = &self.shared.observed {
-            observed.observer.connected(&Connected {
+            let connected = Connected {
                 client: self.id,
                 name: self.options.name.as_deref(),
                 untracked: self.owner.is_untracked,
                 can_be_kicked: self.options.on_kick.is_some(),
-            });
+            };
+            observed.tell(|observer| observer.connected(&connected));
         }
     }
 
     pub(super) fn tell_disconnected(&self) {
         if let Some(observed) = &self.shared.observed {
-            observed.observer.disconnected(self.id);
+            observed.tell(|observer| observer.disconnected(self.id));
         }
     }
 
@@ -412,7 +437,8 @@ impl Connection {
         match (&self.shared.observed, message.trace()) {
             (Some(observed), Some(trace)) => {
                 let publish = Publish { to: Some(subscription), ..self.publish_of(message, false) };
-                observed.observer.deliver(trace.id(), &publish, &subscription.info())
+                let ask = |observer: &dyn Observer| observer.deliver(trace.id(), &publish, &subscription.info());
+                observed.ask_while_routing(ask).unwrap_or(Delivery::Pass)
             }
             _ => Delivery::Pass,
         }
@@ -421,8 +447,8 @@ impl Connection {
     /// Numbers a message that the bus itself sends.
     pub(super) fn trace_notice(&self, message: Message) -> Message {
         let Some(observed) = &self.shared.observed else { return message };
-        let verdict = observed.observer.publish(&self.publish_of(&message, true));
-        let Verdict::Route { id, .. } = verdict else { return message };
+        let verdict = observed.ask(|observer| observer.publish(&self.publish_of(&message, true)));
+        let Some(Verdict::Route { id, .. }) = verdict else { return message };
         let trace = observed.trace(id, &message);
         message.traced(trace)
     }
@@ -444,13 +470,13 @@ impl super::Shared {
     /// Not to be called under a lock.
     pub(super) fn tell_draining(&self, subscription: &Subscription) {
         if let Some(observed) = self.observed.as_ref().filter(|_| subscription.outlet.close_reason().is_none()) {
-            observed.observer.draining(&subscription.info());
+            observed.tell(|observer| observer.draining(&subscription.info()));
         }
     }
 
     pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
         if let Some(observed) = &self.observed {
-            observed.observer.routed(id, accepted);
+            observed.tell(|observer| observer.routed(id, accepted));
         }
     }
 
@@ -470,7 +496,7 @@ impl super::Shared {
     /// Tells the observer, if there is one, that a copy was taken.
     pub(crate) fn tell_received(&self, id: u64, subscription: &Subscription) {
         if let Some(observed) = &self.observed {
-            observed.observer.received(id, subscription.entry.number());
+            let _ = observed.ask_while_routing(|observer| observer.received(id, subscription.entry.number()));
         }
     }
 
@@ -490,7 +516,7 @@ impl super::Shared {
     #[inline]
     pub(crate) fn tell_lost(&self, subscription: &Subscription, message: &Message, reason: DropReason) {
         if let (Some(observed), Some(trace)) = (&self.observed, message.trace()) {
-            observed.observer.lost(trace.id(), &subscription.info(), reason);
+            let _ = observed.ask_while_routing(|observer| observer.lost(trace.id(), &subscription.info(), reason));
         }
     }
 }

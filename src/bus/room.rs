@@ -274,7 +274,8 @@ impl Waiting {
         let is_channel = subscription.outlet.channel().is_some();
         if !is_channel {
             let watchdog = || shared.watchdog(&subscription, Awaited::Room);
-            subscription.outlet.mailbox().room.register_watched(&mut self.place, cx.waker(), watchdog);
+            let room = &subscription.outlet.mailbox().room;
+            room.register_watched(&mut self.place, cx.waker(), shared.reporter(), watchdog);
         }
         let message = self.message.take().expect("polled after completion");
         let id = message.trace().map(Trace::id);
@@ -330,7 +331,7 @@ impl Waiting {
     }
 
     fn set_timer(&mut self, shared: &Shared, at: Option<Duration>, waker: &Waker) {
-        self.timer = at.map(|at| shared.timers.set(at, waker.clone()));
+        self.timer = at.map(|at| shared.timers.set(at, waker));
     }
 
     fn cancel_timer(&mut self, shared: &Shared) {

@@ -8,6 +8,7 @@ use crate::delivery::{After, Mailbox, Offered, Refused, Sink};
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, Message, Payload, Trace, name_weight};
 use crate::subject::{Subject, SubjectError, check_subject, check_word};
+use crate::user_code::Reporter;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -45,9 +46,9 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The message that this will be, for who is to see it first.
-    pub(super) fn take_message(&mut self) -> Message {
+    pub(super) fn take_message(&mut self, reporter: Reporter) -> Message {
         let subject = Subject::unchecked(SmolStr::new(self.subject));
-        Message::assemble(subject, self.reply, self.head.take(), &mut self.payload)
+        Message::assemble(subject, self.reply, self.head.take(), &mut self.payload, reporter)
     }
 }
 
@@ -81,7 +82,8 @@ impl Routing<'_, '_> {
         let Outgoing { subject, reply, head, payload, trace, .. } = &mut **out;
         let mut make = || {
             let subject = hit.subject.map_or_else(|| SmolStr::new(*subject), SmolStr::clone);
-            Message::assemble_traced(Subject::unchecked(subject), *reply, head.take(), payload, trace.take())
+            let (subject, reporter) = (Subject::unchecked(subject), connection.shared.reporter());
+            Message::assemble_traced(subject, *reply, head.take(), payload, trace.take(), reporter)
         };
         match (hit.matches.plain(), hit.matches.groups()) {
             ([], []) => 0,
@@ -102,6 +104,20 @@ impl Connection {
     /// waited for on this thread if that is `None`.
     #[inline]
     pub(crate) fn publish(
+        &self,
+        out: &mut Outgoing<'_>,
+        waiting: Option<&mut Vec<Waiting>>,
+    ) -> Result<usize, RouteError> {
+        let published = self.publish_or_leave(out, waiting);
+        if !matches!(published, Ok(accepted) if accepted > 0) {
+            self.release(out);
+        }
+        published
+    }
+
+    /// What reaches nobody is left in `out`.
+    #[inline]
+    fn publish_or_leave(
         &self,
         out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,

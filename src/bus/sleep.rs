@@ -2,12 +2,13 @@
 
 use crate::clock::{TimerKey, Timers};
 use crate::delivery::runner;
+use crate::user_code::UserWaker;
 use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Ready when the bus's clock shows a time; made by [`Bus::sleep`](crate::Bus::sleep) and [`Bus::sleep_until`](crate::Bus::sleep_until).
@@ -22,7 +23,7 @@ pub struct Sleep {
     timers: Arc<Timers>,
     /// `None` if that is past all time.
     deadline: Option<Duration>,
-    set: Option<(TimerKey, Waker)>,
+    set: Option<(TimerKey, UserWaker)>,
     /// It was ready once.
     is_done: bool,
 }
@@ -56,7 +57,8 @@ impl Sleep {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         if !self.set.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
             self.cancel();
-            self.set = Some((self.timers.set(deadline, cx.waker().clone()), cx.waker().clone()));
+            let waker = UserWaker::new(cx.waker(), self.timers.reporter());
+            self.set = Some((self.timers.set(deadline, cx.waker()), waker));
             // A manual clock that has come there since the look above fires nothing before it is moved again.
             if self.is_over() {
                 return self.done();

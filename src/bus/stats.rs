@@ -24,7 +24,7 @@ pub struct BusStats {
     pub requests: u64,
     /// Answers that nobody waited for any more, or that were more than wanted.
     pub late_replies: u64,
-    /// Callbacks that panicked.
+    /// Panics in code of users': callbacks and sinks, and all that [`UserCode`](crate::user_code::UserCode) names.
     pub panics: u64,
     /// What has become of all copies, of subscriptions that are gone as well.
     pub ledger: Ledger,
@@ -78,7 +78,7 @@ impl Shared {
             routed,
             requests,
             late_replies,
-            panics,
+            panics: panics + self.panics.count(),
             ledger,
             matcher: self.account.matcher.stats(),
         }

@@ -5,6 +5,7 @@ use crate::account::Subscription;
 use crate::clock::Timers;
 use crate::delivery::Watchdog;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::user_code::UserWaker;
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::Duration;
@@ -42,7 +43,8 @@ impl Watchdog for QueueWatchdog {
     fn arm(self: Arc<Self>) {
         if !self.armed.swap(true, Ordering::SeqCst) {
             let timers = self.timers.clone();
-            timers.set_unwatched(timers.now() + GRACE, self.into());
+            let waker = UserWaker::new(&self.into(), timers.reporter());
+            timers.set_unwatched(timers.now() + GRACE, waker);
         }
     }
 }

@@ -177,8 +177,9 @@ impl Future for DrainFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            let reporter = self.drain.shared.reporter();
             if let Some((busy, place)) = &mut self.waiting {
-                busy.changes().register(place, cx.waker());
+                busy.changes().register(place, cx.waker(), reporter);
                 if busy.is_busy() {
                     // A callback that waits for its turn on this very thread may be what the drain waits for.
                     if runner::run_waiting() {

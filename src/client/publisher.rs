@@ -182,6 +182,7 @@ pub(super) fn refused(connection: &Connection, mut out: Outgoing<'_>, error: Pub
         out.reply = None;
     }
     connection.tell_refused(&mut out, &error);
+    connection.release(&mut out);
     error
 }
 

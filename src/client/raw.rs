@@ -103,7 +103,7 @@ fn outgoing<'a>(
     reply: &'a Result<Option<Subject>, PublishError>,
 ) -> Result<Outgoing<'a>, PublishError> {
     let RawMessage { subject, headers, payload, .. } = raw;
-    let head: Option<Arc<Head>> = headers.and_then(Head::came);
+    let head: Option<Arc<Head>> = headers.and_then(|block| Head::came(block, connection.shared.reporter()));
     let checked = match (reply, &head) {
         (Err(error), _) => Err(error.clone()),
         (Ok(_), Some(head)) if !connection.options.lenient => head.check().map_err(PublishError::from),

@@ -40,10 +40,18 @@ pub(super) struct Pending {
 impl<'a> Question<'a> {
     /// Takes a place in the inbox; `single` if one answer is all that is wanted.
     fn ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+        self.try_ticket(connection, single).inspect_err(|_| {
+            self.payload.release(connection.shared.reporter());
+        })
+    }
+
+    fn try_ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         if connection.phase() != Phase::Open {
             let (head, payload) = (self.head.take(), std::mem::replace(&mut self.payload, Payload::empty()));
             let unsent = Question { head, payload, ..*self };
-            connection.tell_refused(&mut unsent.outgoing(None), &PublishError::Closed);
+            let mut unsent = unsent.outgoing(None);
+            connection.tell_refused(&mut unsent, &PublishError::Closed);
+            connection.release(&mut unsent);
             return Err(RequestError::Closed);
         }
         let ticket = connection.inbox()?.open(single)?;
@@ -162,7 +170,7 @@ impl Pending {
         if !fresh && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
         }
-        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker().clone()));
+        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker()));
         Poll::Pending
     }
 }

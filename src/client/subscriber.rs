@@ -10,6 +10,7 @@ use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, yield_now};
+use crate::user_code::UserCode;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use std::fmt;
@@ -338,12 +339,13 @@ impl Subscriber {
         let mut found = attempt();
         if found.is_pending() {
             let mailbox = self.subscription.outlet.mailbox();
+            let reporter = self.connection.shared.reporter();
             let watchdog = || self.connection.shared.watchdog(&self.subscription, Awaited::Message);
-            mailbox.receivers.register_watched(place, cx.waker(), watchdog);
+            mailbox.receivers.register_watched(place, cx.waker(), reporter, watchdog);
             found = attempt();
             if found.is_pending() && mailbox.pending().0 > 0 {
                 // As in `wait`; a task looks again at its next turn.
-                cx.waker().wake_by_ref();
+                reporter.contain(UserCode::Waker, || cx.waker().wake_by_ref());
             }
         }
         if found.is_ready() {

@@ -19,7 +19,7 @@ pub(crate) use budget::Budget;
 pub use episode::Lost;
 pub(crate) use episode::{Episode, Losses};
 pub(crate) use mailbox::{Counts, Mailbox, Refused, Sealed};
-pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Panic, Receiver, Sink};
+pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver, Sink};
 pub use outlet::{CloseReason, SinkAnswer};
 pub(crate) use overflow::Policy;
 pub use overflow::{DropReason, Drops, Overflow};

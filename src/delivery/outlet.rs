@@ -5,10 +5,10 @@ use super::overflow::{Overflow, Policy};
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{OnceLock, step};
+use crate::user_code::{self, Panic, UserWaker};
 use crossbeam_channel::{Sender, TrySendError};
 use std::fmt;
 use std::sync::Arc;
-use std::task::Waker;
 
 /// Why a subscription has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,12 +103,9 @@ impl From<bool> for SinkAnswer {
     }
 }
 
-/// What code of the user's panicked with.
-pub(crate) type Panic = Box<dyn std::any::Any + Send>;
-
 pub(crate) trait Direct: Send + Sync {
     /// Takes the message in, or gives it back to be dropped. `wake` is left with who waits for it.
-    fn deliver(&self, message: Message, wake: &mut Option<Waker>) -> Result<(), Message>;
+    fn deliver(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message>;
 }
 
 /// The way in to one subscriber. Idle, it has no queue: that is made by the first message.
@@ -140,7 +137,7 @@ pub(crate) struct After {
     /// Somebody waits for the count of pending messages to fall.
     pub(crate) wake_room: bool,
     /// Somebody waits for this very message.
-    pub(crate) wake: Option<Waker>,
+    pub(crate) wake: Option<UserWaker>,
     /// The subscription has got all that it wanted and is to end.
     pub(crate) last: bool,
     /// It was slow and has room again.
@@ -157,6 +154,11 @@ impl After {
 impl Outlet {
     pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
         Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+    }
+
+    /// What stands behind it, for the drop of the subscription.
+    pub(crate) fn take_receiver(&mut self) -> Receiver {
+        std::mem::replace(&mut self.receiver, Receiver::Queue)
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -210,7 +212,7 @@ impl Outlet {
     ) -> Result<After, Refused> {
         let mailbox = self.mailbox();
         let admitted = mailbox.admit(&self.policy, size)?;
-        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(message, from)));
+        let answer = user_code::catch(|| sink(message, from));
         let answer = answer.unwrap_or_else(|payload| {
             *panic = Some(payload);
             SinkAnswer::Refused
@@ -280,9 +282,10 @@ impl Outlet {
         let size = message.weight();
         let result = match &self.receiver {
             Receiver::Other(other) => match &**other {
-                // The message is the callback's own, and what else it touches it brought with it: what it left half done
-                // is for its owner to know (G9).
-                Other::Callback(call) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(message))),
+                Other::Callback(call) => {
+                    user_code::assert_no_lock_is_held(&"a callback");
+                    user_code::catch(|| call(message))
+                }
                 Other::Channel(_) | Other::Sink(_) | Other::Direct(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),

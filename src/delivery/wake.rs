@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Both "then" are SeqCst on both operations, so that at least one side sees the other. Wakers are a user's code: they are
-//! woken and dropped only after the list's lock is released.
+//! cloned, woken and dropped only where the list's lock is not held, and what they panic with stays with them.
 //!
 //! **A wake-up that is not used.** One change wakes one waiter. A thread that sleeps here looks at the state when it is woken. A task need not:
 //! it may hold a future that it does not poll any more and has not dropped either, as after a `select!` that another branch won. So a
@@ -19,6 +19,7 @@ use super::runner;
 use crate::clock::Timers;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, thread_waker};
+use crate::user_code::{Reporter, UserWaker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::fmt;
@@ -50,7 +51,7 @@ struct List {
 struct Registered {
     id: u64,
     standing: bool,
-    waker: Waker,
+    waker: UserWaker,
 }
 
 /// Looks after tasks that wait while another has been woken. Once armed, it looks a moment later whether there is still something to act
@@ -97,7 +98,7 @@ impl List {
     }
 
     /// Takes out those to be woken for one change. Gives back the watchdog if it is to look after the others.
-    fn next(&mut self, woken: &mut SmallVec<[Waker; 2]>) -> Option<Arc<dyn Watchdog>> {
+    fn next(&mut self, woken: &mut SmallVec<[UserWaker; 2]>) -> Option<Arc<dyn Watchdog>> {
         let first_thread = self.threads.front().map_or(u64::MAX, |thread| thread.id);
         while self.tasks.front().is_some_and(|task| task.id < first_thread)
             && let Some(Registered { standing, waker, .. }) = self.tasks.pop_front()
@@ -128,9 +129,10 @@ impl WakeList {
         self.waiting.load(Ordering::SeqCst) == 0
     }
 
-    /// Puts `waker` into the list, or in place of the one that was put there under `place` and has not been woken.
-    pub(crate) fn register(&self, place: &mut Place, waker: &Waker) {
-        self.register_watched(place, waker, || None);
+    /// Puts `waker` into the list, or in place of the one that was put there under `place` and has not been woken. The bus of `reporter` is
+    /// told if it panics.
+    pub(crate) fn register(&self, place: &mut Place, waker: &Waker, reporter: Reporter) {
+        self.register_watched(place, waker, reporter, || None);
     }
 
     /// As [`WakeList::register`]. `watchdog` is asked for one when a task is not the only one in the list and there is none yet.
@@ -138,10 +140,10 @@ impl WakeList {
         &self,
         place: &mut Place,
         waker: &Waker,
+        reporter: Reporter,
         watchdog: impl FnOnce() -> Option<Arc<dyn Watchdog>>,
     ) {
-        // Cloned before the lock: cloning, too, is a user's code.
-        let mut waker = waker.clone();
+        let mut waker = UserWaker::new(waker, reporter);
         let mut list = self.list.lock();
         let queue = list.queue(place.kind);
         match place.id.and_then(|id| queue.binary_search_by_key(&id, |known| known.id).ok()) {
@@ -188,7 +190,7 @@ impl WakeList {
         let watchdog = list.next(&mut woken);
         self.changed(&list);
         drop(list);
-        woken.into_iter().for_each(Waker::wake);
+        woken.into_iter().for_each(UserWaker::wake);
         if let Some(watchdog) = watchdog {
             watchdog.arm();
         }
@@ -221,7 +223,7 @@ impl WakeList {
         let waker = thread_waker();
         let mut place = Place { id: None, kind: Kind::Thread };
         loop {
-            self.register(&mut place, &waker);
+            self.register(&mut place, &waker, timers.reporter());
             if let Some(found) = ready() {
                 self.leave_to_the_next(&mut place);
                 return Some(found);
@@ -288,7 +290,7 @@ mod tests {
         let wakers = kinds.map(|kind| {
             let counts = Arc::<Counts>::default();
             let watchdog = || watchdog.map(|watchdog| watchdog.clone() as Arc<dyn Watchdog>);
-            list.register_watched(&mut Place { id: None, kind }, &counts.clone().into(), watchdog);
+            list.register_watched(&mut Place { id: None, kind }, &counts.clone().into(), Reporter::default(), watchdog);
             counts
         });
         (list, wakers)

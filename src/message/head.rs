@@ -2,6 +2,7 @@
 
 use super::headers::{self, HeaderError, HeaderMap};
 use super::status::StatusCode;
+use crate::user_code::{Reporter, UserBytes};
 use bytes::Bytes;
 use smol_str::SmolStr;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +16,7 @@ enum Form {
     Made(Parts),
     /// A block that is passed on byte for byte (H2), and what it says, once somebody has asked.
     Came {
-        block: Bytes,
+        block: UserBytes,
         says: OnceLock<Result<Parts, HeaderError>>,
     },
 }
@@ -34,16 +35,17 @@ impl Head {
         says_something.then(|| Arc::new(Head(Form::Made(Parts { status, headers }))))
     }
 
-    /// A block as it came; `None` if it has no bytes (H3).
-    pub(crate) fn came(block: Bytes) -> Option<Arc<Head>> {
-        (!block.is_empty()).then(|| Arc::new(Head(Form::Came { block, says: OnceLock::new() })))
+    /// A block as it came; `None` if it has no bytes (H3). `reporter` is that of the bus on which it is published.
+    pub(crate) fn came(block: Bytes, reporter: Reporter) -> Option<Arc<Head>> {
+        let block = UserBytes { bytes: block, reporter };
+        (!block.bytes.is_empty()).then(|| Arc::new(Head(Form::Came { block, says: OnceLock::new() })))
     }
 
     /// Whether it can be read, which only a block that came may fail.
     pub(crate) fn check(&self) -> Result<(), HeaderError> {
         match &self.0 {
             Form::Made(_) => Ok(()),
-            Form::Came { block, says } => read(block, says).as_ref().map(|_| ()).map_err(|error| *error),
+            Form::Came { block, says } => read(&block.bytes, says).as_ref().map(|_| ()).map_err(|error| *error),
         }
     }
 
@@ -52,7 +54,7 @@ impl Head {
         static NONE: Parts = Parts { status: None, headers: HeaderMap::new() };
         match &self.0 {
             Form::Made(parts) => parts,
-            Form::Came { block, says } => read(block, says).as_ref().unwrap_or(&NONE),
+            Form::Came { block, says } => read(&block.bytes, says).as_ref().unwrap_or(&NONE),
         }
     }
 
@@ -73,7 +75,7 @@ impl Head {
     pub(crate) fn block(&self) -> Bytes {
         match &self.0 {
             Form::Made(parts) => parts.encoded(),
-            Form::Came { block, .. } => block.clone(),
+            Form::Came { block, .. } => block.bytes.clone(),
         }
     }
 
@@ -81,7 +83,7 @@ impl Head {
     pub(crate) fn size(&self) -> usize {
         match &self.0 {
             Form::Made(parts) => headers::encoded_len(parts.status(), &parts.headers),
-            Form::Came { block, .. } => block.len(),
+            Form::Came { block, .. } => block.bytes.len(),
         }
     }
 }

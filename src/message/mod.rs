@@ -19,6 +19,7 @@ pub(crate) use payload::Body;
 pub(crate) use trace::Trace;
 
 use crate::subject::{Subject, SubjectError, ToSubject};
+use crate::user_code::Reporter;
 use bytes::Bytes;
 use smol_str::SmolStr;
 use std::any::Any;
@@ -82,18 +83,19 @@ impl Message {
     ///
     /// Those of [`Subject::new`]; a [`Subject`] is taken as it is.
     pub fn new<'a>(subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<Self, SubjectError> {
-        Ok(Message::assemble(subject.into_subject()?, None, None, &mut payload.into()))
+        Ok(Message::assemble(subject.into_subject()?, None, None, &mut payload.into(), Reporter::default()))
     }
 
-    /// A message of parts that were checked before.
+    /// A message of parts that were checked before, on the bus of `reporter`.
     #[inline]
     pub(crate) fn assemble(
         subject: Subject,
         reply: Option<&Subject>,
         head: Option<Arc<Head>>,
         payload: &mut Payload<'_>,
+        reporter: Reporter,
     ) -> Self {
-        Message::assemble_traced(subject, reply, head, payload, None)
+        Message::assemble_traced(subject, reply, head, payload, None, reporter)
     }
 
     /// The same under the observer's eyes.
@@ -104,8 +106,9 @@ impl Message {
         head: Option<Arc<Head>>,
         payload: &mut Payload<'_>,
         trace: Option<Trace>,
+        reporter: Reporter,
     ) -> Self {
-        let body = payload.take_body();
+        let body = payload.take_body(reporter);
         let content = if reply.is_none() && head.is_none() && trace.is_none() {
             Content::Plain(body)
         } else {
@@ -137,7 +140,7 @@ impl Message {
     /// The same with another payload.
     #[must_use]
     pub fn with_payload<'a>(mut self, payload: impl Into<Payload<'a>>) -> Self {
-        let new = payload.into().take_body();
+        let new = payload.into().take_body(Reporter::default());
         match &mut self.content {
             Content::Plain(body) => *body = new,
             Content::Full(full) => Arc::make_mut(full).body = new,
@@ -183,7 +186,7 @@ impl Message {
     #[must_use]
     pub fn into_payload(self) -> Bytes {
         match self.content {
-            Content::Plain(Body::Shared(bytes)) => bytes,
+            Content::Plain(mut body) => body.take_bytes(),
             content => content.body().to_bytes(),
         }
     }

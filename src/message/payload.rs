@@ -1,5 +1,6 @@
 //! The payload of a message.
 
+use crate::user_code::{self, Reporter};
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -56,7 +57,10 @@ impl<'a> Payload<'a> {
     /// ```
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
-        self.take_body().to_bytes()
+        match &mut self.0 {
+            Source::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Source::Owned(bytes) => std::mem::take(bytes),
+        }
     }
 
     /// No bytes.
@@ -89,17 +93,24 @@ impl<'a> Payload<'a> {
     pub(crate) fn of(body: &'a Body) -> Self {
         match body {
             Body::Inline { .. } => Payload(Source::Borrowed(body.as_slice())),
-            Body::Shared(bytes) => Payload(Source::Owned(bytes.clone())),
+            Body::Shared { bytes, .. } => Payload(Source::Owned(bytes.clone())),
         }
     }
 
-    /// The payload inside a message. Taken out in place: moving the whole costs more than looking at
-    /// it.
+    /// The payload inside a message. Taken out in place: moving the whole costs more than looking at it. `reporter` is that of the bus
+    /// on which it is published.
     #[inline]
-    pub(crate) fn take_body(&mut self) -> Body {
+    pub(crate) fn take_body(&mut self, reporter: Reporter) -> Body {
         match &mut self.0 {
             Source::Borrowed(bytes) => Body::copied(bytes),
-            Source::Owned(bytes) => Body::Shared(std::mem::take(bytes)),
+            Source::Owned(bytes) => Body::Shared { reporter, bytes: std::mem::take(bytes) },
+        }
+    }
+
+    /// Lets go of bytes that did not go into a message.
+    pub(crate) fn release(&mut self, reporter: Reporter) {
+        if let Source::Owned(bytes) = &mut self.0 {
+            user_code::release(bytes, reporter);
         }
     }
 }
@@ -108,8 +119,24 @@ impl<'a> Payload<'a> {
 /// receiving one, which together cost more than the queue.
 #[derive(Clone)]
 pub(crate) enum Body {
-    Inline { len: u8, bytes: Words },
-    Shared(Bytes),
+    Inline {
+        len: u8,
+        bytes: Words,
+    },
+    /// The owner of the bytes may be a user's.
+    Shared {
+        reporter: Reporter,
+        bytes: Bytes,
+    },
+}
+
+impl Drop for Body {
+    #[inline]
+    fn drop(&mut self) {
+        if let Body::Shared { reporter, bytes } = self {
+            user_code::release(bytes, *reporter);
+        }
+    }
 }
 
 /// Bytes that begin at a word, so that moving a message moves them in whole pieces.
@@ -123,7 +150,7 @@ impl Body {
     #[inline]
     fn copied(bytes: &[u8]) -> Self {
         if bytes.len() > Self::INLINE_MAX {
-            return Body::Shared(Bytes::copy_from_slice(bytes));
+            return Body::Shared { reporter: Reporter::default(), bytes: Bytes::copy_from_slice(bytes) };
         }
         Body::Inline { len: bytes.len() as u8, bytes: Words::of(bytes) }
     }
@@ -132,14 +159,22 @@ impl Body {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Body::Inline { len, bytes } => &bytes.0[..usize::from(*len)],
-            Body::Shared(bytes) => bytes,
+            Body::Shared { bytes, .. } => bytes,
+        }
+    }
+
+    /// The bytes, of which it is empty from now on if they are shared.
+    pub(crate) fn take_bytes(&mut self) -> Bytes {
+        match self {
+            Body::Inline { .. } => self.to_bytes(),
+            Body::Shared { bytes, .. } => std::mem::take(bytes),
         }
     }
 
     pub(crate) fn to_bytes(&self) -> Bytes {
         match self {
             Body::Inline { .. } => Bytes::copy_from_slice(self.as_slice()),
-            Body::Shared(bytes) => bytes.clone(),
+            Body::Shared { bytes, .. } => bytes.clone(),
         }
     }
 }
@@ -313,10 +348,10 @@ mod tests {
     fn owned_bytes_are_not_copied_and_borrowed_ones_go_inline_up_to_the_limit() {
         let vec = vec![7; 100];
         let at = vec.as_ptr();
-        assert_eq!(Payload::from(vec).take_body().to_bytes().as_ptr(), at);
+        assert_eq!(Payload::from(vec).take_body(Reporter::default()).to_bytes().as_ptr(), at);
         for len in 0..=Body::INLINE_MAX + 1 {
             let bytes: Vec<u8> = (0..len as u8).collect();
-            let body = Payload::from(&bytes).take_body();
+            let body = Payload::from(&bytes).take_body(Reporter::default());
             assert_eq!(body.as_slice(), bytes);
             assert_eq!(matches!(body, Body::Inline { .. }), len <= Body::INLINE_MAX);
         }

@@ -9,9 +9,9 @@ use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
 use crate::protocol::{Close, Connect, Refusal, Session, encode};
+use crate::sync::{Mutex, RwLock};
 use crate::{Bus, Client, SubscriptionGuard, blocking, steps};
 use bytes::{Buf, BufMut, BytesMut};
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -46,8 +46,8 @@ pub(super) struct Connection {
     pub(super) out: Arc<Outbound>,
     pub(super) traffic: Traffic,
     pub(super) state: Mutex<State>,
-    /// LOCK ORDER: held for itself.
-    log: RwLock<ConnectionLog>,
+    /// Copied out, since a logger is a user's: no lock may be held while it is called.
+    log: RwLock<Arc<ConnectionLog>>,
     /// For the reader: it is to stop, or to look at the options again.
     attention: Notify,
 }
@@ -84,7 +84,8 @@ pub(super) struct State {
 /// A subscription of the client's, under its own name for it.
 #[derive(Debug)]
 pub(super) struct Interest {
-    pub(super) listening: Listening,
+    /// Shared, so that it can be ended where the connection's state is not locked: that may run code of users.
+    pub(super) listening: Arc<Listening>,
     pub(super) queue: Option<String>,
     /// Messages after which it ends, those included that it got before (D2).
     pub(super) max: Option<u64>,
@@ -179,7 +180,7 @@ impl Connection {
             out,
             traffic: Traffic::default(),
             state: Mutex::new(State::default()),
-            log: RwLock::new(log),
+            log: RwLock::new(Arc::new(log)),
             attention: Notify::new(),
         })
     }
@@ -222,7 +223,7 @@ impl Connection {
             encode::error(&mut line, refusal);
             self.out.send_last(&line);
         }
-        self.log.read().closed(reason, self.out.max_pending());
+        self.log().closed(reason, self.out.max_pending());
         use Close::*;
         let discard = matches!(
             reason,
@@ -276,13 +277,15 @@ impl Connection {
     }
 
     /// Its own lines of the server's log.
-    pub(super) fn log(&self) -> RwLockReadGuard<'_, ConnectionLog> {
-        self.log.read()
+    pub(super) fn log(&self) -> Arc<ConnectionLog> {
+        self.log.read().clone()
     }
 
     /// From now on its lines tell who it is.
     pub(super) fn identify(&self, connect: &Connect, user: Option<&str>) {
-        self.log.write().identify(connect, user);
+        let mut log = ConnectionLog::clone(&self.log());
+        log.identify(connect, user);
+        *self.log.write() = Arc::new(log);
     }
 }
 

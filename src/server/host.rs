@@ -74,7 +74,7 @@ impl Desk {
     }
 
     /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
-    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<Listening, SubscribeError> {
+    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<Arc<Listening>, SubscribeError> {
         let ticket = Arc::new(self.ticket(sid));
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
         let theirs = ticket.clone();
@@ -91,7 +91,7 @@ impl Desk {
         } else {
             self.client().subscribe_sink_with(subject, with, move |message, _| theirs.deliver(message))
         };
-        guard.map(|guard| Listening { guard, ticket })
+        guard.map(|guard| Arc::new(Listening { guard, ticket }))
     }
 
     /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
@@ -108,7 +108,19 @@ impl Desk {
         }
         let Ok(listening) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
         left.into_iter().for_each(|left| listening.guard.unsubscribe_after(left));
-        self.connection.state.lock().subscriptions.insert(sid.into(), Interest { listening, queue, max, before });
+        self.enter(sid, Interest { listening, queue, max, before });
+    }
+
+    /// Keeps a subscription, unless the connection has ended meanwhile: then that ends too.
+    fn enter(&self, sid: &[u8], interest: Interest) {
+        let mut interest = Some(interest);
+        let mut state = self.connection.state.lock();
+        let is_open = state.closed.is_none();
+        let before =
+            if is_open { interest.take().and_then(|new| state.subscriptions.insert(sid.into(), new)) } else { None };
+        drop(state);
+        // The end of a subscription wakes who watches for it: where nothing is locked.
+        drop((interest, before));
     }
 
     fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
@@ -230,11 +242,17 @@ impl Host for Desk {
             return Err(Refusal::TooManyTokens(Quoted(subject.into())));
         }
         let mut state = self.connection.state.lock();
-        let _ended = state.sweep(sid);
-        if options.max_subscriptions > 0 && state.live() >= options.max_subscriptions {
+        let ended = state.sweep(sid);
+        let is_full = options.max_subscriptions > 0 && state.live() >= options.max_subscriptions;
+        let is_known = state.closed.is_some() || state.subscriptions.contains_key(sid);
+        // What begins and ends here is told to observers and to those who watch: where nothing is locked. Only the reader, which is
+        // here, adds subscriptions.
+        drop(state);
+        drop(ended);
+        if is_full {
             return Err(Refusal::MaxSubscriptions);
         }
-        if state.closed.is_some() || state.subscriptions.contains_key(sid) {
+        if is_known {
             return Ok(());
         }
         let listening = self.interest(subject, queue, sid).map_err(|error| match error {
@@ -242,9 +260,7 @@ impl Host for Desk {
             SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
             _ => Refusal::SubscribeSubject,
         })?;
-        state
-            .subscriptions
-            .insert(sid.into(), Interest { listening, queue: queue.map(str::to_owned), max: None, before: 0 });
+        self.enter(sid, Interest { listening, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
@@ -255,10 +271,13 @@ impl Host for Desk {
         if let Some(max) = max {
             let had_one = interest.max.replace(max).is_some();
             let left = max.saturating_sub(interest.before);
+            let listening = interest.listening.clone();
             if left > 0 {
-                interest.listening.guard.unsubscribe_after(left);
+                drop(state);
+                listening.guard.unsubscribe_after(left);
+                state = self.connection.state.lock();
             }
-            if left > 0 && interest.listening.guard.close_reason().is_none() {
+            if left > 0 && listening.guard.close_reason().is_none() {
                 if !had_one {
                     state.limited.push(sid.into());
                 }

@@ -7,7 +7,7 @@ use super::outbound::Outbound;
 use super::registry::{NotLetIn, Registry};
 use super::tls;
 use crate::protocol::{Close, Refusal, Session};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -1,6 +1,7 @@
 //! Where a server's log lines go, and what a connection's lines begin with.
 
 use crate::protocol::{Close, Connect, Quoted};
+use crate::user_code::{Reporter, UserCode};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,8 +26,9 @@ pub enum LogLevel {
 
 /// Takes a server's log lines. The binary `postroom` writes them as nats-server does; a program may do as it likes.
 ///
-/// Called from the server's own tasks and from threads that publish: neither function may block for long, and neither may
-/// use the bus or the server.
+/// Called from the server's own tasks and from threads that publish, while no lock is held: neither function may block for long. What one
+/// panics with is caught, counted and told on the bus ([`UserCode::Logger`]); that line is lost, and a level of which
+/// [`Logger::enabled`] panics is not wanted.
 ///
 /// # Example
 ///
@@ -55,22 +57,31 @@ pub trait Logger: Send + Sync {
 
 /// A logger or none. Cheap to clone; costs one comparison where there is none.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Option<Arc<dyn Logger>>);
+pub(crate) struct Log {
+    logger: Option<Arc<dyn Logger>>,
+    reporter: Reporter,
+}
 
 impl Log {
     pub(crate) fn new(logger: Arc<dyn Logger>) -> Self {
-        Log(Some(logger))
+        Log { logger: Some(logger), reporter: Reporter::default() }
+    }
+
+    /// The same, for a server of the bus that is to be told of its panics.
+    pub(crate) fn of(&self, reporter: Reporter) -> Self {
+        Log { logger: self.logger.clone(), reporter }
     }
 
     #[inline]
     pub(crate) fn enabled(&self, level: LogLevel) -> bool {
-        self.0.as_ref().is_some_and(|logger| logger.enabled(level))
+        let enabled = |logger: &Arc<dyn Logger>| self.reporter.contain(UserCode::Logger, || logger.enabled(level));
+        self.logger.as_ref().and_then(enabled) == Some(true)
     }
 
     #[inline]
     pub(crate) fn write(&self, level: LogLevel, text: fmt::Arguments<'_>) {
-        if let Some(logger) = self.0.as_ref().filter(|logger| logger.enabled(level)) {
-            logger.log(level, text);
+        if let Some(logger) = self.logger.as_ref().filter(|_| self.enabled(level)) {
+            self.reporter.contain(UserCode::Logger, || logger.log(level, text));
         }
     }
 
@@ -89,14 +100,14 @@ impl Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Log(…)" } else { "Log(none)" })
+        f.write_str(if self.logger.is_some() { "Log(…)" } else { "Log(none)" })
     }
 }
 
 /// Equal if their lines go to the same place.
 impl PartialEq for Log {
     fn eq(&self, other: &Log) -> bool {
-        match (&self.0, &other.0) {
+        match (&self.logger, &other.logger) {
             (Some(a), Some(b)) => std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)),
             (None, None) => true,
             _ => false,

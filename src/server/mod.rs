@@ -22,6 +22,7 @@
 //! | `check` | passwords that take long to check |
 //! | `tls` | certificates and handshakes |
 //! | `lame_duck` | a slow farewell |
+//! | `control` | one change of the whole after the other |
 //! | `reload` | other options while it runs |
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
@@ -38,6 +39,7 @@ mod auth;
 mod check;
 pub mod config;
 mod connection;
+mod control;
 mod error;
 mod home;
 mod host;
@@ -72,12 +74,13 @@ pub use pipe::Pipe;
 
 use crate::Bus;
 use crate::protocol::Quoted;
+use crate::sync::Mutex;
 use config::Change;
+use control::Control;
 use home::Home;
 use listener::Listener;
 use monitoring::Http;
 use options::{Auth, Secret};
-use parking_lot::Mutex;
 use registry::Registry;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -116,7 +119,7 @@ pub struct Server {
     home: Home,
     doors: Arc<Doors>,
     /// Held while it is shut down, restarted or sent into lame duck mode: one after the other.
-    control: Mutex<()>,
+    control: Control,
     /// Ends the server when the bus ends.
     watch: JoinHandle<()>,
 }
@@ -177,7 +180,7 @@ impl Server {
         let home = Home::find().map_err(ServerError::Runtime)?;
         let doors = Arc::<Doors>::default();
         let watch = home.spawn(end_with_bus(registry.clone(), doors.clone()));
-        let server = Server { registry, home, doors, control: Mutex::new(()), watch };
+        let server = Server { registry, home, doors, control: Control::default(), watch };
         server.unless_bus_closed()
     }
 
@@ -274,7 +277,7 @@ impl Server {
     /// Blocking: on a runtime of its own it waits until the connections are closed, up to one second for those that don't take
     /// what waits for them. Within a runtime it does not wait.
     pub fn shutdown(&self) {
-        let _control = self.control.lock();
+        let _turn = self.control.enter();
         self.shut();
     }
 
@@ -295,7 +298,7 @@ impl Server {
     /// taken meanwhile, [`ServerError::BusClosed`]. Then it is shut down.
     pub fn restart(&self) -> Result<(), ServerError> {
         let address = self.address().ok_or(ServerError::NoListener)?;
-        let _control = self.control.lock();
+        let _turn = self.control.enter();
         let monitor = self.monitor_address();
         self.shut();
         self.registry.reopen();
@@ -338,7 +341,7 @@ impl Server {
     /// # Ok::<_, postroom::ServerError>(())
     /// ```
     pub fn reload(&self, options: ServerOptions) -> Result<Vec<Change>, ServerError> {
-        let _control = self.control.lock();
+        let _turn = self.control.enter();
         let before = self.registry.options();
         let changes = config::server_changes(&before, &options)?;
         self.registry.set_options(options)?;
@@ -355,7 +358,7 @@ impl Server {
     /// connections are closed one by one; then the server is shut down. Returns at once; see [`Server::wait`]. Without connections it
     /// shuts down at once. Does nothing if it was called before.
     pub fn lame_duck(&self) {
-        let _control = self.control.lock();
+        let _turn = self.control.enter();
         let stops = self.registry.stops();
         if !self.registry.become_lame() {
             return;
@@ -413,7 +416,8 @@ impl Server {
             }
         }
         self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
-        if let Some(before) = self.doors.clients.lock().replace(listener) {
+        let before = self.doors.clients.lock().replace(listener);
+        if let Some(before) = before {
             before.close();
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Activity, Hold, Message, StatusCode, blocking};
-use parking_lot::{Mutex, MutexGuard};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};

@@ -1,7 +1,7 @@
 //! Bytes that wait to be written, in pieces: small things are copied together, large payloads shared.
 
+use crate::sync::Mutex;
 use bytes::{Buf, Bytes};
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;

@@ -10,9 +10,9 @@ use super::pieces::Pool;
 use super::{check, snapshot, tls};
 use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
+use crate::sync::{Condvar, Mutex, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -131,7 +131,7 @@ impl Registry {
             lingering: Arc::new(Semaphore::new(linger::STREAMS)),
             monitor: Monitor::default(),
             config: Mutex::new(ConfigMark { time: started, digest: String::new() }),
-            log: options.log.clone(),
+            log: options.log.of(bus.reporter()),
             options: RwLock::new(Arc::new(options)),
             identity: RwLock::new(identity),
             lame: AtomicBool::new(false),
@@ -327,17 +327,17 @@ impl Registry {
     }
 
     fn shut_unless(&self, late: impl FnOnce(&All) -> bool) {
-        let open: Vec<_> = {
+        let (was_shut, open): (_, Vec<_>) = {
             let mut all = self.all.lock();
             if late(&all) {
                 return;
             }
-            if !std::mem::replace(&mut all.shut, true) {
-                self.log.info(format_args!("Initiating Shutdown..."));
-            }
             all.stops += 1;
-            all.open.values().cloned().collect()
+            (std::mem::replace(&mut all.shut, true), all.open.values().cloned().collect())
         };
+        if !was_shut {
+            self.log.info(format_args!("Initiating Shutdown..."));
+        }
         for connection in open {
             connection.close(Close::ServerShutdown, None);
         }
@@ -369,7 +369,7 @@ impl Registry {
     pub(super) fn wait_until_empty(&self) {
         let mut all = self.all.lock();
         while !all.open.is_empty() {
-            if self.gone.wait_for(&mut all, FAREWELL).timed_out() {
+            if !self.gone.wait_for(&mut all, FAREWELL) {
                 return;
             }
         }

@@ -90,7 +90,7 @@ pub(super) fn delivery(log: &ConnectionLog, written: &[u8]) {
 mod tests {
     use super::*;
     use crate::server::log::{Log, LogLevel, Logger};
-    use parking_lot::Mutex;
+    use crate::sync::Mutex;
     use std::sync::Arc;
 
     #[derive(Default)]

@@ -3,8 +3,8 @@
 use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
 use crate::subject::Pattern;
+use crate::sync::Mutex;
 use crate::{Clock, CloseReason, DropReason, Publish, Refused, SubscriptionInfo, Verdict};
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,12 @@
 //! What is to be done later, by the bus's clock.
 
+use crate::sync::Mutex;
+use crate::user_code::{Reporter, UserCode};
 use crate::{Activity, Bus, Hold, Sleep};
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 /// What is done at a time, once. Runs with no lock held and may use the bus.
@@ -39,8 +39,8 @@ struct State {
 
 struct Entry {
     action: Action,
-    /// Its timer. Dropped when the action has run: until then it counts as going on.
-    timer: Pin<Box<Sleep>>,
+    /// Its timer, once that is set. Dropped when the action has run: until then it counts as going on.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Agenda {
@@ -68,18 +68,26 @@ impl Agenda {
             drop(state);
             return drop(action);
         };
+        // Before its timer is set, which may fire at once.
+        state.entries.insert(number, Entry { action: Box::new(action), timer: None });
+        drop(state);
         let mut timer = Box::pin(bus.sleep_until(at));
         let waker = Waker::from(Arc::new(Ring { book: Arc::downgrade(&self.0), number }));
         let polled = timer.as_mut().poll(&mut Context::from_waker(&waker));
-        let entry = Entry { action: Box::new(action), timer };
-        match polled {
-            Poll::Pending => {
-                state.entries.insert(number, entry);
+        let mut state = self.0.state.lock();
+        if polled.is_pending() {
+            if let Some(entry) = state.entries.get_mut(&number) {
+                entry.timer = Some(timer);
+                return;
             }
-            Poll::Ready(()) => {
-                drop(state);
-                self.0.run(&bus, entry);
-            }
+            // Run meanwhile, or the agenda was closed.
+            drop(state);
+            return drop(timer);
+        }
+        let entry = state.entries.remove(&number);
+        drop(state);
+        if let Some(entry) = entry {
+            self.0.run(&bus, entry);
         }
     }
 
@@ -114,7 +122,7 @@ impl Book {
     fn run(&self, bus: &Bus, entry: Entry) {
         let Entry { action, timer } = entry;
         if bus.clock().is_manual() {
-            action();
+            run_action(bus.reporter(), action);
             drop(timer);
             return;
         }
@@ -125,7 +133,7 @@ impl Book {
         if state.bus.is_none() {
             return drop((state, action, hold));
         }
-        let runner = state.runner.get_or_insert_with(start_runner);
+        let runner = state.runner.get_or_insert_with(|| start_runner(bus.reporter()));
         let refused = runner.send((action, hold));
         drop(state);
         drop(refused);
@@ -136,13 +144,17 @@ fn activity(bus: &Bus) -> &Activity {
     bus.activity().expect("the kit's bus has an observer")
 }
 
+/// What it panics with is told on the bus, and those that come after it are none the worse.
+fn run_action(reporter: Reporter, action: Action) {
+    let _ = reporter.contain(UserCode::Closure, action);
+}
+
 /// Starts a thread that runs what it is sent and ends when the sender is gone.
-fn start_runner() -> mpsc::Sender<(Action, Hold)> {
+fn start_runner(reporter: Reporter) -> mpsc::Sender<(Action, Hold)> {
     let (sender, jobs) = mpsc::channel::<(Action, Hold)>();
     let run = move || {
         for (action, hold) in jobs {
-            // The panic has been reported by the panic hook; those that come after it are none the worse.
-            let _ = catch_unwind(AssertUnwindSafe(action));
+            run_action(reporter, action);
             drop(hold);
         }
     };

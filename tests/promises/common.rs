@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postroom::{Bus, Limits, Message, Overflow, Payload};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, Once, Weak, mpsc};
 use std::time::Duration;
 
 /// Longer than any test may take: only reached when a promise is broken.
@@ -77,4 +77,19 @@ impl Count {
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
+}
+
+/// Panics on purpose print nothing; all others print what they always do.
+pub(crate) fn quietly() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload().downcast_ref::<&str>().copied();
+            let text = text.or_else(|| info.payload().downcast_ref::<String>().map(String::as_str));
+            if text.is_some_and(|text| !text.starts_with("on purpose")) {
+                usual(info);
+            }
+        }));
+    });
 }

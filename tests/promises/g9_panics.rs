@@ -3,26 +3,10 @@
 //! Goal: everybody but the one who panicked goes on as if nothing had happened. Method: callbacks that panic in every way, among
 //! others that do not; then what these got, what was counted and what was told.
 
-use crate::common::{Count, buses, must_return, payload_that};
+use crate::common::{Count, buses, must_return, payload_that, quietly};
 use postroom::{Bus, Clock, Event, RequestError};
 use std::panic::panic_any;
-use std::sync::Once;
 use std::time::Duration;
-
-/// Panics on purpose print nothing; all others print what they always do.
-fn quietly() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let text = info.payload().downcast_ref::<&str>().copied();
-            let text = text.or_else(|| info.payload().downcast_ref::<String>().map(String::as_str));
-            if text.is_some_and(|text| !text.starts_with("on purpose")) {
-                usual(info);
-            }
-        }));
-    });
-}
 
 fn panics(bus: &Bus, events: &postroom::Events) -> (u64, Vec<(u64, String)>) {
     let told = std::iter::from_fn(|| events.try_recv())

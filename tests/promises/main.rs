@@ -18,6 +18,7 @@ mod g6_bounds;
 mod g6_memory;
 mod g7_determinism;
 mod g9_panics;
+mod g9_user_code;
 mod interest;
 mod observe;
 mod observer;

@@ -16,42 +16,67 @@ type Rule = fn(&Source) -> Vec<String>;
 
 /// Rooms, and the rooms that each may use beside itself. Downward only; engines do not know each other. A new room needs a
 /// row. `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     // Words.
     // For every room: it counts in tests, and is nothing otherwise.
     ("steps", &[]),
     ("subject", &[]),
     ("blocking", &[]),
     ("sync", &["blocking"]),
+    ("user_code", &["sync"]),
     ("limits", &[]),
-    ("activity", &["subject", "sync"]),
-    ("message", &["subject", "activity"]),
-    ("clock", &["sync", "activity"]),
+    ("activity", &["subject", "sync", "user_code"]),
+    ("message", &["subject", "activity", "user_code"]),
+    ("clock", &["sync", "activity", "user_code"]),
     ("rng", &["sync"]),
     // Engines.
     ("matcher", &["subject", "sync", "rng", "limits"]),
-    ("delivery", &["subject", "message", "sync", "clock", "limits", "rng"]),
+    ("delivery", &["subject", "message", "sync", "clock", "limits", "rng", "user_code"]),
     ("protocol", &["subject", "message", "limits"]),
     // Hub.
-    ("account", &["subject", "message", "limits", "sync", "clock", "rng", "matcher", "delivery"]),
+    ("account", &["subject", "message", "limits", "sync", "clock", "rng", "user_code", "matcher", "delivery"]),
     (
         "bus",
         &[
-            "subject", "message", "limits", "blocking", "sync", "clock", "rng", "activity", "matcher", "delivery",
-            "account", "client",
+            "subject",
+            "message",
+            "limits",
+            "blocking",
+            "sync",
+            "clock",
+            "rng",
+            "activity",
+            "user_code",
+            "matcher",
+            "delivery",
+            "account",
+            "client",
         ],
     ),
     // Door.
     (
         "client",
-        &["subject", "message", "limits", "sync", "clock", "rng", "activity", "matcher", "delivery", "account", "bus"],
+        &[
+            "subject",
+            "message",
+            "limits",
+            "sync",
+            "clock",
+            "rng",
+            "activity",
+            "user_code",
+            "matcher",
+            "delivery",
+            "account",
+            "bus",
+        ],
     ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
-    ("server", &["subject", "message", "limits", "protocol", "blocking"]),
-    ("testkit", &["subject", "message", "limits"]),
-    ("bridge", &["subject", "message", "limits", "protocol"]),
+    ("server", &["subject", "message", "limits", "sync", "user_code", "protocol", "blocking"]),
+    ("testkit", &["subject", "message", "limits", "sync", "user_code"]),
+    ("bridge", &["subject", "message", "limits", "sync", "user_code", "protocol"]),
     // Its engine lies deeper: see `the_engine_is_a_machine`.
-    ("jetstream", &["subject", "message", "limits"]),
+    ("jetstream", &["subject", "message", "limits", "sync", "user_code"]),
     ("bin", &[]),
     // Over all: what there is once for all rooms.
     ("error", &["subject", "message", "limits", "bus", "client", "server", "bridge"]),
@@ -130,13 +155,15 @@ fn nobody_climbs_out_of_a_room(source: &Source) -> Vec<String> {
 }
 
 /// Words that only the files behind them may have.
-const DOORS: [(&str, &[&str], &str); 8] = [
+const DOORS: [(&str, &[&str], &str); 10] = [
     ("Instant::now", &["src/clock.rs"], "time comes from the bus's clock"),
     ("SystemTime::now", &["src/clock.rs"], "time comes from the bus's clock"),
     ("fastrand", &["src/rng.rs"], "luck comes from `rng`"),
     ("RandomState::new", &["src/rng.rs"], "luck comes from `rng`"),
     ("RandomState::default", &[], "luck comes from `rng`"),
     ("std::net", &["src/server/", "src/bridge/", "src/bin/"], "the default build has no sockets"),
+    ("parking_lot", &["src/sync/"], "locks are `sync`'s, which know who holds them"),
+    ("catch_unwind", &["src/user_code.rs", "src/testkit/shrink.rs"], "code of users' is run by `user_code`"),
     ("thread::sleep", &[], "wait for the state, or use the manual clock"),
     (
         "crossbeam_channel",
@@ -144,6 +171,14 @@ const DOORS: [(&str, &[&str], &str); 8] = [
         "channels are `delivery`'s, and those of users in public types",
     ),
 ];
+
+/// Of the room of locks, a guest may use the locks that are public.
+fn guests_use_public_locks(source: &Source) -> Vec<String> {
+    let is_public = |path: &str| ["Condvar", "Mutex", "MutexGuard", "RwLock"].contains(&path);
+    let paths = source.crate_paths().filter(|_| source.room().is_some_and(|room| GUESTS.contains(&room)));
+    let wrong = paths.filter(|(_, path)| path.strip_prefix("sync::").is_some_and(|path| !is_public(path)));
+    wrong.map(|(line, path)| format!("{}:{line}: a guest must not use `crate::{path}`", source.path)).collect()
+}
 
 fn doors_are_used(source: &Source) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -174,9 +209,10 @@ fn nobody_sleeps(source: &Source) -> Vec<String> {
     words.iter().flat_map(|word| source.lines_with(word)).map(|at| format!("{at}: sleeps")).collect()
 }
 
-const OF_SRC: [Rule; 7] = [
+const OF_SRC: [Rule; 8] = [
     rooms_use_only_what_lies_below,
     the_engine_is_a_machine,
+    guests_use_public_locks,
     bus_names_only_what_it_gives_out,
     nobody_climbs_out_of_a_room,
     doors_are_used,
@@ -205,7 +241,7 @@ fn tests_and_examples_are_short_and_never_sleep() {
 
 #[test]
 fn each_rule_sees_what_breaks_it() {
-    let broken: [(Rule, &str, &str); 19] = [
+    let broken: [(Rule, &str, &str); 22] = [
         (rooms_use_only_what_lies_below, "src/subject/text.rs", "use crate::message::Message;"),
         (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::Overflow::Close;"),
         (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
@@ -222,6 +258,9 @@ fn each_rule_sees_what_breaks_it() {
         (nobody_climbs_out_of_a_room, "src/matcher/trie.rs", "use super::super::delivery;"),
         (doors_are_used, "src/bus/inbox.rs", "let now = std::time::Instant::now();"),
         (doors_are_used, "src/matcher/mod.rs", "use crossbeam_channel::Sender;"),
+        (doors_are_used, "src/server/host.rs", "use parking_lot::Mutex;"),
+        (doors_are_used, "src/bus/later.rs", "std::panic::catch_unwind(call)"),
+        (guests_use_public_locks, "src/server/host.rs", "use crate::sync::{Mutex, spawn};"),
         (maps_have_a_seed, "src/bus/inbox.rs", "let all = HashMap::new();"),
         (files_are_short, "src/bus/inbox.rs", LONG.as_str()),
         (nobody_sleeps, "tests/x.rs", concat!("std::thread", "::sleep(pause);")),

@@ -3,7 +3,7 @@
 use super::source::{ClosedConnection, Connection, Counters, Identity, Source, Sublist, Subscription};
 use crate::ServerOptions;
 use crate::protocol::Close;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

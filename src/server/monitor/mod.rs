@@ -49,7 +49,7 @@ pub(crate) use source::{
 };
 pub(crate) use text::go_duration;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use process::Usage;
 use std::collections::BTreeMap;
 

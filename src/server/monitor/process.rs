@@ -1,6 +1,6 @@
 //! What the operating system knows of this process.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 /// How much of a processor the process used lately.

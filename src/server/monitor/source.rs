@@ -2,7 +2,7 @@
 
 use crate::protocol::Close;
 use crate::server::ServerOptions;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What is told of the faults that happened.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
