@@ -223,25 +223,17 @@ impl Events {
 
     fn poll_once(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let Some(next) = self.next_or_end() {
-            self.leave(place);
+            self.listener.arrived.leave(place);
             return Poll::Ready(next);
         }
         self.listener.arrived.register(place, cx.waker(), self.timers.reporter());
         // It may have come before there was a waker to wake.
         match self.next_or_end() {
             Some(next) => {
-                self.leave(place);
+                self.listener.arrived.leave(place);
                 Poll::Ready(next)
             }
             None => Poll::Pending,
-        }
-    }
-
-    /// Gives a place back. A wake-up that came for it is passed on if there is an event for another receiver.
-    fn leave(&self, place: &mut Place) {
-        let arrived = &self.listener.arrived;
-        if arrived.leave(place) && !arrived.is_idle() && !self.listener.unread.lock().is_empty() {
-            arrived.wake_one();
         }
     }
 }
@@ -263,7 +255,7 @@ impl Future for Recv<'_> {
 
 impl Drop for Recv<'_> {
     fn drop(&mut self) {
-        self.events.leave(&mut self.place);
+        self.events.listener.arrived.leave(&mut self.place);
     }
 }
 
@@ -298,7 +290,7 @@ impl FusedStream for Events {
 impl Drop for Events {
     fn drop(&mut self) {
         if let Some(mut place) = self.place.take() {
-            self.leave(&mut place);
+            self.listener.arrived.leave(&mut place);
         }
     }
 }
