@@ -351,29 +351,36 @@ impl Timers {
     }
 
     /// Wakes `waker` once the clock shows `deadline`, unless cancelled before.
-    pub(crate) fn set(&self, deadline: Duration, waker: &Waker) -> TimerKey {
+    ///
+    /// `None` if nobody can do so, because the operating system has no thread for it. Then it is woken at once: a task that looks again and
+    /// again costs more than one that sleeps, and is as right.
+    pub(crate) fn set(&self, deadline: Duration, waker: &Waker) -> Option<TimerKey> {
         let waker = UserWaker::new(waker, self.reporter);
         let Some(watched) = &self.watched else { return self.set_unwatched(deadline, waker) };
         let firing = Arc::new(Firing { waker, activity: watched.activity.clone(), deadline, hold: Mutex::default() });
-        let key = self.set_unwatched(deadline, UserWaker::new(&firing.clone().into(), self.reporter));
+        let key = self.set_unwatched(deadline, UserWaker::new(&firing.clone().into(), self.reporter))?;
         watched.set.lock().insert(key, firing);
-        key
+        Some(key)
     }
 
     /// As [`Timers::set`], for what does not count as going on and need not be cancelled.
-    pub(crate) fn set_unwatched(&self, deadline: Duration, waker: UserWaker) -> TimerKey {
-        let Kind::System { .. } = &self.clock.0 else {
-            return self.manual().expect("not the system clock").set(deadline, waker);
-        };
-        let mut own = self.own.lock();
-        let first = own.timetable.next().is_none_or(|next| deadline < next);
-        let key = own.timetable.set(deadline, waker);
-        match &own.thread {
-            Some(thread) if first => thread.unpark(),
-            Some(_) => {}
-            None => own.thread = Some(self.start_thread()),
+    pub(crate) fn set_unwatched(&self, deadline: Duration, waker: UserWaker) -> Option<TimerKey> {
+        if let Some(clock) = self.manual() {
+            return Some(clock.set(deadline, waker));
         }
-        key
+        let mut own = self.own.lock();
+        if own.thread.is_none() {
+            own.thread = self.start_thread();
+        }
+        let Some(thread) = &own.thread else {
+            drop(own);
+            waker.wake();
+            return None;
+        };
+        if own.timetable.next().is_none_or(|next| deadline < next) {
+            thread.unpark();
+        }
+        Some(own.timetable.set(deadline, waker))
     }
 
     /// Takes a timer back; fired ones are gone already.
@@ -411,7 +418,9 @@ impl Timers {
                 }
                 // Before the timer is taken back: one of the two always counts.
                 self.engage_thread();
-                self.cancel(key);
+                if let Some(key) = key {
+                    self.cancel(key);
+                }
             }
         }
         self.engage_thread();
@@ -428,7 +437,7 @@ impl Timers {
         }
     }
 
-    fn start_thread(&self) -> Thread {
+    fn start_thread(&self) -> Option<Thread> {
         let (clock, timers) = (self.clock.clone(), self.own.clone());
         let run = move || {
             loop {
@@ -492,7 +501,7 @@ mod tests {
         let second = Duration::from_secs(1);
         timers.set(second * 3, &report(3, &tx));
         timers.set(second, &report(1, &tx));
-        let cancelled = timers.set(second, &report(9, &tx));
+        let cancelled = timers.set(second, &report(9, &tx)).unwrap();
         timers.set(second * 2, &report(2, &tx));
         timers.cancel(cancelled);
         manual.advance(second * 2);

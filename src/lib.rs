@@ -41,6 +41,20 @@
 //! | G8 | **No sockets, no runtime**, and no thread but one per bus, for deadlines of async waits, when the first of them comes |
 //! | G9 | **A panic in a callback** is caught, counted and reported, and hurts nobody else |
 //!
+//! # Where it runs
+//!
+//! | | what works |
+//! |---|---|
+//! | Linux | everything; tested there |
+//! | macOS and other Unix | everything, untested; `/varz` shows no memory and no processor time |
+//! | Windows | all features but `cli`, which is for Unix; untested |
+//! | targets of 32 bits | everything, untested; queues hold at most 2 GiB ([`Limits::CAPACITY_BYTES_MAX`]) |
+//! | targets without atomics of 64 bits | nothing: it does not compile |
+//! | `wasm32-unknown-unknown` | a bus with a [`ManualClock`], alone or with `testkit`, without blocking waits; untested. There is no clock, so that [`Bus::new`] panics; no thread; and no random numbers, so that inboxes can be guessed. `server`, `bridge` and `cli` need sockets |
+//!
+//! Where the operating system gives no more threads, a server and a bridge fail to start with an error, and async waits with a deadline
+//! look at the time again and again instead of sleeping.
+//!
 //! # Where to look
 //!
 //! | to | use |
@@ -98,6 +112,9 @@
 //! | `cli` | the binary `postroom`: that server, with nats-server's flags, log lines and signals |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("postroom needs a target with atomics of 64 bits");
 
 // WORDS: import nothing of ours above them.
 pub mod blocking;

@@ -56,8 +56,8 @@ impl Limits {
     /// The largest capacity of a subscription, in messages.
     pub const CAPACITY_MAX: usize = 1 << 20;
 
-    /// The largest capacity of a subscription, in bytes (64 GiB).
-    pub const CAPACITY_BYTES_MAX: usize = 1 << 36;
+    /// The largest capacity of a subscription, in bytes: 64 GiB; on targets of 32 bits, whose memory is smaller, 2 GiB.
+    pub const CAPACITY_BYTES_MAX: usize = 1 << if usize::BITS > 36 { 36 } else { 31 };
 
     /// Leaves to answer that one connection holds at most; see [`AllowResponses`](crate::AllowResponses).
     pub const RESPONSES_MAX: usize = 1 << 16;

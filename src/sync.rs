@@ -28,11 +28,9 @@ mod imp {
     #[inline(always)]
     pub(crate) fn step() {}
 
-    /// Starts a thread that nobody joins.
-    pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Thread {
-        let builder = std::thread::Builder::new().name(name.to_owned());
-        // ERROR: like every spawn of the standard library, only fails when the system is out of threads.
-        builder.spawn(run).expect("the system has room for a thread").thread().clone()
+    /// Starts a thread that nobody joins; `None` if the operating system has none.
+    pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<Thread> {
+        Some(std::thread::Builder::new().name(name.to_owned()).spawn(run).ok()?.thread().clone())
     }
 
     /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended. Padded, since
@@ -113,14 +111,14 @@ mod imp {
     }
 
     /// Starts a thread that nobody joins.
-    pub(crate) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> Thread {
+    pub(crate) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> Option<Thread> {
         let thread = Thread::default();
         let its_own = thread.clone();
         shuttle::thread::spawn(move || {
             CURRENT.with(|current| current.get_or_init(|| its_own).clone());
             run();
         });
-        thread
+        Some(thread)
     }
 
     /// One whose waiters wait as shuttle's threads do: the closure may do what models see.

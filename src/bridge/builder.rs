@@ -14,6 +14,7 @@ use super::wait::block_on;
 use super::{incoming, wait};
 use crate::{Bus, Client, ConnectOptions, Overflow, Pattern, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
+use async_nats::rustls::crypto::{CryptoProvider, ring};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -188,6 +189,8 @@ impl BridgeBuilder {
 
     /// Starts the bridge, which lives on threads of its own: in programs without a runtime as well as in those with one.
     ///
+    /// If the process has no TLS provider yet ([`CryptoProvider`]), `ring` becomes it: a program that wants another installs that before.
+    ///
     /// When this returns, what is published on the bus is taken by the rules. Blocking: only with
     /// [`require_connected`](Self::require_connected).
     ///
@@ -248,6 +251,7 @@ impl BridgeBuilder {
         let (to_server, to_bus) = sort(rules)?;
         let client = bus.connect_with(ConnectOptions::new().name(name).no_echo(true).lenient(true));
         let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
+        choose_tls_provider();
         let clock = bus.clock();
         let core = Arc::new(Core::new(Parts {
             wanted: to_bus.iter().map(|listed| interest(listed.rule.destination())).collect(),
@@ -280,6 +284,14 @@ impl BridgeBuilder {
             return Err(StartError::Thread(error));
         }
         Ok(Bridge::new(core))
+    }
+}
+
+/// The client library takes the process's TLS provider; where a program has two in it and none was chosen, rustls panics.
+fn choose_tls_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // Another thread may be first: then one is chosen.
+        let _ = ring::default_provider().install_default();
     }
 }
 
@@ -347,5 +359,19 @@ impl fmt::Debug for BridgeBuilder {
             .field("servers", &self.servers.len())
             .field("rules", &self.rules)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a program has two in it, the library would panic.
+    #[test]
+    fn a_tls_provider_is_chosen_before_the_library_asks_for_one() {
+        let bridge = Bridge::builder(&Bus::new()).server("nats://127.0.0.1:1").export("a").start().unwrap();
+        assert!(CryptoProvider::get_default().is_some());
+        bridge.close();
+        bridge.closed().wait();
     }
 }

@@ -11,11 +11,16 @@ use super::state::BridgeState;
 use super::window::Suspects;
 use crate::user_code::UserCode;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc};
@@ -202,8 +207,14 @@ impl Link {
             (Some(token), None) => options.token(token),
             (None, _) => options,
         };
-        let connecting = options.connect(server.clone());
-        let client = connecting.await.map_err(|error| (error.kind(), describe(&error)))?;
+        let mut connecting = pin!(options.connect(server.clone()));
+        // It runs a user's code for credentials, and panics by itself where it finds no TLS provider or gets no thread.
+        let contained = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| connecting.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        });
+        let made = contained.await.map_err(|panic| (ConnectErrorKind::Io, format!("a panic: {}", said(panic))))?;
+        let client = made.map_err(|error| (error.kind(), describe(&error)))?;
         connected.store(true, Ordering::SeqCst);
         if client.try_server_info().is_none() {
             // The user asked the library to retry, and it gave out a client without a connection.
@@ -237,6 +248,15 @@ fn decoded(part: &str) -> String {
         rest = if byte.is_some() { &more[2..] } else { more };
     }
     String::from_utf8(bytes).unwrap_or_else(|_| part.to_owned())
+}
+
+/// What a panic said.
+fn said(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    // What it carries is a user's, and may panic once more when it goes.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    text
 }
 
 /// Whether the server does not let this user in. Of some reasons the library knows only the words.

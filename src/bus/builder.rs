@@ -33,7 +33,8 @@ use std::sync::{Arc, Weak};
 #[must_use]
 pub struct BusBuilder {
     limits: Limits,
-    clock: Clock,
+    /// `None` is the system's, which is not asked for the time where another is used: some targets have none.
+    clock: Option<Clock>,
     seed: Option<u64>,
     shards: usize,
     observer: Option<Arc<dyn Observer>>,
@@ -57,7 +58,7 @@ impl From<LimitsError> for BuildError {
 impl BusBuilder {
     pub(super) fn new() -> Self {
         let shards = MatcherOptions::default().shards;
-        BusBuilder { limits: Limits::default(), clock: Clock::system(), seed: None, shards, observer: None }
+        BusBuilder { limits: Limits::default(), clock: None, seed: None, shards, observer: None }
     }
 
     /// The bounds. Default: [`Limits::default`].
@@ -68,7 +69,7 @@ impl BusBuilder {
 
     /// Where time comes from. Default: the system's clock.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
-        self.clock = clock.into();
+        self.clock = Some(clock.into());
         self
     }
 
@@ -113,6 +114,7 @@ impl BusBuilder {
     pub fn try_build(self) -> Result<Bus, BuildError> {
         let BusBuilder { limits, clock, seed, shards, observer } = self;
         limits.check()?;
+        let clock = clock.unwrap_or_default();
         let reporter = Reporter::new();
         let observed = observer.map(|observer| Observed::new(observer, reporter));
         let secret = Secret::new(seed);

@@ -331,7 +331,7 @@ impl Waiting {
     }
 
     fn set_timer(&mut self, shared: &Shared, at: Option<Duration>, waker: &Waker) {
-        self.timer = at.map(|at| shared.timers.set(at, waker));
+        self.timer = at.and_then(|at| shared.timers.set(at, waker));
     }
 
     fn cancel_timer(&mut self, shared: &Shared) {

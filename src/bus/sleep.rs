@@ -58,7 +58,7 @@ impl Sleep {
         if !self.set.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker())) {
             self.cancel();
             let waker = UserWaker::new(cx.waker(), self.timers.reporter());
-            self.set = Some((self.timers.set(deadline, cx.waker()), waker));
+            self.set = self.timers.set(deadline, cx.waker()).map(|key| (key, waker));
             // A manual clock that has come there since the look above fires nothing before it is moved again.
             if self.is_over() {
                 return self.done();

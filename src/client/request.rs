@@ -170,7 +170,7 @@ impl Pending {
         if !fresh && deadline.is_some_and(|deadline| timers.now() >= deadline) {
             return Poll::Ready(None);
         }
-        *timer = deadline.map(|deadline| timers.set(deadline, cx.waker()));
+        *timer = deadline.and_then(|deadline| timers.set(deadline, cx.waker()));
         Poll::Pending
     }
 }

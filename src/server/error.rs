@@ -23,8 +23,8 @@ pub enum ServerError {
         /// What the operating system said.
         error: io::Error,
     },
-    /// The operating system gave no thread for a runtime.
-    #[error("can't start a runtime: {0}")]
+    /// The operating system gave no thread for a runtime; or the one that the server lives on has ended.
+    #[error("no runtime: {0}")]
     Runtime(io::Error),
     /// The certificates or keys for TLS can't be used.
     #[error("TLS: {0}")]

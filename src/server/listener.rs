@@ -11,7 +11,7 @@ use crate::sync::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -119,6 +119,7 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
     let acceptor = registry.tls();
     let (connection, mut session, mut desk) = begin(&registry, Some(peer));
     let admitted = registry.enter(&connection);
+    let _presence = Presence(Arc::downgrade(&registry), connection.cid);
     match acceptor {
         None => {
             greet(&mut session, &mut desk, &connection, admitted);
@@ -143,9 +144,24 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
 pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, registry: Arc<Registry>) {
     let (connection, mut session, mut desk) = begin(&registry, None);
     let admitted = registry.enter(&connection);
+    let _presence = Presence(Arc::downgrade(&registry), connection.cid);
     greet(&mut session, &mut desk, &connection, admitted);
     let (reader, writer) = tokio::io::split(stream);
     run(reader, writer, session, desk, registry, connection).await;
+}
+
+/// Takes a connection out of the list whose task is dropped, as all are when their runtime ends. Keeps nothing alive meanwhile.
+struct Presence(Weak<Registry>, u64);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(registry) = self.0.upgrade()
+            && let Some(connection) = registry.find(self.1)
+        {
+            connection.close(Close::ServerShutdown, None);
+            registry.leave(&connection);
+        }
+    }
 }
 
 pub(super) fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {

@@ -90,8 +90,10 @@ use tokio::task::JoinHandle;
 
 /// A server that real NATS clients attach to; dropping it stops it.
 ///
-/// It lives on the tokio runtime that is current when it is made, or on one of its own where there is none, so that it can be used
-/// from code that knows no runtime.
+/// It lives on the tokio runtime that is current when it is made, and ends with it. Where there is none it brings one of its own, so that it can
+/// be used from code that knows no runtime; and where [asked to](ServerOptions::own_runtime), so that it outlives the current one: a server in
+/// a `static` that several tests share, each of which has a runtime. On a current runtime without IO (one that was built without
+/// `enable_io`) its sockets, but not its pipes, are served by one of its own; tokio's complaint of that goes through the panic hook.
 ///
 /// Messages are routed on the runtime's threads, callbacks of in-process subscribers included. The work of one connection is done in
 /// slices, between which the others have their turn. A callback that blocks, or a full queue with
@@ -177,11 +179,22 @@ impl Server {
     /// [`ServerError::Runtime`] if there is no runtime and none can be started, [`ServerError::BusClosed`].
     pub fn new(bus: &Bus, options: ServerOptions) -> Result<Self, ServerError> {
         let registry = Registry::new(bus.clone(), options)?;
-        let home = Home::find().map_err(ServerError::Runtime)?;
+        let home = Home::find(registry.options().own_runtime)?;
         let doors = Arc::<Doors>::default();
-        let watch = home.spawn(end_with_bus(registry.clone(), doors.clone()));
+        let end = End { registry: registry.clone(), doors: doors.clone() };
+        let watch = home.spawn(end_with_bus(end));
         let server = Server { registry, home, doors, control: Control::default(), watch };
         server.unless_bus_closed()
+    }
+
+    /// Fails once the runtime that it lives on has ended.
+    fn unless_homeless(&self) -> Result<(), ServerError> {
+        // Else it only ends with the bus.
+        if self.watch.is_finished() && !self.bus().is_closed() {
+            let gone = "the runtime that the server lives on has ended";
+            return Err(ServerError::Runtime(std::io::Error::other(gone)));
+        }
+        Ok(())
     }
 
     /// The server, if there is still something to serve.
@@ -305,7 +318,7 @@ impl Server {
         let open = || {
             if let Some(monitor) = monitor {
                 let failed = |error| ServerError::Monitor { address: monitor.to_string(), error };
-                self.open_monitor(&[monitor]).map_err(failed)?;
+                self.open_monitor(&[monitor], failed)?;
             }
             self.open(&[address], &address.to_string())?;
             // Once the bus is closed, nobody comes to end the server but those who restart it.
@@ -401,10 +414,8 @@ impl Server {
     fn open(&self, addresses: &[SocketAddr], given: &str) -> Result<(), ServerError> {
         let failed = |error| ServerError::Bind { address: given.to_owned(), error };
         // Here and not in a task: so that it is open, or has failed, when this returns.
-        let (listener, address) = {
-            let _within = self.home.handle().enter();
-            Listener::bind(addresses).map_err(failed)?
-        };
+        self.unless_homeless()?;
+        let (listener, address, handle) = self.home.listen(addresses, failed)?;
         self.registry.set_address(Some(address));
         let log = &self.registry.log;
         log.info(format_args!("Listening for client connections on {}:{}", host_of(given), address.port()));
@@ -415,7 +426,7 @@ impl Server {
                 log.warn(format_args!("Clients that are not using {option} option will fail to connect"));
             }
         }
-        self.home.spawn(listener::listen(listener.clone(), self.registry.clone()));
+        handle.spawn(listener::listen(listener.clone(), self.registry.clone()));
         let before = self.doors.clients.lock().replace(listener);
         if let Some(before) = before {
             before.close();
@@ -434,11 +445,22 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, ServerError> {
     address.to_socket_addrs().map(Iterator::collect).map_err(failed)
 }
 
-/// Ends the server when the bus ends: its clients would wait for messages that can no longer come.
-async fn end_with_bus(registry: Arc<Registry>, doors: Arc<Doors>) {
-    registry.bus.closed().await;
-    doors.close();
-    registry.shut();
+/// Ends the server when the bus ends: its clients would wait for messages that can no longer come. When the runtime ends, this is
+/// dropped, and does the same: a socket that is open and says nothing would be worse than none.
+async fn end_with_bus(end: End) {
+    end.registry.bus.closed().await;
+}
+
+struct End {
+    registry: Arc<Registry>,
+    doors: Arc<Doors>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.doors.close();
+        self.registry.shut();
+    }
 }
 
 impl Drop for Server {

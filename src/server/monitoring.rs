@@ -75,7 +75,7 @@ impl Server {
             other => other,
         })?;
         let configured = addresses.first().map_or(0, |address| i32::from(address.port()));
-        let got = self.open_monitor(&addresses).map_err(failed)?;
+        let got = self.open_monitor(&addresses, failed)?;
         self.registry.monitor.set_place(HttpPlace {
             host: host_of(address).to_owned(),
             port: if configured == 0 { -1 } else { configured },
@@ -90,13 +90,15 @@ impl Server {
         self.doors.monitor.lock().as_ref().map(|http| http.address)
     }
 
-    pub(super) fn open_monitor(&self, addresses: &[SocketAddr]) -> std::io::Result<SocketAddr> {
+    pub(super) fn open_monitor(
+        &self,
+        addresses: &[SocketAddr],
+        failed: impl Fn(std::io::Error) -> ServerError,
+    ) -> Result<SocketAddr, ServerError> {
+        self.unless_homeless()?;
         let mut http = self.doors.monitor.lock();
         drop(http.take());
-        let (listener, address) = {
-            let _within = self.home.handle().enter();
-            Listener::bind(addresses)?
-        };
+        let (listener, address, handle) = self.home.listen(addresses, failed)?;
         let registry = self.registry.clone();
         let answers = {
             let registry = registry.clone();
@@ -104,7 +106,7 @@ impl Server {
         };
         let serving = serve(listener.clone(), registry.bus.clone(), answers);
         let stops = registry.stops();
-        self.home.spawn(async move {
+        handle.spawn(async move {
             tokio::select! {
                 () = serving => {}
                 () = registry.stopped_since(stops) => {}

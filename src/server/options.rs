@@ -52,6 +52,7 @@ pub struct ServerOptions {
     pub(crate) no_fast_producer_stall: bool,
     pub(crate) auth: Auth,
     pub(crate) tls: Option<TlsOptions>,
+    pub(crate) own_runtime: bool,
     pub(crate) log: Log,
 }
 
@@ -223,6 +224,7 @@ impl ServerOptions {
             no_fast_producer_stall: false,
             auth: Auth::default(),
             tls: None,
+            own_runtime: false,
             log: Log::default(),
         }
     }
@@ -345,6 +347,13 @@ impl ServerOptions {
     /// Where log lines go. Default: nowhere. What a reload brings is not looked at.
     pub fn logger(mut self, logger: Arc<dyn Logger>) -> Self {
         self.log = Log::new(logger);
+        self
+    }
+
+    /// Whether the server brings a runtime of its own, with up to four threads, also where one is current: then it outlives the
+    /// current one. Default false. What a reload brings is not looked at.
+    pub fn own_runtime(mut self, own: bool) -> Self {
+        self.own_runtime = own;
         self
     }
 

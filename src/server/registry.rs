@@ -306,6 +306,11 @@ impl Registry {
         }
     }
 
+    /// The open connection of this number.
+    pub(super) fn find(&self, cid: u64) -> Option<Arc<Connection>> {
+        self.all.lock().open.get(&cid).cloned()
+    }
+
     pub(super) fn open(&self) -> Vec<Arc<Connection>> {
         self.all.lock().open.values().cloned().collect()
     }

@@ -4,8 +4,8 @@ use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wai
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Direction, FlushError, LossReason, StartError};
 use postroom::{BridgeEvent, BridgeState, Overflow};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 #[test]
@@ -513,4 +513,33 @@ fn bridges_come_and_go_while_everybody_is_busy() {
         assert!(lost > 0, "nothing was under way when they were closed");
     });
     assert!(bus.stats().ledger.balances());
+}
+
+#[test]
+fn a_panic_while_it_connects_is_told_and_it_goes_on() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let options = async_nats::ConnectOptions::with_auth_callback(move |_| {
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            assert!(!first, "no key yet");
+            Ok(async_nats::Auth::new())
+        }
+    });
+    let gate = Arc::new(Barrier::new(2));
+    let waits = gate.clone();
+    let delay = move |_| {
+        waits.wait();
+        Duration::ZERO
+    };
+    let builder = Bridge::builder(&bus).server(server.url()).connect_options(options).export("a");
+    let bridge = builder.reconnect_delay(delay).start().unwrap();
+    wait_until("it has failed", || match bridge.state() {
+        BridgeState::Connecting { reason } => reason.is_some_and(|reason| reason.contains("a panic: no key yet")),
+        _ => false,
+    });
+    gate.wait();
+    assert!(bridge.connected(PATIENCE).wait());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

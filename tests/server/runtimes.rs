@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use crate::wire::{Blocking, Wire};
-use postroom::{Bus, Server, ServerOptions};
+use postroom::{Bus, RecvTimeoutError, Server, ServerError, ServerOptions};
 use std::os::unix::net::UnixStream;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::runtime::{Builder, Runtime};
@@ -163,4 +163,97 @@ fn serve_on_a_server_that_was_shut_down_ends_at_once() {
     server.shutdown();
     assert!(Wire::pipe(server.open_pipe()).rest().len() <= 1, "at most the greeting");
     assert_eq!(bus.stats().clients, 0);
+}
+
+#[test]
+fn a_server_ends_with_its_runtime() {
+    for runtime in runtimes() {
+        let bus = Bus::new();
+        let server = runtime.block_on(async { Server::bind(&bus, "127.0.0.1:0").unwrap() });
+        let (address, end) = (server.address().unwrap(), bus.connect().subscribe("end").unwrap());
+        runtime.block_on(async {
+            let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+            client.write_all(b"CONNECT {}\r\nSUB foo 1\r\nPUB end 0\r\n\r\n").await.unwrap();
+            end.recv_async().await.unwrap();
+            std::mem::forget(client.into_std().unwrap());
+        });
+        drop(runtime);
+        assert_eq!((connections(&server), bus.has_interest("foo")), (0, false));
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert!(matches!(server.restart(), Err(ServerError::Runtime(_))));
+        assert!(matches!(server.listen("127.0.0.1:0"), Err(ServerError::Runtime(_))));
+        assert!(matches!(server.monitor("127.0.0.1:0", ""), Err(ServerError::Runtime(_))));
+        assert_eq!(Wire::pipe(server.open_pipe()).next(), None);
+        server.lame_duck();
+        server.wait();
+        server.shutdown();
+    }
+}
+
+/// As in a `static` that several tests share, each with a runtime of its own.
+#[test]
+fn a_server_with_a_runtime_of_its_own_outlives_the_current_one() {
+    let (bus, mut server) = (Bus::new(), None);
+    for runtime in runtimes() {
+        runtime.block_on(async {
+            let options = ServerOptions::new().own_runtime(true);
+            let server = server.get_or_insert_with(|| Server::bind_with(&bus, "127.0.0.1:0", options).unwrap());
+            converse(tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap()).await;
+            converse(server.open_pipe()).await;
+        });
+    }
+}
+
+#[test]
+fn a_server_on_a_runtime_without_io_brings_one_for_its_sockets() {
+    let runtimes = [Builder::new_current_thread().build(), Builder::new_multi_thread().worker_threads(1).build()];
+    for runtime in runtimes.map(Result::unwrap) {
+        let bus = Bus::new();
+        let server = runtime.block_on(async {
+            let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
+            converse(server.open_pipe()).await;
+            server
+        });
+        let mut wire = Wire::tcp(server.address().unwrap()).connect("");
+        assert!(wire.flush().is_empty());
+        let monitor = server.monitor("127.0.0.1:0", "").unwrap();
+        std::net::TcpStream::connect(monitor).unwrap();
+        server.restart().unwrap();
+        assert_eq!(wire.next(), None);
+        let mut wire = Wire::tcp(server.address().unwrap()).connect("");
+        assert!(wire.flush().is_empty());
+    }
+}
+
+/// In a process of its own, whose threads would need more memory for their stacks than there is.
+#[test]
+fn without_threads_there_is_an_error_or_it_works() {
+    const MARK: &str = "POSTROOM_WITHOUT_THREADS";
+    if std::env::var_os(MARK).is_none() {
+        let name = "runtimes::without_threads_there_is_an_error_or_it_works";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", name, "--test-threads=1"]).env(MARK, "").env("RUST_MIN_STACK", (1u64 << 60).to_string());
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "there are threads");
+    let bus = Bus::new();
+    assert!(matches!(Server::bind(&bus, "127.0.0.1:0"), Err(ServerError::Runtime(_))));
+    #[cfg(feature = "bridge")]
+    {
+        let bridge = postroom::Bridge::builder(&bus).server("nats://127.0.0.1:1").export("a").start();
+        assert!(matches!(bridge, Err(postroom::bridge::StartError::Thread(_))));
+    }
+    let client = bus.connect();
+    let _silent = client.subscribe("ask").unwrap();
+    let limit = std::time::Duration::from_millis(5);
+    Builder::new_current_thread().build().unwrap().block_on(async {
+        bus.sleep(limit).await;
+        let timeout = client.request_timeout_async("ask", "", limit).await;
+        assert!(timeout.unwrap_err().is_timeout());
+    });
+    assert_eq!(client.subscribe("b").unwrap().recv_timeout(limit).unwrap_err(), RecvTimeoutError::Timeout);
 }

@@ -11,6 +11,9 @@
 //! | `log` | the log |
 //! | `files` | files with the process's id and ports |
 
+#[cfg(not(unix))]
+compile_error!("the feature `cli` is for Unix: the program lives by signals");
+
 mod files;
 mod flags;
 mod log;
