@@ -4,10 +4,10 @@
 //! how much was resident before, with all subscriptions held, and after the last one was dropped. The handle the user
 //! holds is part of the cost; the text of the subject is too where the subscription keeps it.
 //!
-//! What comes back also depends on the C library: glibc keeps small freed pieces in caches, unmerged, and gives back only
-//! what lies free at the end of its heap; a single cached piece up there holds everything below it. So the children run
-//! with these caches off and a fixed threshold (see [`TUNABLES`]), where what stays is what the program still holds, and
-//! the bus once more without, to show what an application sees by default.
+//! The memory that comes back also depends on the C library: glibc keeps small freed pieces in caches, unmerged, and
+//! gives back only what lies free at the end of its heap; a single cached piece up there holds everything below it. So
+//! the children run with these caches off and a fixed threshold (see [`TUNABLES`]), where what stays is what the program
+//! still holds, and the bus once more without, to show what an application sees by default.
 #![forbid(unsafe_code)]
 
 #[allow(dead_code, reason = "shared: no bench needs all of it")]
@@ -24,7 +24,7 @@ use std::process::{Command, ExitCode};
 use common::frame;
 use crossbeam_channel::{bounded, unbounded};
 
-/// What `--help` prints.
+/// The text of `--help`.
 const HELP: &str = "\
 cargo bench --bench memory -- [options]
 
@@ -36,7 +36,7 @@ cargo bench --bench memory -- [options]
 const TUNABLES: &str = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:\
      glibc.malloc.trim_threshold=131072";
 
-/// What is held a million times.
+/// The item that is held a million times.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,

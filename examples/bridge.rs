@@ -159,7 +159,7 @@ fn here() -> Result<(), Failure> {
     let priced_here = leaving.join().expect("it ended well");
     customer.until_all_are_priced()?;
 
-    // What is still on its way, if anything came twice, is here after this.
+    // A message still on its way, if one came twice, is here after this.
     drop(other.stdin.take());
     let priced_there: usize = said.next().ok_or("it ended")??.parse()?;
     assert!(other.wait()?.success());

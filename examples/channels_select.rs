@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 recv(stopped) -> _ => break,
             }
         }
-        // What is still in the channels is ours: for the bus it is delivered.
+        // Messages still in the channels are ours: for the bus they are delivered.
         raised.extend(alarms.try_iter().map(|alarm| alarm.subject().to_string()));
         (seen + readings.try_iter().count() as u32, raised)
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Who of three workers got which of 20 jobs.
+/// The worker of three that got each of 20 jobs.
 fn shares(seed: u64) -> Result<Vec<usize>, Box<dyn std::error::Error>> {
     let client = Bus::builder().seed(seed).clock(Clock::manual()).build().connect();
     let workers = [(); 3].map(|()| client.queue_subscribe("jobs", "workers").expect("a valid pattern"));

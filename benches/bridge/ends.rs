@@ -1,4 +1,4 @@
-//! What a bridged path begins and ends with: a bus that is bridged to the server.
+//! The ends of a bridged path: a bus that is bridged to the server.
 
 use postroom::{Bridge, BridgeBuilder, Bus};
 

@@ -18,7 +18,7 @@ const SUBJECT: &str = "a.b.c";
 /// How often a subscriber tells how far it is, and a publisher asks.
 const STEP: u64 = 64;
 
-/// What both threads of a flow share.
+/// The state that both threads of a flow share.
 struct Flow<'a> {
     url: &'a str,
     messages: u64,

@@ -1,4 +1,4 @@
-//! What every bench does around its measurements: main, the help, the list, the heading and the file.
+//! The frame of every bench: main, the help, the list, the heading and the file.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,8 +18,8 @@ pub(crate) fn main(run: impl FnOnce() -> Result<(), String>) -> ExitCode {
     }
 }
 
-/// What is to be measured; `None` if only the help or the list was wanted, which is printed then. `told` gives the name of a
-/// workload, and what it does.
+/// The rows to be measured; `None` if only the help or the list was wanted, which is printed then. `told` gives the name of
+/// a workload, and what it does.
 pub(crate) fn choose<T>(
     options: &Options,
     help: &str,

@@ -1,4 +1,4 @@
-//! What a figure is worth nothing without: the machine, the compiler and the commit. The rivals' package includes it too.
+//! The circumstances of a figure: the machine, the compiler and the commit. The rivals' package includes it too.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     /// Operating system and kernel.
     pub(crate) kernel: String,
-    /// What `rustc --version` says.
+    /// The output of `rustc --version`.
     pub(crate) rustc: String,
     /// The commit of the sources, with `-dirty` when something was changed since.
     pub(crate) commit: String,

@@ -1,4 +1,4 @@
-//! What the benches share. Each uses some of it.
+//! The parts that the benches share. Each uses some of it.
 
 pub(crate) mod frame;
 pub(crate) mod machine;

@@ -6,7 +6,7 @@ use std::env;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) rounds: usize,
-    /// What the workloads' iterations are divided by.
+    /// The divisor of the workloads' iterations.
     pub(crate) shorten: u64,
     pub(crate) only: Vec<String>,
     pub(crate) list: bool,
@@ -15,7 +15,7 @@ pub(crate) struct Options {
     pub(crate) record: bool,
 }
 
-/// What a bench understands beyond the common words: given an option and a way to its value, whether it is one.
+/// The options of one bench beyond the common ones: given an option and a way to its value, whether it is one.
 pub(crate) type Further<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Result<String, String>) -> Result<bool, String> + 'a;
 
 impl Options {
@@ -41,7 +41,7 @@ impl Options {
                 "--help" | "-h" => options.help = true,
                 "--rounds" => wanted_rounds = Some(number(&value()?)?),
                 "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
-                // What libtest and criterion understand takes no part here, but must not fail the run either.
+                // Options of libtest and criterion have no effect here, but must not fail the run either.
                 "--nocapture" | "--exact" | "--ignored" | "--include-ignored" | "--noplot" | "--verbose" | "-q" => {}
                 "--test-threads" | "--format" | "--color" | "--save-baseline" | "--baseline" => drop(value()?),
                 other if other.starts_with('-') => {

@@ -35,7 +35,7 @@ impl Samples {
 /// Both sides of one workload, measured.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Measured {
-    /// What postroom is compared with.
+    /// The base of the comparison.
     pub(crate) theirs: Samples,
     pub(crate) ours: Samples,
 }

@@ -10,7 +10,7 @@ pub(crate) use crate::samples::per_message;
 /// One side of a workload: runs `iterations` and says how many nanoseconds a message took.
 pub(crate) type Side = fn(&Setup, u64) -> f64;
 
-/// What every side gets to know.
+/// The parameters of every side.
 pub(crate) struct Setup {
     cores: Vec<CoreId>,
     /// The bound of the floor's channels, in messages.

@@ -1,4 +1,5 @@
-//! What travels in the floor's channels, where payloads come from, and the count that proves nothing was lost.
+//! The message of the floor's channels, the source of payloads, and the count that proves that no message was
+//! lost.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -36,7 +37,8 @@ impl Letter {
         Self::new(Bytes::copy_from_slice(payload))
     }
 
-    /// What a receiver looks at: the number in the payload. The rest is made opaque, or it might never be written.
+    /// The number in the payload, which a receiver looks at. The rest is made opaque, or it might never be
+    /// written.
     #[inline]
     pub(crate) fn read(&self) -> u64 {
         let letter = black_box(self);
@@ -65,7 +67,7 @@ impl<const N: usize> Source<N> {
         black_box(&self.buffer)
     }
 
-    /// What has to arrive if each payload was received `copies` times.
+    /// The sum that has to arrive if each payload was received `copies` times.
     pub(crate) fn expected(&self, copies: u64) -> Tally {
         let sum = (0..self.next).fold(0_u64, |sum, number| sum.wrapping_add(number));
         Tally { count: self.next * copies, sum: sum.wrapping_mul(copies) }
@@ -98,7 +100,7 @@ impl Tally {
         self.count
     }
 
-    /// What `count` copies of [`STATIC_PAYLOAD`] sum up to.
+    /// The sum of `count` copies of [`STATIC_PAYLOAD`].
     pub(crate) fn of_static(count: u64) -> Self {
         Self { count, sum: count.wrapping_mul(stamp(&STATIC_PAYLOAD)) }
     }

@@ -2,7 +2,7 @@
 
 use crate::common::options::{self as common, number};
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
 cargo bench --bench floor -- [options]
 

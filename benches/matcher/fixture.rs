@@ -24,7 +24,7 @@ const HOT: usize = 16;
 /// Subjects in use at once where none may be remembered but the processor's caches should hold what a match reads.
 const WARM: usize = 512;
 
-/// What is looked up, and in what.
+/// The subjects that are looked up, and the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     /// Few subjects, remembered.

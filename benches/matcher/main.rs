@@ -16,7 +16,7 @@ use criterion::Criterion;
 use fixture::{Fixture, SIZES, Size, WILD, Workload};
 use std::time::Duration;
 
-/// What the command line says; criterion reads it as well.
+/// The options of the command line; criterion reads it as well.
 struct Args(Vec<String>);
 
 impl Args {

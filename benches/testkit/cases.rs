@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measured cases.
 
 use postroom::testkit::TestKit;
 use postroom::{Client, Sleep, Subscriber};
@@ -15,7 +15,7 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) iterations: u64,
-    /// What each iteration may take.
+    /// The target of each iteration.
     pub(crate) bound_ns: Option<f64>,
     /// Does it so often, and says how long that took.
     pub(crate) run: fn(u64) -> Duration,

@@ -1,8 +1,8 @@
 //! `cargo bench --features cli --bench wire`: postroom's server beside the real nats-server.
 //!
 //! Every workload runs on both, in turn, round by round: each server a process of its own on the loopback interface, the client
-//! side the same code. What async-nats measures is mostly async-nats; the raw rows write and read ready-made bytes, and show the
-//! server. Times are those of the whole path, client included, and differ between machines and hours; the ratio is what
+//! side the same code. The rows of async-nats measure mostly async-nats; the raw rows write and read ready-made bytes, and show
+//! the server. Times are those of the whole path, client included, and differ between machines and hours; the ratio is what
 //! carries over. It is postroom's time over nats-server's: **below 1 postroom is the faster one**.
 //!
 //! The columns `cpu` are what the server's process used per message, by the operating system's count, over all rounds. They tell

@@ -10,7 +10,7 @@ use crate::samples::per_message;
 use crate::stream::{Expected, HELLO, Lines, SUBJECT, batch, delivery};
 use crate::window::Window;
 
-/// What may be under way to one subscriber.
+/// The bytes that may be under way to one subscriber.
 const WINDOW: usize = 8 << 20;
 
 /// How long a round may take before the run is given up.

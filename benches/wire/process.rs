@@ -90,7 +90,7 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    /// What a process has used since its start; nothing where the system does not tell.
+    /// The processor time of a process since its start; `None` where the system does not tell.
     pub(crate) fn of(pid: u32) -> Self {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // The name, in brackets, may hold blanks; user and system time are the 12th and 13th fields behind it.

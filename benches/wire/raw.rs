@@ -17,7 +17,8 @@ use crate::workloads::Round;
 /// How long any single read or write may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What may be under way to one subscriber: well below the 64 MiB at which servers cut it off.
+/// The bytes that may be under way to one subscriber: well below the 64 MiB at which servers cut it
+/// off.
 const WINDOW: usize = 8 << 20;
 
 /// One publisher, `N` subscribers, payloads of `SIZE` bytes; the time of a delivery.

@@ -5,10 +5,10 @@ use crate::clients::payload;
 /// How much a publisher writes at once, about.
 const BATCH: usize = 64 << 10;
 
-/// What both ends of a raw workload agree on.
+/// The agreement between both ends of a raw workload.
 pub(crate) const SUBJECT: &str = "a.b.c";
 
-/// What a client says first; the answer is `PONG`.
+/// The first bytes of a client; the answer is `PONG`.
 pub(crate) const HELLO: &[u8] =
     b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1}\r\nPING\r\n";
 
@@ -28,7 +28,7 @@ fn frame(line: &str, size: usize) -> Vec<u8> {
     [line.as_bytes(), &payload(size), b"\r\n"].concat()
 }
 
-/// What a subscriber expects: one and the same delivery again and again, and now and then a PING.
+/// The input of a subscriber: one and the same delivery again and again, and now and then a PING.
 pub(crate) struct Expected {
     /// Deliveries, enough to compare a whole read with at once.
     pattern: Vec<u8>,

@@ -7,11 +7,11 @@ use crate::{client, pipe, raw, start};
 pub(crate) struct Round {
     /// Nanoseconds a message took, or a delivery, or whatever the workload counts.
     pub(crate) ns: f64,
-    /// What the server's cpu time is divided by.
+    /// The divisor of the server's cpu time.
     pub(crate) messages: u64,
 }
 
-/// What a workload runs on.
+/// The system that a workload runs on.
 #[derive(Clone, Copy)]
 pub(crate) enum How {
     /// On both servers, over the loopback interface.

@@ -157,7 +157,7 @@ impl Drop for Shop {
     }
 }
 
-/// What is no JSON is null, and lacks every field.
+/// A text that is not JSON is null, and lacks every field.
 fn read(message: &Message) -> Value {
     serde_json::from_slice(message.payload()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, one type for each operation.
+//! The errors, one type for each operation.
 //!
 //! A message says the whole of it, what a part of it says included. Hence no error here has a `source`: a report that prints the chain
 //! would say it twice.
@@ -117,7 +117,7 @@ pub enum SubscribeError {
     /// A capacity is 0 or more than can be counted.
     #[error("capacity {value} is not within 1 to {max}")]
     InvalidCapacity {
-        /// What was asked for, in messages or bytes.
+        /// The requested bound, in messages or bytes.
         value: usize,
         /// The most that can be asked for.
         max: usize,

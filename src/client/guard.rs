@@ -25,7 +25,7 @@ impl SubscriptionGuard {
         SubscriptionGuard { subscription, connection, is_detached: false }
     }
 
-    /// What it is subscribed to.
+    /// Its pattern.
     pub fn pattern(&self) -> &Pattern {
         &self.subscription.pattern
     }
@@ -40,7 +40,7 @@ impl SubscriptionGuard {
         self.subscription.outlet.close_reason()
     }
 
-    /// What has become of its messages so far. Messages whose callback runs count as queued.
+    /// The ledger of its messages so far. Messages whose callback runs count as queued.
     pub fn stats(&self) -> Ledger {
         self.subscription.outlet.counts().into()
     }

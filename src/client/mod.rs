@@ -327,12 +327,12 @@ impl Client {
     /// It is also told who published the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks, as in a
     /// 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the rest.
     ///
-    /// What it says counts at once, a `bool` or a [`SinkAnswer`]. With `true` it has taken the message. With `false` it is as if the message
-    /// had not matched: in a queue group the next member is tried (Q4), and if nobody else takes it there were no responders (R2). With
-    /// [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
+    /// Its answer counts at once, a `bool` or a [`SinkAnswer`]. With `true` it has taken the message. With `false` it is as if the
+    /// message had not matched: in a queue group the next member is tried (Q4), and if nobody else takes it there were no
+    /// responders (R2). With [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
     /// [`Overflow::Block`] the publisher waits, with no lock held, and shows it the message again after
-    /// [`SubscriptionGuard::announce_room`]; with [`Overflow::DropOldest`] the message is lost, since what the sink holds is not the bus's to
-    /// drop. What the bus itself says (a 503) never waits: there full is refused.
+    /// [`SubscriptionGuard::announce_room`]; with [`Overflow::DropOldest`] the message is lost, since what the sink holds is not
+    /// the bus's to drop. A message of the bus itself (a 503) never waits: there full is refused.
     ///
     /// It must be quick, must not block, and **must not use the bus**, its clients or their subscriptions in any way: that may deadlock. It
     /// must not drop the last copy of a payload whose destructor does. For all else there is [`Client::subscribe_fn_with`], which is run
@@ -563,8 +563,8 @@ impl Client {
         self.connection.set_permissions(permissions)
     }
 
-    /// Whether the connection may publish there now, by its permissions and by what is kept for the server (P3, P7, S9, S10). Leave to
-    /// answer is not used up. That the subject is one is not checked. A refusal is told as
+    /// Whether the connection may publish there now, by its permissions and by what is kept for the server (P3, P7, S9, S10). Leave
+    /// to answer is not used up. The subject is not checked. A refusal is told as
     /// [`Event::PermissionDenied`](crate::Event::PermissionDenied).
     ///
     /// # Errors
@@ -574,8 +574,8 @@ impl Client {
         Ok(self.connection.check_publish(subject, reply)?)
     }
 
-    /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). That it is a pattern is not checked. A refusal
-    /// is told as [`Event::PermissionDenied`](crate::Event::PermissionDenied).
+    /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). The pattern is not checked. A refusal is
+    /// told as [`Event::PermissionDenied`](crate::Event::PermissionDenied).
     ///
     /// # Errors
     ///
@@ -602,7 +602,8 @@ impl Client {
         Drain::client(self.connection.clone())
     }
 
-    /// Ends all subscriptions and requests now, and fails all that comes later. What is queued can still be received. Idempotent.
+    /// Ends all subscriptions and requests now, and fails all that comes later. Queued messages can still be received.
+    /// Idempotent.
     pub fn close(&self) {
         self.connection.close(CloseReason::ClientClosed);
     }

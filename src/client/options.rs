@@ -1,4 +1,4 @@
-//! What subscriptions and requests can be asked for.
+//! The options of subscriptions and requests.
 
 use super::error::SubscribeError;
 use crate::bus::Shared;
@@ -8,7 +8,8 @@ use crate::message::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bounds, policy and queue group of one subscription. What is not set is as the bus's [`Limits`] say.
+/// Bounds, policy and queue group of one subscription. Options that are not set follow the bus's
+/// [`Limits`].
 ///
 /// # Example
 ///
@@ -55,7 +56,7 @@ impl SubscribeOptions {
         self
     }
 
-    /// What happens to a message that finds no room. Default [`Overflow::DropNewest`].
+    /// The policy for a message that finds no room. Default [`Overflow::DropNewest`].
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = Some(overflow);
         self
@@ -70,11 +71,11 @@ impl SubscribeOptions {
     /// Whether it is a member of its queue group that gets a message only if no other member of the group is there to get it (Q6): for parts
     /// of a program that carry messages to members elsewhere, as a leaf node does for the servers behind it. Default false.
     ///
-    /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor withheld by
-    /// permissions or no-echo, nor a sink that refuses. One that is merely full is there, and its [`Overflow`] says what becomes of the
-    /// message, as with a leaf node: it is not carried elsewhere because somebody is slow. Of several fallback members one is chosen at random,
-    /// and the next is tried when it can't take the message (Q3, Q4). In everything else it is a member as any other: it counts as a
-    /// responder (R2), in the ledger, and in a drain.
+    /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor
+    /// withheld by permissions or no-echo, nor a sink that refuses. One that is merely full is there, and its [`Overflow`] says
+    /// what becomes of the message, as with a leaf node: it is not carried elsewhere because somebody is slow. Among several
+    /// fallback members one is chosen at random, and the next is tried when it can't take the message (Q3, Q4). In everything else
+    /// it is a member as any other: it counts as a responder (R2), in the ledger, and in a drain.
     ///
     /// Without [`queue`](Self::queue) it is an error, [`SubscribeError::FallbackWithoutQueue`](crate::SubscribeError::FallbackWithoutQueue),
     /// since a plain subscription gets every message.

@@ -224,7 +224,7 @@ pub struct PublishFuture {
     matched: bool,
 }
 
-/// What a publish that was not waited for has not come to.
+/// Why an asynchronous publish is not complete yet.
 pub(super) enum Ready {
     Failed(PublishError),
     NotYet(PublishFuture),

@@ -201,7 +201,7 @@ pub struct RequestFuture {
 }
 
 impl RequestFuture {
-    /// Of a request that could not be sent.
+    /// The error of a request that could not be sent.
     pub(super) fn failed(connection: &Arc<Connection>, subject: &str, error: RequestError) -> Self {
         let (subject, connection) = (SmolStr::new(subject), connection.clone());
         RequestFuture { subject, connection, blocked: None, sent: Err(Some(error)), timer: None }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 
-/// When a request with several answers has got them all. What comes first ends it.
+/// When a request with several answers has got them all. The first of them ends it.
 ///
 /// # Example
 ///
@@ -156,7 +156,7 @@ pub struct Answers {
     next_by: Option<Duration>,
     timer: Option<TimerKey>,
     end: Option<AnswersEnd>,
-    /// Of the task that takes them.
+    /// The cooperative budget of the task that takes them.
     budget: Budget,
 }
 
@@ -241,7 +241,8 @@ impl Answers {
         next.map(|next| self.take(next, limit))
     }
 
-    /// What `next` is: an answer, or the end. `limit` is of this wait alone, and ends nothing.
+    /// The result of `next`: a response, or the end. `limit` is of this wait alone, and ends
+    /// nothing.
     fn take(&mut self, next: Option<Result<Message, ()>>, limit: Option<Duration>) -> Option<Message> {
         let answer = match next {
             None => {
@@ -276,7 +277,7 @@ impl Answers {
     }
 }
 
-/// Of [`Answers::iter`].
+/// The iterator of [`Answers::iter`].
 struct IterMut<'a>(&'a mut Answers);
 
 impl Iterator for IterMut<'_> {

@@ -36,13 +36,13 @@ use std::time::Duration;
 pub struct Subscriber {
     subscription: Arc<Subscription>,
     connection: Arc<Connection>,
-    /// Of the `Stream`. Made on first use, so that an idle subscription stays small.
+    /// The waiter of the `Stream`. Made on first use, so that an idle subscription stays small.
     place: Option<Box<Place>>,
     /// The `Stream` has given `None`.
     is_over: bool,
     /// On a bus that is observed: it gave something to a task that has not asked again.
     lent: Lent,
-    /// Of its tasks.
+    /// The cooperative budget of its tasks.
     budget: Budget,
 }
 
@@ -234,7 +234,7 @@ impl Subscriber {
         std::iter::from_fn(|| self.try_recv().ok())
     }
 
-    /// What it is subscribed to.
+    /// Its pattern.
     pub fn pattern(&self) -> &Pattern {
         &self.subscription.pattern
     }
@@ -264,18 +264,19 @@ impl Subscriber {
         self.len() == 0
     }
 
-    /// What has become of its messages so far.
+    /// The ledger of its messages so far.
     pub fn stats(&self) -> Ledger {
         self.subscription.outlet.counts().into()
     }
 
-    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). What is queued can still be received.
+    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). Queued messages can still be
+    /// received.
     pub fn unsubscribe(&self) {
         self.connection.end(&self.subscription, CloseReason::Unsubscribed);
     }
 
-    /// Lets it have `max` messages over its whole life, those before this call included, and then ends it; ends it now if that many have
-    /// come already (D2). A later call replaces the number (D3). What the policy dropped on arrival does not count.
+    /// Lets it have `max` messages over its whole life, those before this call included, and then ends it; ends it now if that many
+    /// have come already (D2). A later call replaces the number (D3). Messages that the policy dropped on arrival do not count.
     pub fn unsubscribe_after(&self, max: u64) {
         end_after(&self.connection, &self.subscription, max);
     }
@@ -475,7 +476,7 @@ impl fmt::Debug for Subscriber {
     }
 }
 
-/// Of [`Subscriber::recv_async`].
+/// The future of [`Subscriber::recv_async`].
 struct Recv<'a> {
     subscriber: &'a Subscriber,
     place: Place,

@@ -14,7 +14,8 @@ use crate::letter::{SUBJECT, Source, Tally};
 const MIXED: [&str; 8] =
     ["a.b.d", "a.x.*", "z.b.c", "z.*.c", "a.quite.long.literal.subject", "a.b.c.>", "y.literal", "y.>"];
 
-/// What starts with a wildcard may concern every subject, so that no route can know beforehand that it does not.
+/// A pattern that starts with a wildcard may concern every subject, so that no route can know beforehand that it
+/// does not.
 const WILDCARD_FIRST: [&str; 2] = ["*.b.d", "*.*.*.*"];
 
 /// The mix the target is set for.

@@ -16,7 +16,7 @@ pub(super) fn take(subscriber: &Subscriber, tally: &mut Tally) {
     tally.take(read(&message));
 }
 
-/// What a receiver looks at, as on the floor: the number in the payload; the rest only has to be there.
+/// The number in the payload, which a receiver looks at as on the floor; the rest only has to be there.
 #[inline]
 pub(super) fn read(message: &Message) -> u64 {
     stamp(std::hint::black_box(message).payload())

@@ -1,4 +1,4 @@
-//! What is resident, and how much of it a held subscription accounts for.
+//! Resident memory, and the share of it that a held subscription accounts for.
 
 use std::fs;
 use std::hint::black_box;

@@ -101,7 +101,7 @@ fn csv(rows: &[Row], rounds: usize) -> String {
     text
 }
 
-/// What heads the text file: where, with what, and how.
+/// The head of the text file: machine, versions and command.
 pub(crate) fn header(machine: &Machine, rounds: usize, arguments: &[String]) -> String {
     let mut command = "cargo run --release --manifest-path benches/rivals/Cargo.toml".to_owned();
     if !arguments.is_empty() {

@@ -1,8 +1,8 @@
-//! What all of them have in common: a name, and the workloads they can do.
+//! The common interface of the rivals: a name, and the workloads they can do.
 
 use crate::harness::Setup;
 
-/// What is compared. The words are those of the floor bench, where each is described in full.
+/// The rivals. The words are those of the floor bench, where each is described in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     Pair,
@@ -54,7 +54,7 @@ pub(crate) trait Rival: Send + Sync {
     /// As in the files and on the command line.
     fn name(&self) -> &'static str;
 
-    /// What exactly is measured, with what it does not do.
+    /// The exact measurement, with what the rival does not do.
     fn about(&self) -> String;
 
     /// Nanoseconds a message (or a round trip) took; `None` where the system has no such thing. Panics when a message is

@@ -18,7 +18,7 @@ use crate::window::Window;
 const TOPIC: &str = "a/b/c";
 const ANSWERS: &str = "answers";
 
-/// What the asker sends last, so that the answerer ends.
+/// The last message of the requester, so that the responder ends.
 const STOP: &[u8] = b"stop";
 
 struct Rumqttd {

@@ -143,7 +143,7 @@ impl Zenoh {
     }
 
     fn request_threads(&self, setup: &Setup, iterations: u64) -> f64 {
-        // What zenoh's own channels do too: a callback that hands the query on.
+        // A callback that hands the query on, as in zenoh's own channels.
         let (tx, rx) = crossbeam_channel::bounded(setup.capacity);
         let queryable = self.session.declare_queryable(KEY);
         let queryable = queryable.callback(move |query| tx.send(query).expect("the answerer listens"));
