@@ -171,9 +171,9 @@ pub use activity::{Activity, Held, Hold, Task};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, ClientStats, Closed, ConnectOptions, Connected, Delivery, Denied, Event,
-    Events, HeldCopy, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep, SlowConsumer, Verdict,
-    Wanted,
+    BuildError, Bus, BusBuilder, BusStats, CallbackPanic, ClientStats, Closed, ConnectOptions, Connected, Delivery,
+    Denied, Event, Events, HeldCopy, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep,
+    SlowConsumer, Verdict, Wanted,
 };
 pub use client::{
     Answers, AnswersEnd, AnswersIter, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError,

@@ -1,6 +1,7 @@
 //! What a publish leaves for when no lock is held: wake-ups, callbacks, queues without room (see `room`).
 
 use super::event::Event;
+use super::panicked::Handled;
 use super::room::{Outcome, Waiting};
 use super::{Connection, Shared};
 use crate::account::Subscription;
@@ -144,7 +145,7 @@ impl Connection {
                     routed += (self.shared.disconnected(&subscription, message) != Outcome::Gone) as u64;
                 }
                 Step::Drop(message) => drop(message),
-                Step::Panicked(subscription, panic) => self.report(&subscription, panic),
+                Step::Panicked(subscription, panic) => self.report(&subscription, None, panic),
                 Step::Held => held += 1,
             }
         }
@@ -195,8 +196,9 @@ impl Connection {
         if let Some(trace) = message.trace() {
             self.shared.tell_received(trace.id(), subscription);
         }
+        let handled = self.shared.handled(&message);
         if let Err(panic) = blocking::call(|| subscription.outlet.run(message)) {
-            self.report(subscription, panic);
+            self.report(subscription, handled.as_ref(), panic);
         }
         if subscription.outlet.close_reason().is_some() {
             self.shared.after_the_end(subscription);
@@ -205,9 +207,10 @@ impl Connection {
 
     /// Counts and tells that code of a subscription's owner panicked (G9).
     #[cold]
-    pub(super) fn report(&self, subscription: &Subscription, panic: Panic) {
+    pub(super) fn report(&self, subscription: &Subscription, handled: Option<&Handled>, panic: Panic) {
         self.desk().count_panic();
         let message = user_code::text_of(panic);
+        self.tell_panicked(subscription, handled, &message);
         self.shared.hub.tell(|| Event::CallbackPanicked { subscription: subscription.info(), message });
     }
 }

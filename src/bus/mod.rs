@@ -9,6 +9,7 @@
 //! | `notice` | what the bus says itself: that there are no responders |
 //! | `observe` | what is asked and told about every message, where somebody wants to know |
 //! | `options` | what a connection can be asked to be |
+//! | `panicked` | what an observer is told of callbacks that panic |
 //! | `permit` | what a connection is kept from, and what changes when its permissions do |
 //! | `route` | what a publish does, top to bottom |
 //! | `watched` | the same, to subscriptions that a message may be kept from |
@@ -35,6 +36,7 @@ mod later;
 mod notice;
 mod observe;
 mod options;
+mod panicked;
 mod panics;
 mod permit;
 mod room;
@@ -54,6 +56,7 @@ pub use interest::{Interest, InterestChanged, Wanted};
 pub(crate) use observe::Observed;
 pub use observe::{Connected, Delivery, Observer, Publish, Refused, Verdict};
 pub use options::ConnectOptions;
+pub use panicked::CallbackPanic;
 pub(crate) use room::Waiting;
 pub(crate) use route::{Outgoing, RouteError};
 pub use sleep::Sleep;

@@ -4,7 +4,7 @@
 //! anyway.
 
 use super::held::{HeldCopy, HeldMessage};
-use super::{Connection, Outgoing, PublishError, RouteError};
+use super::{CallbackPanic, Connection, Outgoing, PublishError, RouteError};
 use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, Held, Hold};
 use crate::delivery::{CloseReason, DropReason};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
 /// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::refused`], [`Observer::draining`], [`Observer::routed`], [`Observer::returned`], [`Observer::may_subscribe`],
+/// [`Observer::refused`], [`Observer::draining`], [`Observer::routed`], [`Observer::returned`], [`Observer::panicked`], [`Observer::may_subscribe`],
 /// [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The others are called while the
 /// bus routes, and must not: that may deadlock. None of them may panic.
 ///
@@ -84,6 +84,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A copy that a subscription had, or was about to have, was lost.
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         let _ = (id, by, reason);
+    }
+
+    /// A callback or a sink panicked, which is counted and told as an event, and has no other consequence.
+    fn panicked(&self, panic: &CallbackPanic<'_>) {
+        let _ = panic;
     }
 
     /// Somebody connected to the bus.
@@ -178,8 +183,7 @@ pub struct Refused<'a> {
     /// The connection's name.
     pub client_name: Option<&'a str>,
     /// What it wanted to publish. Its subject is the text that was asked for, which need not be one (S4); a blank in it, or that it is empty, shows
-    /// as `␣`. Without the reply if that was not one, and
-    /// without headers and payload if they were too large, or were not handed over yet
+    /// as `␣`. Without the reply if that was not one, and without headers and payload if they were too large, or were not handed over yet
     /// ([`Client::check_publish`](crate::Client::check_publish)).
     pub message: &'a Message,
     /// Why it was not published.

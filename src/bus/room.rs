@@ -131,7 +131,7 @@ impl Connection {
         let mut panic = None;
         let poured = subscription.outlet.pour(sink, &message, Some(self.id), size, &mut panic);
         if let Some(panic) = panic {
-            self.report(subscription, panic);
+            self.report(subscription, None, panic);
         }
         match poured {
             Ok(after) => Offered::Taken(after),

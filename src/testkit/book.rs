@@ -2,9 +2,12 @@
 
 use super::chaos::Engine;
 use super::journal::Journal;
+use super::panics::Panics;
 use super::time::Agenda;
 use crate::subject::Pattern;
-use crate::{CloseReason, Connected, Delivery, DropReason, Observer, Publish, Refused, SubscriptionInfo, Verdict};
+use crate::{
+    CallbackPanic, CloseReason, Connected, Delivery, DropReason, Observer, Publish, Refused, SubscriptionInfo, Verdict,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,11 +17,12 @@ pub(super) struct Book {
     pub(super) chaos: Arc<Engine>,
     /// What is put off; ends with the kit.
     pub(super) agenda: Agenda,
+    pub(super) panics: Panics,
 }
 
 impl Book {
     pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda, journal: Journal) -> Self {
-        Book { next: AtomicU64::new(1), journal, chaos, agenda }
+        Book { next: AtomicU64::new(1), journal, chaos, agenda, panics: Panics::default() }
     }
 
     /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
@@ -75,6 +79,10 @@ impl Observer for Book {
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
+    }
+
+    fn panicked(&self, panic: &CallbackPanic<'_>) {
+        self.panics.add(panic);
     }
 
     fn connected(&self, client: &Connected<'_>) {

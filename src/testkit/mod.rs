@@ -6,6 +6,7 @@
 //! | `journal` | what is written down of every message |
 //! | `entry`, `tap` | what a test sees of the journal |
 //! | `expect`, `none` | what has to come, and what must not |
+//! | `panics` | callbacks that panicked |
 //! | `stub` | answers in place of services |
 //! | `contract` | what nobody listened to, heard or read |
 //! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
@@ -51,6 +52,7 @@ mod expect;
 mod journal;
 mod near;
 mod none;
+mod panics;
 mod recording;
 mod replay;
 mod report;
@@ -65,6 +67,7 @@ pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
 pub use contract::{Contracts, Silent, Unmatched};
 pub use entry::{Entry, Outcome, Receipt};
 pub use expect::{Expectation, Mismatch};
+pub use panics::PanicRecord;
 pub use recording::{Recorded, Recording, RecordingError};
 pub use replay::{Replayed, Speed};
 pub use settle::Unsettled;
@@ -182,9 +185,35 @@ impl TestKit {
     }
 
     /// The seed, the faults that may happen and those that have: what is printed when the kit ends by a panic, so that the run can be
-    /// repeated.
+    /// repeated. Before them, the callbacks that panicked.
     pub fn report(&self) -> String {
-        self.0.book.chaos.report()
+        self.0.book.panics.text() + &self.0.book.chaos.report()
+    }
+
+    /// The callbacks that have panicked so far, a stub's and those of what is tested: at most 100, the first ones. From now on they are the
+    /// test's to judge. If it does not ask, [`TestKit::settle`] and the end of the kit fail the test with what they panicked with.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::testkit::TestKit;
+    ///
+    /// let kit = TestKit::new();
+    /// let _stock = kit.reply_to("stock", |question| { assert_eq!(question.payload(), b"tea"); "3" });
+    /// let answer = kit.bus().connect().request("stock", "coffee")?;
+    /// assert_eq!(answer.headers().get("Nats-Service-Error-Code"), Some("500"));
+    /// let panics = kit.take_panics();
+    /// assert!(panics[0].to_string().starts_with("the callback on `stock` panicked: assertion"));
+    /// # Ok::<_, postroom::RequestError>(())
+    /// ```
+    pub fn take_panics(&self) -> Vec<PanicRecord> {
+        self.0.book.panics.take()
+    }
+
+    /// Fails the test with what callbacks panicked with, if the test has not asked for it.
+    #[track_caller]
+    fn fail_on_panics(&self) {
+        self.0.fail_on_panics();
     }
 
     /// Adds a fault while the test runs.
@@ -227,11 +256,28 @@ impl TestKit {
     }
 }
 
+impl Kit {
+    #[track_caller]
+    fn fail_on_panics(&self) {
+        let text = self.book.panics.text();
+        if !text.is_empty() {
+            self.book.panics.take();
+            panic!("{}", text.trim_end());
+        }
+    }
+}
+
 impl Drop for Kit {
     fn drop(&mut self) {
+        self.book.panics.close();
         // What is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
         self.book.chaos.close();
+        if std::thread::panicking() {
+            eprint!("{}", self.book.panics.text());
+        } else {
+            self.fail_on_panics();
+        }
     }
 }
 
@@ -310,6 +356,7 @@ impl TestKitBuilder {
         let bus = self.bus.seed(seed).clock(clock).observer(book.clone()).build();
         book.agenda.start(&bus);
         book.journal.start(bus.clock());
+        book.panics.start(&bus);
         chaos.start(&bus);
         let (settle_limit, stubs) = (self.settle_limit, stub::Stubs::default());
         TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs, settle_limit, real: OnceLock::new() }))

@@ -40,7 +40,8 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message says who holds what.
+    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message says who holds what. If a callback
+    /// has panicked, with what it panicked with, unless the test has [asked for it](TestKit::take_panics).
     ///
     /// # Example
     ///
@@ -63,7 +64,11 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn settle(&self) {
-        self.try_settle(self.settle_limit()).or_panic();
+        self.fail_on_panics();
+        let settled = self.try_settle(self.settle_limit());
+        // What a callback panicked with is why the rest does not go on.
+        self.fail_on_panics();
+        settled.or_panic();
     }
 
     /// As [`TestKit::settle`], with a limit of its own, in real time.
@@ -115,7 +120,10 @@ impl TestKit {
     ///
     /// Dropping it loses nothing.
     pub async fn settle_async(&self) {
-        self.try_settle_async(self.settle_limit()).await.or_panic();
+        self.fail_on_panics();
+        let settled = self.try_settle_async(self.settle_limit()).await;
+        self.fail_on_panics();
+        settled.or_panic();
     }
 
     /// As [`TestKit::settle_async`], with a limit of its own, in real time.

@@ -21,6 +21,9 @@ impl TestKit {
     /// What is asked of it is in the journal as any message is, and so is the answer, published by the client `stub`. The closure runs with
     /// no lock held, on the thread that publishes the request, and may use the bus.
     ///
+    /// If the closure panics, as a failed assertion does, the request is answered with an error that carries the text, and the test fails with it:
+    /// see [`TestKit::take_panics`].
+    ///
     /// # Panics
     ///
     /// If that is no pattern (S2 to S4), if the bus is closed, or if it has no room for a subscription.

@@ -127,3 +127,48 @@ fn a_stub_answers_wherever_a_wire_client_may_want_its_answer() {
     let seen: Vec<_> = answers.try_iter().map(|message| message.subject().to_string()).collect();
     assert_eq!(seen, ["ask", "a.*"]);
 }
+
+/// A failed assertion in a stub, or in a callback of what is tested, answers the request at once with its text, stands in the report, and fails
+/// the test: when it settles, or at the end of the kit.
+#[test]
+fn an_assertion_in_a_callback_fails_the_test_with_its_own_text() {
+    let parts =
+        ["the callback on `stock.*` panicked with a message on `stock.tea`", "not so much", "left: 7", "right: 3"];
+    let panicking = || {
+        let kit = TestKit::new();
+        let app = named(&kit, "app");
+        let guard = app.subscribe_fn("stock.*", |m| assert_eq!(m.payload().len(), 3, "not so much")).unwrap();
+        let stub = kit.reply_to("price", |question| {
+            assert_eq!(question.payload(), b"tea");
+            "3"
+        });
+        (kit, app, guard, stub)
+    };
+    let (kit, app, guard, stub) = panicking();
+    let answer = app.request("stock.tea", "seven..").unwrap();
+    assert_eq!(answer.headers().get("Nats-Service-Error-Code"), Some("500"));
+    assert_has(answer.headers().get("Nats-Service-Error").unwrap(), &parts[..2]);
+    assert_has(answer.payload_str().unwrap(), &parts);
+    assert_has(&kit.report(), &parts);
+    assert_has(&panic_of(|| kit.settle()), &parts);
+    // Told once.
+    drop(answer);
+    kit.settle();
+    assert_has(&asks(&kit, "price", "coffee"), &["the callback on `price` panicked", "assertion"]);
+    drop((app, guard));
+    assert_has(&panic_of(move || drop((kit, stub))), &["the callback on `price` panicked", "assertion"]);
+}
+
+/// A test that asks for the panics judges them itself; what panicked for nobody is told as well.
+#[test]
+fn a_test_that_expects_a_panic_takes_it() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let _callback = app.subscribe_fn("a", |_| panic!("as expected")).unwrap();
+    app.publish("a", "").unwrap();
+    let [panic] = &kit.take_panics()[..] else { panic!("one callback has panicked") };
+    assert_eq!(panic.to_string(), "the callback on `a` panicked: as expected");
+    assert_eq!(panic.subject.as_ref().unwrap().as_str(), "a");
+    kit.settle();
+    assert!(kit.take_panics().is_empty() && !kit.report().contains("panicked"));
+}
