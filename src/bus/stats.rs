@@ -8,7 +8,7 @@ use crate::matcher::MatcherStats;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BusStats {
-    /// Connections there are.
+    /// Connections there are: those that a handle keeps, or a received message with a reply subject; closed ones included.
     pub clients: usize,
     /// Subscriptions there are, those of inboxes included.
     pub subscriptions: usize,

@@ -289,3 +289,28 @@ fn a_responder_without_room_is_not_no_responders() {
     assert_eq!(client.publish_with_reply("svc", "answers", "").unwrap(), 0);
     assert_eq!(full.stats().dropped.total(), 2);
 }
+
+/// A received request responds through the connection that received it, and so keeps it, until the request is dropped; closing ends what it can do.
+#[test]
+fn a_request_that_is_kept_keeps_its_connection() {
+    let (bus, _, client) = manual();
+    let answers = client.subscribe("answers").unwrap();
+    let receive = |is_closed: bool| {
+        let service = bus.connect();
+        let jobs = service.subscribe("jobs").unwrap();
+        client.publish_with_reply("jobs", "answers", "1").unwrap();
+        let request = jobs.recv().unwrap();
+        if is_closed {
+            service.close();
+        }
+        request
+    };
+    let request = receive(false);
+    assert_eq!((bus.stats().clients, request.respond("")), (2, Ok(1)));
+    drop(request);
+    assert_eq!(bus.stats().clients, 1);
+    let request = receive(true);
+    assert_eq!((bus.stats().clients, request.respond("")), (2, Err(RespondError::Publish(PublishError::Closed))));
+    drop(request);
+    assert_eq!((bus.stats().clients, answers.len()), (1, 1));
+}
