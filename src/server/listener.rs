@@ -57,7 +57,7 @@ impl Listener {
     }
 
     /// Waits until it is closed.
-    async fn closed(&self) {
+    pub(super) async fn closed(&self) {
         let closed = self.closed.notified();
         if self.socket.lock().is_some() {
             closed.await;

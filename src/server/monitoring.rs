@@ -4,9 +4,14 @@ use super::listener::Listener;
 use super::monitor::{
     Connz, ConnzOptions, Healthz, HealthzOptions, HttpPlace, MonitorError, Source, Subsz, SubszOptions, Varz, serve,
 };
+use super::registry::Registry;
 use super::{Server, ServerError, host_of, resolve};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use tokio::runtime::Builder;
 
 /// A monitor that is served.
 #[derive(Debug)]
@@ -18,6 +23,17 @@ pub(super) struct Http {
 impl Drop for Http {
     fn drop(&mut self) {
         self.listener.close();
+    }
+}
+
+/// Answers until the server stops that has stopped so often.
+async fn serve_until_it_stops(listener: Arc<Listener>, registry: Arc<Registry>, stops: u64) {
+    let log = registry.log.clone();
+    let asked = registry.clone();
+    let answers = Arc::new(move |path: &str, query: &str| asked.monitor.answer(&*asked, path, query));
+    tokio::select! {
+        () = serve(listener, log, answers) => {}
+        () = registry.stopped_since(stops) => {}
     }
 }
 
@@ -65,9 +81,14 @@ impl Server {
     /// below `base_path`, which may be empty. Port 0 takes a free one; the address it got is given back. It ends with the server, and
     /// comes back with [`Server::restart`]. A second call ends the first monitor.
     ///
+    /// It is served on a thread of its own, in real time, 256 clients at once. For one more, the client of which nothing was heard the
+    /// longest is let go. The head of a request has 5 s to come and may have 64 KiB, the next request 60 s, and a client that takes
+    /// nothing of its answer for 5 s is let go. Of answers of more than 64 KiB no further one is made while 64 MiB of them are not
+    /// taken.
+    ///
     /// # Errors
     ///
-    /// [`ServerError::Monitor`] if the address can't be listened on.
+    /// [`ServerError::Monitor`] if the address can't be listened on, or no thread is to be had.
     pub fn monitor(&self, address: &str, base_path: &str) -> Result<SocketAddr, ServerError> {
         let failed = |error| ServerError::Monitor { address: address.to_owned(), error };
         let addresses = resolve(address).map_err(|error| match error {
@@ -90,6 +111,7 @@ impl Server {
         self.doors.monitor.lock().as_ref().map(|http| http.address)
     }
 
+    /// On a thread and a runtime of its own: what it does must hold up no message, and goes by real time, whatever the bus's clock.
     pub(super) fn open_monitor(
         &self,
         addresses: &[SocketAddr],
@@ -98,20 +120,27 @@ impl Server {
         self.unless_homeless()?;
         let mut http = self.doors.monitor.lock();
         drop(http.take());
-        let (listener, address, handle) = self.home.listen(addresses, failed)?;
-        let registry = self.registry.clone();
-        let answers = {
-            let registry = registry.clone();
-            Arc::new(move |path: &str, query: &str| registry.monitor.answer(&*registry, path, query))
-        };
-        let serving = serve(listener.clone(), registry.bus.clone(), answers);
-        let stops = registry.stops();
-        handle.spawn(async move {
-            tokio::select! {
-                () = serving => {}
-                () = registry.stopped_since(stops) => {}
+        let (registry, addresses, stops) = (self.registry.clone(), addresses.to_vec(), self.registry.stops());
+        let (tell, told) = sync_channel(1);
+        let serving = move || {
+            // Made and dropped there: a runtime must not be dropped within another one.
+            let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return tell.send(Err(error)),
+            };
+            let within = runtime.enter();
+            let bound = Listener::bind(&addresses);
+            drop(within);
+            let listener = bound.as_ref().ok().map(|(listener, _)| listener.clone());
+            tell.send(bound)?;
+            if let Some(listener) = listener {
+                runtime.block_on(serve_until_it_stops(listener, registry, stops));
             }
-        });
+            Ok(())
+        };
+        thread::Builder::new().name("postroom-monitor".to_owned()).spawn(serving).map_err(&failed)?;
+        let bound = told.recv().unwrap_or_else(|_| Err(ErrorKind::Other.into()));
+        let (listener, address) = bound.map_err(failed)?;
         *http = Some(Http { listener, address });
         Ok(address)
     }

@@ -311,8 +311,17 @@ impl Registry {
         self.all.lock().open.get(&cid).cloned()
     }
 
+    /// A slice at a time, for others come and go meanwhile.
     pub(super) fn open(&self) -> Vec<Arc<Connection>> {
-        self.all.lock().open.values().cloned().collect()
+        const SLICE: usize = 1_024;
+        let mut open: Vec<Arc<Connection>> = Vec::new();
+        loop {
+            let (before, from) = (open.len(), open.last().map_or(0, |last| last.cid + 1));
+            open.extend(self.all.lock().open.range(from..).take(SLICE).map(|(_, connection)| connection.clone()));
+            if open.len() - before < SLICE {
+                return open;
+            }
+        }
     }
 
     /// What those that have ended left behind, and those that are open.

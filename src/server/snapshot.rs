@@ -5,6 +5,7 @@ use super::log::LogLevel;
 use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
 use super::registry::Registry;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,9 @@ use std::time::{Duration, SystemTime};
 //
 // DIFFERENCE: nats-server keeps all of them, of 10,000 connections.
 const CLOSED_LIST_MAX: usize = 1_024;
+
+/// How many entries of a list are looked at under one lock that others need.
+const SLICE: usize = 256;
 
 impl Source for Registry {
     fn identity(&self) -> Identity {
@@ -91,15 +95,12 @@ impl Source for Registry {
 
 /// A connection as it is now, or was when it was closed (M3).
 pub(super) fn picture(connection: &Connection, registry: &Registry, subscriptions: bool) -> monitor::Connection {
+    let open = if subscriptions { list_open(connection) } else { Vec::new() };
     let state = connection.state.lock();
     let connect = &state.connect;
     let redacted = || connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]".to_owned());
     let shown = [&connect.nkey, &connect.user, &state.user].into_iter().flatten().find(|name| !name.is_empty());
-    let list = match (state.closed, subscriptions) {
-        (Some(_), _) => state.last.1.clone(),
-        (None, true) => list(&state.subscriptions, usize::MAX),
-        (None, false) => Vec::new(),
-    };
+    let list = if state.closed.is_some() { state.last.1.clone() } else { open };
     let counts = connection.counts();
     let clock = registry.bus.clock();
     let traffic = &connection.traffic;
@@ -146,16 +147,64 @@ pub(super) fn last(state: &State) -> (usize, Vec<Subscription>) {
 
 fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {
     let all = subscriptions.iter().map(|(sid, interest)| (&**sid, interest));
-    all.filter(|(_, interest)| interest.listening.guard.close_reason().is_none())
+    all.filter(is_live)
+}
+
+fn is_live((_, interest): &(&[u8], &Interest)) -> bool {
+    interest.listening.guard.close_reason().is_none()
 }
 
 fn list(subscriptions: &BTreeMap<Box<[u8]>, Interest>, max: usize) -> Vec<Subscription> {
-    let entries = live(subscriptions).map(|(sid, interest)| Subscription {
+    live(subscriptions).map(told).take(max).collect()
+}
+
+/// All subscriptions of an open connection, a slice at a time: its own SUB waits for one slice at most.
+fn list_open(connection: &Connection) -> Vec<Subscription> {
+    let mut all = Vec::new();
+    let mut last: Option<Box<[u8]>> = None;
+    loop {
+        let state = connection.state.lock();
+        let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let slice = state.subscriptions.range::<[u8], _>((from, Bound::Unbounded)).take(SLICE);
+        let slice: Vec<_> = slice.map(|(sid, interest)| (&**sid, interest)).collect();
+        let Some((sid, _)) = slice.last() else { return all };
+        let next = (*sid).into();
+        all.extend(slice.into_iter().filter(is_live).map(told));
+        drop(state);
+        last = Some(next);
+    }
+}
+
+fn told((sid, interest): (&[u8], &Interest)) -> Subscription {
+    Subscription {
         subject: interest.listening.guard.pattern().as_str().to_owned(),
         queue: interest.queue.clone(),
         sid: String::from_utf8_lossy(sid).into_owned(),
         msgs: interest.listening.guard.stats().delivered,
         max: interest.max,
-    });
-    entries.take(max).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Host, Subscribe};
+    use crate::server::listener::begin;
+    use crate::{Bus, ServerOptions};
+
+    #[test]
+    fn a_list_in_slices_is_whole_and_in_order() {
+        let registry = Registry::new(Bus::new(), ServerOptions::new()).unwrap();
+        let (connection, session, mut desk) = begin(&registry, None);
+        desk.connect(session.options()).unwrap();
+        let sids: Vec<String> = (0..SLICE * 2 + 3).map(|number| format!("{number:05}")).collect();
+        for sid in &sids {
+            desk.subscribe(Subscribe { subject: "a", queue: None, sid: sid.as_bytes() }).unwrap();
+        }
+        desk.unsubscribe(sids[SLICE].as_bytes(), None);
+        let told: Vec<_> = picture(&connection, &registry, true).list.into_iter().map(|entry| entry.sid).collect();
+        let rest: Vec<_> = sids.iter().filter(|sid| **sid != sids[SLICE]).cloned().collect();
+        assert_eq!(told, rest);
+        assert!(picture(&connection, &registry, false).list.is_empty());
+    }
 }

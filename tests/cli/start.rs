@@ -156,7 +156,7 @@ fn a_trace_shows_the_protocol() {
 #[test]
 fn connections_that_cannot_be_let_in_are_told_and_let_in_later() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 32; exec \"$0\" -a 127.0.0.1 -p -1", BINARY]);
+    command.args(["-c", "ulimit -n 32; exec \"$0\" -a 127.0.0.1 -p -1 -m -1", BINARY]);
     let mut started = Postroom::spawn_command(command);
     started.wait_for("Server is ready");
     let port = started.port("Listening for client connections on");
@@ -166,6 +166,9 @@ fn connections_that_cannot_be_let_in_are_told_and_let_in_later() {
     assert!(first.to_lowercase().contains("too many open files") && first.ends_with("), sleeping 10ms"), "{first}");
     let second = started.wait_for("[ERR] Temporary Client Accept Error(");
     assert!(second.ends_with("), sleeping 20ms"), "{second}");
+    let _monitor = dial(started.port("Starting http monitor on"));
+    let third = started.wait_for("[ERR] monitoring: Accept error: ");
+    assert!(third.ends_with("; retrying in 5ms"), "{third}");
     drop(many);
     let mut wire = Wire::dial(port);
     wire.send("CONNECT {\"verbose\":false}\r\nPING\r\n");

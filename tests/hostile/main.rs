@@ -8,6 +8,7 @@ mod credentials;
 mod ends;
 mod held;
 mod inboxes;
+mod monitoring_port;
 mod slices;
 #[path = "../support/mod.rs"]
 mod support;

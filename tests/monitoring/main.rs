@@ -7,6 +7,7 @@
 #![allow(missing_docs)]
 
 mod both;
+mod queries;
 mod same;
 #[path = "../support/mod.rs"]
 mod support;

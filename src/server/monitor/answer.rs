@@ -5,6 +5,7 @@ use super::source::Source;
 use super::{ConnzOptions, HealthzOptions, Monitor, MonitorError, SubszOptions, absent, json};
 use crate::protocol::Quoted;
 use serde::Serialize;
+use std::fmt::Write;
 
 /// What is sent back for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,10 +201,29 @@ fn clean(path: &str) -> String {
     format!("/{}{end}", parts.join("/"))
 }
 
+/// The path is escaped anew, and in the header what is not ASCII of the query, too.
 fn redirect(path: String, query: &str) -> Answer {
-    let location = if query.is_empty() { path } else { format!("{path}?{query}") };
-    let shown = location.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
+    let mut target = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+    if !query.is_empty() {
+        target = format!("{target}?{query}");
+    }
+    let shown = target.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
     let body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n").into_bytes();
+    let mut location = String::new();
+    for byte in target.bytes() {
+        if byte.is_ascii() {
+            location.push(char::from(byte));
+        } else {
+            let _ = write!(location, "%{byte:02x}");
+        }
+    }
     Answer { status: 307, headers: HTML, location: Some(location), body }
 }
 
@@ -302,6 +322,8 @@ mod tests {
     fn an_unclean_path_is_redirected() {
         let answer = Monitor::default().answer(&Fake::new(ServerOptions::new()), "/./varz", "x=1");
         assert_eq!((answer.status, answer.location.as_deref()), (307, Some("/varz?x=1")));
+        let answer = Monitor::default().answer(&Fake::new(ServerOptions::new()), "//v>a%rz\u{e9}", "a=<\u{e9}>");
+        assert_eq!(answer.location.as_deref(), Some("/v%3Ea%25rz%C3%A9?a=<%c3%a9>"));
         let cleaned = ["//varz", "/a/../varz", "/", "/varz/", "//", "/.."].map(clean);
         assert_eq!(cleaned, ["/varz", "/varz", "/", "/varz/", "/", "/"]);
     }

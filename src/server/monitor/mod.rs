@@ -16,6 +16,7 @@
 //! | `json` | how values are written |
 //! | `text` | how times and durations are written |
 //! | `process` | what the operating system knows of the process |
+//! | `request` | how requests are read |
 //! | `http` | how it is served |
 
 mod absent;
@@ -29,6 +30,7 @@ mod json;
 mod page;
 mod process;
 mod query;
+mod request;
 mod source;
 mod subsz;
 mod text;
