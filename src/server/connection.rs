@@ -4,7 +4,7 @@ use super::check::{Check, Checked, Checking};
 use super::host::Desk;
 use super::log::{ConnectionLog, Log};
 use super::monitor::Subscription;
-use super::outbound::{Batch, End, HOOKS, Outbound, Ticket, pressed};
+use super::outbound::{Batch, End, HOOKS, Outbound, Ticket, pressed, share_runtime};
 use super::pieces::Pieces;
 use super::registry::Registry;
 use super::snapshot;
@@ -28,6 +28,9 @@ use tokio::task::yield_now;
 /// What a connection reads at once: little at first, more while reads fill it.
 const READ_MIN: usize = 512;
 const READ_MAX: usize = 64 << 10;
+
+/// Ending more subscriptions than this takes long.
+const MANY: usize = 1_024;
 
 /// Pieces that are written at once, at most.
 const SLICES: usize = 64;
@@ -205,6 +208,9 @@ impl Connection {
     /// The first step; `None` if it was done before. Subscriptions go before the end can be seen: who has seen it must not find an interest
     /// of the connection any more.
     fn begin_to_close(&self, reason: Close) -> Option<(Option<Client>, Subscriptions)> {
+        if self.state.lock().subscriptions.len() > MANY {
+            share_runtime();
+        }
         let mut state = self.state.lock();
         if state.closed.is_some() {
             return None;

@@ -4,7 +4,7 @@ use super::auth;
 use super::connection::{Connection, ENDED_AT_ONCE, Interest, Listening, Subscriptions};
 use super::log::{ConnectionLog, LogLevel};
 use super::options::ServerOptions;
-use super::outbound::{Frame, Ticket};
+use super::outbound::{Frame, Ticket, share_runtime};
 use super::registry::Registry;
 use super::reload;
 use super::slice::Slice;
@@ -52,6 +52,9 @@ impl Desk {
 
     /// Begins a slice of the connection's work.
     pub(super) fn begin_slice(&mut self, now: Duration) {
+        if self.slice.is_over() {
+            share_runtime();
+        }
         (self.slice, self.paused) = (Slice::begin(now), false);
     }
 

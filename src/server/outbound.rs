@@ -192,6 +192,16 @@ impl blocking::Hooks for ReaderHooks {
     }
 }
 
+/// To be called before this thread is busy for long. The thread that waits for the runtime's sockets is often the one that is given what
+/// they bring, and no other takes its place before it is back; a task that is there to be taken makes another one do so.
+pub(super) fn share_runtime() {
+    if workers() > 1 {
+        // The last one is run by this thread, and never taken.
+        tokio::spawn(async {});
+        tokio::spawn(async {});
+    }
+}
+
 /// Threads of the runtime that this thread is one of; 0 if that runs all on one thread, which can't be replaced.
 fn workers() -> usize {
     let runtime = Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);

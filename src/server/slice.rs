@@ -40,6 +40,11 @@ impl Slice {
         }
     }
 
+    /// Whether it was used up, so that there may be much to do the next time as well.
+    pub(super) fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
     /// Counts an operation. True if it was the last one.
     #[inline]
     pub(super) fn ends(&mut self, now: impl FnOnce() -> Duration) -> bool {
