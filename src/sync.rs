@@ -5,11 +5,15 @@
 //! model may treat as one step: [`step`] stands before each, since shuttle changes threads only where it sees an operation.
 
 mod locks;
+#[cfg(not(postroom_shuttle))]
+mod per_thread;
 
 #[cfg(not(postroom_shuttle))]
 pub use locks::Condvar;
 pub use locks::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use locks::{OwnerLock, locks_held};
+#[cfg(not(postroom_shuttle))]
+pub(crate) use per_thread::PerThread;
 
 #[cfg(not(postroom_shuttle))]
 mod imp {
@@ -31,33 +35,6 @@ mod imp {
     /// Starts a thread that nobody joins; `None` if the operating system has none.
     pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<Thread> {
         Some(std::thread::Builder::new().name(name.to_owned()).spawn(run).ok()?.thread().clone())
-    }
-
-    /// One `T` for each thread that asks, kept until the whole is dropped and handed on when a thread has ended. Padded, since
-    /// those of several threads lie side by side.
-    #[derive(Debug)]
-    pub(crate) struct PerThread<T: Send>(thread_local::ThreadLocal<super::Padded<T>>);
-
-    impl<T: Send> Default for PerThread<T> {
-        fn default() -> Self {
-            PerThread(thread_local::ThreadLocal::new())
-        }
-    }
-
-    impl<T: Send + Sync> PerThread<T> {
-        #[inline]
-        pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
-            &self.0.get_or(|| super::Padded(make())).0
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            self.0.get().map(|padded| &padded.0)
-        }
-
-        /// Every thread's `T`.
-        pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-            self.0.iter().map(|padded| &padded.0)
-        }
     }
 }
 
@@ -170,11 +147,11 @@ mod imp {
     }
 
     impl<T> PerThread<T> {
-        pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
+        pub(crate) fn get_or(&self, make: impl FnOnce(bool) -> T) -> &T {
             if let Some(found) = self.get() {
                 return found;
             }
-            let entry = (shuttle::thread::current().id(), make());
+            let entry = (shuttle::thread::current().id(), make(false));
             let free = self.0.iter().find(|slot| slot.get().is_none());
             &free.expect("a model has few threads").get_or_init(|| entry).1
         }

@@ -69,13 +69,16 @@ pub(crate) struct Desk {
     routed: AtomicU64,
     panics: AtomicU64,
     requests: AtomicU64,
+    /// Several threads write it: those that are about to end.
+    is_shared: bool,
     /// Chooses members of queue groups.
     pub(crate) rng: Rng,
 }
 
 impl Desk {
-    fn new(seed: u64, stream: u64) -> Self {
+    fn new(seed: u64, stream: u64, is_shared: bool) -> Self {
         Desk {
+            is_shared,
             published: AtomicU64::new(0),
             published_bytes: AtomicU64::new(0),
             unmatched: AtomicU64::new(0),
@@ -88,36 +91,40 @@ impl Desk {
 
     #[inline]
     pub(crate) fn count_publish(&self, bytes: usize, routed: usize) {
-        add(&self.published, 1);
-        add(&self.published_bytes, bytes as u64);
-        add(if routed == 0 { &self.unmatched } else { &self.routed }, routed.max(1) as u64);
+        self.add(&self.published, 1);
+        self.add(&self.published_bytes, bytes as u64);
+        self.add(if routed == 0 { &self.unmatched } else { &self.routed }, routed.max(1) as u64);
     }
 
     /// Copies that found their subscription only after waiting, or were lost. `was_unmatched` if the message had been counted as such.
     pub(crate) fn count_more_routed(&self, copies: u64, was_unmatched: bool) {
-        add(&self.routed, copies);
+        self.add(&self.routed, copies);
         if was_unmatched {
-            self.unmatched.store(self.unmatched.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+            self.add(&self.unmatched, 1u64.wrapping_neg());
         }
     }
 
     /// Copies that were counted as routed, and will be again when they come. On the thread that counted them.
     pub(crate) fn count_held(&self, copies: u64) {
-        self.routed.store(self.routed.load(Ordering::Relaxed).wrapping_sub(copies), Ordering::Relaxed);
+        self.add(&self.routed, copies.wrapping_neg());
     }
 
     pub(crate) fn count_panic(&self) {
-        add(&self.panics, 1);
+        self.add(&self.panics, 1);
     }
 
     pub(crate) fn count_request(&self) {
-        add(&self.requests, 1);
+        self.add(&self.requests, 1);
     }
-}
 
-#[inline]
-fn add(counter: &AtomicU64, more: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    #[inline]
+    fn add(&self, counter: &AtomicU64, more: u64) {
+        if self.is_shared {
+            counter.fetch_add(more, Ordering::Relaxed);
+        } else {
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Connection {
@@ -171,7 +178,7 @@ impl Connection {
     fn new_desk(&self) -> &Desk {
         // The first thread of a connection draws from the same stream in every run; threads after it have their own.
         let stream = self.id << 16 | self.desks.iter().count() as u64;
-        self.desks.get_or(|| Desk::new(self.shared.seed, stream))
+        self.desks.get_or(|is_shared| Desk::new(self.shared.seed, stream, is_shared))
     }
 
     /// A subject for answers that nobody else uses or can guess, directly under which the connection subscribes to nothing of its own.

@@ -106,7 +106,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         f: impl FnOnce(C, Hit<'_, T>) -> R,
     ) -> Result<R, Missed<C, impl DerefMut<Target = Mine<T>>>> {
         let hash = self.hash(subject);
-        let cell = self.cells.get_or(|| Cell::new(self.cache_entries));
+        let cell = self.cells.get_or(|_| Cell::new(self.cache_entries));
         let mut mine = cell.0.try_lock();
         let mut stale = None;
         if let Some(mine) = &mut mine

@@ -119,9 +119,15 @@ thread_local! {
     static PRESSED: RefCell<Weak<Outbound>> = const { RefCell::new(Weak::new()) };
 }
 
+/// `None` where the thread ends and its storage is gone: there is no batch then.
+fn with_to_wake<R>(f: impl FnOnce(&mut Option<Vec<Arc<Outbound>>>) -> R) -> Option<R> {
+    TO_WAKE.try_with(|to_wake| f(&mut to_wake.borrow_mut())).ok()
+}
+
 /// The connection under pressure that this thread delivered to since the last call, if there was one.
 pub(super) fn pressed() -> Option<Arc<Outbound>> {
-    PRESSED.take().upgrade()
+    // Where the thread ends there is none.
+    PRESSED.try_with(RefCell::take).unwrap_or_default().upgrade()
 }
 
 /// While it lives, connections that this thread delivers to are not woken at once but when it is dropped: one wake-up for all that a
@@ -134,19 +140,19 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn begin() -> Self {
-        let outer = TO_WAKE.with_borrow_mut(|to_wake| {
+        let begin = |to_wake: &mut Option<Vec<_>>| {
             let outer = to_wake.is_none();
             to_wake.get_or_insert_default();
             outer
-        });
-        Batch { outer }
+        };
+        Batch { outer: with_to_wake(begin).unwrap_or_default() }
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
         if self.outer {
-            for out in TO_WAKE.take().into_iter().flatten() {
+            for out in with_to_wake(Option::take).flatten().into_iter().flatten() {
                 out.filled.notify_one();
             }
         }
@@ -155,8 +161,7 @@ impl Drop for Batch {
 
 /// Wakes the writers that wait for the end of this thread's batch. True if there were some.
 fn wake_all() -> bool {
-    let to_wake = TO_WAKE.with_borrow_mut(|to_wake| to_wake.as_mut().map(std::mem::take));
-    let to_wake = to_wake.unwrap_or_default();
+    let to_wake = with_to_wake(|to_wake| to_wake.as_mut().map(std::mem::take)).flatten().unwrap_or_default();
     to_wake.iter().for_each(|out| out.filled.notify_one());
     !to_wake.is_empty()
 }
@@ -279,14 +284,8 @@ impl Outbound {
 
     /// Now, or at the end of this thread's batch.
     fn wake(self: &Arc<Self>) {
-        let now = TO_WAKE.with_borrow_mut(|to_wake| match to_wake {
-            Some(to_wake) => {
-                to_wake.push(self.clone());
-                false
-            }
-            None => true,
-        });
-        if now {
+        let later = |to_wake: &mut Option<Vec<_>>| to_wake.as_mut().map(|to_wake| to_wake.push(self.clone()));
+        if with_to_wake(later).flatten().is_none() {
             self.filled.notify_one();
         }
     }
@@ -316,7 +315,8 @@ impl Outbound {
             self.wake();
         }
         if under_pressure {
-            PRESSED.set(Arc::downgrade(self));
+            let before = PRESSED.try_with(|pressed| pressed.replace(Arc::downgrade(self)));
+            drop(before);
         }
         true
     }

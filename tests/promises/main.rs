@@ -23,3 +23,4 @@ mod interest;
 mod observe;
 mod observer;
 mod sinks;
+mod thread_end;

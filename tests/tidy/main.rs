@@ -163,7 +163,11 @@ const DOORS: [(&str, &[&str], &str); 10] = [
     ("RandomState::default", &[], "luck comes from `rng`"),
     ("std::net", &["src/server/", "src/bridge/", "src/bin/"], "the default build has no sockets"),
     ("parking_lot", &["src/sync/"], "locks are `sync`'s, which know who holds them"),
-    ("catch_unwind", &["src/user_code.rs", "src/testkit/shrink.rs"], "code of users' is run by `user_code`"),
+    (
+        "catch_unwind",
+        &["src/user_code.rs", "src/testkit/shrink.rs", "src/sync/per_thread.rs"],
+        "code of users' is run by `user_code`",
+    ),
     ("thread::sleep", &[], "wait for the state, or use the manual clock"),
     (
         "crossbeam_channel",
