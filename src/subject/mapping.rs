@@ -172,7 +172,8 @@ impl Transform {
     ///
     /// # Errors
     ///
-    /// [`TransformError`]: that of the source first, then the leftmost of the destination.
+    /// [`TransformError`], in the server's order: that of the source; the leftmost token that can't be one, or names no function;
+    /// [`TransformError::Subject`]; the leftmost argument or wildcard.
     pub fn new(source: &str, destination: &str) -> Result<Self, TransformError> {
         let source = if source.is_empty() { ">" } else { source };
         let Ok(source) = Pattern::new(source) else {
@@ -181,6 +182,8 @@ impl Transform {
         let places: Vec<usize> = wildcards(&source).collect();
         let mut tokens = self::tokens(destination);
         let tail = tokens.last() == Some(&">");
+        let before_the_end = &tokens[..tokens.len() - usize::from(tail)];
+        before_the_end.iter().try_for_each(|token| check_form(token))?;
         if tokens.contains(&"*") || tail != ends_open(&source) {
             return Err(TransformError::Subject);
         }
@@ -284,11 +287,19 @@ fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
+/// What is wrong with a token whatever the source: nothing in it, white space, a `>` too early, no such function.
+fn check_form(token: &str) -> Result<(), TransformError> {
+    match placeholder(token) {
+        Err(error @ TransformError::Function { .. }) => Err(error),
+        Ok(Placeholder::Literal) if token.is_empty() || token == ">" || token.contains([' ', '\t', '\r', '\n']) => {
+            Err(TransformError::Destination)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A token of a destination against the places of the source's wildcards.
 fn part(token: &str, places: &[usize]) -> Result<Part, TransformError> {
-    if token.is_empty() || token == ">" {
-        return Err(TransformError::Destination);
-    }
     let index = |wildcard: i32| {
         if places.is_empty() {
             return Err(TransformError::Wildcard { token: token.to_owned(), index: None });
@@ -300,7 +311,6 @@ fn part(token: &str, places: &[usize]) -> Result<Part, TransformError> {
     };
     let bytes = |number: i32| usize::try_from(number).unwrap_or(0);
     Ok(match placeholder(token)? {
-        Placeholder::Literal if token.contains([' ', '\t', '\r', '\n']) => return Err(TransformError::Destination),
         Placeholder::Literal => Part::Literal(token.to_owned()),
         Placeholder::Wildcard(wildcard) => Part::Token(index(wildcard)?),
         // Without wildcards in the source it is that of the whole subject.
@@ -481,6 +491,9 @@ mod tests {
             ("a.>", "b", "invalid subject"),
             ("a", "b.>", "invalid subject"),
             ("a.*", "c..d", "invalid mapping destination: invalid transform"),
+            ("a.>", "c..d", "invalid mapping destination: invalid transform"),
+            ("", "{{foo(1)}}", "invalid mapping destination: unknown function in {{foo(1)}}"),
+            ("", "{{left(9,9)}}", "invalid subject"),
             ("a.*", "b c", "invalid mapping destination: invalid transform"),
             (
                 "a.*",

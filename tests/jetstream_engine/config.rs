@@ -189,6 +189,21 @@ fn what_is_refused_of_origins() {
         assert_eq!(mirror(&set), expected);
     }
     assert_eq!(mirror(&|c| c.mirror = Some(source("S"))), "500/10052 detected cycle");
+    let filtered = || Some(StreamSource { filter_subject: "a..b".to_owned(), ..source("O") });
+    assert_eq!(mirror(&|c| c.mirror = filtered()), "500/10049 subject filter 'a..b' for the mirror invalid subject");
+    // What a mirror takes is judged before the stream's replicas.
+    let taking = |name: &str| {
+        let all = [transform("a.*", ""), transform("a.b", "")].to_vec();
+        Some(StreamSource { subject_transforms: all, ..source(name) })
+    };
+    let overlap = "400/10152 mirror subject filters can not overlap";
+    assert_eq!(mirror(&|c| (c.mirror, c.num_replicas) = (taking("O"), 2)), overlap);
+    assert_eq!(mirror(&|c| c.mirror = taking("a.b")), overlap, "the name is not looked at");
+    // Elsewhere names and prefixes may be what they like, even nothing.
+    let elsewhere = || Some(StreamSource { external: Some(External::default()), ..source("") });
+    assert_eq!(mirror(&|c| c.mirror = elsewhere()), "created");
+    let filtered = filtered().into_iter().collect::<Vec<_>>();
+    let text_of_filter = "500/10049 subject filter 'a..b' for the source: invalid subject";
     let sourced = |sources: Vec<StreamSource>| refused(|config| config.sources = Some(sources));
     let with = |set: &dyn Fn(&mut StreamSource)| {
         let mut one = source("O");
@@ -197,6 +212,7 @@ fn what_is_refused_of_origins() {
     };
     assert_eq!(sourced(vec![source("O"), source("O")]), "400/10140 duplicate source configuration detected");
     assert_eq!(sourced(vec![source("O"), with(&|s| s.filter_subject = "a".into())]), "created");
+    assert_eq!(sourced(filtered), text_of_filter);
     assert_eq!(sourced(vec![source("")]), "400/10141 sourced stream name is invalid");
     assert_eq!(sourced(vec![source("S")]), "500/10052 detected cycle");
     let both = with(&|s| (s.filter_subject, s.subject_transforms) = ("a".into(), vec![transform("a", "b")]));
@@ -236,16 +252,22 @@ fn pedantic_requests_are_not_corrected() {
         set(&mut config);
         create_with(config, true, &[]).map_or_else(|error| text(&error), |_| "created".to_owned())
     };
-    let cases: [(Change, &str); 6] = [
-        (|c| c.max_msgs = -2, "max_msgs must be set to -1"),
-        (|c| (c.max_consumers, c.max_bytes) = (-2, -2), "max_bytes must be set to -1"),
-        (|c| c.max_age = SECOND, "duplicate window cannot be bigger than max age"),
-        (|c| c.subject_delete_marker_ttl = SECOND, "subject delete marker cannot be set if message TTLs are disabled"),
-        (|c| c.allow_msg_schedules = true, "message scheduling cannot be set if roll-ups are disabled"),
-        (|c| c.republish = Some(Republish::default()), "republish source can not be empty"),
+    let mode = "400/10157 pedantic mode:";
+    let plain = "500/10052";
+    let cases: [(Change, &str, &str); 6] = [
+        (|c| c.max_msgs = -2, mode, "max_msgs must be set to -1"),
+        (|c| (c.max_consumers, c.max_bytes) = (-2, -2), mode, "max_bytes must be set to -1"),
+        (|c| c.max_age = SECOND, mode, "duplicate window cannot be bigger than max age"),
+        (
+            |c| c.subject_delete_marker_ttl = SECOND,
+            plain,
+            "subject delete marker cannot be set if message TTLs are disabled",
+        ),
+        (|c| c.allow_msg_schedules = true, plain, "message scheduling cannot be set if roll-ups are disabled"),
+        (|c| c.republish = Some(Republish::default()), mode, "republish source can not be empty"),
     ];
-    for (set, expected) in cases {
-        assert_eq!(pedantic(set), format!("400/10157 pedantic mode: {expected}"));
+    for (set, number, text) in cases {
+        assert_eq!(pedantic(set), format!("{number} {text}"));
     }
 }
 

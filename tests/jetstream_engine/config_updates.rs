@@ -2,7 +2,8 @@
 
 use crate::bench::{create, text};
 use postroom::jetstream::engine::config::{
-    AccountLimits, Directory, Discard, PersistMode, Retention, ServerLimits, Storage, StreamConfig, StreamSource,
+    AccountLimits, Directory, Discard, PersistMode, Republish, Retention, ServerLimits, Storage, StreamConfig,
+    StreamSource,
 };
 
 fn update(old: impl FnOnce(&mut StreamConfig), new: impl FnOnce(&mut StreamConfig)) -> Result<StreamConfig, String> {
@@ -103,6 +104,12 @@ fn changes_are_allowed() {
     for new in cases {
         update(|_| {}, new).unwrap();
     }
+    // An empty destination of a republish becomes `>`, which not every source has room for.
+    let republish = |src: &str| Republish { src: src.to_owned(), ..Republish::default() };
+    let updated = update(|_| {}, |c| c.republish = Some(republish(""))).unwrap();
+    assert_eq!(updated.republish.map(|republish| republish.dest).as_deref(), Some(">"));
+    let text = "500/10069 stream configuration for republish from 'a.*' to '>': invalid subject";
+    assert_eq!(update(|_| {}, |c| c.republish = Some(republish("a.*"))).map(drop), Err(text.to_owned()));
     // Without the mirror it is a stream of its own.
     let mirror = |c: &mut StreamConfig| c.mirror = Some(StreamSource { name: "O".into(), ..StreamSource::default() });
     let promoted = update(mirror, |c| c.mirror = None).unwrap();

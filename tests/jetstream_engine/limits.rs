@@ -120,6 +120,7 @@ fn purges_take_what_was_asked_for() {
     assert_eq!(first_and_last(&Purge::default()), (1, 0));
     assert_eq!(first_and_last(&Purge { filter: "s.a".to_owned(), ..Purge::default() }), (0, 0));
     assert_eq!(first_and_last(&Purge { keep: 1, ..Purge::default() }), (0, 0));
+    assert_eq!(first_and_last(&Purge { seq: 1, ..Purge::default() }), (0, 0));
     assert_eq!(first_and_last(&Purge { seq: 5, ..Purge::default() }), (5, 4));
     assert_eq!(purge("x.>", 0, 0).0, 0);
     assert_eq!(purge("s..a", 0, 0).0, 0);

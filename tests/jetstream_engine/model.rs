@@ -262,8 +262,8 @@ impl Model {
         }
         let each = config.max_msgs_per_subject;
         let at_max = each > 0 && self.of_subject(&message.subject) as i64 >= each;
-        if at_max && config.discard_new_per_subject {
-            return if rollup.is_some() { Ok(()) } else { Err("maximum messages per subject exceeded") };
+        if at_max && config.discard_new_per_subject && rollup.is_none() {
+            return Err("maximum messages per subject exceeded");
         }
         if config.max_msgs > 0 && self.messages.len() as i64 >= config.max_msgs && !at_max {
             return Err("maximum messages exceeded");
@@ -367,7 +367,7 @@ impl Model {
             };
             self.remove(at, |ledger| &mut ledger.purged);
         }
-        if is_all && seq > self.last {
+        if is_all && seq > 1 && seq > self.last {
             self.last = seq - 1;
             self.first = seq;
         } else if is_all && seq == 0 && keep == 0 {

@@ -73,6 +73,7 @@ fn expectations_are_judged() {
         (("Nats-Stream-Source", "S 1"), "400/10227 message stream source header is not allowed"),
         (("Nats-Scheduler", "s.b"), "400/10212 message schedules invalid scheduler"),
         (("Nats-Schedule", "@every 2s"), "400/10188 message schedules is disabled"),
+        (("Nats-Schedule", "x"), "400/10188 message schedules is disabled"),
         (("Nats-Batch-Id", "b"), "400/10174 atomic publish is disabled"),
     ];
     for (header, expected) in cases {
@@ -87,6 +88,10 @@ fn expectations_are_judged() {
     let right = [("Nats-Expected-Last-Sequence", "4"), ("Nats-Expected-Last-Subject-Sequence", "0")];
     assert_eq!(bench.publish("s.c", "", &right), "5");
     assert_eq!(bench.publish("s.c", "", &[("Nats-Expected-Last-Msg-Id", "x")]), "400/10070 wrong last msg ID: ");
+    // Words of schedules, and empty ones of the server, mean nothing by themselves.
+    assert_eq!(bench.publish("s.c", "", &[("Nats-Schedule-Time-Zone", "UTC"), ("Nats-Stream-Source", "")]), "6");
+    let zone = bench.publish("s.c", "", &[("Nats-Schedule-Time-Zone", "x")]);
+    assert_eq!(zone, "400/10188 message schedules is disabled");
 }
 
 /// JS46: a duplicate beats a wrong last id, a bad rollup and an invalid TTL, but loses to a wrong stream, a wrong sequence, a
@@ -115,6 +120,27 @@ fn faults_are_found_in_the_servers_order() {
     assert!(bench.publish("s.a", "", &both).contains("10060"));
     let both = [("Nats-Expected-Last-Subject-Sequence", "7"), ("Nats-Expected-Last-Sequence", "8")];
     assert_eq!(bench.publish("s.b", "", &both), "400/10071 wrong last sequence: 0");
+}
+
+/// The size of what was sent is judged before anything else; JS46 has it behind duplicates and expectations, which a measurement
+/// contradicts.
+#[test]
+fn a_message_that_is_too_large_is_nothing_else() {
+    let mut bench = Bench::new(|config| config.max_msg_size = 60);
+    bench.publish("s.a", "", &[("Nats-Msg-Id", "m")]);
+    let (large, long) = ("x".repeat(80), "y".repeat(65_535));
+    let too_large = "400/10054 message size exceeds maximum allowed";
+    let wrong = [("Nats-Msg-Id", "m"), ("Nats-Expected-Stream", "T"), ("Nats-Incr", "x"), ("Nats-Batch-Id", "b")];
+    for header in wrong {
+        assert_eq!(bench.publish("s.a", &large, &[header]), too_large, "{header:?}");
+    }
+    assert_eq!(bench.publish_to("s.a", &large, &[], "inbox.b.10.ok.1.0.$FI"), too_large);
+    let mut bench = Bench::new(|_| {});
+    bench.publish("s.a", "", &[("Nats-Msg-Id", "m")]);
+    for header in &wrong[..3] {
+        let answer = bench.publish("s.a", "", &[*header, ("A", &long)]);
+        assert_eq!(answer, "400/10097 header size exceeds maximum allowed of 64k", "{header:?}");
+    }
 }
 
 /// JS47: sizes, then what the server and the account have room for.

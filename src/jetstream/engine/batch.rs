@@ -83,7 +83,8 @@ impl Stream {
         let silent = |error: ApiError| (error, None);
         let Incoming { subject, head, payload, .. } = incoming;
         let known = Known::of(&head);
-        self.check_part(&subject, &head, payload, id, room).map_err(silent)?;
+        let size = self.log.size_of(&subject, &head, payload);
+        self.check_part(size, id, room).map_err(silent)?;
         let seq = known
             .batch_sequence
             .and_then(header::number)
@@ -152,14 +153,11 @@ impl Stream {
         }
     }
 
-    /// What is refused of a part by itself (JS60).
-    fn check_part(&self, subject: &str, head: &[u8], payload: &[u8], id: &[u8], room: Room) -> Result<(), ApiError> {
-        let max_size = self.config.max_msg_size;
+    /// What is refused of a part by itself (JS60), after its size.
+    fn check_part(&self, size: u64, id: &[u8], room: Room) -> Result<(), ApiError> {
         let refused = [
-            (self.config.sealed, codes::STREAM_SEALED),
             (room.is_full, codes::INSUFFICIENT_RESOURCES),
-            (self.log.size_of(subject, head, payload) > room.account_left, codes::ACCOUNT_RESOURCES_EXCEEDED),
-            (max_size >= 0 && head.len() + payload.len() > max_size as usize, codes::STREAM_MESSAGE_EXCEEDS_MAXIMUM),
+            (size > room.account_left, codes::ACCOUNT_RESOURCES_EXCEEDED),
             (!self.config.allow_atomic, codes::ATOMIC_PUBLISH_DISABLED),
             (id.len() > ID_MAX, codes::ATOMIC_PUBLISH_INVALID_BATCH_ID),
         ];

@@ -117,8 +117,8 @@ impl Stream {
                 let code = codes::ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH;
                 return Err(code.with("Nats-Expected-Last-Msg-Id").into());
             }
-            check_head_size(&head)?;
         }
+        check_head_size(&head)?;
         let increment = self.check_increment(&known, payload)?;
         if said(known.expected_stream).is_some_and(|name| name != self.config.name.as_bytes()) {
             return Err(codes::STREAM_NOT_MATCH.error().into());
@@ -146,7 +146,7 @@ impl Stream {
         }
         let schedule = self.check_schedule(&known, &subject)?;
         let ends_schedule = self.check_scheduler(&known, &subject, is_own)?;
-        if known.stream_source.is_some() && !is_own {
+        if said(known.stream_source).is_some() && !is_own {
             return Err(codes::MESSAGE_SOURCE_HDR_NOT_ALLOWED.error().into());
         }
         if pending.is_none() {
@@ -171,10 +171,8 @@ impl Stream {
             Some(sum) => Cow::Owned(sum.payload().into_bytes()),
             None => Cow::Borrowed(payload),
         };
-        let max_size = self.config.max_msg_size;
-        if max_size >= 0 && head.len() + payload.len() > max_size as usize {
-            return Err(codes::STREAM_MESSAGE_EXCEEDS_MAXIMUM.error().into());
-        }
+        // With the sum in it, and what the stream added.
+        self.check_size(&head, &payload)?;
         check_head_size(&head)?;
         if room.is_full {
             return Err(codes::INSUFFICIENT_RESOURCES.error().into());
@@ -202,6 +200,13 @@ impl Stream {
         }
         let id = id.map(<[u8]>::to_vec);
         Ok(Checked { subject, head, payload, id, expiry, rollup, sum, schedule, ends_schedule, consumers, is_unwanted })
+    }
+
+    /// What was sent is held against max_msg_size before anything else is looked at (measured; a sealed stream alone comes first).
+    pub(super) fn check_size(&self, head: &[u8], payload: &[u8]) -> Result<(), ApiError> {
+        let max = self.config.max_msg_size;
+        let is_over = max >= 0 && head.len() + payload.len() > max as usize;
+        if is_over { Err(codes::STREAM_MESSAGE_EXCEEDS_MAXIMUM.error()) } else { Ok(()) }
     }
 
     fn check_increment(&self, known: &Known<'_>, payload: &[u8]) -> Result<Option<Decimal>, ApiError> {
@@ -270,11 +275,12 @@ impl Stream {
 
     /// JS65.
     fn check_schedule(&self, known: &Known<'_>, subject: &str) -> Result<Option<Pattern>, ApiError> {
-        let allowed = self.config.allow_msg_schedules;
-        if !allowed && (said(known.schedule).is_some() || known.schedule_time_zone.is_some()) {
-            return Err(codes::MESSAGE_SCHEDULES_DISABLED.error());
+        let is_zone_wrong = known.schedule_time_zone.is_some_and(|zone| !is_time_zone(zone));
+        if !self.config.allow_msg_schedules {
+            let is_wrong = is_zone_wrong || said(known.schedule).is_some();
+            return if is_wrong { Err(codes::MESSAGE_SCHEDULES_DISABLED.error()) } else { Ok(None) };
         }
-        if known.schedule_time_zone.is_some_and(|zone| !is_time_zone(zone)) {
+        if is_zone_wrong {
             return Err(codes::MESSAGE_SCHEDULES_TIME_ZONE_INVALID.error());
         }
         let Some(text) = said(known.schedule) else { return Ok(None) };
@@ -381,8 +387,8 @@ impl Stream {
         let of_subject = entry.map_or(0, |entry| entry.seqs.len() as u64) + of_batch;
         let is_at_max = config.max_msgs_per_subject > 0 && of_subject >= config.max_msgs_per_subject as u64;
         let failed = |text: &str| Err(codes::STREAM_STORE_FAILED.with(text));
-        if config.discard_new_per_subject && is_at_max {
-            return if rollup.is_some() { Ok(()) } else { failed("maximum messages per subject exceeded") };
+        if config.discard_new_per_subject && is_at_max && rollup.is_none() {
+            return failed("maximum messages per subject exceeded");
         }
         let (more, more_bytes) = pending.map_or((0, 0), |batch| (batch.count, batch.bytes));
         if config.max_msgs > 0 && self.log.len() + more >= config.max_msgs as u64 && !is_at_max {

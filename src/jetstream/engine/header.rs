@@ -123,18 +123,16 @@ fn raw_lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The block as it is stored: without what stands behind the version on the first line, without `Nats-Request-Info`; nothing if
-/// there is only a status line.
+/// there is only a status line. A block of the version alone stays.
 pub(crate) fn stored(block: &[u8]) -> Cow<'_, [u8]> {
     if !block.starts_with(VERSION) {
         return Cow::Borrowed(block);
     }
     let first_line = block.windows(2).position(|pair| pair == LINE_END).unwrap_or(block.len());
     let rest = block.get(first_line..).unwrap_or_default();
-    if rest.len() <= 2 * LINE_END.len() {
-        return Cow::Borrowed(&[]);
-    }
     let block = match first_line == VERSION.len() {
         true => Cow::Borrowed(block),
+        false if rest.len() <= 2 * LINE_END.len() => return Cow::Borrowed(&[]),
         false => Cow::Owned([VERSION, rest].concat()),
     };
     match get(&block, "Nats-Request-Info") {
@@ -204,7 +202,9 @@ mod tests {
     /// JS44: what is cut off a block before it is stored.
     #[test]
     fn a_stored_block_is_the_sent_one_but_for_status_and_request_info() {
-        let cases: [(&[u8], &[u8]); 5] = [
+        let cases: [(&[u8], &[u8]); 7] = [
+            (b"NATS/1.0\r\n\r\n", b"NATS/1.0\r\n\r\n"),
+            (b"NATS/1.0 503 x\r\nNats-Request-Info: {}\r\n\r\n", b""),
             (b"NATS/1.0\r\nA: b\r\nABC\r\na:c\r\n\r\n", b"NATS/1.0\r\nA: b\r\nABC\r\na:c\r\n\r\n"),
             (b"NATS/1.0 503 No\r\nA: b\r\n\r\n", b"NATS/1.0\r\nA: b\r\n\r\n"),
             (b"NATS/1.0 503\r\n\r\n", b""),

@@ -51,11 +51,17 @@ impl Stream {
     }
 
     fn take(&mut self, now: Timestamp, publish: &Publish<'_>, room: Room) -> Answer {
+        if self.config.sealed {
+            return Answer::Failed(codes::STREAM_SEALED.error());
+        }
+        let head = header::stored(publish.head);
+        if let Err(error) = self.check_size(&head, publish.payload) {
+            return Answer::Failed(error);
+        }
         let is_fast_batch = publish.reply.is_some_and(|reply| reply.as_str().ends_with(".$FI"));
         if is_fast_batch {
             return Answer::Failed(codes::BATCH_PUBLISH_DISABLED.error());
         }
-        let head = header::stored(publish.head);
         let subject = self.stored_subject(publish.subject);
         let incoming = Incoming { subject, head, payload: publish.payload, is_own: false };
         let batch = header::get(&incoming.head, "Nats-Batch-Id").filter(|id| !id.is_empty());

@@ -123,7 +123,7 @@ impl Stream {
         let last = self.log.last_seq();
         if is_filtered {
             self.purge_matching(purge);
-        } else if purge.seq > last {
+        } else if purge.seq > 1 && purge.seq > last {
             self.log.clear();
             self.log.skip_to(purge.seq);
         } else if purge.seq > 0 || purge.keep > 0 {

@@ -1,7 +1,7 @@
 //! One stream: what it holds, its timers, and what is left to do.
 
 use super::batch::Batches;
-use super::config::{Retention, ServerLimits, StreamConfig};
+use super::config::{Republish, Retention, ServerLimits, StreamConfig};
 use super::dedup::Dedup;
 use super::effect::{Change, Effect, Ledger};
 use super::interest::Interests;
@@ -120,7 +120,10 @@ impl Stream {
         };
         self.transform =
             self.config.subject_transform.as_ref().and_then(|transform| made(&transform.src, &transform.dest));
-        self.republish = self.config.republish.as_ref().and_then(|republish| made(&republish.src, &republish.dest));
+        // An update may leave a republish to where it came from (JS38), which would never end.
+        let ends = |republish: &&Republish| republish.dest != ">";
+        self.republish =
+            self.config.republish.as_ref().filter(ends).and_then(|republish| made(&republish.src, &republish.dest));
     }
 
     /// Its configuration.

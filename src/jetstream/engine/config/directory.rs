@@ -1,8 +1,10 @@
 //! A stream among the others of its account: what is refused because of them (JS18 to JS21, JS37, JM3, JM15).
 
+use super::source::check_filters;
 use super::validate::invalid;
 use super::{AccountLimits, ConsumerLimits, ServerLimits, Storage, StreamConfig, StreamSource};
 use crate::jetstream::engine::error::{ApiError, codes};
+use crate::subject::mapping::Transform;
 use crate::subject::relation;
 
 /// The streams of an account, and the limits that they are held to.
@@ -51,8 +53,8 @@ impl Directory<'_> {
         if let Some(existing) = existing {
             return if *existing == config { Ok(Created::Same) } else { Err(codes::STREAM_NAME_EXIST.error()) };
         }
-        self.check_origins(&config)?;
         self.check_overlap(&config)?;
+        check_filters(&config)?;
         Ok(Created::New(Box::new(config)))
     }
 
@@ -90,8 +92,15 @@ impl Directory<'_> {
         {
             return Err(codes::STREAM_UPDATE.with(format!("change to limits violates consumers: {consumer}")));
         }
-        self.check_origins(&config)?;
         self.check_overlap(&config)?;
+        if let Some(republish) = config.republish.as_mut().filter(|republish| republish.dest.is_empty()) {
+            // Here an empty destination is `>`; in a request to create a stream it is none.
+            if let Err(error) = Transform::new(&republish.src, ">") {
+                let text = format!("stream configuration for republish from '{}' to '>': {error}", republish.src);
+                return Err(codes::STREAM_UPDATE.with(text));
+            }
+            republish.dest = ">".to_owned();
+        }
         Ok(config)
     }
 
@@ -216,14 +225,6 @@ impl Directory<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Filters and transforms of the mirror or of the sources.
-    fn check_origins(&self, config: &StreamConfig) -> Result<(), ApiError> {
-        if let Some(mirror) = &config.mirror {
-            mirror.check_mirror_transforms()?;
-        }
-        config.source_list().iter().try_for_each(StreamSource::check_source_transforms)
     }
 }
 

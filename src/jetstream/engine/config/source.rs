@@ -1,5 +1,6 @@
 //! Where a mirror or a stream with sources takes messages from, and what is wrong with it (JM1, JM2, JE10C).
 
+use super::validate::is_stream_name;
 use super::{StreamConfig, Timestamp};
 use crate::jetstream::engine::error::{ApiError, Code, codes};
 use crate::subject::mapping::Transform;
@@ -79,7 +80,7 @@ const OF_SOURCES: Words = Words {
     consumer: codes::SOURCE_DURABLE_CONSUMER_CFG_INVALID,
 };
 
-/// What is wrong with the mirror of a config (JS36, step 13).
+/// What is wrong with the mirror of a config, in the server's order (JS36, step 13).
 pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
     let Some(mirror) = &config.mirror else { return Ok(()) };
     let forbidden = [
@@ -97,10 +98,19 @@ pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
     if config.subject_delete_marker_ttl > 0 {
         return Err(codes::STREAM_INVALID_CONFIG.with("subject delete markers forbidden on mirrors"));
     }
-    mirror.check(&OF_MIRRORS)
+    mirror.check_consumer(&OF_MIRRORS)?;
+    // With transforms the server does not look at the name.
+    if mirror.subject_transforms.is_empty() && mirror.external.is_none() && !is_stream_name(&mirror.name) {
+        return Err(OF_MIRRORS.name.error());
+    }
+    // Two transforms may not match one subject (JM7), texts as they are.
+    mirror.check_transforms(&OF_MIRRORS, |earlier, transform| {
+        !earlier.is_empty() && !transform.is_empty() && relation::overlaps(earlier, transform)
+    })?;
+    mirror.check_external()
 }
 
-/// What is wrong with the sources of a config (JS36, step 14).
+/// What is wrong with the sources of a config (JS36, step 14): each in turn, then what is external of all of them.
 pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
     let sources = config.source_list();
     if sources.is_empty() {
@@ -110,17 +120,33 @@ pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
         return Err(codes::SOURCE_WITH_MSG_SCHEDULES.error());
     }
     for (at, source) in sources.iter().enumerate() {
-        let consumer = |source: &StreamSource| source.consumer.as_ref().map(|consumer| consumer.name.clone());
-        let same_consumer = |other: &&StreamSource| {
-            source.consumer.is_some() && consumer(source) == consumer(other) && source.name == other.name
-        };
+        if !is_stream_name(&source.name) {
+            return Err(OF_SOURCES.name.error());
+        }
+        source.check_transforms(&OF_SOURCES, |_, _| false)?;
+        source.check_overlap(&OF_SOURCES)?;
+        source.check_consumer(&OF_SOURCES)?;
         if sources[..at].iter().any(|other| source.is_same_origin(other)) {
             return Err(codes::SOURCE_DUPLICATE_DETECTED.error());
         }
-        if sources[..at].iter().any(|other| same_consumer(&other)) {
+        if sources[..at].iter().any(|other| source.has_same_consumer(other)) {
             return Err(codes::SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED.error());
         }
-        source.check(&OF_SOURCES)?;
+    }
+    sources.iter().try_for_each(StreamSource::check_external)
+}
+
+/// What the server finds only when it sets a mirror or a source up (10049).
+pub(super) fn check_filters(config: &StreamConfig) -> Result<(), ApiError> {
+    let is_wrong =
+        |source: &&StreamSource| !source.filter_subject.is_empty() && Pattern::new(&source.filter_subject).is_err();
+    if let Some(mirror) = config.mirror.as_ref().filter(is_wrong) {
+        let text = format!("subject filter '{}' for the mirror invalid subject", mirror.filter_subject);
+        return Err(codes::STREAM_CREATE.with(text));
+    }
+    if let Some(source) = config.source_list().iter().find(is_wrong) {
+        let text = format!("subject filter '{}' for the source: invalid subject", source.filter_subject);
+        return Err(codes::STREAM_CREATE.with(text));
     }
     Ok(())
 }
@@ -135,45 +161,40 @@ impl StreamSource {
             && api(self) == api(other)
     }
 
-    fn check(&self, words: &Words) -> Result<(), ApiError> {
-        if !super::validate::is_stream_name(&self.name) {
-            return Err(words.name.error());
-        }
-        self.check_external()?;
-        self.check_consumer(words)
+    fn has_same_consumer(&self, other: &StreamSource) -> bool {
+        let name = |source: &StreamSource| source.consumer.as_ref().map(|consumer| consumer.name.clone());
+        self.name == other.name && self.consumer.is_some() && name(self) == name(other)
     }
 
-    /// Two transforms of a mirror may not match one subject (JM7).
-    pub(super) fn check_mirror_transforms(&self) -> Result<(), ApiError> {
-        self.check_transforms(&OF_MIRRORS, relation::overlaps)
-    }
-
-    /// A transform of a source may not take what another takes whole (JM7).
-    pub(super) fn check_source_transforms(&self) -> Result<(), ApiError> {
-        self.check_transforms(&OF_SOURCES, |a, b| relation::includes(a, b) || relation::includes(b, a))
-    }
-
+    /// Each in turn: its filter, whether it `overlaps` an earlier one, its destination.
     fn check_transforms(&self, words: &Words, overlaps: impl Fn(&str, &str) -> bool) -> Result<(), ApiError> {
         if !self.filter_subject.is_empty() && !self.subject_transforms.is_empty() {
             return Err(words.filters.error());
         }
+        for (at, SourceTransform { src, dest }) in self.subject_transforms.iter().enumerate() {
+            if !src.is_empty() && Pattern::new(src).is_err() {
+                return Err(words.source.with(format!("invalid subject {src}")));
+            }
+            if self.subject_transforms[..at].iter().any(|other| overlaps(&other.src, src)) {
+                return Err(words.overlap.error());
+            }
+            if !dest.is_empty() {
+                Transform::new(src, dest).map_err(|error| words.destination.with(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A transform of a source may not take what another takes whole (JM7).
+    fn check_overlap(&self, words: &Words) -> Result<(), ApiError> {
         let src = |transform: &SourceTransform| match transform.src.as_str() {
             "" => ">".to_owned(),
             src => src.to_owned(),
         };
-        for (at, transform) in self.subject_transforms.iter().enumerate() {
-            if Pattern::new(src(transform)).is_err() {
-                return Err(words.source.with(format!("invalid subject {}", transform.src)));
-            }
-            if !transform.dest.is_empty() {
-                let made = Transform::new(&transform.src, &transform.dest);
-                made.map_err(|error| words.destination.with(error.to_string()))?;
-            }
-            if self.subject_transforms[..at].iter().any(|other| overlaps(&src(other), &src(transform))) {
-                return Err(words.overlap.error());
-            }
-        }
-        Ok(())
+        let all: Vec<String> = self.subject_transforms.iter().map(src).collect();
+        let takes = |a: &String, b: &String| relation::includes(a, b) || relation::includes(b, a);
+        let overlap = (0..all.len()).any(|at| all[..at].iter().any(|other| takes(other, &all[at])));
+        if overlap { Err(words.overlap.error()) } else { Ok(()) }
     }
 
     /// JM17.
@@ -181,6 +202,9 @@ impl StreamSource {
         let Some(external) = &self.external else { return Ok(()) };
         if !external.deliver.is_empty() && has_wildcards(&external.deliver) {
             return Err(codes::STREAM_INVALID_EXTERNAL_DELIVERY_SUBJ.with(&external.deliver));
+        }
+        if external.api.is_empty() {
+            return Ok(());
         }
         if Pattern::new(&external.api).is_err() || has_wildcards(&external.api) {
             let text =

@@ -121,8 +121,7 @@ impl StreamConfig {
             return Ok(());
         }
         refuse(self.discard == Discard::New, "counter stream cannot use discard new")?;
-        let has_ttl = self.allow_msg_ttl || self.subject_delete_marker_ttl > 0;
-        refuse(has_ttl, "counter stream cannot use message TTLs")?;
+        refuse(self.allow_msg_ttl, "counter stream cannot use message TTLs")?;
         refuse(self.allow_msg_schedules, "counter stream cannot use message schedules")?;
         refuse(self.retention != Retention::Limits, "counter stream can only use limits retention")
     }
@@ -142,12 +141,11 @@ impl StreamConfig {
             return Ok(());
         }
         refuse(ttl < SECOND, "subject delete marker TTL must be at least 1 second")?;
-        if is_pedantic && !self.allow_msg_ttl {
-            return Err(pedantic("subject delete marker cannot be set if message TTLs are disabled"));
-        }
-        if is_pedantic && !self.allow_rollup_hdrs {
-            return Err(pedantic("subject delete marker cannot be set if roll-ups are disabled"));
-        }
+        let without = |allowed: bool| is_pedantic && !allowed;
+        let text = "subject delete marker cannot be set if message TTLs are disabled";
+        refuse(without(self.allow_msg_ttl), text)?;
+        let text = "subject delete marker cannot be set if roll-ups are disabled";
+        refuse(without(self.allow_rollup_hdrs), text)?;
         self.allow_msg_ttl = true;
         self.allow_rollup_hdrs = true;
         self.deny_purge = false;
@@ -159,9 +157,8 @@ impl StreamConfig {
             return Ok(());
         }
         refuse(self.discard == Discard::New, "message scheduling cannot use discard new")?;
-        if is_pedantic && !self.allow_rollup_hdrs {
-            return Err(pedantic("message scheduling cannot be set if roll-ups are disabled"));
-        }
+        let text = "message scheduling cannot be set if roll-ups are disabled";
+        refuse(is_pedantic && !self.allow_rollup_hdrs, text)?;
         self.allow_rollup_hdrs = true;
         self.deny_purge = false;
         Ok(())
