@@ -115,6 +115,9 @@ fn what_is_refused_by_itself() {
             |c| (c.persist_mode, c.allow_atomic) = (PersistMode::Async, true),
             "500/10052 async persist mode is not supported with atomic batch publish",
         ),
+        // The TTLs that markers bring with them are found by an update only.
+        (|c| (c.allow_msg_counter, c.subject_delete_marker_ttl) = (true, SECOND), "created"),
+        (|c| c.subjects = vec!["a.>".into(), "a..b".into()], "500/10052 subject \"a.>\" overlaps with \"a..b\""),
         (|c| c.allow_batched = true, "500/10052 fast batch publish is not supported by Postroom"),
         (|c| c.subjects = vec!["a..b".into()], "500/10052 invalid subject"),
         (|c| c.subjects = vec![">".into()], "500/10052 capturing all subjects requires no-ack to be true"),
@@ -198,7 +201,13 @@ fn what_is_refused_of_origins() {
     };
     let overlap = "400/10152 mirror subject filters can not overlap";
     assert_eq!(mirror(&|c| (c.mirror, c.num_replicas) = (taking("O"), 2)), overlap);
-    assert_eq!(mirror(&|c| c.mirror = taking("a.b")), overlap, "the name is not looked at");
+    assert_eq!(mirror(&|c| c.mirror = taking("a.b")), overlap);
+    let marked = StreamSource { subject_transforms: vec![transform("a..b", "")], ..source("a.b") };
+    let both = StreamSource { filter_subject: "x".to_owned(), ..marked.clone() };
+    let with_marker =
+        |origin: StreamSource| mirror(&|c| (c.mirror, c.subject_delete_marker_ttl) = (Some(origin.clone()), SECOND));
+    assert_eq!(with_marker(marked), "500/10052 subject delete markers forbidden on mirrors");
+    assert!(with_marker(both).starts_with("400/10150 mirror with multiple"));
     // Elsewhere names and prefixes may be what they like, even nothing.
     let elsewhere = || Some(StreamSource { external: Some(External::default()), ..source("") });
     assert_eq!(mirror(&|c| c.mirror = elsewhere()), "created");
@@ -228,7 +237,7 @@ fn what_is_refused_of_origins() {
         transformed(vec![transform("a.*", ""), transform("a.b", "")]),
         "400/10147 source filters can not overlap"
     );
-    assert_eq!(transformed(vec![transform("a.*", ""), transform("*.b", "")]), "created");
+    assert_eq!(transformed(vec![transform("a.*", ""), transform("*.b", ""), transform("", "")]), "created");
     let external = |api: &str, deliver: &str| {
         let external = External { api: api.to_owned(), deliver: deliver.to_owned() };
         sourced(vec![with(&|s| s.external = Some(external.clone()))])

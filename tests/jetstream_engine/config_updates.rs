@@ -26,7 +26,12 @@ type Change = fn(&mut StreamConfig);
 /// JS38: each refusal, in the server's words.
 #[test]
 fn changes_are_refused() {
-    let cases: [(Change, Change, &str); 17] = [
+    let cases: [(Change, Change, &str); 18] = [
+        (
+            |c| c.allow_msg_counter = true,
+            |c| c.subject_delete_marker_ttl = 1_000_000_000,
+            "500/10052 counter stream cannot use message TTLs",
+        ),
         (|_| {}, |c| c.name = "T".into(), "400/10056 stream name in subject does not match request"),
         (|_| {}, |c| c.num_replicas = 2, "500/10074 replicas > 1 not supported in non-clustered mode"),
         (|_| {}, |c| c.storage = Storage::Memory, "500/10052 stream configuration update can not change storage type"),

@@ -71,6 +71,8 @@ impl Directory<'_> {
         pedantic: bool,
         violated: impl FnOnce(&ConsumerLimits) -> Option<String>,
     ) -> Result<StreamConfig, ApiError> {
+        let config = self.checked(config, pedantic)?;
+        // The server does so twice here; the second time it finds what the first has filled in.
         let mut config = self.checked(config, pedantic)?;
         if config.name != name {
             return Err(codes::STREAM_MISMATCH.error());

@@ -95,18 +95,19 @@ pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
     if let Some((_, code)) = forbidden.into_iter().find(|(is, _)| *is) {
         return Err(code.error());
     }
+    mirror.check_consumer(&OF_MIRRORS)?;
+    mirror.check_filters(&OF_MIRRORS)?;
     if config.subject_delete_marker_ttl > 0 {
         return Err(codes::STREAM_INVALID_CONFIG.with("subject delete markers forbidden on mirrors"));
-    }
-    mirror.check_consumer(&OF_MIRRORS)?;
-    // With transforms the server does not look at the name.
-    if mirror.subject_transforms.is_empty() && mirror.external.is_none() && !is_stream_name(&mirror.name) {
-        return Err(OF_MIRRORS.name.error());
     }
     // Two transforms may not match one subject (JM7), texts as they are.
     mirror.check_transforms(&OF_MIRRORS, |earlier, transform| {
         !earlier.is_empty() && !transform.is_empty() && relation::overlaps(earlier, transform)
     })?;
+    // What another account or domain calls its streams is not judged.
+    if mirror.external.is_none() && !is_stream_name(&mirror.name) {
+        return Err(OF_MIRRORS.name.error());
+    }
     mirror.check_external()
 }
 
@@ -123,6 +124,7 @@ pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
         if !is_stream_name(&source.name) {
             return Err(OF_SOURCES.name.error());
         }
+        source.check_filters(&OF_SOURCES)?;
         source.check_transforms(&OF_SOURCES, |_, _| false)?;
         source.check_overlap(&OF_SOURCES)?;
         source.check_consumer(&OF_SOURCES)?;
@@ -166,11 +168,13 @@ impl StreamSource {
         self.name == other.name && self.consumer.is_some() && name(self) == name(other)
     }
 
+    fn check_filters(&self, words: &Words) -> Result<(), ApiError> {
+        let both = !self.filter_subject.is_empty() && !self.subject_transforms.is_empty();
+        if both { Err(words.filters.error()) } else { Ok(()) }
+    }
+
     /// Each in turn: its filter, whether it `overlaps` an earlier one, its destination.
     fn check_transforms(&self, words: &Words, overlaps: impl Fn(&str, &str) -> bool) -> Result<(), ApiError> {
-        if !self.filter_subject.is_empty() && !self.subject_transforms.is_empty() {
-            return Err(words.filters.error());
-        }
         for (at, SourceTransform { src, dest }) in self.subject_transforms.iter().enumerate() {
             if !src.is_empty() && Pattern::new(src).is_err() {
                 return Err(words.source.with(format!("invalid subject {src}")));
@@ -185,15 +189,12 @@ impl StreamSource {
         Ok(())
     }
 
-    /// A transform of a source may not take what another takes whole (JM7).
+    /// A transform of a source may not take what another takes whole (JM7), texts as they are.
     fn check_overlap(&self, words: &Words) -> Result<(), ApiError> {
-        let src = |transform: &SourceTransform| match transform.src.as_str() {
-            "" => ">".to_owned(),
-            src => src.to_owned(),
-        };
-        let all: Vec<String> = self.subject_transforms.iter().map(src).collect();
-        let takes = |a: &String, b: &String| relation::includes(a, b) || relation::includes(b, a);
-        let overlap = (0..all.len()).any(|at| all[..at].iter().any(|other| takes(other, &all[at])));
+        let all = self.subject_transforms.iter().map(|transform| transform.src.as_str());
+        let all: Vec<&str> = all.filter(|src| !src.is_empty()).collect();
+        let takes = |a: &str, b: &str| relation::includes(a, b) || relation::includes(b, a);
+        let overlap = (0..all.len()).any(|at| all[..at].iter().any(|other| takes(other, all[at])));
         if overlap { Err(words.overlap.error()) } else { Ok(()) }
     }
 

@@ -180,9 +180,7 @@ impl StreamConfig {
         }
         for (at, subject) in self.subjects.iter().enumerate() {
             self.check_subject(subject)?;
-            let later = self.subjects[at + 1..]
-                .iter()
-                .find(|other| Pattern::new(other.as_str()).is_ok() && relation::overlaps(subject, other));
+            let later = self.subjects[at + 1..].iter().find(|other| relation::overlaps(subject, other));
             if let Some(other) = later {
                 return Err(invalid(format!("subject {subject:?} overlaps with {other:?}")));
             }
