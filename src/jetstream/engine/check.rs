@@ -112,11 +112,9 @@ impl Stream {
         if self.config.sealed {
             return Err(codes::STREAM_SEALED.error().into());
         }
-        if pending.is_some() {
-            if said(known.expected_last_msg_id).is_some() {
-                let code = codes::ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH;
-                return Err(code.with("Nats-Expected-Last-Msg-Id").into());
-            }
+        if pending.is_some() && said(known.expected_last_msg_id).is_some() {
+            let code = codes::ATOMIC_PUBLISH_UNSUPPORTED_HEADER_BATCH;
+            return Err(code.with("Nats-Expected-Last-Msg-Id").into());
         }
         check_head_size(&head)?;
         let increment = self.check_increment(&known, payload)?;
