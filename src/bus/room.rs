@@ -6,13 +6,14 @@ use crate::blocking;
 use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, Sink, runner};
 use crate::message::{Message, Trace};
-use crate::sync::{thread_waker, yield_now};
+use crate::sync::{park_timeout, thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, and on a manual clock.
+/// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, on the bus's clock; and by threads on
+/// a bus with a manual clock, in real time.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 
 /// How often a thread that waits for room in a user's channel looks whether the subscription still wants it.
@@ -202,14 +203,36 @@ impl Shared {
     }
 
     /// A channel of the user's wakes a blocked sender itself, but knows only the system's clock.
+    ///
+    /// On a manual clock only the end of the wait is a timer. Whether there is room is asked in real time: the reader is not of the bus,
+    /// and takes a message without any move of the clock.
     fn wait_for_channel(
+        &self,
+        subscription: &Arc<Subscription>,
+        channel: &Sender<Message>,
+        message: Message,
+        deadline: Option<Duration>,
+    ) -> Outcome {
+        if !self.timers.is_manual() {
+            return self.bring_to_channel(subscription, channel, message, deadline);
+        }
+        let timer = deadline.and_then(|deadline| self.timers.set(deadline, &thread_waker()));
+        let outcome = self.bring_to_channel(subscription, channel, message, deadline);
+        // Before the timer is taken back: one of the two always counts.
+        self.timers.engage_thread();
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        outcome
+    }
+
+    fn bring_to_channel(
         &self,
         subscription: &Arc<Subscription>,
         channel: &Sender<Message>,
         mut message: Message,
         deadline: Option<Duration>,
     ) -> Outcome {
-        let waker = thread_waker();
         loop {
             runner::run_waiting();
             let now = self.timers.now();
@@ -253,8 +276,8 @@ impl Shared {
                 Err(SendTimeoutError::Timeout(message)) => message,
             };
             if self.timers.is_manual() {
-                let retry = now + CHANNEL_RETRY;
-                self.timers.park(&waker, Some(deadline.map_or(retry, |deadline| deadline.min(retry))));
+                self.timers.release_thread();
+                blocking::wait(|| park_timeout(CHANNEL_RETRY));
             }
         }
     }
@@ -298,7 +321,7 @@ impl Waiting {
                     if is_channel && subscription.outlet.is_awaited() {
                         subscription.outlet.mailbox().announce_room();
                     }
-                    let retry = is_channel.then(|| now + CHANNEL_RETRY);
+                    let retry = if is_channel { now.checked_add(CHANNEL_RETRY) } else { None };
                     self.set_timer(shared, retry.into_iter().chain(self.deadline).min(), cx.waker());
                     return Poll::Pending;
                 }

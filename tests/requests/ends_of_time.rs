@@ -95,3 +95,27 @@ fn a_manual_clock_stops_at_the_end_of_all_time() {
     assert_eq!(sub.recv_timeout(SECOND).unwrap().payload(), b"1");
     assert!(task.poll(&mut bus.sleep_until(Duration::MAX)).is_ready());
 }
+
+/// Room in a channel of the user's is made by its reader, in real time; only the end of the wait is the bus's.
+#[test]
+fn a_blocked_publisher_goes_on_without_a_move_of_a_manual_clock() {
+    let (bus, clock) = bus();
+    let client = bus.connect();
+    let (tx, rx) = crossbeam_channel::bounded(1);
+    let block = SubscribeOptions::new().overflow(Overflow::Block(SECOND));
+    let _guard = client.subscribe_channel_with("a", block, tx).unwrap();
+    let publisher = client.clone();
+    let sending = std::thread::spawn(move || (0..10).map(|_| publisher.publish("a", "").unwrap()).sum::<usize>());
+    for _ in 0..10 {
+        rx.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+    assert_eq!((sending.join().unwrap(), clock.timers()), (10, 0));
+    // Nobody reads: the wait ends when the clock says so.
+    assert_eq!(client.publish("a", ""), Ok(1));
+    let sending = std::thread::spawn(move || client.publish("a", "").unwrap());
+    clock.wait_for_timers(1);
+    assert_eq!(clock.next_timer(), Some(SECOND * 2));
+    clock.advance(SECOND);
+    assert_eq!(sending.join().unwrap(), 0);
+    assert!(bus.stats().ledger.balances());
+}
