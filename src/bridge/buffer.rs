@@ -122,11 +122,15 @@ impl<T: Item> Buffer<T> {
         Buffer { direction, bounds, clock, inner: Mutex::new(inner), more: Notify::new(), attention: Notify::new() }
     }
 
-    /// Who `may_wait` is told to, if there is no room.
-    pub(super) fn push(&self, item: T, may_wait: bool) -> Pushed {
+    /// Takes what `make` makes if there is room for what is `offered`. Nothing is made otherwise, so that nothing is dropped here.
+    /// Returns [`Pushed::Full`] instead of counting a loss if the publisher `may_wait`.
+    pub(super) fn push(&self, offered: &impl Item, make: impl FnOnce() -> T, may_wait: bool) -> Pushed {
         let mut inner = self.inner.lock();
         let was_empty = inner.slots.is_empty();
-        let pushed = self.push_one(&mut inner, item, may_wait);
+        let pushed = self.admit(&mut inner, offered, may_wait);
+        if pushed == Pushed::Taken {
+            inner.slots.push_back(Slot::Item(make()));
+        }
         drop(inner);
         if was_empty && pushed == Pushed::Taken {
             self.more.notify_one();
@@ -140,7 +144,10 @@ impl<T: Item> Buffer<T> {
         let was_empty = inner.slots.is_empty();
         let mut has_overflown = false;
         for item in items.drain(..) {
-            has_overflown |= self.push_one(&mut inner, item, false) == Pushed::Last;
+            match self.admit(&mut inner, &item, false) {
+                Pushed::Taken => inner.slots.push_back(Slot::Item(item)),
+                pushed => has_overflown |= pushed == Pushed::Last,
+            }
         }
         drop(inner);
         if was_empty {
@@ -149,7 +156,8 @@ impl<T: Item> Buffer<T> {
         has_overflown
     }
 
-    fn push_one(&self, inner: &mut Inner<T>, item: T, may_wait: bool) -> Pushed {
+    /// Makes room by the policy and counts the item. On [`Pushed::Taken`] the caller puts it in.
+    fn admit(&self, inner: &mut Inner<T>, item: &impl Item, may_wait: bool) -> Pushed {
         let size = item.weight();
         if inner.closed {
             return Pushed::Lost;
@@ -183,7 +191,6 @@ impl<T: Item> Buffer<T> {
         }
         inner.messages += 1;
         inner.bytes += size;
-        inner.slots.push_back(Slot::Item(item));
         Pushed::Taken
     }
 

@@ -42,11 +42,13 @@ pub(super) struct Named {
     pub(super) size: usize,
 }
 
-impl Out {
-    fn new(to: To, message: Message) -> Self {
-        Out { to, message, ended: 0 }
-    }
+/// A message of the bus that is offered to the buffer, and copied only if there is room.
+struct Offered<'a> {
+    to: To,
+    message: &'a Message,
+}
 
+impl Out {
     pub(super) fn named(&self) -> Named {
         Named { to: self.to.clone(), from: self.message.subject().clone(), size: self.size() }
     }
@@ -65,6 +67,16 @@ impl To {
             To::Rule(_) => from.as_str(),
             To::Answer(request) => &request.subject,
         }
+    }
+}
+
+impl Item for Offered<'_> {
+    fn subject(&self) -> &str {
+        self.to.subject(self.message.subject())
+    }
+
+    fn size(&self) -> usize {
+        self.message.size()
     }
 }
 
@@ -220,14 +232,16 @@ impl Core {
         {
             return SinkAnswer::Refused;
         }
-        self.push(Out::new(To::Rule(rule), message.clone()), from)
+        self.push(To::Rule(rule), message, from)
     }
 
     /// Who published waits where that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the buffer
     /// would wait for itself.
-    fn push(&self, out: Out, from: Option<u64>) -> SinkAnswer {
+    fn push(&self, to: To, message: &Message, from: Option<u64>) -> SinkAnswer {
         let may_wait = self.outbox.waits().is_some() && from.is_some() && !link::is_own_thread();
-        match self.outbox.push(out, may_wait) {
+        let offered = Offered { to, message };
+        let make = || Out { to: offered.to.clone(), message: message.clone(), ended: 0 };
+        match self.outbox.push(&offered, make, may_wait) {
             Pushed::Taken => SinkAnswer::Taken,
             Pushed::Full => SinkAnswer::Full,
             Pushed::Lost => SinkAnswer::Refused,
@@ -251,9 +265,9 @@ impl Core {
                 return SinkAnswer::Taken;
             }
             let message = super::wire::no_responders(&request.subject);
-            return self.push(Out::new(To::Answer(request), message), from);
+            return self.push(To::Answer(request), &message, from);
         }
-        self.push(Out::new(To::Answer(request), message.clone()), from)
+        self.push(To::Answer(request), message, from)
     }
 
     /// Whether somebody on the bus has got a request which nobody on the server's side has. Other bridges of the bus have, until they, too,
