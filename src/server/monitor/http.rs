@@ -5,12 +5,13 @@
 
 use super::answer::Answer;
 use super::request::{LATE, Refused, Request, TOO_LARGE, end_of_head, parse};
+use crate::Clock;
 use crate::server::listener::Listener;
 use crate::server::log::Log;
+use crate::sync::Mutex;
 use bytes::{Buf, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -21,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 /// What answers a request, by path and query.
 pub(crate) type Answers = Arc<dyn Fn(&str, &str) -> Answer + Send + Sync>;
@@ -73,7 +74,7 @@ pub(crate) async fn serve(listener: Arc<Listener>, log: Log, answers: Answers) {
 
 async fn serve_within(bounds: Bounds, listener: Arc<Listener>, log: Log, answers: Answers) {
     let (long, taken) = (Mutex::default(), Notify::new());
-    let desk = Arc::new(Desk { bounds, answers, began: Instant::now(), long, taken });
+    let desk = Arc::new(Desk { bounds, answers, clock: Clock::system(), long, taken });
     let mut clients = Clients::default();
     let mut pause = PAUSE_MIN;
     loop {
@@ -99,7 +100,8 @@ async fn serve_within(bounds: Bounds, listener: Arc<Listener>, log: Log, answers
 struct Desk {
     bounds: Bounds,
     answers: Answers,
-    began: Instant,
+    /// Real time: not the bus's, which may stand still.
+    clock: Clock,
     /// Bytes of long answers that are not taken yet.
     long: Mutex<usize>,
     /// Some of them were.
@@ -145,7 +147,7 @@ struct Client {
 impl Client {
     /// It has sent or taken something.
     fn note(&self) {
-        self.heard.store(self.desk.began.elapsed().as_micros() as u64, Relaxed);
+        self.heard.store(self.desk.clock.now().as_micros() as u64, Relaxed);
     }
 
     /// A client from its first request to its end. One that breaks off is no concern of the server's.
@@ -186,7 +188,8 @@ impl Client {
 
     /// The next request; `None` if there is none.
     async fn request(&mut self, limit: Duration) -> Option<Result<Request, Refused>> {
-        let mut until = Instant::now() + limit;
+        let clock = self.desk.clock.clone();
+        let mut until = clock.now() + limit;
         let (mut looked, mut began) = (0, false);
         loop {
             if let Some(end) = end_of_head(&self.input, looked) {
@@ -200,10 +203,11 @@ impl Client {
             }
             if looked > 0 && !began {
                 began = true;
-                until = until.min(Instant::now() + self.desk.bounds.head);
+                until = until.min(clock.now() + self.desk.bounds.head);
             }
             self.input.reserve(1_024);
-            match timeout_at(until, self.stream.read_buf(&mut self.input)).await {
+            let left = until.saturating_sub(clock.now());
+            match timeout(left, self.stream.read_buf(&mut self.input)).await {
                 Ok(Ok(0)) | Err(_) => return (looked > 0).then_some(Err(LATE)),
                 Ok(Ok(_)) => self.note(),
                 Ok(Err(_)) => return None,
