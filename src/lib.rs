@@ -34,12 +34,12 @@
 //! | G1 | **Matching** is that of NATS, and equals a linear search through all patterns ([`LinearMatcher`]) for every input |
 //! | G2 | **Effective on return**: a publish that starts after `subscribe` returned reaches it; after `unsubscribe`, it does not |
 //! | G3 | **Order**: what one thread publishes reaches each subscriber in that order |
-//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads may use the bus as they like; only sinks, which say so, may not |
+//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads, loggers and observers may use the bus as they like; only sinks, and [`Observer::deliver`], [`Observer::received`] and [`Observer::lost`], which say so, may not |
 //! | G5 | **The ledger balances**: matched = delivered + dropped, by reason, + queued; for every subscriber, and in sum |
 //! | G6 | **Bounded**: every queue in messages and bytes, every cache in size; memory returns when subscribers go |
 //! | G7 | **Deterministic on demand**: with a seed and a manual clock, a run on one thread repeats exactly |
 //! | G8 | **No sockets, no runtime**, and no thread but one per bus, for deadlines of async waits, when the first of them comes |
-//! | G9 | **A panic in a callback** is caught, counted and reported, and hurts nobody else |
+//! | G9 | **A panic in code of yours** (callbacks, wakers, destructors of payloads, observers, hooks, loggers) is caught at that call, counted and reported, and hurts nobody else; see [`user_code`] |
 //!
 //! # Where it runs
 //!

@@ -19,10 +19,12 @@ use std::sync::Arc;
 /// Is asked what is to become of every publish and delivery of a bus, and is told what became of them; see
 /// [`BusBuilder::observer`](crate::BusBuilder::observer).
 ///
-/// All methods are called on the thread that connects, publishes, subscribes, receives or drops. [`Observer::publish`],
-/// [`Observer::refused`], [`Observer::draining`], [`Observer::routed`], [`Observer::returned`], [`Observer::panicked`], [`Observer::may_subscribe`],
-/// [`Observer::connected`] and [`Observer::disconnected`] are called while no lock is held and may use the bus. The others are called while the
-/// bus routes, and must not: that may deadlock. None of them may panic.
+/// All methods are called on the thread that connects, publishes, subscribes, receives or drops, while no lock is held, and may use the
+/// bus; but for [`Observer::deliver`], [`Observer::received`] and [`Observer::lost`], which may be called while the bus routes, and must
+/// not: that may deadlock.
+///
+/// A method that panics leaves it at that: the panic is caught, counted in [`BusStats::panics`](crate::BusStats::panics) and told as an
+/// event (G9). A publish is routed then as message 0, a copy is delivered, and a subscription is refused.
 ///
 /// # Example
 ///

@@ -468,7 +468,7 @@ impl Frame {
                     delivery.write_head(out, with_headers);
                     out.extend_from_slice(headers);
                 });
-                out.share(message.payload_bytes());
+                out.share(message);
                 out.copy(2, |out| out.extend_from_slice(b"\r\n"));
             } else {
                 out.copy(line + headers.len() + payload.len(), |out| delivery.write(out, with_headers));

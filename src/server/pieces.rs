@@ -1,7 +1,8 @@
 //! Bytes that wait to be written, in pieces: small things are copied together, large payloads shared.
 
+use crate::Message;
 use crate::sync::Mutex;
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -42,14 +43,15 @@ impl Pool {
 #[derive(Debug)]
 enum Piece {
     Copied(Vec<u8>),
-    Shared(Bytes),
+    /// Whose payload it is. Not the bytes alone: a message sees to what their owner does when it is dropped.
+    Shared(Message),
 }
 
 impl Piece {
     fn as_slice(&self) -> &[u8] {
         match self {
             Piece::Copied(bytes) => bytes,
-            Piece::Shared(bytes) => bytes,
+            Piece::Shared(message) => message.payload(),
         }
     }
 }
@@ -129,11 +131,11 @@ impl Pieces {
         size >= SHARED_MIN
     }
 
-    /// Appends bytes without copying them.
-    pub(super) fn share(&mut self, bytes: Bytes) {
+    /// Appends the payload of a message without copying it.
+    pub(super) fn share(&mut self, message: &Message) {
         self.close_tail();
-        self.len += bytes.len();
-        self.closed.push_back(Piece::Shared(bytes));
+        self.len += message.payload().len();
+        self.closed.push_back(Piece::Shared(message.clone()));
     }
 }
 
@@ -193,7 +195,7 @@ mod tests {
                     let bytes = vec![(round * 40 + number) as u8; size];
                     expected.extend_from_slice(&bytes);
                     if Pieces::shares(size) && number % 2 == 0 {
-                        pieces.share(bytes.into());
+                        pieces.share(&Message::new("a", bytes).unwrap());
                     } else {
                         pieces.copy(size, |out| out.put_slice(&bytes));
                     }

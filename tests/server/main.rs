@@ -24,4 +24,5 @@ mod storms;
 mod stress;
 mod tls;
 mod together;
+mod user_code;
 mod wire;
