@@ -1,7 +1,7 @@
 //! Callbacks that panicked: a failed assertion in a stub, or in a callback of what is tested.
 
+use crate::sync::Mutex;
 use crate::{Bus, CallbackPanic, ConnectOptions, HeaderMap, Message, Subject, SubscriptionInfo};
-use parking_lot::Mutex;
 use std::fmt;
 
 /// Panics that are remembered.
