@@ -1,4 +1,4 @@
-//! `cargo bench --bench memory`: what an idle subscription costs in resident memory, and what comes back.
+//! `cargo bench -p postroom-benches --bench memory`: what an idle subscription costs in resident memory, and what comes back.
 //!
 //! Each case runs in a process of its own, so that no case finds the holes another one left in the heap. The child says
 //! how much was resident before, with all subscriptions held, and after the last one was dropped. The handle the user
@@ -26,7 +26,7 @@ use crossbeam_channel::{bounded, unbounded};
 
 /// The text of `--help`.
 const HELP: &str = "\
-cargo bench --bench memory -- [options]
+cargo bench -p postroom-benches --bench memory -- [options]
 
   --subscriptions N   how many (default 1000000)
   --quick             a tenth of them

@@ -1,4 +1,4 @@
-//! `cargo bench --features server --bench protocol`: how fast the protocol is read and written, in bytes and operations a
+//! `cargo bench -p postroom-benches --features server --bench protocol`: how fast the protocol is read and written, in bytes and operations a
 //! second. No sockets, no bus.
 //!
 //! Each round reads 64 KiB of the same operations, as they come out of a socket: appended to the buffer that the one before

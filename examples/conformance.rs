@@ -1,12 +1,11 @@
 //! How close the server comes to the real one: the same bytes to both, and what differs.
 //!
-//! `cargo run --release --features server --example conformance`; `POSTROOM_SEQUENCES=100000` for a longer run. Needs nats-server 2.15.1:
+//! `cargo run --release -p postroom-nats-tests --example conformance`; `POSTROOM_SEQUENCES=100000` for a longer run. Needs nats-server 2.15.1:
 //! on the PATH, named by `NATS_SERVER`, or to be had by pip.
 
-#[path = "../tests/differential/harness/mod.rs"]
+#[path = "../tests/nats/tests/differential/harness/mod.rs"]
 mod harness;
-#[path = "../tests/support/mod.rs"]
-mod support;
+use postroom_nats_tests as support;
 
 use harness::campaign::{Settings, campaign};
 use harness::cases;

@@ -1,6 +1,6 @@
 //! A real NATS client, unmodified, on a bus instead of a server: what a test of an application does.
 //!
-//! `cargo run --features server --example test_double`
+//! `cargo run -p postroom-nats-tests --example test_double`
 
 use futures_util::StreamExt;
 use postroom::{Bus, Server};

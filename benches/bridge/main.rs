@@ -1,4 +1,4 @@
-//! `cargo bench --features bridge --bench bridge`: what a bridge costs, beside async-nats alone.
+//! `cargo bench -p postroom-benches --features bridge --bench bridge`: what a bridge costs, beside async-nats alone.
 //!
 //! Every workload runs both ways, in turn, round by round, on the same nats-server, a process of its own on the loopback interface.
 //! One way both ends are async-nats clients; the other way one end is a client of a bus, and a bridge is between. The figures are those of
@@ -18,8 +18,7 @@ mod ends;
 mod flow;
 mod local;
 #[allow(dead_code, reason = "a bench needs less than the tests")]
-#[path = "../../tests/support/nats_server.rs"]
-mod nats_server;
+use postroom_nats_tests::nats_server;
 mod requests;
 #[allow(dead_code, reason = "the window is counted in messages here")]
 #[path = "../wire/window.rs"]
@@ -35,7 +34,7 @@ use nats_server::NatsServer;
 use workloads::{ALL, Workload};
 
 const HELP: &str = "\
-cargo bench --features bridge --bench bridge -- [options]
+cargo bench -p postroom-benches --features bridge --bench bridge -- [options]
 
   --rounds N       rounds of each way, interleaved (default 11; below 9 the medians are only a hint)
   --quick          3 short rounds: does it run, and roughly how fast

@@ -1,4 +1,4 @@
-//! `cargo bench --bench floor`: what the bus costs above a bare channel.
+//! `cargo bench -p postroom-benches --bench floor`: what the bus costs above a bare channel.
 //!
 //! Every workload is measured as a ratio to its *floor*: the same message through a bare crossbeam channel, in the same
 //! run, the two sides in turn, threads pinned. Times differ between machines and hours; the ratio is what carries over.

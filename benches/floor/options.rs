@@ -4,7 +4,7 @@ use crate::common::options::{self as common, number};
 
 /// The text of `--help`.
 pub(crate) const HELP: &str = "\
-cargo bench --bench floor -- [options]
+cargo bench -p postroom-benches --bench floor -- [options]
 
   --rounds N       rounds of each side, interleaved (default 11; below 9 the medians are only a hint)
   --quick          3 short rounds: does it run, and roughly how fast

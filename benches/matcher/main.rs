@@ -1,6 +1,6 @@
-//! `cargo bench --bench matcher`: how long a match, a miss and a change take, beside the same look-ups in a hash map.
+//! `cargo bench -p postroom-benches --bench matcher`: how long a match, a miss and a change take, beside the same look-ups in a hash map.
 //!
-//! Two parts. Criterion runs every combination by name (`cargo bench --bench matcher -- match/10k/wild10`). Then a table
+//! Two parts. Criterion runs every combination by name (`cargo bench -p postroom-benches --bench matcher -- match/10k/wild10`). Then a table
 //! sets the figures that have a target beside it, and the hash map's: the two are run in turns, so that a busy machine hurts
 //! both; it is written to `target/matcher.json` too (`-- --table` runs it alone).
 //!

@@ -1,4 +1,4 @@
-//! `cargo bench --bench testkit --features testkit`: what the test kit costs a test.
+//! `cargo bench -p postroom-benches --features testkit --bench testkit`: what the test kit costs a test.
 //!
 //! Each case is a time, and most have a bound that it is to keep; a bound that was missed is marked.
 #![forbid(unsafe_code)]
@@ -15,7 +15,7 @@ use common::samples::{self, Samples};
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo bench --bench testkit --features testkit -- [options] [CASE...]
+cargo bench -p postroom-benches --features testkit --bench testkit -- [options] [CASE...]
 
   --rounds N   how often each case is measured (default 11, or POSTROOM_TESTKIT_ROUNDS)
   --quick      3 rounds of a tenth

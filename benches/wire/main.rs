@@ -1,4 +1,4 @@
-//! `cargo bench --features cli --bench wire`: postroom's server beside the real nats-server.
+//! `cargo bench -p postroom-benches --features wire --bench wire`: postroom's server beside the real nats-server.
 //!
 //! Every workload runs on both, in turn, round by round: each server a process of its own on the loopback interface, the client
 //! side the same code. The rows of async-nats measure mostly async-nats; the raw rows write and read ready-made bytes, and show
@@ -19,8 +19,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 #[allow(dead_code, reason = "a bench needs less than the tests")]
-#[path = "../../tests/support/nats_server.rs"]
-mod nats_server;
+use postroom_nats_tests::nats_server;
 mod pipe;
 mod process;
 mod raw;
@@ -39,7 +38,7 @@ use process::{Cpu, Place, Postroom};
 use workloads::{ALL, How, Workload};
 
 const HELP: &str = "\
-cargo bench --features cli --bench wire -- [options]
+cargo bench -p postroom-benches --features wire --bench wire -- [options]
 
   --rounds N       rounds of each side, interleaved (default 11; below 9 the medians are only a hint)
   --quick          3 short rounds: does it run, and roughly how fast

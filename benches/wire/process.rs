@@ -1,5 +1,6 @@
 //! The servers as processes: where they listen, and what they use.
 
+use postroom_nats_tests::program;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -29,7 +30,7 @@ impl Place {
 
 /// The program `postroom`, with these flags.
 pub(crate) fn postroom(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postroom"));
+    let mut command = Command::new(program::postroom());
     command.args(flags);
     command
 }

@@ -5,7 +5,9 @@
 
 mod build;
 mod manual;
+mod prose;
 mod rules;
+mod shape;
 mod source;
 
 use source::Source;

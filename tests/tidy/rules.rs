@@ -80,7 +80,7 @@ fn citations(root: &Path) -> BTreeMap<Rule, String> {
         };
         cite(&source.path, tests.unwrap_or_default());
     }
-    let cases = root.join("tests/differential/cases");
+    let cases = root.join("tests/nats/tests/differential/cases");
     for entry in std::fs::read_dir(cases).expect("there are directed cases") {
         let path = entry.expect("can be listed").path();
         let text = std::fs::read_to_string(&path).expect("a text");

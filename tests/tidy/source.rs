@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+#[derive(Clone)]
 pub(crate) struct Source {
     /// From the project's root, with slashes.
     pub(crate) path: String,
@@ -48,7 +49,7 @@ impl Source {
 }
 
 /// Collects the paths at the start of `text` under `prefix`, and gives back what follows them.
-fn expand<'a>(text: &'a str, prefix: &str, paths: &mut Vec<String>) -> &'a str {
+pub(crate) fn expand<'a>(text: &'a str, prefix: &str, paths: &mut Vec<String>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
@@ -72,7 +73,8 @@ fn expand<'a>(text: &'a str, prefix: &str, paths: &mut Vec<String>) -> &'a str {
     }
 }
 
-/// All Rust sources below a folder of the project. Packages of their own are not the project's.
+/// All Rust sources below a folder of the project, those of its unpublished members included. Packages that are workspaces of their
+/// own are left out.
 pub(crate) fn all(root: &Path, folder: &str) -> Vec<Source> {
     let mut sources = Vec::new();
     let mut folders = vec![root.join(folder)];
@@ -80,7 +82,8 @@ pub(crate) fn all(root: &Path, folder: &str) -> Vec<Source> {
         for entry in std::fs::read_dir(&folder).expect("a folder of the project") {
             let path = entry.expect("can be listed").path();
             if path.is_dir() {
-                if !path.join("Cargo.toml").exists() {
+                let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+                if !manifest.contains("\n[workspace]\n") {
                     folders.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {

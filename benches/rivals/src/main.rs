@@ -23,7 +23,7 @@ mod machine;
 mod memory;
 mod nats_loopback;
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
-#[path = "../../../tests/support/nats_server.rs"]
+#[path = "../../../tests/nats/support/nats_server.rs"]
 mod nats_server;
 #[cfg(feature = "postroom")]
 #[allow(dead_code, unused_imports)]

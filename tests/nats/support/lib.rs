@@ -1,0 +1,19 @@
+//! Shared by the test targets of this package, by examples and by benches.
+//!
+//! | file | what |
+//! |---|---|
+//! | `nats_server` | finds the real nats-server, starts it on a free port, ends it |
+//! | `program` | builds the program `postroom` and says where it is |
+//! | `wire` | a connection of raw bytes, and what comes back, taken apart |
+
+#![allow(
+    missing_docs,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::should_implement_trait,
+    reason = "only this workspace uses it"
+)]
+
+pub mod nats_server;
+pub mod program;
+pub mod wire;

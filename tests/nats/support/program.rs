@@ -1,0 +1,39 @@
+//! The program `postroom`, which another package of the workspace builds.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of the program, built once for each process with the profile of the test or bench that calls.
+///
+/// Cargo names a program's path only to tests of its own package.
+pub fn postroom() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // <target>/<profile>/deps/<this process>
+        let this = env::current_exe().expect("this process is a file");
+        let folder = this.ancestors().nth(2).expect("it lies in deps");
+        let is_debug = folder.ends_with("debug");
+        let mut build = Command::new(env!("CARGO"));
+        // A test target makes cargo build the program with the features and the profile of all tests, so that nothing is built twice.
+        build.args([
+            "test",
+            "--no-run",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--all-features",
+            "--test",
+            "public_api",
+        ]);
+        if !is_debug {
+            build.arg("--release");
+        }
+        build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+        build.env("CARGO_TARGET_DIR", folder.parent().expect("the target directory"));
+        let built = build.output().expect("cargo runs");
+        assert!(built.status.success(), "the program does not build:\n{}", String::from_utf8_lossy(&built.stderr));
+        folder.join("postroom")
+    })
+}
