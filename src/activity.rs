@@ -1,8 +1,9 @@
 //! The activity of a bus with an observer: the holders of published messages that are not finished yet.
 //!
-//! A bus that is [observed](crate::BusBuilder::observer) counts, at any moment, the messages that exist (queued, in a channel of the
-//! user's, in somebody's hands), and the threads, subscribers and timers that the bus gave something to and that have not come back for more.
-//! When there is none of them, nothing that the bus set going is still going on. A bus that is not observed counts nothing.
+//! A bus that is [observed](crate::BusBuilder::observer) counts, at any moment, the messages that exist (queued, in a channel of
+//! the user's, or being handled), and the threads, subscribers and timers that the bus gave something to and that have not come
+//! back for more. When there is none of them, all work that the bus set going has ended. A bus that is not observed counts
+//! nothing.
 
 mod task;
 
@@ -28,7 +29,7 @@ pub use task::Task;
 /// | a callback | its message came | it has returned |
 /// | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
 /// | a subscriber | a future or stream of it gave a task a message | it is asked for the next, or dropped |
-/// | a timer | it fired | who set it has taken notice |
+/// | a timer | it fired | its owner has taken notice |
 /// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
 /// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
 ///
@@ -41,7 +42,7 @@ pub struct Activity {
     reporter: Reporter,
 }
 
-/// Room for so many things that go on at once is not given back.
+/// Room for so many activities at once is not given back.
 const ROOM_KEPT: usize = 1_024;
 
 #[derive(Default)]
@@ -53,7 +54,7 @@ struct Ongoing {
     waiting: Vec<UserWaker>,
 }
 
-/// Somebody or something that an [`Activity`] counts.
+/// A holder or a thing that an [`Activity`] counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Held {
@@ -129,29 +130,30 @@ impl Activity {
         Task::new(self.clone(), future)
     }
 
-    /// Whether nothing goes on.
+    /// Whether there is no activity.
     pub fn is_quiet(&self) -> bool {
         self.ongoing.lock().is_quiet()
     }
 
-    /// Everything that goes on, in no particular order.
+    /// All activities, in no particular order.
     pub fn held(&self) -> Vec<Held> {
         self.ongoing.lock().held.iter().flatten().cloned().collect()
     }
 
-    /// How much goes on.
+    /// The number of activities.
     #[expect(clippy::len_without_is_empty, reason = "that is `is_quiet`")]
     pub fn len(&self) -> usize {
         let ongoing = self.ongoing.lock();
         ongoing.held.len() - ongoing.free.len()
     }
 
-    /// How often something has begun to go on, or come to its end. As long as that stays the same, what was quiet is quiet.
+    /// How often an activity has begun or ended. As long as that stays the same, a quiet bus is still
+    /// quiet.
     pub fn changes(&self) -> u64 {
         self.ongoing.lock().changes
     }
 
-    /// Blocks until nothing goes on. This thread is taken to have come back to the bus.
+    /// Blocks until there is no activity. This thread is taken to have come back to the bus.
     pub fn wait_quiet(&self) {
         come_back();
         if self.is_quiet() {
@@ -163,12 +165,12 @@ impl Activity {
         }
     }
 
-    /// Ready when nothing goes on; else the waker is woken when that may have changed.
+    /// Ready when there is no activity; else the waker is woken when that may have changed.
     pub fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_quiet_or(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether nothing goes on; else leaves the waker, which is woken when nothing does.
+    /// Whether there is no activity; else leaves the waker, which is woken when there is none.
     fn is_quiet_or(&self, waker: &Waker) -> bool {
         // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
         let waker = UserWaker::new(waker, self.reporter);
@@ -239,7 +241,7 @@ impl Ongoing {
         self.held.len() == self.free.len()
     }
 
-    /// Gives back the room that much at once took (G6), and who is to be told.
+    /// Gives back the room of many activities (G6), and the wakers that are to be woken.
     fn come_to_rest(&mut self) -> Vec<UserWaker> {
         if self.held.len() > ROOM_KEPT {
             (self.held, self.free) = (Vec::new(), Vec::new());
@@ -263,7 +265,7 @@ impl Drop for Hold {
 
 /// This thread has come back to the bus: it waits there, or found nothing.
 pub(crate) fn come_back() {
-    // Dropped after the borrow: dropping one may wake somebody.
+    // Dropped after the borrow: dropping one may wake a waiter.
     let leases = LEASES.try_with(|leases| std::mem::take(&mut *leases.borrow_mut()));
     drop(leases);
 }

@@ -1,8 +1,8 @@
 //! Threads that others need: what is done before a thread may be held up, and while it sleeps.
 //!
-//! Callbacks run on the thread that publishes, and a queue with [`Overflow::Block`](crate::Overflow::Block) holds that thread up. Whoever
-//! publishes for others on threads that must go on, as a server does on those of a runtime, says with [`with_hooks`] what it
-//! wants done around both.
+//! Callbacks run on the thread that publishes, and a queue with [`Overflow::Block`](crate::Overflow::Block) holds that thread up. A
+//! part of a program that publishes for others on threads that must not stop, as a server does on those of a runtime, says with
+//! [`with_hooks`] what it wants done around both.
 //!
 //! # Example
 //!
@@ -34,7 +34,8 @@
 
 use std::cell::Cell;
 
-/// What a thread does around what may hold it up. Both must run the function they are given, once.
+/// The actions of a thread around calls that may hold it up. Both must run the function they are
+/// given, once.
 pub trait Hooks: Sync {
     /// Runs a callback of a subscriber's, which may take any time.
     fn call(&self, call: &mut dyn FnMut());

@@ -261,7 +261,7 @@ pub(crate) struct Timers {
     clock: Clock,
     /// For the system clock only.
     own: Arc<Mutex<SystemTimers>>,
-    /// On a bus that is observed: who is busy because time has come.
+    /// On a bus that is observed: its activity, and the timers that count in it.
     watched: Option<Watched>,
     reporter: Reporter,
 }
@@ -272,7 +272,7 @@ struct Watched {
     set: Mutex<BTreeMap<TimerKey, Arc<Firing>>>,
 }
 
-/// Wakes who set a timer; from then on the timer counts as going on.
+/// Wakes the waker that set a timer; from then on the timer counts as activity.
 struct Firing {
     waker: UserWaker,
     activity: Activity,
@@ -302,7 +302,7 @@ impl Timers {
         Timers { clock, own: Arc::default(), watched, reporter }
     }
 
-    /// Of the bus whose timers they are.
+    /// The reporter of the bus that the timers belong to.
     pub(crate) fn reporter(&self) -> Reporter {
         self.reporter
     }
@@ -352,8 +352,8 @@ impl Timers {
 
     /// Wakes `waker` once the clock shows `deadline`, unless cancelled before.
     ///
-    /// `None` if nobody can do so, because the operating system has no thread for it. Then it is woken at once: a task that looks again and
-    /// again costs more than one that sleeps, and is as right.
+    /// `None` if that is impossible, because the operating system has no thread for it. Then it is woken at once: a task that looks
+    /// again and again costs more than one that sleeps, and is as right.
     pub(crate) fn set(&self, deadline: Duration, waker: &Waker) -> Option<TimerKey> {
         let waker = UserWaker::new(waker, self.reporter);
         let Some(watched) = &self.watched else { return self.set_unwatched(deadline, waker) };
@@ -395,9 +395,9 @@ impl Timers {
         drop(firing);
     }
 
-    /// Parks this thread until somebody wakes `waker`, which unparks it, or the clock shows `deadline`. May return early.
+    /// Parks this thread until `waker`, which unparks it, is woken, or the clock shows `deadline`. May return early.
     ///
-    /// Where that is counted, the thread has come back to the bus while it sleeps, and is busy when this returns.
+    /// With an observer, the thread counts as back at the bus while it sleeps, and as busy when this returns.
     pub(crate) fn park(&self, waker: &Waker, deadline: Option<Duration>) {
         match (deadline, self.manual()) {
             (None, _) => {
@@ -409,9 +409,11 @@ impl Timers {
                 park_timeout(deadline.saturating_sub(self.now()));
             }
             (Some(deadline), Some(_)) => {
-                // Before the thread stops counting: who finds all quiet must find the timer too, lest time goes past it.
+                // Before the thread stops counting: a thread that finds all quiet must find the timer too, lest time
+                // goes past it.
                 let key = self.set(deadline, waker);
-                // Set too late, it is fired by nobody; set in time, it counts when it has been.
+                // If it is set too late, it never fires; if it is set in time, it counts once it
+                // has fired.
                 if self.now() < deadline {
                     self.release_thread();
                     park();

@@ -39,7 +39,7 @@
 //! | G6 | **Bounded**: every queue in messages and bytes, every cache in size; memory returns when subscribers go |
 //! | G7 | **Deterministic on demand**: with a seed and a manual clock, a run on one thread repeats exactly |
 //! | G8 | **No sockets, no runtime**, and no thread but one per bus, for deadlines of async waits, when the first of them comes |
-//! | G9 | **A panic in code of yours** (callbacks, wakers, destructors of payloads, observers, hooks, loggers) is caught at that call, counted and reported, and hurts nobody else; see [`user_code`] |
+//! | G9 | **A panic in code of yours** (callbacks, wakers, destructors of payloads, observers, hooks, loggers) is caught at that call, counted and reported, and harms no other code; see [`user_code`] |
 //!
 //! # Where it runs
 //!
@@ -62,16 +62,16 @@
 //! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] |
 //! | publish, subscribe, ask | [`Client`]; many messages to one subject: [`Publisher`] |
 //! | receive, in threads and tasks | [`Subscriber`]; into a channel, a callback or a sink: [`SubscriptionGuard`] |
-//! | bound a queue, choose what is lost | [`SubscribeOptions`], [`Overflow`] |
+//! | bound a queue, choose its overflow policy | [`SubscribeOptions`], [`Overflow`] |
 //! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
-//! | see what goes on | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
+//! | observe the activity | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
-//! | know what is wanted | [`Bus::interest`], [`Bus::has_interest`] |
+//! | know the wanted subjects | [`Bus::interest`], [`Bus::has_interest`] |
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
 //! | be asked and told about every message | [`Observer`], [`Activity`] |
-//! | route things that are no messages | [`Matcher`], usable alone |
+//! | route things that are not messages | [`Matcher`], usable alone |
 //! | read more | [`manual`] |
 //!
 //! # Features

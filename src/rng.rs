@@ -9,7 +9,7 @@
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A seed nobody can predict.
+/// A seed that cannot be predicted.
 pub(crate) fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
 }

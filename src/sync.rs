@@ -32,7 +32,7 @@ mod imp {
     #[inline(always)]
     pub(crate) fn step() {}
 
-    /// Starts a thread that nobody joins; `None` if the operating system has none.
+    /// Starts a thread that is not joined; `None` if the operating system has none.
     pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<Thread> {
         Some(std::thread::Builder::new().name(name.to_owned()).spawn(run).ok()?.thread().clone())
     }
@@ -87,7 +87,7 @@ mod imp {
         yield_now();
     }
 
-    /// Starts a thread that nobody joins.
+    /// Starts a thread that is not joined.
     pub(crate) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> Option<Thread> {
         let thread = Thread::default();
         let its_own = thread.clone();

@@ -1,8 +1,8 @@
 //! Code that is not the bus's own, as the bus runs it: while no lock is held (G4), and so that a panic goes no further than that call (G9).
 //!
-//! Callbacks, wakers, destructors of payloads, observers, hooks and loggers are written by the users of a bus. Each is called through a
-//! [`Reporter`], which catches a panic, counts it in [`BusStats::panics`](crate::BusStats::panics) and tells it as an
-//! [`Event`](crate::Event). What was to come after the call comes. A program that calls others' code on behalf of a bus does
+//! Callbacks, wakers, destructors of payloads, observers, hooks and loggers are written by the users of a bus. Each is called
+//! through a [`Reporter`], which catches a panic, counts it in [`BusStats::panics`](crate::BusStats::panics) and tells it as an
+//! [`Event`](crate::Event). The work after the call is done all the same. A program that calls others' code on behalf of a bus does
 //! the same with [`Bus::reporter`](crate::Bus::reporter).
 //!
 //! In debug builds such a call panics, and that panic is not caught, if the thread holds a lock of this crate ([`sync`](crate::sync)): a lock
@@ -28,11 +28,11 @@ pub enum UserCode {
     Destructor,
     /// A method of the bus's [`Observer`](crate::Observer).
     Observer,
-    /// What was given to [`ConnectOptions::on_kick`](crate::ConnectOptions::on_kick).
+    /// The hook that was given to [`ConnectOptions::on_kick`](crate::ConnectOptions::on_kick).
     KickHook,
     /// A [logger](crate#features) of a server.
     Logger,
-    /// A closure that was given to a part of the program beside the bus.
+    /// A closure that was given to a part of the program other than the bus.
     Closure,
 }
 
@@ -49,13 +49,13 @@ impl fmt::Display for UserCode {
     }
 }
 
-/// What code of a user's panicked with.
+/// The payload of a panic in code of a user's.
 pub(crate) type Panic = Box<dyn Any + Send>;
 
 /// Runs others' code on behalf of one bus; given out by [`Bus::reporter`](crate::Bus::reporter). Copies are the same.
 ///
-/// It names the bus and does not keep it alive. A panic that comes when the bus is gone is caught all the same, and told to nobody but the
-/// panic hook.
+/// It names the bus and does not keep it alive. A panic after the end of the bus is caught all the same, and only the panic hook
+/// hears of it.
 ///
 /// # Example
 ///
@@ -143,8 +143,8 @@ impl Reporter {
     }
 }
 
-/// Runs code of a user's and gives back what it panicked with. What it leaves half done is its own: all that it touches it has brought with
-/// it.
+/// Runs code of a user's and gives back the payload of a panic. State that it leaves half done is its own: the code touches
+/// only what it has brought with it.
 #[inline]
 pub(crate) fn catch<R>(call: impl FnOnce() -> R) -> Result<R, Panic> {
     catch_unwind(AssertUnwindSafe(call))
@@ -179,8 +179,7 @@ fn found_under_a_lock(code: &dyn fmt::Display) {
     std::panic::panic_any(LockHeld);
 }
 
-/// A waker of a user's: what it panics with when it is cloned, woken or dropped goes no further. To be made, woken and dropped where no lock
-/// is held.
+/// A waker of a user's; panics of its clone, wake and drop are contained. To be made, woken and dropped where no lock is held.
 #[derive(Debug)]
 pub struct UserWaker {
     /// `None` only while it is dropped.
@@ -189,7 +188,8 @@ pub struct UserWaker {
 }
 
 impl UserWaker {
-    /// A clone of `waker`, which the bus of `reporter` is told of. One that can't be cloned wakes nobody.
+    /// A clone of `waker`; its panics are told to the bus of `reporter`. A waker that can't be cloned
+    /// is replaced by one that does nothing.
     pub fn new(waker: &Waker, reporter: Reporter) -> Self {
         let clone = reporter.contain(UserCode::Waker, || waker.clone());
         UserWaker { waker: Some(clone.unwrap_or_else(|| Waker::noop().clone())), reporter }
@@ -237,14 +237,14 @@ impl Drop for UserWaker {
     }
 }
 
-/// Lets go of bytes whose owner may be a user's, which is what `bytes` then are empty of.
+/// Releases bytes whose owner may be a user's, and leaves `bytes` empty.
 #[inline]
 pub(crate) fn release(bytes: &mut Bytes, reporter: Reporter) {
     let bytes = std::mem::take(bytes);
     reporter.contain(UserCode::Destructor, || drop(bytes));
 }
 
-/// Bytes whose owner may be a user's: what its destructor panics with goes no further.
+/// Bytes whose owner may be a user's; a panic of its destructor is contained.
 #[derive(Clone, Debug)]
 pub(crate) struct UserBytes {
     pub(crate) bytes: Bytes,

@@ -1,4 +1,4 @@
-//! What the public types can be used for without a method being called.
+//! Uses of the public types without a method call.
 //!
 //! Goal: handles go between threads and tasks, errors fit into `Box<dyn StdError + Send + Sync>`. Method: bounds that only compile where they
 //! hold, and texts that say what went wrong.

@@ -20,7 +20,8 @@ fn threads() -> Vec<String> {
     names
 }
 
-/// How many there are beside those of `before`. Counted, since a thread that was just started names itself a moment later.
+/// The number of threads that are not in `before`. Counted, since a thread that was just started names itself a moment
+/// later.
 fn more_than(before: &[String]) -> usize {
     threads().len() - before.len()
 }

@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub(super) queue: Option<String>,
 }
 
-/// Leave to answer: whoever receives a message with a reply may publish there (P7).
+/// Leave to answer: a connection that receives a message with a reply may publish there (P7).
 ///
 /// The leave is for that very reply subject. It ends with `max` publishes, or when `expires` has passed on the bus's clock since the
 /// message was let in; whatever is lost before it is received has given leave all the same. None is given where the connection may

@@ -1,14 +1,14 @@
-//! One subject space: who is subscribed to what, within which limits, and what has become of all messages.
+//! One subject space: its subscriptions, its limits, and the fate of all messages.
 //!
 //! A bus has one account. Permissions, imports and exports belong here.
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `ledger` | what is counted |
-//! | `lists` | what a line of permissions can say |
-//! | `permissions` | what can be written down of what a connection may do |
-//! | `rules` | what that says of one subject or pattern |
-//! | `owner` | a connection's part in its subscriptions: what it may do now, and leave to answer |
+//! | `ledger` | the counts |
+//! | `lists` | the lines of permissions |
+//! | `permissions` | the permissions of a connection, as they are written down |
+//! | `rules` | the decision of permissions about one subject or pattern |
+//! | `owner` | a connection's part in its subscriptions: its permissions, and leave to answer |
 //! | `subscription` | one interest of one connection |
 
 mod ledger;

@@ -24,11 +24,11 @@ const BYTES_MAX: usize = Limits::RESPONSES_MAX * 128;
 pub(crate) struct Owner {
     /// The connection's number.
     pub(crate) id: u64,
-    /// The connection itself, for those who answer.
+    /// The connection itself, for responses through it.
     pub(crate) connection: Weak<dyn Any + Send + Sync>,
     /// Its deliveries do not count as activity.
     pub(crate) is_untracked: bool,
-    /// Of its bus.
+    /// The reporter of its bus.
     pub(crate) reporter: Reporter,
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
@@ -40,7 +40,7 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 struct Leaves {
     by_reply: HashMap<SmolStr, Leave, RandomState>,
-    /// Of the replies.
+    /// The bytes of the replies.
     bytes: usize,
     given: usize,
     searched: Duration,
@@ -158,7 +158,8 @@ impl Leaves {
     }
 
     fn give(&mut self, reply: &SmolStr, bounds: &AllowResponses, now: Duration) {
-        // As nats-server does: whoever could answer already has used up one answer by this, and is not given a new leave.
+        // As nats-server does: a connection that could answer already has used up one answer by this, and is not given a
+        // new leave.
         if self.use_one(reply, bounds, || now) {
             return;
         }

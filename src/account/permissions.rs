@@ -14,9 +14,9 @@ use std::sync::{Arc, OnceLock};
 ///
 /// # Publishing
 ///
-/// The subject is matched against the entries as it is, so that a [lenient](crate::ConnectOptions::lenient) connection that publishes
-/// `foo.*` needs an entry which covers the token `*` (P3). The reply is not looked at. What is refused is a
-/// [`PublishError::PermissionDenied`](crate::PublishError::PermissionDenied), reaches nobody, and gets no 503 (R2).
+/// The subject is matched against the entries as it is, so that a [lenient](crate::ConnectOptions::lenient) connection that
+/// publishes `foo.*` needs an entry which covers the token `*` (P3). The reply is not looked at. A refused message is a
+/// [`PublishError::PermissionDenied`](crate::PublishError::PermissionDenied), reaches no subscriber, and gets no 503 (R2).
 ///
 /// # Subscribing
 ///
@@ -30,9 +30,9 @@ use std::sync::{Arc, OnceLock};
 /// | deny `foo.*` | `foo.a`, `foo.*`, `foo.>` | refused |
 /// | deny `in.secret` | `in.>` | allowed, but messages on `in.secret` are withheld from it |
 ///
-/// A message that is withheld counts as not delivered: a member of the queue group is passed over, a request that reaches nobody
-/// else has no responders, and the ledger does not know of it. [`strict_subscribe`](Permissions::strict_subscribe) shuts the gap in
-/// the third row. A refused subscription is a [`SubscribeError::PermissionDenied`](crate::SubscribeError::PermissionDenied).
+/// A message that is withheld counts as not delivered: a member of the queue group is passed over, a request that reaches no other
+/// subscriber has no responders, and the ledger does not know of it. [`strict_subscribe`](Permissions::strict_subscribe) shuts the
+/// gap in the third row. A refused subscription is a [`SubscribeError::PermissionDenied`](crate::SubscribeError::PermissionDenied).
 ///
 /// # Queue groups
 ///

@@ -27,7 +27,8 @@ pub(crate) struct Subscription {
     pub(crate) slot: u32,
     /// As a member of a queue group it comes after those that are not (Q6).
     pub(crate) fallback: bool,
-    /// A [`Watch`]. ORDERING: Relaxed; written under the registry's lock by who changes the permissions and then tells others.
+    /// A [`Watch`]. ORDERING: Relaxed; written under the registry's lock by the thread that changes the permissions and then
+    /// tells others.
     pub(crate) watch: AtomicU8,
     pub(crate) fate: Fate,
 }
@@ -47,7 +48,7 @@ pub(crate) enum Watch {
 //
 // | field     | written by                          | read by  | invariant                                             |
 // | abandoned | the drop of the handle              | `retire` | set after the outlet was closed                       |
-// | retired   | who finds it ended and abandoned    | the same | set once, and its counts are final then               |
+// | retired   | the thread that retires it          | the same | set once, and its counts are final then               |
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     abandoned: AtomicBool,
@@ -109,7 +110,7 @@ impl Subscription {
         self.fate.retired.load(SeqCst)
     }
 
-    /// True for one caller, once nothing can change the counts any more: the outlet is closed and empty, and nobody holds it.
+    /// True for one caller, once nothing can change the counts any more: the outlet is closed and empty, and has no handle.
     pub(crate) fn may_retire(&self) -> bool {
         // ORDERING: SeqCst; the handle's drop and the end of a callback that still ran may come here at once, and the later
         // of the two must see what the other did.

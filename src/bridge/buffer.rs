@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 /// Messages that may wait to be dropped, however small the buffer is.
 const GRAVES_MIN: usize = 4_096;
 
-/// What waits in a buffer.
+/// A message that can wait in a buffer.
 pub(super) trait Item {
     /// Its subject on the side it came from.
     fn subject(&self) -> &str;
@@ -34,11 +34,11 @@ pub(super) enum Slot<T> {
     Barrier(Barrier),
 }
 
-/// Who waits for what was queued before.
+/// A waiter for all messages that were queued before it.
 #[derive(Debug)]
 pub(super) struct Barrier {
     pub(super) done: oneshot::Sender<Result<(), u64>>,
-    /// Whether it is told of what was lost since the last that was.
+    /// Whether it is told of the losses since the last waiter that was.
     pub(super) is_told: bool,
 }
 
@@ -50,20 +50,20 @@ pub(super) struct Bounds {
     pub(super) overflow: Overflow,
 }
 
-/// What became of an item that was pushed.
+/// The outcome of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pushed {
     Taken,
     /// There was no room for it, or no more comes in. Counted, unless the buffer is closed.
     Lost,
-    /// There is no room for it now, and who pushes is to wait. Not counted.
+    /// There is no room for it now, and the pushing thread is to wait. Not counted.
     Full,
     /// It found no room, and so nothing more comes in ([`Overflow::Close`]). Counted.
     Last,
 }
 
-/// Bounded in messages and bytes. Whoever pushes may hold locks of the bus: nothing here wakes tasks of users, and nothing is dropped
-/// that came from one. What is to be told or dropped is left for [`Buffer::attend`].
+/// Bounded in messages and bytes. The pushing thread may hold locks of the bus: nothing here wakes tasks of users, and nothing is
+/// dropped that came from one. Events and dropped messages are left for [`Buffer::attend`].
 pub(super) struct Buffer<T> {
     direction: Direction,
     bounds: Bounds,
@@ -85,16 +85,16 @@ struct Inner<T> {
     taken: u64,
     delivered: u64,
     in_flight: u64,
-    /// Of the messages whose confirmation is still to come, those that were refused and are counted as lost already.
+    /// Messages whose confirmation is still to come, but which were refused and are counted as lost already.
     refused: u64,
     repeated: u64,
     lost: Losses,
-    /// Of these, those that somebody who flushed was told of.
+    /// Losses that a flush has reported already.
     reported: u64,
     episodes: Vec<(Arc<Episode>, bool)>,
     /// Messages whose publishers waited in vain, as the bus counts them.
     timed_out: u64,
-    /// It was full once, and that is to be its end.
+    /// It was full once, and its policy ends it then.
     overflown: bool,
     closed: bool,
 }
@@ -165,13 +165,14 @@ impl<T: Item> Buffer<T> {
         let fits = |inner: &Inner<T>| {
             inner.messages < self.bounds.messages && inner.bytes.saturating_add(size) <= self.bounds.bytes
         };
-        // What never fits is not waited for.
+        // An item that can never fit is not waited for.
         if may_wait && size <= self.bounds.bytes && !fits(inner) {
             return Pushed::Full;
         }
         inner.taken += 1;
         if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
-            // What is pushed out has to wait for its end, too, and is bounded as well: beyond that, the new one goes.
+            // Evicted messages have to wait for their drop, too, and are bounded as well: beyond that bound, the new
+            // message is lost.
             while !fits(inner)
                 && inner.graves.len() < self.bounds.messages.max(GRAVES_MIN)
                 && inner.grave_bytes < self.bounds.bytes
@@ -194,7 +195,7 @@ impl<T: Item> Buffer<T> {
         Pushed::Taken
     }
 
-    /// How long who pushes is to wait for room, if that is the policy.
+    /// How long the pushing thread is to wait for room, if that is the policy.
     pub(super) fn waits(&self) -> Option<Duration> {
         match self.bounds.overflow {
             Overflow::Block(limit) => Some(limit),
@@ -223,8 +224,8 @@ impl<T: Item> Buffer<T> {
         true
     }
 
-    /// Moves up to `max` slots to the end of `batch`, once there are any; false if it is closed and empty. What is taken out counts as
-    /// in flight.
+    /// Moves up to `max` slots to the end of `batch`, once there are any; false if it is closed and empty. Slots that are taken out
+    /// count as in flight.
     ///
     /// Cancel safety: nothing is taken out by a future that is dropped.
     pub(super) async fn take(&self, batch: &mut VecDeque<Slot<T>>, max: usize) -> bool {
@@ -262,7 +263,7 @@ impl<T: Item> Buffer<T> {
         Some(true)
     }
 
-    /// Puts back what was taken out, in front and in order; it is not in flight any more.
+    /// Puts back slots that were taken out, in front and in order; they are not in flight any more.
     pub(super) fn put_back(&self, batch: &mut VecDeque<Slot<T>>, repeated: u64) {
         let mut inner = self.inner.lock();
         let mut returned = 0;
@@ -296,7 +297,7 @@ impl<T: Item> Buffer<T> {
         self.lose(&mut inner, item.subject(), item.size(), reason);
     }
 
-    /// Messages that were in flight have not arrived, or nobody knows; `first` and `last` of them.
+    /// Messages that were in flight have not arrived, or may not have; `first` and `last` of them.
     pub(super) fn lost_some(&self, messages: u64, reason: LossReason, first: (&str, usize), last: (&str, usize)) {
         let mut inner = self.inner.lock();
         let messages = inner.settle(messages);
@@ -320,7 +321,8 @@ impl<T: Item> Buffer<T> {
             inner.in_flight -= 1;
             inner.refused += 1;
         } else if inner.delivered > 0 {
-            // The refusal has been told later than the confirmation of what was sent with it.
+            // The refusal has been told later than the confirmation of the messages that were sent
+            // with it.
             inner.delivered -= 1;
         } else {
             return;
@@ -366,7 +368,7 @@ impl<T: Item> Buffer<T> {
         self.end_episodes(&mut inner, |reason| !matches!(reason, LossReason::QueueFull | LossReason::Oldest));
     }
 
-    /// Announces episodes and drops what was pushed out, for ever.
+    /// Announces episodes and drops evicted messages, for ever.
     pub(super) async fn attend(&self, hub: &Hub) {
         loop {
             self.attend_now(hub);
@@ -408,7 +410,7 @@ impl<T: Item> Buffer<T> {
         self.more.notify_one();
     }
 
-    /// What was lost since this was last asked.
+    /// The number of messages lost since this was last asked.
     pub(super) fn lost_since(&self) -> u64 {
         let mut inner = self.inner.lock();
         let total = inner.lost.total();

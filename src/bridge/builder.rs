@@ -1,4 +1,4 @@
-//! What a bridge can be built with.
+//! The options of a bridge.
 
 use super::Bridge;
 use super::buffer::{Bounds, Buffer};
@@ -70,16 +70,16 @@ impl BridgeBuilder {
 
     /// Credentials, TLS, name and the like, in the client library's own words.
     ///
-    /// What the bridge sets itself has no effect here: echo, event and delay callbacks, capacities, and whether to retry. Servers that a
-    /// cluster tells of when a connection is made are used, too.
+    /// Options that the bridge sets itself have no effect here: echo, event and delay callbacks, capacities, and whether to retry.
+    /// Servers that a cluster tells of when a connection is made are used, too.
     pub fn connect_options(mut self, options: async_nats::ConnectOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// A server to connect to, such as `nats://127.0.0.1:4222`, or several with commas between them. Several are tried in turn, those of
-    /// earlier calls first. `nats://user:password@…` and `nats://token@…` say
-    /// who comes to that server, in place of what [`connect_options`](Self::connect_options) says.
+    /// A server to connect to, such as `nats://127.0.0.1:4222`, or several with commas between them. Several are tried in turn,
+    /// those of earlier calls first. `nats://user:password@…` and `nats://token@…` name the user for that server, in place of
+    /// [`connect_options`](Self::connect_options).
     pub fn server(mut self, url: impl AsRef<str>) -> Self {
         let urls = url.as_ref().split(',').map(str::trim).filter(|url| !url.is_empty());
         self.servers.extend(urls.map(str::to_owned));
@@ -92,7 +92,8 @@ impl BridgeBuilder {
         self
     }
 
-    /// Messages of the server are published on the bus, while somebody there is subscribed to what they become.
+    /// Messages of the server are published on the bus, while a subscription there matches the subjects that
+    /// they get.
     pub fn import(self, rule: impl ToRule) -> Self {
         self.rule(Kind::Import, rule)
     }
@@ -102,14 +103,15 @@ impl BridgeBuilder {
         self.rule(Kind::Export, rule)
     }
 
-    /// Requests from the server are answered on the bus, while somebody there is subscribed to what they become. If nobody takes one all
-    /// the same, who asked is told at once. Several processes that serve the same subjects should do so in a queue group.
+    /// Requests from the server are answered on the bus, while a subscription there matches the subjects that they get. If no
+    /// subscription takes one all the same, the requester is told at once. Several processes that serve the same subjects should
+    /// do so in a queue group.
     pub fn serve(self, rule: impl ToRule) -> Self {
         self.rule(Kind::Serve, rule)
     }
 
-    /// Requests from the bus are answered on the server's side. If nobody is there, and nobody on the bus has got the request either, it
-    /// fails at once (R2).
+    /// Requests from the bus are answered on the server's side. If it has no responder there, and no subscription on the bus has
+    /// got the request either, it fails at once (R2).
     pub fn call(self, rule: impl ToRule) -> Self {
         self.rule(Kind::Call, rule)
     }
@@ -122,10 +124,11 @@ impl BridgeBuilder {
     /// Messages and bytes of payload and headers that wait for the server, at most, and what happens when there are more. Default 65,536
     /// and 64 MiB, [`Overflow::DropNewest`].
     ///
-    /// With [`Overflow::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks that
-    /// [publish so](crate::Client::publish_async) without a thread. A message that has waited too long is counted by the bus, and here as
-    /// [`LossReason::BlockTimeout`](super::LossReason::BlockTimeout). What is published on a bridge's own thread (by a callback on an inbox
-    /// that an answer came to), a 503, and a message that is larger than the whole buffer wait for nothing, and are lost as `QueueFull`.
+    /// With [`Overflow::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks
+    /// that [publish so](crate::Client::publish_async) without a thread. A message that has waited too long is counted by the bus,
+    /// and here as [`LossReason::BlockTimeout`](super::LossReason::BlockTimeout). A message that is published on a bridge's own
+    /// thread (by a callback on an inbox that an answer came to), a 503, and a message that is larger than the whole buffer do not
+    /// wait, and are lost as `QueueFull`.
     ///
     /// With [`Overflow::Close`] the first message without room is lost, and the bridge drains itself.
     pub fn outgoing_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
@@ -133,8 +136,8 @@ impl BridgeBuilder {
         self
     }
 
-    /// The same for messages that wait to be published on the bus, but for [`Overflow::Block`]: nobody on the server's side can be made to
-    /// wait.
+    /// The same for messages that wait to be published on the bus, but for [`Overflow::Block`]: no publisher on the server's side
+    /// can be made to wait.
     pub fn incoming_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
         self.incoming = Bounds { messages, bytes, overflow };
         self
@@ -159,14 +162,15 @@ impl BridgeBuilder {
         self
     }
 
-    /// How long a server subscription is kept, on the bus's clock, when nobody on the bus wants it any more. Default 1 second.
+    /// How long a server subscription is kept, on the bus's clock, when no subscription on the bus wants it any more. Default
+    /// 1 second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Requests that may wait for answers in each direction; of more, those go that were used longest ago. Default 65,536. A request is
-    /// remembered for five minutes after its last answer.
+    /// Requests that may wait for answers in each direction; if there are more, those go that were used longest ago. Default
+    /// 65,536. A request is remembered for five minutes after its last answer.
     pub fn requests_max(mut self, requests: usize) -> Self {
         self.requests_max = requests.max(1);
         self
@@ -191,8 +195,8 @@ impl BridgeBuilder {
     ///
     /// If the process has no TLS provider yet ([`CryptoProvider`]), `ring` becomes it: a program that wants another installs that before.
     ///
-    /// When this returns, what is published on the bus is taken by the rules. Blocking: only with
-    /// [`require_connected`](Self::require_connected).
+    /// When this returns, the rules take the messages that are published on the bus. Blocking: only
+    /// with [`require_connected`](Self::require_connected).
     ///
     /// # Errors
     ///
@@ -328,7 +332,7 @@ fn sort(rules: Vec<(Kind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), S
 /// The sinks of the rules, and that for answers.
 fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     let mut guards: Vec<SubscriptionGuard> = Vec::new();
-    // How long publishers wait is for the bus to see to; what else becomes of a message without room, the buffer says.
+    // The bus limits how long publishers wait; the buffer applies all other policies.
     let policy = match core.outbox.waits() {
         Some(limit) => SubscribeOptions::new().overflow(Overflow::Block(limit)),
         None => SubscribeOptions::new(),

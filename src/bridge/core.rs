@@ -1,4 +1,4 @@
-//! What all parts of a bridge share: the rules, the two buffers, the requests that have crossed, and how far it has come.
+//! The shared state of a bridge: the rules, the two buffers, the requests that have crossed, and how far it has come.
 
 use super::buffer::{Buffer, Item, Pushed};
 use super::event::{BridgeEvent, Hub};
@@ -34,7 +34,7 @@ pub(super) enum To {
     Answer(Arc<Request>),
 }
 
-/// What a report says of a message to the server.
+/// The part of a message to the server that a report needs.
 #[derive(Debug)]
 pub(super) struct Named {
     to: To,
@@ -61,7 +61,7 @@ impl Named {
 }
 
 impl To {
-    /// What a message that came under the name `from` is about.
+    /// The subject that a report gives to a message that came under the name `from`.
     fn subject<'a>(&'a self, from: &'a Subject) -> &'a str {
         match self {
             To::Rule(_) => from.as_str(),
@@ -90,7 +90,7 @@ impl Item for Out {
     }
 }
 
-/// A message on its way to the bus. It is moved some times and its kind is large: what only few have is put aside.
+/// A message on its way to the bus. It is moved several times, and its kind is large: rare parts are put aside.
 #[derive(Debug)]
 pub(super) struct In {
     /// The rule that brought it.
@@ -100,7 +100,7 @@ pub(super) struct In {
     pub(super) rest: Option<Box<Rest>>,
 }
 
-/// What makes a message more than a subject and a payload.
+/// The parts of a message beyond a subject and a payload.
 #[derive(Debug)]
 pub(super) struct Rest {
     pub(super) reply: Option<async_nats::Subject>,
@@ -145,11 +145,12 @@ pub(super) struct Core {
     pub(super) outgoing: Rules,
     /// Imports and serves.
     pub(super) incoming: Rules,
-    /// By incoming rule: who wants what it brings.
+    /// By incoming rule: the interest on the bus in its messages.
     pub(super) wanted: Vec<Interest>,
-    /// By outgoing rule: who on the bus takes what it takes.
+    /// By outgoing rule: the interest on the bus in the messages that it takes.
     takers: Vec<Interest>,
-    /// What keeps the rules' sinks and, the last one, that for answers. They know the core: emptied at the end.
+    /// The guards of the rules' sinks and, the last one, of the sink for answers. They know the core: emptied
+    /// at the end.
     guards: Mutex<Arc<Vec<SubscriptionGuard>>>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
@@ -163,7 +164,7 @@ pub(super) struct Core {
     state_changed: Notify,
     phase: AtomicU8,
     phase_changed: Notify,
-    // ORDERING of what follows: Relaxed; they only count.
+    // ORDERING of the fields below: Relaxed; they only count.
     pub(super) answers: AtomicU64,
     pub(super) late_answers: AtomicU64,
     pub(super) connects: AtomicU64,
@@ -178,7 +179,7 @@ impl std::fmt::Debug for Core {
     }
 }
 
-/// What a core is made of.
+/// The parts that a core is made of.
 pub(super) struct Parts {
     pub(super) client: Client,
     pub(super) outgoing: Rules,
@@ -235,8 +236,8 @@ impl Core {
         self.push(To::Rule(rule), message, from)
     }
 
-    /// Who published waits where that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the buffer
-    /// would wait for itself.
+    /// The publisher waits if that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the
+    /// buffer would wait for itself.
     fn push(&self, to: To, message: &Message, from: Option<u64>) -> SinkAnswer {
         let may_wait = self.outbox.waits().is_some() && from.is_some() && !link::is_own_thread();
         let offered = Offered { to, message };
@@ -270,8 +271,8 @@ impl Core {
         self.push(To::Answer(request), message, from)
     }
 
-    /// Whether somebody on the bus has got a request which nobody on the server's side has. Other bridges of the bus have, until they, too,
-    /// have found nobody.
+    /// Whether a subscription on the bus has got a request for which there is no responder on the server's side. The sinks of
+    /// other bridges count as having got it, until they, too, have found no responder.
     pub(super) fn is_taken_here(&self, request: &Request) -> bool {
         let Request { subject, reply, rule: Some(rule), .. } = request else {
             let takes = |wanted: &Wanted| wanted.pattern.matches(&request.subject);
@@ -314,7 +315,7 @@ impl Core {
         }
     }
 
-    /// Takes over what the bus has counted: messages whose publishers waited in vain.
+    /// Takes over a count of the bus: messages whose publishers waited in vain.
     pub(super) fn count_timeouts(&self) {
         if self.outbox.waits().is_some() {
             let of = |guard: &SubscriptionGuard| guard.stats().dropped.of(DropReason::BlockTimeout);
@@ -328,7 +329,7 @@ impl Core {
         self.outbox.lost_since()
     }
 
-    /// Whether a subject is an inbox, which a rule must name to mean.
+    /// Whether a subject is an inbox; rules that begin with a wildcard do not match inboxes.
     pub(super) fn is_private(&self, subject: &str) -> bool {
         let below = |root: &str| subject.strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
         below("_INBOX") || self.far_root.get().is_some_and(|root| below(root))

@@ -1,4 +1,4 @@
-//! What can go wrong when a bridge is asked for something, one type for each operation.
+//! The errors of a bridge's operations, one type for each.
 
 use super::rule::{Kind, Rule, RuleError};
 use crate::SubscribeError;
@@ -11,12 +11,12 @@ pub enum StartError {
     /// No server was named.
     #[error("no server was named")]
     NoServer,
-    /// A server's address is none.
+    /// A server's address cannot be parsed.
     #[error("{url:?} is no address of a server: {error}")]
     InvalidUrl {
-        /// What was given.
+        /// The given text.
         url: String,
-        /// What is wrong with it.
+        /// The fault in it.
         error: std::io::Error,
     },
     /// A rule can't be used.
@@ -26,7 +26,7 @@ pub enum StartError {
         number: usize,
         /// Its kind.
         kind: Kind,
-        /// What is wrong with it.
+        /// The reason.
         error: RuleError,
     },
     /// The bus refused the subscription of a rule.
@@ -45,7 +45,8 @@ pub enum StartError {
         /// Bytes asked for.
         bytes: usize,
     },
-    /// [`Overflow::Block`](crate::Overflow::Block) for what comes in: nobody on the server's side can be made to wait.
+    /// [`Overflow::Block`](crate::Overflow::Block) for incoming messages: no publisher on the server's side can be
+    /// made to wait.
     #[error("what comes from a server can't be made to wait")]
     UnsupportedOverflow,
     /// The operating system lets no thread be made.
@@ -57,11 +58,11 @@ pub enum StartError {
     NotConnected {
         /// How long was waited, on the bus's clock.
         after: Duration,
-        /// What the last attempt said.
+        /// The failure of the last attempt.
         reason: String,
     },
-    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for. Of several servers,
-    /// each did, one after the other.
+    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for. If
+    /// there are several servers, each refused them, one after the other.
     #[error("the server refused the credentials: {reason}")]
     Refused {
         /// In its words.

@@ -1,4 +1,4 @@
-//! What a bridge tells those who ask.
+//! The events of a bridge.
 
 use super::stats::LossReason;
 use crate::Bus;
@@ -30,13 +30,13 @@ pub enum BridgeEvent {
     },
     /// The connection was lost; it will be made again.
     Disconnected,
-    /// An attempt to connect failed: the server could not be reached, or did not let the bridge in. The attempts go on. Of those
-    /// since the connection was lost, the 1st, 2nd, 4th, 8th and so on are told, and each that failed for a reason that none failed for
-    /// before; of such reasons the first 64.
+    /// An attempt to connect failed: the server could not be reached, or did not let the bridge in. More attempts follow. Not every
+    /// failure since the connection was lost is told: the 1st, 2nd, 4th, 8th and so on, and each with a new reason, up to 64
+    /// reasons.
     ConnectFailed {
         /// Attempts that failed since the connection was lost, or since the bridge was started.
         attempts: u32,
-        /// The server that was tried, and what it or the client library said.
+        /// The server that was tried, and the words of the server or of the client library.
         reason: String,
     },
     /// Messages were lost, or may have been.
@@ -53,7 +53,8 @@ pub enum BridgeEvent {
         /// In its words.
         text: String,
     },
-    /// The server can't confirm what it got, since permissions keep the bridge from asking: what is written counts as delivered.
+    /// The server can't confirm messages, since permissions keep the bridge from asking: a message counts as delivered when it
+    /// is written.
     Unconfirmable,
     /// The bridge was closed, or drained to the end: the last event.
     Closed,
@@ -62,7 +63,7 @@ pub enum BridgeEvent {
 /// Messages of one direction lost for one reason, from the first loss until the buffer is half empty again or, for other reasons than
 /// a full buffer, until the event is read.
 ///
-/// It is announced at its first loss and grows until it is read. If it is read while it goes on (`ended` is false), it is
+/// It is announced at its first loss and grows until it is read. If it is read before its end (`ended` is false), it is
 /// announced once more when it has ended, with the totals of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -241,7 +242,7 @@ impl Entry {
 }
 
 impl Listener {
-    /// Gives back who is to be woken once no lock is held.
+    /// Gives back the wakers that are to be woken once no lock is held.
     fn push(&self, entry: Entry, last: bool) -> Vec<UserWaker> {
         let mut unread = self.0.lock();
         if unread.ended {
@@ -285,7 +286,8 @@ impl Hub {
         }
     }
 
-    /// An episode has begun, or it has ended: then only those are told who have read of it before.
+    /// An episode has begun or ended; of its end, only the listeners are told that have read of its
+    /// beginning.
     pub(super) fn tell_episode(&self, episode: &Arc<Episode>) {
         let ended = episode.lock().ended;
         for listener in self.listening() {

@@ -1,7 +1,7 @@
 //! From the server to the bus.
 //!
-//! What rules bring goes through a buffer to a thread that does nothing but publish it: callbacks on the bus run there, and may wait
-//! for answers, which have a way of their own.
+//! Messages of the rules go through a buffer to a thread that does nothing but publish them: callbacks on the bus run there, and
+//! may wait for answers, which have a way of their own.
 
 use super::buffer::Slot;
 use super::core::{Core, In, Phase};
@@ -30,7 +30,7 @@ async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Mes
     poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
 }
 
-/// What is there now; `None` if that is nothing, or the end.
+/// The message that is there now; `None` if there is none, or the subscription has ended.
 async fn next_if_there(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
     poll_fn(|cx| match Pin::new(&mut *subscriber).poll_next(cx) {
         Poll::Ready(message) => Poll::Ready(message),
@@ -39,7 +39,8 @@ async fn next_if_there(subscriber: &mut async_nats::Subscriber) -> Option<async_
     .await
 }
 
-/// Puts what a rule's subscription gets into the buffer, until it is told to stop; then what is there still.
+/// Puts the messages of a rule's subscription into the buffer, until it is told to stop; then those that are
+/// there still.
 pub(super) async fn pull(
     line: Arc<Line>,
     rule: usize,
@@ -50,7 +51,8 @@ pub(super) async fn pull(
     let mut batch = Vec::with_capacity(BATCH_IN);
     let add = |batch: &mut Vec<In>, message: async_nats::Message| {
         if let Some(token) = token_of(&line, &message) {
-            // What is for the bridge itself comes by a way of its own; but a 503 by one way only, and by any that fits (R4).
+            // Messages for the bridge itself come by a way of their own; but a 503 comes by one way only, and by any that
+            // fits (R4).
             if wire::is_no_responders(&message) {
                 take_answer(&line, token, &message);
             }
@@ -87,8 +89,8 @@ fn push(core: &Core, batch: &mut Vec<In>) {
     }
 }
 
-/// Also done by the drop; asked for now, so that it comes before what is sent next. If the connection is gone, there is nothing to be
-/// unsubscribed from, and nobody who would take the command.
+/// Also done by the drop; asked for now, so that it comes before what is sent next. If the connection is gone, there is nothing to
+/// unsubscribe from, and no receiver for the command.
 async fn unsubscribe(subscriber: &mut async_nats::Subscriber) {
     poll_fn(|cx| {
         let _ = std::pin::pin!(subscriber.unsubscribe()).poll(cx);
@@ -97,7 +99,7 @@ async fn unsubscribe(subscriber: &mut async_nats::Subscriber) {
     .await;
 }
 
-/// Publishes what is buffered, until the buffer is closed and empty.
+/// Publishes the buffered messages, until the buffer is closed and empty.
 pub(super) async fn publish_all(core: Arc<Core>) {
     let mut batch = VecDeque::new();
     while core.inbox.take(&mut batch, BATCH).await {
@@ -110,7 +112,7 @@ pub(super) async fn publish_all(core: Arc<Core>) {
                 },
                 Slot::Barrier(barrier) => {
                     core.inbox.delivered(std::mem::take(&mut published));
-                    // Nobody may wait any more.
+                    // The waiter may have gone.
                     let _ = barrier.done.send(Ok(()));
                 }
             }
@@ -144,10 +146,11 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
     })
 }
 
-/// Passes answers on to who asked on the bus, until the connection is gone.
+/// Passes answers on to the requesters on the bus, until the connection is gone.
 pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
-        // DIFFERENCE: what JetStream sends to an inbox from a stream is not called like the inbox, so nobody can say whose it is.
+        // DIFFERENCE: a message that JetStream sends to an inbox from a stream does not have the inbox as its subject, so that
+        // the bridge cannot tell which request it is for.
         take_answer(&line, token_of(&line, &message).unwrap_or_default(), &message);
     }
 }
@@ -163,14 +166,14 @@ fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
     }
 }
 
-/// False if nobody waits for it.
+/// False if no request waits for it.
 fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     let Some(request) = core.called.find(token) else { return false };
     let nobody_there = wire::is_no_responders(message);
     if nobody_there {
         core.called.close(token);
         if core.is_taken_here(&request) {
-            // As in a cluster: it was delivered to somebody.
+            // As in a cluster: it was delivered to a subscription.
             return true;
         }
     }

@@ -1,4 +1,5 @@
-//! The server subscriptions of the rules that bring messages in: there while somebody on the bus wants what they bring.
+//! The server subscriptions of the rules that bring messages in: there while a subscription on the bus wants those
+//! messages.
 
 use super::incoming;
 use super::session::{Gone, Line};
@@ -23,7 +24,7 @@ pub(super) struct Subscriptions {
 struct There {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    /// Since when nobody wants it.
+    /// The time since which no subscription on the bus wants it.
     unwanted: Option<Duration>,
 }
 
@@ -33,7 +34,8 @@ impl Subscriptions {
         Subscriptions { line, grace, there, stopped: false }
     }
 
-    /// Subscribes to what is wanted, and ends what has not been for the time of grace.
+    /// Subscribes for rules that are wanted, and ends the subscriptions that have not been wanted
+    /// for the time of grace.
     pub(super) async fn follow(&mut self) -> Result<(), Gone> {
         let core = self.line.core.clone();
         let now = core.bus.clock().now();
@@ -89,7 +91,7 @@ impl Subscriptions {
         }
     }
 
-    /// Goes by the interest on the bus, for ever.
+    /// Follows the interest on the bus, for ever.
     pub(super) async fn keep_following(this: &Mutex<Self>) -> Result<(), Gone> {
         let core = this.lock().await.line.core.clone();
         loop {
@@ -107,7 +109,7 @@ impl Subscriptions {
         }
     }
 
-    /// When the first subscription that nobody wants is to end.
+    /// The time at which the first unwanted subscription is to end.
     fn next_end(&self) -> Option<Duration> {
         self.there.iter().flatten().filter_map(|there| there.unwanted).min()?.checked_add(self.grace)
     }
@@ -119,7 +121,8 @@ async fn changed(interests: &[crate::Interest]) {
     poll_fn(|cx| {
         let mut any = false;
         for one in &mut all {
-            // `false` is the end of the bus, which others look after; what is ready is not polled again.
+            // `false` is the end of the bus, which is handled elsewhere; a future that is ready is not
+            // polled again.
             any |= Pin::new(one).poll(cx) == Poll::Ready(true);
         }
         if any { Poll::Ready(()) } else { Poll::Pending }

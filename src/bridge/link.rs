@@ -1,8 +1,8 @@
 //! Connecting, and connecting again.
 //!
-//! The client library could do that by itself; then nobody would know which of the messages in its queues were written to the connection
-//! that broke. So it is told of the end of a connection instead, and a new one is made by a new client, on a runtime of its own, with
-//! which all that belongs to the old one goes.
+//! The client library could do that by itself; but then the bridge could not know which of the messages in the library's queues
+//! were written to the connection that broke. So it is told of the end of a connection instead, and a new one is made by a new
+//! client, on a runtime of its own, with which all that belongs to the old one goes.
 
 use super::core::{Core, Phase};
 use super::event::BridgeEvent;
@@ -46,7 +46,7 @@ pub(super) struct Setup {
     pub(super) delay: Box<dyn Fn(u32) -> Duration + Send>,
 }
 
-/// What a bridge waits before an attempt, if nothing else was asked for: 10 ms, doubled each time, at most 4 seconds.
+/// The default delay of a bridge before an attempt: 10 ms, doubled each time, at most 4 seconds.
 pub(super) fn usual_delay(attempt: u32) -> Duration {
     let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);
     Duration::from_millis(10_u64.saturating_mul(doubled)).min(Duration::from_secs(4))
@@ -108,7 +108,8 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         core.set_state(BridgeState::Disconnected { reason: None });
         core.hub.tell(BridgeEvent::Disconnected);
         suspects = next;
-        // A server that lets the bridge in and then ends the connection, be it over what it is sent, is not asked at full speed.
+        // A server that lets the bridge in and then ends the connection, perhaps because of the messages sent, is not asked at
+        // full speed.
         link.attempts = if was_of_use { 1 } else { link.attempts.max(1) };
     }
 }
@@ -140,7 +141,7 @@ struct Link {
 }
 
 impl Link {
-    /// What to wait before the next attempt. A closure that panics has nothing to say.
+    /// The delay before the next attempt. If the user's closure panics, the default delay is used.
     fn delay(&self, core: &Core) -> Duration {
         let delay = core.bus.reporter().contain(UserCode::Closure, || (self.setup.delay)(self.attempts));
         delay.unwrap_or_else(|| usual_delay(self.attempts))
@@ -201,7 +202,7 @@ impl Link {
                 gone_too.notify_one();
                 NEVER
             });
-        // The library leaves what a URL says of who comes to whoever gives it.
+        // The library does not use the user and password in a URL: the caller passes them on.
         options = match (server.username().map(decoded), server.password().map(decoded)) {
             (Some(user), Some(password)) => options.user_and_password(user, password),
             (Some(token), None) => options.token(token),
@@ -237,7 +238,8 @@ impl Link {
     }
 }
 
-/// A part of a URL without its escapes: `%40` is `@`. One that is none, or makes no text, stays as it is.
+/// A part of a URL without its escapes: `%40` is `@`. An invalid escape, or one that makes no valid text,
+/// stays as it is.
 fn decoded(part: &str) -> String {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
@@ -250,16 +252,17 @@ fn decoded(part: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| part.to_owned())
 }
 
-/// What a panic said.
+/// The text of a panic.
 fn said(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    // What it carries is a user's, and may panic once more when it goes.
+    // The payload of the panic is a user's, and its drop may panic again.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     text
 }
 
-/// Whether the server does not let this user in. Of some reasons the library knows only the words.
+/// Whether the server does not let this user in. Some reasons are known to the library only as
+/// words.
 fn is_refusal(kind: ConnectErrorKind, reason: &str) -> bool {
     matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication)
         || ["Authentication Expired", "Authentication Revoked"].iter().any(|words| reason.contains(words))

@@ -6,8 +6,8 @@ use std::fmt;
 
 /// Turns subjects that match a source pattern into subjects of the other side, token by token.
 ///
-/// The language is that of nats-server's subject mappings: `$1` and `{{wildcard(1)}}` stand for what the source's first `*` matched,
-/// and a `>` at the end for what its `>` matched.
+/// The language is that of nats-server's subject mappings: `$1` and `{{wildcard(1)}}` stand for the token that the source's first
+/// `*` matched, and a `>` at the end for the tokens that its `>` matched.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Mapping {
     source: Pattern,
@@ -19,7 +19,7 @@ pub(super) struct Mapping {
 struct Template {
     text: String,
     parts: Vec<Part>,
-    /// It ends with what the source's `>` matched.
+    /// It ends with the tokens that the source's `>` matched.
     tail: bool,
 }
 
@@ -34,15 +34,15 @@ enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingError {
-    /// It is no subject, placeholders apart.
+    /// The destination is not a valid subject, placeholders apart.
     #[error("the destination {destination:?}: {error}")]
     Invalid {
         /// The destination.
         destination: String,
-        /// What is wrong with it.
+        /// The fault in it.
         error: SubjectError,
     },
-    /// It has a `*`, of which nobody could say what it stands for; `$1` and `{{wildcard(1)}}` do.
+    /// It has a `*`, whose meaning would be ambiguous; `$1` and `{{wildcard(1)}}` are not.
     #[error("the destination {destination:?} has a `*`; `$1` stands for what the first one matched")]
     BareWildcard {
         /// The destination.
@@ -72,12 +72,13 @@ pub enum MappingError {
         /// The token.
         token: String,
     },
-    /// The prefix to take off is not what the source begins with, or nothing would be left of it.
+    /// The source does not begin with the prefix that is to be taken off, or nothing would be left
+    /// of it.
     #[error("{prefix:?} can't be taken off {pattern}")]
     NotAPrefix {
         /// The source.
         pattern: Pattern,
-        /// What was to be taken off.
+        /// The prefix that was to be taken off.
         prefix: String,
     },
     /// Two subjects would become one, and a request's subject could not be told from its answer: requests need each wildcard in
@@ -159,7 +160,7 @@ impl Mapping {
         &self.source
     }
 
-    /// What matches every subject that it makes.
+    /// The pattern that matches every subject that it makes.
     pub(super) fn destination(&self) -> Pattern {
         let Some(template) = &self.template else { return self.source.clone() };
         let mut tokens: Vec<&str> = template.parts.iter().map(|part| part.literal().unwrap_or("*")).collect();

@@ -1,47 +1,48 @@
 //! A bus and a real NATS server, linked: feature `bridge`.
 //!
-//! **What it is for.** An application that began in one process grows onto NATS without changing a line of its components: rules say
-//! which messages cross, in which direction, under which subjects. The connection is async-nats', which knows TLS, credentials and
-//! the wire; which messages cross, how often, and what happens in trouble, is decided here.
+//! **Purpose.** An application that began in one process grows onto NATS without changing a line of its components: rules say which
+//! messages cross, in which direction, under which subjects. The connection is async-nats', which knows TLS, credentials and the
+//! wire; the bridge decides which messages cross, how often, and what happens in trouble.
 //!
 //! | rule | from | to | crosses |
 //! |---|---|---|---|
-//! | [`import`](BridgeBuilder::import) | server | bus | what somebody on the bus is subscribed to |
+//! | [`import`](BridgeBuilder::import) | server | bus | messages that a subscription on the bus matches |
 //! | [`export`](BridgeBuilder::export) | bus | server | all that matches |
 //! | [`serve`](BridgeBuilder::serve) | server | bus | requests, and the answers back |
 //! | [`call`](BridgeBuilder::call) | bus | server | requests, and the answers back |
 //!
-//! Imports and exports carry requests as well, and their answers back. Of rules of one direction that match the same message the first is
-//! the one: no message crosses twice. A rule whose pattern begins with a wildcard leaves inboxes (`_INBOX.>`) where they are.
+//! Imports and exports carry requests as well, and their answers back. If several rules of one direction match a message, only the
+//! first applies: no message crosses twice. A rule whose pattern begins with a wildcard leaves inboxes (`_INBOX.>`) where they are.
 //!
-//! **What it promises.**
+//! **Promised.**
 //!
 //! - *Interest.* A rule that brings messages in has one subscription on the server, whatever the number of subscriptions on the bus, and
 //!   only while there are any.
 //! - *Cost.* A publish on the bus that a rule matches pays one push into a bounded queue; any other nothing.
 //! - *Order.* What one thread publishes arrives in that order, also when the connection breaks in between, unless the server works off the
 //!   old connection after the new one.
-//! - *At most once,* or, if asked for, at least once. The server confirms what it has got; what was not confirmed when a connection
-//!   broke is counted, and told.
-//! - *The ledger balances*: see [`Flow`]. What the server sends while there is no connection never reaches the bridge, and is not in
-//!   it.
+//! - *At most once,* or, if asked for, at least once. The server confirms the messages that it has got; messages that were not
+//!   confirmed when a connection broke are counted, and told.
+//! - *The ledger balances*: see [`Flow`]. Messages that the server sends while there is no connection never reach the bridge, and
+//!   are not in it.
 //! - *Requests cross whole*: headers, any number of answers, and no responders at once. Replies are inboxes of the bridge's own on the
 //!   other side, so nothing else of one side is seen on the other.
 //! - *Nothing goes round*: see [`VIA`].
 //!
-//! **What it does not promise.** That a message was *stored* or *received* anywhere: the server has got it, no more. JetStream's own
-//! acknowledgements cross as answers, if the application asks for them. Nor order between what different rules bring in.
+//! **Not promised.** A delivered message need not have been *stored* or *received* anywhere: the server has got it, no more.
+//! JetStream's own acknowledgements cross as answers, if the application asks for them. There is no order between the messages
+//! of different rules.
 //!
-//! **How it fails.** With a [`StartError`] before it starts; afterwards it goes on, and tells by [`BridgeEvent`]s, [`BridgeState`] and
-//! [`BridgeStats`].
+//! **Failure.** A start fails with a [`StartError`]; afterwards the bridge keeps running, and reports by [`BridgeEvent`]s,
+//! [`BridgeState`] and [`BridgeStats`].
 //!
-//! **Threads.** A bridge has two: one for the connection, on which also answers are published, and one that publishes what rules bring.
-//! Callbacks on the bus run on the second, and may use the bridge; a callback on an inbox that was subscribed to by hand runs on the first,
-//! and must not wait for the bridge.
+//! **Threads.** A bridge has two: one for the connection, on which also answers are published, and one that publishes the messages
+//! of the rules. Callbacks on the bus run on the second, and may use the bridge; a callback on an inbox that was subscribed to by
+//! hand runs on the first, and must not wait for the bridge.
 //!
-//! **The end.** Drain the bridge before the bus: one whose bus is closed has nobody left to publish for, and ends with it.
+//! **The end.** Drain the bridge before the bus: a bridge ends when its bus is closed.
 //!
-//! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. What is different from a cluster is in the manual, under
+//! **Where the rules come from.** Q1, Q6, R1 to R8, H1, H2, H7. The differences from a cluster are in the manual, under
 //! [differences](crate::manual::differences).
 //!
 //! ```no_run
@@ -134,12 +135,12 @@ impl Bridge {
         self.core().state()
     }
 
-    /// What it has done so far and holds now.
+    /// The counters of the bridge since its start, and its present contents.
     pub fn stats(&self) -> BridgeStats {
         self.core().stats()
     }
 
-    /// A stream of what happens to it from now on.
+    /// A stream of its events from now on.
     pub fn events(&self) -> BridgeEvents {
         let core = self.core();
         core.hub.listen(&core.bus, self.state() == BridgeState::Closed)
@@ -188,9 +189,9 @@ impl Bridge {
         })
     }
 
-    /// Ends the bridge without loss: nothing more comes in, what has come is published on the bus, what was published there is sent and
-    /// confirmed; then it is closed. Begins now. If it is not done after `timeout` on the bus's clock, whoever waits for it
-    /// closes it; without anybody who waits it takes as long as it takes.
+    /// Ends the bridge without loss: no more messages come in, those that have come are published on the bus, those that were
+    /// published there are sent and confirmed; then it is closed. Begins now. If it is not done after `timeout` on the bus's clock,
+    /// the returned [`Waiting`] closes it if it is waited for; otherwise the drain has no time limit.
     ///
     /// # Errors
     ///
@@ -215,8 +216,8 @@ impl Bridge {
         })
     }
 
-    /// Ends the bridge now. What waits to be sent or published is counted as [`LossReason::Discarded`]. Returns at once; wait for
-    /// [`closed`](Self::closed) to see the end.
+    /// Ends the bridge now. Messages that wait to be sent or published are counted as [`LossReason::Discarded`]. Returns at once;
+    /// wait for [`closed`](Self::closed) to see the end.
     pub fn close(&self) {
         self.core().enter(Phase::Closed);
     }
@@ -230,7 +231,7 @@ impl Bridge {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // A drain goes on by itself.
+        // A drain continues by itself.
         if self.0.phase() == Phase::Open {
             self.0.enter(Phase::Closed);
         }

@@ -1,12 +1,14 @@
-//! Requests that several bridges of one bus have called: none of them alone knows that nobody has got one.
+//! Requests that several bridges of one bus have called: none of the bridges alone knows that a request
+//! has no responder.
 
 use crate::sync::Mutex;
 use std::collections::{HashMap, VecDeque};
 
-/// Requests that are remembered; of more, the oldest go. One that is forgotten waits for its timeout.
+/// Requests that are remembered; if there are more, the oldest go. One that is forgotten waits for
+/// its timeout.
 const REMEMBERED: usize = 4_096;
 
-/// What the bridges of one bus have found out, by the reply of a request on the bus.
+/// The findings of the bridges of one bus, by the reply of a request on the bus.
 #[derive(Debug, Default)]
 pub(super) struct Nobodies(Mutex<Inner>);
 
@@ -17,7 +19,7 @@ struct Inner {
     order: VecDeque<String>,
 }
 
-/// A bridge that has found nobody.
+/// A bridge that has found no responder.
 #[derive(Debug)]
 struct Found {
     bridge: u64,
@@ -26,8 +28,8 @@ struct Found {
 }
 
 impl Nobodies {
-    /// Notes that nobody behind this bridge has got the request. Gives back how many sinks of others, that `counts` is true of, have brought
-    /// it to nobody so far.
+    /// Notes that the request has no responder behind this bridge. Gives back how many sinks of other bridges, that `counts` is
+    /// true of, have found no responder for it so far.
     pub(super) fn add(
         &self,
         reply: &str,

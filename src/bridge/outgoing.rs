@@ -1,4 +1,4 @@
-//! From the bus to the server: one task writes what is buffered, in order.
+//! From the bus to the server: one task writes the buffered messages, in order.
 
 use super::buffer::Slot;
 use super::core::Out;
@@ -16,22 +16,22 @@ use std::time::Duration;
 /// How many messages are taken from the buffer at once. They are beyond its bounds.
 const BATCH: usize = 128;
 
-/// How long what was sent may stay without a mark while the window has room.
+/// How long sent messages may stay without a mark while the window has room.
 const MARK_AFTER: Duration = Duration::from_millis(250);
 
-/// A mark that nobody answers for so long will not be, where a 503 is the answer.
+/// A mark that is not answered within this time will not be, where a 503 is the answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sends for ever.
 ///
-/// Cancel safety: what was not sent is in the buffer or, first, in `batch`.
+/// Cancel safety: messages that were not sent are in the buffer or, first, in `batch`.
 pub(super) async fn send(
     line: &Line,
     batch: &mut VecDeque<Slot<Out>>,
     subscriptions: &tokio::sync::Mutex<Subscriptions>,
 ) -> Result<(), Gone> {
     let core = &line.core;
-    // When what was sent is to be marked, if the window does not ask for it before.
+    // When sent messages are to be marked, if the window does not ask for it before.
     let mut due: Option<Pin<Box<crate::Sleep>>> = None;
     let (mut has_room, mut last) = (false, None);
     let keeps = line.window(|window| window.keeps());

@@ -1,4 +1,4 @@
-//! What the bridges of one process know of each other, and how messages are kept from going round.
+//! The registry of the bridges of one process, and how messages are kept from going round.
 //!
 //! Three guards, each behind the one before:
 //!
@@ -37,7 +37,8 @@ pub(super) struct Member {
     nobodies: Arc<Nobodies>,
     /// Connections on the bus of bridges that lead to the same system.
     //
-    // ORDERING: `any` is Relaxed; it only saves the lock, and whoever links waits for nothing else.
+    // ORDERING: `any` is Relaxed; it only saves the lock, and a bridge that links waits for nothing
+    // else.
     same: RwLock<Vec<u64>>,
     any: AtomicBool,
     /// Whether the bus has other bridges: Relaxed for the same reason.
@@ -73,7 +74,7 @@ impl Member {
         });
     }
 
-    /// The connection to the server is gone: what is known of where it leads, too.
+    /// The connection to the server is gone: the knowledge of where it leads is cleared, too.
     pub(super) fn forget(&self) {
         with_bridges(self.bus, |_, bridges| {
             bridges.iter().for_each(|other| other.unlink(self.client));
@@ -94,8 +95,9 @@ impl Member {
         self.several.load(Ordering::Relaxed)
     }
 
-    /// Nobody behind this bridge has got the request with this reply on the bus, which its rules' sinks, in these queue groups, match. Gives
-    /// back how many sinks of other bridges, that `counts` is true of, are known to have brought it to nobody.
+    /// There is no responder behind this bridge for the request with this reply on the bus, which its rules' sinks, in these queue
+    /// groups, match. Gives back how many sinks of other bridges, that `counts` is true of, are known to have found no responder
+    /// for it.
     pub(super) fn found_nobody(
         &self,
         reply: &str,
@@ -156,7 +158,8 @@ impl Drop for Member {
 
 /// Calls `f` with all bridges there are, and those of a bus, while none comes or goes.
 fn with_bridges<R>(bus: u64, f: impl FnOnce(&mut Vec<Weak<Member>>, &[&Member]) -> R) -> R {
-    // Let go of when the list is unlocked: whoever has the last hold of one runs its drop, which locks the list.
+    // Dropped when the list is unlocked: the thread that drops the last handle of one runs its drop, which locks
+    // the list.
     let held: Vec<Arc<Member>>;
     let mut all = BRIDGES.lock();
     held = all.iter().filter_map(Weak::upgrade).collect();

@@ -24,12 +24,12 @@ pub(super) struct Request {
     pub(super) subject: String,
     /// The rule that took it from the bus, if one did.
     pub(super) rule: Option<usize>,
-    /// Whether who asked is told that nobody takes it (R2).
+    /// Whether the requester is told that there are no responders (R2).
     pub(super) is_told_of_nobody: bool,
 }
 
-/// The requests that have crossed in one direction, by a number and a key that are the last token of the reply subject on the other side.
-/// The key is drawn for each: whoever has seen one reply can't answer another request.
+/// The requests that have crossed in one direction, by a number and a key that are the last token of the reply subject on the other
+/// side. The key is drawn for each: a client that has seen one reply can't answer another request.
 ///
 /// Any number of answers may come for each. Bounded in number and age; the one that was used longest ago goes first.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Requests {
 struct Inner {
     next: u64,
     open: BTreeMap<u64, Open>,
-    /// Of their subjects and replies.
+    /// The bytes of their subjects and replies.
     bytes: usize,
     /// When each was used last, as far as is known here, in about that order. May name some that are closed.
     order: VecDeque<(Duration, u64)>,
@@ -85,7 +85,7 @@ impl Requests {
         Some(open.request.clone())
     }
 
-    /// There will be no more answers, or nobody wants them.
+    /// There will be no more answers, or none is wanted.
     pub(super) fn close(&self, token: &str) {
         let Some((number, key)) = parse(token) else { return };
         let mut inner = self.inner.lock();

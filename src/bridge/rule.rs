@@ -3,8 +3,8 @@
 use super::mapping::{Mapping, MappingError};
 use crate::subject::{Pattern, SubjectError};
 
-/// One rule of a bridge: a pattern on the side that messages come from, what their subjects become on the other side, and whether
-/// several processes share the work.
+/// One rule of a bridge: a pattern on the side that messages come from, their subjects on the other side, and whether several
+/// processes share the work.
 ///
 /// Where the builder wants a rule, a text or a [`Pattern`] will do: subjects are the same on both sides then.
 ///
@@ -31,12 +31,12 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuleError {
-    /// Its pattern is none.
+    /// The pattern is invalid.
     #[error("the pattern {text:?}: {error}")]
     Pattern {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// What is wrong with it.
+        /// The fault in it.
         error: SubjectError,
     },
     /// Subjects can't be mapped like that.
@@ -68,8 +68,8 @@ impl Rule {
         Ok(pattern.into())
     }
 
-    /// Gives the subjects on the other side, in the language of nats-server's subject mappings: `$1` or `{{wildcard(1)}}` for what
-    /// the first `*` of the pattern matched, and `>` at the end for what its `>` matched.
+    /// Gives the subjects on the other side, in the language of nats-server's subject mappings: `$1` or `{{wildcard(1)}}` for the
+    /// token that the first `*` of the pattern matched, and `>` at the end for the tokens that its `>` matched.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Rule {
     ///
     /// # Errors
     ///
-    /// [`RuleError::Mapping`] if it is not what the pattern begins with.
+    /// [`RuleError::Mapping`] if the pattern does not begin with it.
     pub fn strip_prefix(mut self, prefix: impl AsRef<str>) -> Result<Self, RuleError> {
         self.mapping = Mapping::without_prefix(self.mapping.source().clone(), prefix.as_ref())?;
         Ok(self)
@@ -113,19 +113,19 @@ impl Rule {
         self
     }
 
-    /// What messages must match on the side they come from.
+    /// The pattern that messages must match on the side they come from.
     pub fn pattern(&self) -> &Pattern {
         self.mapping.source()
     }
 
-    /// What matches all their subjects on the other side.
+    /// The pattern that matches all their subjects on the other side.
     pub fn destination(&self) -> Pattern {
         self.mapping.destination()
     }
 
     /// # Errors
     ///
-    /// What can only be checked where the rule is used.
+    /// The errors that can only be found where the rule is used.
     pub(super) fn check(&self, direction: Kind) -> Result<(), RuleError> {
         let blank = |name: &str| name.is_empty() || name.contains([' ', '\t', '\r', '\n']);
         if let Some(name) = self.queue.as_deref().filter(|name| blank(name)) {
@@ -144,13 +144,13 @@ impl From<Pattern> for Rule {
     }
 }
 
-/// What can be given as a rule: a [`Rule`], a [`Pattern`], or a text.
+/// A value that can be given as a rule: a [`Rule`], a [`Pattern`], or a text.
 pub trait ToRule {
     /// The rule.
     ///
     /// # Errors
     ///
-    /// [`RuleError::Pattern`] if a text is no pattern.
+    /// [`RuleError::Pattern`] if a text is not a valid pattern.
     fn into_rule(self) -> Result<Rule, RuleError>;
 }
 
@@ -243,7 +243,7 @@ impl Rules {
 }
 
 impl Listed {
-    /// Whether its pattern begins with a wildcard, and so matches what it does not name.
+    /// Whether its pattern begins with a wildcard, and so matches subjects that it does not name.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.rule.pattern().first_token(), "*" | ">")
     }

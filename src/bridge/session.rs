@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{unconstrained, yield_now};
 
-/// What every user may ask the server for, unless permissions say otherwise.
+/// The request that every user may send to the server, unless permissions say otherwise.
 const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 
 /// Round trips in which other bridges of the bus may hear that this one leads to the same system.
@@ -25,7 +25,7 @@ const ACQUAINTANCE: usize = 16;
 /// How long the server may take to show in which way it can be asked for confirmation.
 const SHOW_WITHIN: Duration = Duration::from_secs(2);
 
-/// Turns of all other tasks in which the library may pass on what the server said last.
+/// Turns of all other tasks in which the library may pass on the server's last words.
 const LAST_WORDS: usize = 16;
 
 /// How messages are sent, as far as it can be chosen.
@@ -48,7 +48,7 @@ pub(super) struct Connection {
     pub(super) server: String,
 }
 
-/// What the tasks of a session share.
+/// The state that the tasks of a session share.
 pub(super) struct Line {
     pub(super) core: Arc<Core>,
     pub(super) client: async_nats::Client,
@@ -56,13 +56,13 @@ pub(super) struct Line {
     answers: Mutex<Answers>,
     /// The window or the answers have changed.
     moved: Notify,
-    /// Tells what is said to this session from what others make up, and from answers to earlier sessions, which may still come.
+    /// Tells messages for this session from forged ones, and from answers to earlier sessions, which may still come.
     session: u64,
     /// Inboxes begin with this.
     prefix: String,
 }
 
-/// What is known of the ways to ask for confirmation.
+/// The state of each way to ask for confirmation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Answers {
     user: Way,
@@ -90,7 +90,8 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Gone;
 
-/// Gives back, too, whether the connection was of use, so that it is made again at once, and what the next one has to be careful with.
+/// Gives back, too, whether the connection was of use, so that it is made again at once, and the suspect messages that the next one
+/// has to be careful with.
 pub(super) async fn run(
     core: &Arc<Core>,
     connection: Connection,
@@ -165,7 +166,7 @@ async fn work(
 async fn drain(line: &Line, subscriptions: &tokio::sync::Mutex<Subscriptions>) -> Result<(), Gone> {
     let core = &line.core;
     core.reached(Phase::Draining).await;
-    // What the server had sent by now is here when it answers.
+    // All that the server had sent by now is here when it answers.
     line.round_trip().await?;
     subscriptions.lock().await.stop().await;
     let (done, arrived) = oneshot::channel();
@@ -233,7 +234,7 @@ impl Line {
         format!("{}.postroom-{:016x}", self.prefix, self.core.bus.id())
     }
 
-    /// What answers to this bridge begin with, on the server's side.
+    /// The first tokens of answers to this bridge, on the server's side.
     pub(super) fn root(&self) -> &str {
         self.core.far_root.get().map_or("", String::as_str)
     }
@@ -286,13 +287,13 @@ impl Line {
         let done = self.window.lock().confirm(mark, &self.core);
         for Barrier { done, is_told } in done.into_iter().flat_map(Batch::into_barriers) {
             let lost = if is_told { self.core.lost_since() } else { 0 };
-            // Nobody may wait any more.
+            // The waiter may have gone.
             let _ = done.send(if lost == 0 { Ok(()) } else { Err(lost) });
         }
         self.moved.notify_waiters();
     }
 
-    /// An answer to a question of the bridge's own; false if it is none.
+    /// An answer to a question of the bridge's own; false if it is something else.
     pub(super) fn heard(&self, token: &str) -> bool {
         let Some((kind, said)) = token.split_at_checked(1) else { return false };
         let (session, mark) = said.split_once('-').unwrap_or((said, ""));
@@ -317,7 +318,7 @@ impl Line {
         look(&mut self.window.lock())
     }
 
-    /// Waits until a look at the window, or at what else has moved, gives something.
+    /// Waits until a look at the window gives something; it looks again after each change.
     pub(super) async fn until<T>(&self, mut look: impl FnMut(&mut Window) -> Option<T>) -> T {
         loop {
             let mut moved = pin!(self.moved.notified());
@@ -329,7 +330,7 @@ impl Line {
         }
     }
 
-    /// What the library and the server have to say; ends when the library has.
+    /// Handles the events of the library and the server; ends with the library's stream of events.
     async fn heed(&self, events: &mut mpsc::UnboundedReceiver<async_nats::Event>) {
         while let Some(event) = events.recv().await {
             match event {
@@ -395,7 +396,7 @@ impl Line {
         window.last_mark()
     }
 
-    /// Nobody answers the marks: from now on what is written counts.
+    /// The marks are not answered: from now on a message counts as delivered when it is written.
     pub(super) async fn stop_asking(&self) -> Result<(), Gone> {
         let mark = {
             let mut window = self.window.lock();
@@ -410,7 +411,7 @@ impl Line {
     }
 }
 
-/// What the server's permissions do not allow: whether to subscribe, and where.
+/// The operation that the server's permissions do not allow: whether to subscribe, and where.
 fn denial(text: &str) -> Option<(bool, &str)> {
     let rest = text.strip_prefix("Permissions Violation for ")?;
     let (what, rest) = rest.split_once('"')?;

@@ -6,7 +6,7 @@
 pub enum BridgeState {
     /// It has not been connected yet.
     Connecting {
-        /// What the last attempt said, if there was one.
+        /// The failure of the last attempt, if there was one.
         reason: Option<String>,
     },
     /// It is connected, its subscriptions are there, and messages flow.
@@ -18,7 +18,7 @@ pub enum BridgeState {
     },
     /// The connection was lost, and is being made again.
     Disconnected {
-        /// What the last attempt said, if there was one.
+        /// The failure of the last attempt, if there was one.
         reason: Option<String>,
     },
     /// It was closed, or drained to the end.

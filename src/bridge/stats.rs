@@ -1,4 +1,4 @@
-//! What has become of every message that was to cross.
+//! The ledgers of a bridge: every message that was to cross, counted by its outcome.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LossReason {
-    /// The buffer was full: [`Overflow::DropNewest`](crate::Overflow::DropNewest), [`Overflow::Close`](crate::Overflow::Close), and what
-    /// can't wait with [`Overflow::Block`](crate::Overflow::Block).
+    /// The buffer was full: [`Overflow::DropNewest`](crate::Overflow::DropNewest), [`Overflow::Close`](crate::Overflow::Close), and
+    /// messages that can't wait with [`Overflow::Block`](crate::Overflow::Block).
     QueueFull,
     /// It had waited longest when another needed its room ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
     Oldest,
@@ -16,10 +16,10 @@ pub enum LossReason {
     Unconfirmed,
     /// The server takes no message of this size (`max_payload`).
     TooLarge,
-    /// The server refused the subject. The client library passes on no more than 128 refusals at a time: of those that come in one burst
-    /// beyond that, nobody hears, and they count as delivered.
+    /// The server refused the subject. The client library passes on no more than 128 refusals at a time: in a burst, those beyond
+    /// that are not reported, and their messages count as delivered.
     Denied,
-    /// It can't be said on the other side: a header block that is none (H2), or a subject that is too long for a line of the protocol.
+    /// It can't be sent on the other side: its header block is invalid (H2), or its subject is too long for a line of the protocol.
     Invalid,
     /// It has passed this bus before.
     Loop,
@@ -129,7 +129,8 @@ impl Flow {
     }
 }
 
-/// What a bridge has done so far and holds now; see [`Bridge::stats`](crate::Bridge::stats).
+/// The counters of a bridge since its start, and its present contents; see
+/// [`Bridge::stats`](crate::Bridge::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BridgeStats {
@@ -145,6 +146,6 @@ pub struct BridgeStats {
     pub connects: u64,
     /// Subscriptions of rules on the server now.
     pub subscriptions: usize,
-    /// Requests, in both directions, whose answers would still be passed on.
+    /// Requests, in both directions, that may still get answers.
     pub open_requests: usize,
 }

@@ -9,7 +9,7 @@ use std::thread::{Thread, current, park};
 
 /// Something that a bridge was asked for and is doing: wait for it with `.await`, on any executor, or with [`Waiting::wait`].
 ///
-/// It goes on whether or not anybody waits. Dropping it loses nothing but the result.
+/// The work continues whether or not it is waited for. Dropping it loses nothing but the result.
 #[must_use = "it goes on by itself; wait for it, or say `let _ =`"]
 pub struct Waiting<T>(Pin<Box<dyn Future<Output = T> + Send>>);
 

@@ -1,19 +1,22 @@
-//! What was handed to the connection and is not confirmed by the server yet.
+//! The messages that were handed to the connection and are not confirmed by the server yet.
 //!
-//! The client library answers a publish when the message is in its own queue, and a flush when it is written to the socket; what is in
-//! its buffers when the connection breaks is gone without a word. So after some messages a *mark* is sent: a question that the server
-//! itself answers. The server works through a connection in order, so its answer confirms all that was sent before.
+//! The client library answers a publish when the message is in its own queue, and a flush when it is written to the socket;
+//! messages in its buffers are lost without a report when the connection breaks. So after some messages a *mark* is sent: a
+//! question that the server itself answers. The server works through a connection in order, so its answer confirms all that was
+//! sent before.
 //!
-//! **A message that ends the connection.** A server may hang up because of what it is sent, and does so again if that is repeated. What was
-//! unconfirmed at the end of a connection is therefore suspect, and goes through a narrower window next time: an eighth of what it was, in
-//! the end one message, until all of it is confirmed. A message that was alone when the connection ended, several times in a row, is given up.
+//! **A message that ends the connection.** A server may hang up because of a message, and does so again if that is repeated.
+//! Messages that were unconfirmed at the end of a connection are therefore suspect, and go through a narrower window next time: an
+//! eighth of their number, in the end one message, until all of them are confirmed. A message that was alone when the connection
+//! ended, several times in a row, is given up.
 
 use super::buffer::{Barrier, Item, Slot};
 use super::core::{Core, Named, Out};
 use super::stats::LossReason;
 use std::collections::VecDeque;
 
-/// What was unconfirmed at the end of a connection goes through a window that is so much narrower the next time.
+/// The factor by which the window is narrower the next time for messages that were unconfirmed at the end of a
+/// connection.
 const NARROWER: u64 = 8;
 
 /// How often a message may be the only one that is unconfirmed at the end of a connection.
@@ -27,8 +30,8 @@ const MARK_EVERY: u64 = 64;
 pub(super) enum Ask {
     /// For the user's own details, which every user may ask for unless permissions say otherwise.
     User,
-    /// By a request that nobody can answer, to the bridge's own inbox: the 503 is the answer (R2). Fails where somebody listens in on
-    /// inboxes.
+    /// By a request that has no responder, to the bridge's own inbox: the 503 is the answer (R2). Fails where another client
+    /// subscribes to all inboxes.
     Nobody,
     /// Not at all: what is written to the socket counts as delivered.
     Not,
@@ -40,7 +43,7 @@ pub(super) struct Batch {
     mark: u64,
     messages: u64,
     bytes: usize,
-    /// The first and the last, for a report of what was lost.
+    /// The first and the last, for a report of losses.
     ends: Option<(Named, Named)>,
     /// All, if that was asked for, to be sent again.
     kept: Vec<Out>,
@@ -125,7 +128,7 @@ impl Window {
         self.unmarked.messages > 0 || !self.unmarked.barriers.is_empty()
     }
 
-    /// Whether what was sent is to be given to [`Window::keep`].
+    /// Whether a sent message is to be given to [`Window::keep`].
     pub(super) fn keeps(&self) -> bool {
         self.keep
     }
@@ -155,7 +158,7 @@ impl Window {
         self.unmarked.barriers.push(barrier);
     }
 
-    /// Puts a mark behind what was sent, and gives its number.
+    /// Puts a mark behind the sent messages, and gives its number.
     pub(super) fn mark(&mut self) -> u64 {
         let mark = self.next_mark;
         self.next_mark += 1;
@@ -169,7 +172,8 @@ impl Window {
         self.marked.back().map(|batch| batch.mark)
     }
 
-    /// The server has got all up to this mark. What is given back is to be dropped where no lock is held: it may run code of a user's.
+    /// The server has got all up to this mark. The batches that are given back are to be dropped where no lock is held: that may
+    /// run code of a user's.
     pub(super) fn confirm(&mut self, mark: u64, core: &Core) -> Vec<Batch> {
         let mut done = Vec::new();
         while self.marked.front().is_some_and(|batch| batch.mark <= mark) {
@@ -220,7 +224,7 @@ impl Window {
 }
 
 impl Batch {
-    /// Who waited for it.
+    /// The waiters for it.
     pub(super) fn into_barriers(self) -> Vec<Barrier> {
         self.barriers
     }

@@ -15,8 +15,8 @@ use std::str::FromStr;
 /// A server closes the connection on a line of more than 4,096 bytes, unless it was told otherwise. This leaves room for the rest of it.
 const SUBJECT_MAX: usize = 3_800;
 
-/// What carries the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7). Clients in Go,
-/// Python and C take these headers for one.
+/// The headers that carry the status of an answer to the server's side. DIFFERENCE: the client library writes no status line (H7).
+/// Clients in Go, Python and C take these headers for one.
 const STATUS: &str = "Status";
 const DESCRIPTION: &str = "Description";
 
@@ -36,7 +36,7 @@ pub(super) struct Mapped {
 pub(super) struct Wire {
     pub(super) subject: async_nats::Subject,
     pub(super) payload: Bytes,
-    /// What only few have is put aside: a message is moved some times.
+    /// The rare parts, which are put aside because a message is moved several times.
     pub(super) rest: Option<Box<WireRest>>,
 }
 
@@ -132,7 +132,8 @@ fn headers(core: &Core, out: &Out) -> Result<Option<async_nats::HeaderMap>, Loss
     Ok(Some(map))
 }
 
-/// A message without a receiver: what the far side gets when nobody on the bus answers its request.
+/// A message without a receiver: the far side gets it when there is no responder on the bus for its
+/// request.
 pub(super) fn no_responders(subject: &str) -> Message {
     let nothing =
         Message::new(crate::Subject::new("nobody").expect("a subject"), "").expect("a subject is taken as it is");
@@ -236,7 +237,8 @@ pub(super) fn taken(core: &Core, rule: usize, message: async_nats::Message) -> O
         })
     });
     let async_nats::Message { subject, payload, .. } = message;
-    // The client library's is a slice of what it read at once, all of which it would keep.
+    // The client library's payload is a slice of all that it read at once, and would keep all of
+    // that.
     Some(In { rule, subject, payload: Bytes::copy_from_slice(&payload), rest })
 }
 
@@ -256,7 +258,8 @@ pub(super) fn subject_on_bus<'a>(core: &Core, item: &'a In) -> Result<Cow<'a, st
     }
     match mapping.apply(subject) {
         Some(subject) => Ok(subject),
-        // What JetStream delivers is called as in its stream. Where it was delivered to is known if only one subject can be meant.
+        // A message that JetStream delivers has its subject in the stream. The subject that it was delivered to is known only if
+        // the rule has a single subject.
         None if mapping.source().is_literal() => {
             let there = mapping.apply(mapping.source().as_str()).ok_or(LossReason::Invalid)?;
             Ok(there.into_owned().into())

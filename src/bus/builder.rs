@@ -1,4 +1,4 @@
-//! What a bus can be built with.
+//! The options of a bus.
 
 use super::event::Hub;
 use super::interest::Watches;
@@ -86,8 +86,8 @@ impl BusBuilder {
         self
     }
 
-    /// Who is asked and told about every message, and that account is kept of what goes on ([`Bus::activity`]). Default: nobody. For tests:
-    /// each message then costs an allocation and some locks.
+    /// The observer, which is asked and told about every message; with one, the bus also keeps account of its activity
+    /// ([`Bus::activity`]). Default: none. For tests: each message then costs an allocation and some locks.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self

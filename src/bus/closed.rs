@@ -42,7 +42,7 @@ impl Future for Closed {
         runner::poll(|| {
             if shared.phase() != Phase::Closed {
                 shared.ended.register(place, cx.waker(), shared.reporter());
-                // It may have been closed before there was anybody to wake.
+                // It may have been closed before the waker was registered.
                 if shared.phase() != Phase::Closed {
                     return Poll::Pending;
                 }

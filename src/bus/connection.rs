@@ -1,4 +1,4 @@
-//! Connections: who is subscribed through whom, and when that ends.
+//! Connections: their subscriptions, and the end of both.
 
 use super::permit::Gate;
 use super::{ConnectOptions, Inbox, Shared, inbox};
@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 #[repr(u8)]
 pub(crate) enum Phase {
     Open = 0,
-    /// No new subscriptions or requests; publishing goes on (D8).
+    /// No new subscriptions or requests; publishing is still allowed (D8).
     Draining = 1,
     Closed = 2,
 }
@@ -28,7 +28,7 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: u64,
-    /// What its subscriptions know of it.
+    /// The part of the connection that its subscriptions share.
     pub(super) owner: Arc<Owner>,
     pub(super) gate: Gate,
     pub(crate) options: ConnectOptions,
@@ -52,12 +52,13 @@ struct Registry {
     slots: Vec<Option<Weak<Subscription>>>,
     free: Vec<u32>,
     closed: bool,
-    /// Of a closed registry, to which nothing is added any more: nothing is left to take in the slots before this one.
+    /// In a closed registry, which gets no new entries: the subscriptions in the slots before this one have nothing
+    /// left to take.
     quiet_to: usize,
 }
 
-/// What one thread counts when it publishes through one connection: read by others, written by that thread alone, hence without
-/// an atomic read-modify-write.
+/// The counters of one thread that publishes through one connection: read by others, written by that thread alone, hence
+/// without an atomic read-modify-write.
 //
 // ORDERING: Relaxed throughout; the counters only count, and a thread that takes over the place of one that has ended does so
 // through the lock of the thread registry.
@@ -181,7 +182,7 @@ impl Connection {
         self.desks.get_or(|is_shared| Desk::new(self.shared.seed, stream, is_shared))
     }
 
-    /// A subject for answers that nobody else uses or can guess, directly under which the connection subscribes to nothing of its own.
+    /// A subject for responses that no other part uses or can guess; the connection itself subscribes to nothing directly under it.
     pub(crate) fn new_inbox(&self) -> Subject {
         let n = self.inboxes_made.fetch_add(1, Ordering::Relaxed);
         let name = inbox::new_name(&self.shared.secret, self.id, n);
@@ -201,7 +202,7 @@ impl Connection {
         fallback: bool,
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, RegisterError> {
-        // An inbox is no subscription of the user's.
+        // An inbox is not one of the user's subscriptions.
         if !outlet.is_direct() && !self.ask_subscribe(&pattern, queue) {
             return Err(self.subscribe_denied(pattern.as_str(), queue));
         }
@@ -221,7 +222,7 @@ impl Connection {
         let slot = registry.claim();
         let queue = queue.map(SmolStr::new);
         let mut made = None;
-        // Before it can be ended by anybody.
+        // Before any other thread can end it.
         self.open.fetch_add(1, Ordering::Relaxed);
         // Under the registry's lock: a close that comes now finds the subscription there, or had set `closed` before.
         self.shared.account.matcher.insert_with(&pattern, |entry| {
@@ -250,12 +251,13 @@ impl Connection {
         Ok(made)
     }
 
-    /// Ends a subscription's interest: nothing is let in any more. What is queued stays. False if it had ended before.
+    /// Ends a subscription's interest: nothing is let in any more. Queued messages stay. False if it had ended before.
     pub(crate) fn end(&self, subscription: &Subscription, reason: CloseReason) -> bool {
         self.shared.end(subscription, reason)
     }
 
-    /// For the drop of a subscription's handle: ends it, discards what is queued, and enters its counts into the past.
+    /// For the drop of a subscription's handle: ends it, discards its queued messages, and enters its counts into the
+    /// past.
     pub(crate) fn abandon(&self, subscription: &Subscription) {
         self.end(subscription, CloseReason::Unsubscribed);
         // A user's channel has no queue of ours to empty, but a publisher that was let in may be about to settle.
@@ -336,7 +338,8 @@ impl Connection {
 
     /// Begins to drain: no new interest; what is queued can be taken, requests under way can be answered (D7, D8).
     pub(crate) fn drain(&self) {
-        // Who finds it draining does the same once more, so that all interest has ended when any of them returns.
+        // A call that finds the connection draining repeats the steps below, so that all interest has ended when
+        // any of the calls returns.
         self.enter(Phase::Draining);
         if self.phase() == Phase::Closed {
             return;
@@ -359,8 +362,8 @@ impl Connection {
         self.unfinished().is_none() && self.inbox_if_any().is_none_or(|inbox| inbox.is_idle())
     }
 
-    /// The first subscription that is still open, or has something left to be taken. What a drain has found finished, it does not look at
-    /// again: all questions of a drain together look at each subscription once.
+    /// The first subscription that is still open, or has something left to be taken. A drain does not look again at a subscription
+    /// that it has found finished: all its questions together look at each subscription once.
     pub(crate) fn unfinished(&self) -> Option<Arc<Subscription>> {
         // Dropped with no lock held: one of them may be the last of its kind.
         let mut seen = Vec::new();
@@ -415,7 +418,7 @@ impl Connection {
         self.shared.one_closed();
     }
 
-    /// What this connection has counted, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
+    /// The totals of this connection, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
     /// caller drops them where it holds no lock, since one of them may be the last.
     pub(crate) fn totals(&self, visited: &mut Vec<Arc<Subscription>>) -> Totals {
         let mut totals = self.published_totals();

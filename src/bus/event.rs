@@ -1,4 +1,4 @@
-//! What the bus tells those who ask: losses, ends and panics, coalesced and bounded.
+//! The events of a bus: losses, ends and panics, coalesced and bounded.
 
 use super::Sleep;
 use crate::account::SubscriptionInfo;
@@ -31,28 +31,28 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// A callback panicked; the message counts as delivered and the subscription goes on.
+    /// A callback panicked; the message counts as delivered and the subscription stays in force.
     CallbackPanicked {
-        /// Whose callback.
+        /// The callback's subscription.
         subscription: SubscriptionInfo,
-        /// What the panic said, if it was text.
+        /// The text of the panic; empty if it carries none.
         message: String,
     },
-    /// Other code of a user's panicked, and was left at that: what was to come after it came.
+    /// Other code of a user's panicked; the work of the bus after it was done all the same.
     UserCodePanicked {
         /// Which code.
         code: UserCode,
-        /// What the panic said, if it was text.
+        /// The text of the panic; empty if it carries none.
         message: String,
     },
-    /// A client was kept from something that its permissions, or rules for all lenient clients, do not allow (P4). Told once for each
-    /// refusal.
+    /// A client was refused an operation that its permissions, or rules for all lenient clients, do not allow (P4). Told once for
+    /// each refusal.
     PermissionDenied {
         /// The client's number.
         client: u64,
         /// The client's name.
         name: Option<String>,
-        /// What it was kept from.
+        /// The refused operation.
         denied: Denied,
     },
     /// A client was closed, or drained to the end.
@@ -66,7 +66,7 @@ pub enum Event {
     BusClosed,
 }
 
-/// What permissions have kept a client from; see [`Event::PermissionDenied`].
+/// An operation that a client was refused; see [`Event::PermissionDenied`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denied {
@@ -91,7 +91,7 @@ pub enum Denied {
 
 /// One slow-consumer episode: all losses from the first one until half of the subscription's capacity is free again.
 ///
-/// It is announced once, at its first loss, and grows until it is read. If it is read while it goes on (`ended` is false), it is
+/// It is announced once, at its first loss, and grows until it is read. If it is read before its end (`ended` is false), it is
 /// announced once more when it has ended, with the totals of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -139,11 +139,11 @@ pub struct SlowConsumer {
 pub struct Events {
     listener: Arc<Listener>,
     timers: Arc<Timers>,
-    /// Of the `Stream`. Made on first use.
+    /// The place of the `Stream`. Made on first use.
     place: Option<Place>,
     /// The `Stream` has given `None`.
     is_over: bool,
-    /// Of its tasks.
+    /// The budget of its tasks.
     budget: Budget,
 }
 
@@ -238,7 +238,7 @@ impl Events {
     }
 }
 
-/// Of [`Events::recv_async`].
+/// The future of [`Events::recv_async`].
 struct Recv<'a> {
     events: &'a Events,
     place: Place,
@@ -333,7 +333,7 @@ impl Listener {
     }
 }
 
-/// Where events go to; costs nothing while nobody listens.
+/// The listeners to a bus's events; it costs nothing while there are none.
 #[derive(Default)]
 pub(super) struct Hub {
     listeners: RwLock<Vec<Weak<Listener>>>,
@@ -365,7 +365,8 @@ impl Hub {
         }
     }
 
-    /// An episode has begun, or it has ended: then only those are told who have read of it before.
+    /// An episode has begun or ended; of its end, only the listeners are told that have read of its
+    /// beginning.
     pub(super) fn tell_episode(&self, subscription: SubscriptionInfo, episode: &Arc<Episode>) {
         let ended = episode.losses().ended;
         for listener in self.listening() {

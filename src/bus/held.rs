@@ -36,8 +36,9 @@ impl HeldMessage {
         self.id
     }
 
-    /// Routes it now, also if the connection that published it has been closed meanwhile. The observer isn't asked again about the publish, but
-    /// about each copy. Gives back how many subscribers accepted it. A request that nobody is there for any more fails with no responders (R2).
+    /// Routes it now, also if the connection that published it has been closed meanwhile. The observer isn't asked again about the
+    /// publish, but about each copy. Gives back how many subscribers accepted it. A request that no subscription matches any more
+    /// fails with no responders (R2).
     ///
     /// Blocks as a publish does.
     pub fn release(self) -> usize {
@@ -45,7 +46,7 @@ impl HeldMessage {
         // A reply that a bus let through once is not looked at again.
         let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
         let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
-        // Who asked was not told that nobody is there when it was held.
+        // When the request was held back, its connection was not told that there are no responders.
         if !out.matched
             && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
             && connection.options.no_responders
@@ -66,15 +67,15 @@ impl fmt::Debug for HeldMessage {
     }
 }
 
-/// A message on its way to one subscription; made by [`Publish::hold_copy`](crate::Publish::hold_copy). Dropping it loses the copy, which
-/// counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If that has ended, it is for nobody, and no count
-/// knows of it.
+/// A message on its way to one subscription; made by [`Publish::hold_copy`](crate::Publish::hold_copy). Dropping it loses the copy,
+/// which counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If the subscription has
+/// ended, the copy is not counted.
 #[must_use = "dropping it loses the copy"]
 pub struct HeldCopy {
     id: u64,
-    /// Who published it.
+    /// The connection that published it.
     connection: Arc<Connection>,
-    /// Not kept alive: what it is for may go.
+    /// The subscription, which is not kept alive.
     to: Weak<Subscription>,
     /// `None` once it is released.
     message: Option<Message>,
@@ -105,7 +106,7 @@ impl HeldCopy {
         connection.shared.tell_routed(self.id, &later.take_accepted());
         connection.desk().count_more_routed(accepted as u64, false);
         drop(message);
-        // That it might have been unmatched was counted, or not, when it was held.
+        // `unmatched` was already updated when the copy was held back.
         let more = if later.is_empty() { 0 } else { connection.finish(later, 1, None).accepted };
         accepted + more > 0
     }

@@ -1,9 +1,10 @@
 //! Where a connection's requests wait for their answers: one subscription `<root>.*` for all of them (R7).
 //!
-//! An answer finds its request by the last token of its subject: a key of eight digits, drawn for this request alone, and the number of
-//! a slot. So there is no search, an answer that comes late can't be taken for that of a later request, and whoever has seen the reply
-//! subject of one request can't answer another. A reply has at most 23 bytes, which lie in the subject itself, while fewer than 4,096
-//! requests of the connection are open: `_INBOX.`, five digits of the connection, a dot, the key, two digits of the slot.
+//! An answer finds its request by the last token of its subject: a key of eight digits, drawn for this request alone, and the
+//! number of a slot. So there is no search, a late answer can't be taken for that of a later request, and a client that has seen
+//! the reply subject of one request can't answer another. A reply has at most 23 bytes, which lie in the subject itself, while
+//! fewer than 4,096 requests of the connection are open: `_INBOX.`, five digits of the connection, a dot, the key, two digits of
+//! the slot.
 
 use super::Connection;
 use crate::account::Ledger;
@@ -34,7 +35,7 @@ const DIGITS: usize = 11;
 /// The longest reply that is put together without an allocation.
 const REPLY_MAX: usize = 64;
 
-/// What a secret number is for: no two uses draw the same.
+/// The uses of secret numbers: no two uses draw the same number.
 #[derive(Clone, Copy)]
 #[repr(u64)]
 pub(super) enum Use {
@@ -56,16 +57,16 @@ pub(crate) struct Inbox {
     root: SmolStr,
     slots: Mutex<Slots>,
     limits: Limits,
-    /// What keys are drawn from, and for which connection.
+    /// The source of the keys, and the number of the connection that they are drawn for.
     secret: (Arc<Secret>, u64),
     /// Keys drawn. ORDERING: Relaxed; only counts.
     drawn: AtomicU64,
     // ORDERING: Relaxed; both only count, and what orders `answered` before the end of the connection is the lock of the slots.
     answered: AtomicU64,
     late: AtomicU64,
-    /// Those who wait until no request is open.
+    /// Waiters for the moment when no request is open.
     pub(crate) idle: WakeList,
-    /// Whose inbox it is.
+    /// The connection that the inbox belongs to.
     connection: Weak<Connection>,
     reporter: Reporter,
 }
@@ -86,7 +87,7 @@ struct Idle {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Of the last request that had it.
+    /// The key of the last request that had this slot.
     key: u64,
     waiting: Option<Waiting>,
 }
@@ -95,12 +96,12 @@ struct Slot {
 struct Waiting {
     /// Answers that may wait here; more are turned away.
     capacity: usize,
-    /// One answer is all that is wanted.
+    /// Only one answer is wanted.
     single: bool,
     /// The first answer, apart so that a single one needs no queue.
     first: Option<Message>,
     more: VecDeque<Message>,
-    /// Of both.
+    /// The bytes of `first` and `more` together.
     bytes: usize,
     answered: bool,
     waker: Option<UserWaker>,
@@ -215,7 +216,7 @@ impl Inbox {
         slots.slots.len() - slots.free.len()
     }
 
-    /// Answers that nobody waited for any more, or that were more than wanted.
+    /// Answers that no request waited for any more, or that were more than wanted.
     pub(crate) fn late(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
     }
@@ -225,7 +226,7 @@ impl Inbox {
         Ledger { matched: answered, delivered: answered, ..Ledger::default() }
     }
 
-    /// Tells those who wait for it that no request is open any more.
+    /// Tells the waiters, and a draining connection, that no request is open any more.
     fn became_idle(&self, idle: Option<Idle>) {
         let Some(Idle { draining }) = idle else { return };
         if draining && let Some(connection) = self.connection.upgrade() {
@@ -255,7 +256,8 @@ impl Inbox {
             waiting.more.push_back(message);
         }
         *wake = waiting.waker.take();
-        // Under the lock: whoever takes the answer may be the last to hold the connection, and then this is all entered.
+        // Under the lock: the thread that takes the answer may drop the last handle of the connection, which enters the
+        // counts.
         self.answered.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -385,13 +387,14 @@ fn decode(token: &str) -> Option<u64> {
     })
 }
 
-/// What a connection's inboxes are named after: no two of a bus are the same, and one does not tell the others.
+/// The name in a connection's inboxes: no two connections of a bus have the same one, and one name does not
+/// reveal the others.
 pub(super) fn connection_name(secret: &Secret, connection: u64) -> String {
     const HALF: u32 = CONNECTION_DIGITS as u32 * 6 / 2;
     name(secret.permuted(Use::Connection.of(0), connection, HALF), CONNECTION_DIGITS)
 }
 
-/// What the `nth` inbox is named after that the user of a connection asks for.
+/// The name in the `nth` inbox that the user of a connection asks for.
 pub(super) fn new_name(secret: &Secret, connection: u64, nth: u64) -> String {
     name(secret.number(Use::Inbox.of(connection), nth), NEW_DIGITS)
 }

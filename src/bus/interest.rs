@@ -1,10 +1,10 @@
-//! Who wants what: watching which subscriptions overlap a pattern, without asking again and again.
+//! Interest: watching which subscriptions overlap a pattern, without asking again and again.
 //!
-//! Each [`Interest`] has a watch that counts subscriptions. It is told of each that begins and ends, by whoever begins or ends it, so that a
-//! change costs the same whatever else is subscribed. Nobody is told anything while there is no watch: that is one load.
+//! Each [`Interest`] has a watch that counts subscriptions. The thread that begins or ends a subscription tells the watch of it, so
+//! that a change costs the same whatever else is subscribed. While there is no watch, this costs one load.
 //!
-//! A subscription may be told of twice (found by the search that fills a new watch, and by who began it), and its end may be told of
-//! before its beginning. Therefore a watch knows the subscriptions that it counts by name, and counts none that has ended:
+//! A watch may hear of a subscription twice (from the search that fills a new watch, and from the thread that began it), and of its
+//! end before its beginning. Therefore a watch knows the subscriptions that it counts by name, and counts none that has ended:
 //!
 //! ```text
 //! begin:  into the matcher      then tell the watches: counted unless it is already, or has ended
@@ -12,7 +12,8 @@
 //! watch:  into the list         then search the matcher, and count as at a begin
 //! ```
 //!
-//! Of a begin or an end and a new watch, at least one sees the other, and what both see is counted once.
+//! If a begin or an end meets a new watch, at least one of the two sees the other, and a subscription
+//! that both see is counted once.
 
 use super::{Client, Phase, Shared};
 use crate::account::Subscription;
@@ -34,7 +35,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The subscriptions of a bus that share at least one subject with a pattern, as they come and go; made by
-/// [`Bus::interest`](crate::Bus::interest). For parts of a program that bring messages from elsewhere only while somebody wants them.
+/// [`Bus::interest`](crate::Bus::interest). For parts of a program that bring messages from elsewhere only while a subscription
+/// wants them.
 ///
 /// Every subscription counts from when `subscribe` has returned until it ends, whatever receives for it: members of queue groups, callbacks
 /// and sinks, and the one that a connection makes for the answers to its requests with its first request (`_INBOX.<name>.*`). Only those of
@@ -68,11 +70,11 @@ use std::time::Duration;
 pub struct Interest {
     shared: Arc<Shared>,
     watch: Arc<Watch>,
-    /// How many changes whoever waits has been told of.
+    /// The number of changes that waiters have been told of.
     seen: AtomicU64,
 }
 
-/// What one or several subscriptions want: see [`Interest::patterns`].
+/// The pattern and queue group that one or several subscriptions share: see [`Interest::patterns`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Wanted {
@@ -88,7 +90,7 @@ pub struct Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     // | field | written by                      | read by              | invariant                          |
-    // | count | who holds the list for writing  | `told`, with no lock | the length of the list at some time |
+    // | count | the holder of the write lock    | `told`, with no lock | the length of the list at some time |
     count: AtomicUsize,
     /// LOCK ORDER: before a watch's own.
     list: RwLock<Vec<Arc<Watch>>>,
@@ -117,7 +119,7 @@ struct State {
 }
 
 impl Watches {
-    /// A subscription has become effective. Not to be called under a lock: it wakes who waits.
+    /// A subscription has become effective. Not to be called under a lock: it wakes waiters.
     #[inline]
     pub(super) fn begun(&self, subscription: &Subscription) {
         self.told(|watch| watch.pattern.overlaps(&subscription.pattern) && watch.begin(subscription));
@@ -134,7 +136,7 @@ impl Watches {
         self.told(|_| true);
     }
 
-    /// Calls `change` with all watches and wakes who waits at those that it changed.
+    /// Calls `change` with all watches and wakes the waiters of those that it changed.
     #[inline]
     fn told(&self, change: impl FnMut(&Watch) -> bool) {
         // ORDERING: SeqCst; pairs with the store in `set_count`. The caller has changed the matcher (a SeqCst count of the shard's entries)
@@ -174,7 +176,7 @@ impl Watches {
 
 impl Watch {
     fn new(pattern: Pattern, seed: u64) -> Self {
-        // Patterns may be chosen by others: that they all fall together must take luck.
+        // Patterns are untrusted: the hasher is seeded so that collisions cannot be provoked.
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), seed.rotate_left(32), 5);
         let state = State {
             except: SmallVec::new(),
@@ -189,7 +191,8 @@ impl Watch {
     fn begin(&self, subscription: &Subscription) -> bool {
         let mut state = self.state.lock();
         let excepted = state.except.contains(&subscription.owner.id);
-        // Under the lock: whoever ends it from here on comes for it afterwards.
+        // Under the lock: a thread that ends the subscription from here on removes it from the
+        // watch afterwards.
         if excepted || subscription.outlet.close_reason().is_some() || !state.counted.insert(subscription.entry) {
             return false;
         }
@@ -262,7 +265,8 @@ impl Interest {
             return self;
         }
         self.watch.state.lock().except.push(client.id());
-        // From here on none is counted. One that was is registered still, or whoever ends it will come for it.
+        // From here on none is counted. A subscription that was counted is still registered, or the thread
+        // that ends it removes it from the watch.
         for subscription in self.shared.subscriptions_of(client.id()) {
             self.watch.end(&subscription);
         }
@@ -284,7 +288,7 @@ impl Interest {
         !self.watch.state.lock().counted.is_empty()
     }
 
-    /// Whether there is any that is no member of a queue group, and so to get every message.
+    /// Whether there is any outside of queue groups, which is to get every message.
     pub fn has_plain(&self) -> bool {
         let state = self.watch.state.lock();
         state.counted.len() > state.members
@@ -301,8 +305,8 @@ impl Interest {
         self.watch.state.lock().wanted.len()
     }
 
-    /// What is wanted: each pattern once, and once more for each queue group that it is subscribed to in; sorted by pattern and then group,
-    /// those without a group first.
+    /// The wanted patterns: each once, and once more for each queue group that it is subscribed to in; sorted by pattern and then
+    /// group, those without a group first.
     pub fn patterns(&self) -> Vec<Wanted> {
         let wanted = |(key, count): (&(Pattern, Option<SmolStr>), &usize)| Wanted {
             pattern: key.0.clone(),
@@ -358,7 +362,7 @@ impl Interest {
         // Asked first: what ended before the bus was closed is told before that.
         let closed = self.shared.phase() == Phase::Closed;
         let changes = self.watch.changes.load(Ordering::SeqCst);
-        // The greatest, so that of two who look at once only one finds something new.
+        // The maximum, so that only one of two threads that look at once finds something new.
         let is_new = self.seen.fetch_max(changes, Ordering::SeqCst) < changes;
         if is_new { Some(true) } else { closed.then_some(false) }
     }
@@ -402,7 +406,7 @@ impl Future for InterestChanged<'_> {
             let mut news = interest.news();
             if news.is_none() {
                 list.register(place, cx.waker(), interest.shared.reporter());
-                // It may have changed before there was anybody to wake.
+                // The interest may have changed before the waker was registered.
                 news = interest.news();
             }
             let Some(changed) = news else { return Poll::Pending };

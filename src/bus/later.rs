@@ -1,4 +1,5 @@
-//! What a publish leaves for when no lock is held: wake-ups, callbacks, queues without room (see `room`).
+//! The work that a publish leaves for when no lock is held: wake-ups, callbacks, queues without room (see
+//! `room`).
 
 use super::event::Event;
 use super::panicked::Handled;
@@ -43,12 +44,12 @@ enum Step {
     Held,
 }
 
-/// What has come of what was left to do.
+/// The outcome of the work that was left to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Finished {
     /// Copies that were accepted in the end.
     pub(super) accepted: usize,
-    /// Some were for somebody and were lost.
+    /// Some copies were meant for a subscription and were lost.
     pub(super) lost: bool,
     /// Some wait for room.
     pub(super) waits: bool,
@@ -117,8 +118,8 @@ impl Later {
 }
 
 impl Connection {
-    /// Does what is left to do; gives back what has come of it. Copies that are to wait for room are left in
-    /// `waiting`, or waited for if that is `None`.
+    /// Does the work that was left to do, and gives back its outcome. Copies that are to wait for room are
+    /// left in `waiting`, or waited for if that is `None`.
     ///
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
@@ -188,7 +189,7 @@ impl Connection {
         runner::run_one(now, later);
     }
 
-    /// Runs a callback, and sees to what follows from it.
+    /// Runs a callback, and does the work that follows from it.
     fn call(&self, subscription: &Arc<Subscription>, message: Message) {
         // The callback may be done with the message before it returns.
         let _busy =

@@ -2,24 +2,24 @@
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `builder` | what a bus can be built with |
+//! | `builder` | the options of a bus |
 //! | `closed` | waiting for the end |
-//! | `connection` | connections, their subscriptions and how both end |
-//! | `held` | what an observer holds back for a while |
-//! | `notice` | what the bus says itself: that there are no responders |
-//! | `observe` | what is asked and told about every message, where somebody wants to know |
-//! | `options` | what a connection can be asked to be |
-//! | `panicked` | what an observer is told of callbacks that panic |
-//! | `permit` | what a connection is kept from, and what changes when its permissions do |
-//! | `route` | what a publish does, top to bottom |
+//! | `connection` | connections, their subscriptions, and the end of both |
+//! | `held` | messages and copies that an observer holds back for a while |
+//! | `notice` | the bus's own messages: that there are no responders |
+//! | `observe` | the observer, which is asked and told about every message |
+//! | `options` | the options of a connection |
+//! | `panicked` | reports to an observer about callbacks that panic |
+//! | `permit` | checks of permissions, and the effects of a change of them |
+//! | `route` | the publish path, top to bottom |
 //! | `watched` | the same, to subscriptions that a message may be kept from |
-//! | `later` | what a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
-//! | `room` | what becomes of a message that found no room |
-//! | `inbox` | where requests wait for answers |
-//! | `interest` | who is told what is subscribed to |
-//! | `watchdog` | tasks that wait beside one that does not act |
+//! | `later` | work that a publish leaves for when no lock is held: wake-ups, callbacks, full queues |
+//! | `room` | overflow handling, and waiting for room |
+//! | `inbox` | requests that wait for answers |
+//! | `interest` | watches on which patterns are subscribed to |
+//! | `watchdog` | tasks that wait while another, which was woken, does not act |
 //! | `panics` | panics in code of users', counted and told |
-//! | `event` | what is told to whoever asks |
+//! | `event` | events: losses, ends, panics |
 //! | `event_text` | events as texts |
 //! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
@@ -104,29 +104,29 @@ pub struct Bus {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What all connections of a bus have in common.
+/// The state that all connections of a bus share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
     hub: Hub,
     panics: Panics,
-    /// Who is asked and told about every message.
+    /// The observer, which is asked and told about every message.
     pub(crate) observed: Option<Observed>,
     watches: Watches,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     id: u64,
-    /// What inboxes are named after, and [`Bus::random`] draws from.
+    /// The source of inbox names, and of [`Bus::random`].
     pub(crate) secret: Arc<Secret>,
     /// Numbers drawn by [`Bus::random`]. ORDERING: Relaxed; only counts.
     drawn: AtomicU64,
     /// The bounds of a subscription that asks for none of its own.
     pub(crate) usual: Arc<Policy>,
-    /// The bounds of what queues nothing itself: as large as can be counted.
+    /// The bounds of a subscription that queues nothing itself: as large as can be counted.
     pub(crate) boundless: Arc<Policy>,
     phase: AtomicU8,
-    /// Who waits for the end.
+    /// Waiters for the end of the bus.
     ended: WakeList,
     /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
     connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
@@ -170,8 +170,8 @@ impl Bus {
         self.shared.hub.listen(self.shared.account.limits.events_capacity, self.shared.timers.clone())
     }
 
-    /// Cuts off a client, as the operator of a server does: what it is held on behalf of is told, if it is held on behalf of somebody
-    /// ([`ConnectOptions::on_kick`]); else it is closed. False if there is no such client.
+    /// Cuts off a client, as the operator of a server does: its hook is called if it has one ([`ConnectOptions::on_kick`]); else it
+    /// is closed. False if there is no such client.
     ///
     /// A client of the [server](crate#features) sees its connection end without a word, as when a server is killed (C18), and will connect again.
     pub fn kick(&self, client: u64) -> bool {
@@ -193,7 +193,7 @@ impl Bus {
         self.shared.stats()
     }
 
-    /// For a part of a program that calls code of others' on behalf of this bus: what that panics with is caught, counted in
+    /// For a part of a program that calls others' code on behalf of this bus: a panic of that code is caught, counted in
     /// [`BusStats::panics`] and told as an event, as for code that the bus calls itself (G9).
     pub fn reporter(&self) -> Reporter {
         self.shared.reporter()
@@ -251,12 +251,13 @@ impl Bus {
         Sleep::new(self.shared.timers.clone(), Some(at))
     }
 
-    /// What goes on, if the bus has an [observer](BusBuilder::observer).
+    /// The bus's activity, if it has an [observer](BusBuilder::observer).
     pub fn activity(&self) -> Option<&Activity> {
         self.shared.observed.as_ref().map(|observed| &observed.activity)
     }
 
-    /// Whether a subscription matches `subject`. Not checked: text that is no subject has no interest.
+    /// Whether a subscription matches `subject`. Not checked: text that is not a valid subject has no
+    /// interest.
     pub fn has_interest(&self, subject: impl ToSubject) -> bool {
         self.shared.has_interest(subject.as_str(), false)
     }
@@ -282,7 +283,8 @@ impl Bus {
         Drain::bus(self.shared.clone(), connections)
     }
 
-    /// Ends all subscriptions and fails all that comes later. What is queued can still be received. Idempotent.
+    /// Ends all subscriptions and fails all that comes later. Queued messages can still be received.
+    /// Idempotent.
     pub fn close(&self) {
         self.shared.close();
     }
@@ -327,8 +329,8 @@ impl Shared {
         connection::phase_from(self.phase.load(Ordering::SeqCst))
     }
 
-    /// Whether a publish there would find a subscription. The length is checked, since what is asked of the matcher is remembered, and
-    /// then not checked again.
+    /// Whether a publish there would find a subscription. The length is checked, since the matcher remembers a subject that it was
+    /// asked about, which is then not checked again.
     pub(crate) fn has_interest(&self, subject: &str, lenient: bool) -> bool {
         let fits = subject.len() <= self.account.limits.max_subject_len;
         fits && (lenient || check_subject(subject).is_ok()) && self.account.matcher.has_interest(subject)

@@ -1,4 +1,4 @@
-//! What the bus says itself: that nobody got a message (R2 to R6).
+//! The bus's own messages: that there are no responders (R2 to R6).
 
 use super::Connection;
 use super::later::Later;
@@ -9,9 +9,11 @@ use crate::subject::Subject;
 use std::sync::Arc;
 
 impl Connection {
-    /// Tells one plain subscription of this connection that nobody got the message (R2 to R6).
+    /// Tells one plain subscription of this connection that no subscription got the message (R2 to
+    /// R6).
     ///
-    /// Requests do not come here: they see from the number of subscribers that nobody answers.
+    /// Requests do not come here: they see from the number of subscribers that there are no
+    /// responders.
     #[cold]
     pub(super) fn answer_no_responders(&self, subject: &str, reply: Option<&Subject>) {
         let Some(reply) = reply.filter(|_| self.options.no_responders) else { return };
@@ -31,7 +33,7 @@ impl Connection {
             subscription.owner.id == self.id && subscription.outlet.close_reason().is_none()
         };
         let matcher = &self.shared.account.matcher;
-        // An observer is not told of what goes nowhere.
+        // An observer is not told of a notice that no subscription would get.
         if !matcher.with_matches(reply.as_str(), |hit| hit.matches.plain().iter().any(|one| is_own(&one))) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Being asked and told about every message: for test kits, audits and recorders.
+//! The observer, which is asked and told about every message: for test kits, audits and recorders.
 //!
 //! Only on a bus that was built with an [`Observer`]; on any other, none of this costs more than a look at a flag that every publish looks at
 //! anyway.
@@ -52,8 +52,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A publish has passed all checks. What is to become of it?
     fn publish(&self, publish: &Publish<'_>) -> Verdict;
 
-    /// The bus itself refused a publish, for one of the reasons of [`PublishError`]: nobody gets it, and [`Observer::publish`] is not asked.
-    /// What the observer refuses is not told again.
+    /// The bus itself refused a publish, for one of the reasons of [`PublishError`]: no subscriber gets it, and
+    /// [`Observer::publish`] is not asked. A refusal by the observer itself is not told here.
     ///
     /// Also told of a request by a client that drains, which is not sent, and of a refusal by [`Client::check_publish`](crate::Client::check_publish).
     fn refused(&self, refused: &Refused<'_>) {
@@ -77,8 +77,9 @@ pub trait Observer: Send + Sync + 'static {
         Delivery::Pass
     }
 
-    /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. What a sink or a user's channel has
-    /// counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of the same copy.
+    /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. A copy for a sink or a
+    /// user's channel counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of
+    /// the same copy.
     fn received(&self, id: u64, by: u64) {
         let _ = (id, by);
     }
@@ -93,7 +94,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = panic;
     }
 
-    /// Somebody connected to the bus.
+    /// A client connected to the bus.
     fn connected(&self, client: &Connected<'_>) {
         let _ = client;
     }
@@ -135,7 +136,9 @@ pub struct Connected<'a> {
     pub name: Option<&'a str>,
     /// It is [`untracked`](crate::ConnectOptions::untracked): the test's own.
     pub untracked: bool,
-    /// It is held on behalf of somebody who can be cut off; see [`Bus::kick`](crate::Bus::kick).
+    /// It has a hook for being cut off
+    /// ([`ConnectOptions::on_kick`](crate::ConnectOptions::on_kick)); see
+    /// [`Bus::kick`](crate::Bus::kick).
     pub can_be_kicked: bool,
 }
 
@@ -147,12 +150,13 @@ pub struct Publish<'a> {
     pub client: u64,
     /// The connection's name.
     pub client_name: Option<&'a str>,
-    /// What it publishes.
+    /// The message.
     pub message: &'a Message,
-    /// The bus itself says it: that there are no responders (R2). Of such a message only the number of the verdict counts.
+    /// It is the bus's own notice that there are no responders (R2). For such a message only the `id` of
+    /// [`Verdict::Route`] counts.
     pub is_notice: bool,
     connection: &'a Connection,
-    /// Who is to get a copy, if it is about one.
+    /// The subscription that is to get a copy, if the question is about one copy.
     to: Option<&'a Arc<Subscription>>,
 }
 
@@ -171,7 +175,7 @@ impl Publish<'_> {
     /// else.
     pub fn hold_copy(&self) -> Option<HeldCopy> {
         let (id, to) = (self.message.trace()?.id(), self.to?);
-        // Until it is released it is to come, and does not go on.
+        // Until its release it is a message to come, which does not count as activity.
         Some(HeldCopy::new(id, self.connection.me(), Arc::downgrade(to), self.message.untracked()))
     }
 }
@@ -184,15 +188,16 @@ pub struct Refused<'a> {
     pub client: u64,
     /// The connection's name.
     pub client_name: Option<&'a str>,
-    /// What it wanted to publish. Its subject is the text that was asked for, which need not be one (S4); a blank in it, or that it is empty, shows
-    /// as `␣`. Without the reply if that was not one, and without headers and payload if they were too large, or were not handed over yet
+    /// The message that it wanted to publish. Its subject is the text that was given, which need not be a valid subject (S4); a
+    /// blank in it, or an empty text, shows as `␣`. It comes without the reply if that was not a valid subject, and without
+    /// headers and payload if they were too large, or were not handed over yet
     /// ([`Client::check_publish`](crate::Client::check_publish)).
     pub message: &'a Message,
     /// Why it was not published.
     pub error: &'a PublishError,
 }
 
-/// What becomes of a publish.
+/// The observer's decision about a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -200,24 +205,25 @@ pub enum Verdict {
     Route {
         /// The number that it is known by from now on.
         id: u64,
-        /// 1 is what a bus does that nobody meddles with; 0 is taken for 1.
+        /// A bus without an observer routes 1 time; 0 is taken for 1.
         times: usize,
     },
     /// It is routed with another payload.
     Replace {
         /// As in [`Verdict::Route`].
         id: u64,
-        /// What takes the place of the payload. Not held to the limits again.
+        /// The new payload. Not held to the limits again.
         payload: Bytes,
     },
-    /// It comes later: whoever says so has kept it with [`Publish::hold`]. To whoever published it, it looks as if it had been routed.
+    /// It comes later: the observer has kept it with [`Publish::hold`]. To the publisher it looks as if it had been routed.
     Hold {
         /// The number that it is known by from now on.
         id: u64,
     },
-    /// Nobody gets it; to whoever published it, it looks as if it had been routed.
+    /// No subscriber gets it; to the publisher it looks as if it had been routed.
     Swallow,
-    /// It reaches nobody, as if there were no subscription: a request fails with no responders (R2).
+    /// It reaches no subscriber, as if there were no subscription: a request fails with no
+    /// responders (R2).
     Unmatched,
     /// The publish fails: permissions (P3).
     Deny,
@@ -230,20 +236,21 @@ pub enum Verdict {
     Closed,
 }
 
-/// What becomes of a copy.
+/// The observer's decision about a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// It goes its way.
+    /// It is delivered as usual.
     Pass,
-    /// The subscription does not match: of a queue group, another member is asked.
+    /// It is as if the subscription did not match; in a queue group, another member is asked.
     Hide,
     /// It is lost, and counted as [`DropReason::Fault`].
     Lose,
-    /// It comes later: whoever says so has kept it with [`Publish::hold_copy`]. To whoever published it, it looks as if it had been accepted.
+    /// It comes later: the observer has kept it with [`Publish::hold_copy`]. To the publisher it looks as if it had been
+    /// accepted.
     Hold,
-    /// There is no room for it: of a queue group, another member is asked; else the subscription's [`Overflow`](crate::Overflow) says
-    /// what becomes of it, and finds room after all if it looks for it.
+    /// There is no room for it: in a queue group, another member is asked; else the subscription's [`Overflow`](crate::Overflow)
+    /// policy applies, and a blocking publisher may then find room.
     Full,
 }
 
@@ -314,7 +321,7 @@ impl Connection {
         };
         let mut message = out.take_message(self.shared.reporter());
         let publish = self.publish_of(&message, false);
-        // An observer that panics leaves it at that.
+        // If the observer panics, the message is routed as usual.
         let verdict = observed.ask(|observer| observer.publish(&publish)).unwrap_or(Verdict::Route { id: 0, times: 1 });
         let (id, times) = match verdict {
             Verdict::Route { id, times } => (id, times),
@@ -329,7 +336,7 @@ impl Connection {
                 (id, 1)
             }
             Verdict::Hold { .. } => {
-                // That there are no responders is told when it is released.
+                // The release tells if there are no responders.
                 out.matched = true;
                 return Ok(self.reach(out.subject));
             }
@@ -365,7 +372,7 @@ impl Connection {
     pub(crate) fn tell_refused(&self, out: &mut Outgoing<'_>, error: &PublishError) {
         let Some(observed) = &self.shared.observed else { return };
         if matches!(error, PublishError::MaxPayloadExceeded { .. }) {
-            // Who writes it down has bounds of his own.
+            // A record has bounds of its own.
             (out.head, out.payload) = (None, Payload::empty());
         }
         let (client_name, subject) = (self.options.name.as_deref(), Subject::unchecked(shown(out.subject)));
@@ -392,7 +399,8 @@ impl Connection {
         }
     }
 
-    /// How many subscribers a message would reach that goes nowhere. It was for somebody, so that nobody is told that there are no responders.
+    /// The number of subscribers that a swallowed message would have reached. If there are any, the publisher is not told that
+    /// there are no responders.
     fn count_reached(&self, out: &mut Outgoing<'_>) -> usize {
         let reached = self.reach(out.subject);
         out.matched = reached > 0;
@@ -412,10 +420,10 @@ impl Connection {
         Publish { client: self.id, client_name, message, is_notice, connection: self, to: None }
     }
 
-    /// What the observer makes of a subscription that is about to be made.
+    /// Whether the observer allows a subscription that is about to be made.
     pub(super) fn ask_subscribe(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
         let observed = self.shared.observed.as_ref();
-        // One that panics has not said yes.
+        // An observer that panics has not allowed it.
         let ask = |observed: &Observed| observed.ask(|observer| observer.may_subscribe(self.id, pattern, queue));
         observed.is_none_or(|observed| ask(observed).unwrap_or(false))
     }
@@ -438,7 +446,7 @@ impl Connection {
         }
     }
 
-    /// What the observer makes of a copy; for a watched subscription.
+    /// The observer's decision about a copy; for a watched subscription.
     pub(super) fn ask_delivery(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
         match (&self.shared.observed, message.trace()) {
             (Some(observed), Some(trace)) => {
@@ -486,13 +494,13 @@ impl super::Shared {
         }
     }
 
-    /// A subscription that was told apart has a copy now.
+    /// A subscription that is told of separately has a copy now.
     pub(super) fn tell_accepted(&self, id: u64, subscription: &Subscription) {
         self.tell_routed(id, &[subscription.entry.number()]);
         self.tell_handed_over(id, subscription);
     }
 
-    /// Where there is no queue of ours and no callback, who has a copy has taken it.
+    /// A receiver that is neither a queue of ours nor a callback takes its copy at once.
     pub(super) fn tell_handed_over(&self, id: u64, subscription: &Subscription) {
         if !subscription.outlet.is_queue() && !subscription.outlet.is_callback() {
             self.tell_received(id, subscription);

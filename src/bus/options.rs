@@ -1,4 +1,4 @@
-//! What a connection can be asked to be.
+//! The options of a connection.
 
 use crate::account::Permissions;
 use crate::subject::Subject;
@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
 
-/// What a connection may do and how it behaves.
+/// The options of a connection: its permissions and its behaviour.
 ///
 /// # Example
 ///
@@ -60,8 +60,8 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether a message with a reply that reaches nobody is answered with a 503 at once (R2). Default true; without it a request
-    /// that nobody serves waits until its time is up.
+    /// Whether a message with a reply that reaches no subscriber is answered with a 503 at once (R2). Default true; without it a
+    /// request that has no responder waits until its time is up.
     pub fn no_responders(mut self, announced: bool) -> Self {
         self.no_responders = announced;
         self
@@ -72,13 +72,14 @@ impl ConnectOptions {
     ///
     /// | what | may be |
     /// |---|---|
-    /// | a subject to publish on | any text; a `*` or `>` token is plain text that only a wildcard matches, and with an empty token it reaches nobody |
+    /// | a subject to publish on | any text; a `*` or `>` token is plain text that only a wildcard matches, and with an empty token it reaches no subscriber |
     /// | a reply | any text |
     /// | a header block, with [`Client::publish_raw`](crate::Client::publish_raw) | any bytes; they are passed on untouched (H2) |
-    /// | a pattern to subscribe to | what it always may: it is checked as for any other connection (S4) |
+    /// | a pattern to subscribe to | no more than without this: it is checked as for any other connection (S4) |
     ///
-    /// "Any text" has at least one byte and no space, tab, CR and LF, which would end an argument on the wire. This is for those who
-    /// bring messages from elsewhere, such as a server for real NATS clients. Without it what breaks the grammar is a typed error.
+    /// "Any text" has at least one byte and no space, tab, CR and LF, which would end an argument on the wire. This is for parts of
+    /// a program that bring messages from elsewhere, such as a server for real NATS clients. Without it, text that breaks the
+    /// grammar is a typed error.
     ///
     /// # Example
     ///
@@ -98,8 +99,8 @@ impl ConnectOptions {
         self
     }
 
-    /// What it may publish and subscribe to (P2). Default: everything. [`Client::set_permissions`](crate::Client::set_permissions)
-    /// changes it.
+    /// The subjects that it may publish and subscribe to (P2). Default: everything.
+    /// [`Client::set_permissions`](crate::Client::set_permissions) changes it.
     ///
     /// Requests need an inbox: with an allow list for subscriptions, it has to cover `<prefix>.<name>.*`, for which an entry such as
     /// `_INBOX.>` will do.
@@ -115,14 +116,15 @@ impl ConnectOptions {
         self
     }
 
-    /// What [`Bus::kick`](crate::Bus::kick) does to this connection: for parts of a program that hold it on behalf of somebody else, such as a
-    /// server for real NATS clients, which closes their socket then. Called on the thread that kicks, with no lock held.
+    /// The hook that [`Bus::kick`](crate::Bus::kick) calls for this connection: for parts of a program that hold it on behalf of
+    /// another, such as a server for real NATS clients, which closes their socket then. Called on the thread that kicks, with no
+    /// lock held.
     pub fn on_kick(mut self, cut: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_kick = Some(Arc::new(cut));
         self
     }
 
-    /// What inboxes begin with instead of `_INBOX` (R7).
+    /// The prefix of inboxes, instead of `_INBOX` (R7).
     pub fn inbox_prefix(mut self, prefix: Subject) -> Self {
         self.inbox_prefix = prefix;
         self

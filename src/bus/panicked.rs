@@ -1,4 +1,4 @@
-//! What an observer is told of callbacks that panic.
+//! Reports to an observer about callbacks that panic.
 
 use super::{Connection, Shared};
 use crate::account::{Subscription, SubscriptionInfo};
@@ -17,11 +17,11 @@ pub struct CallbackPanic<'a> {
     pub subject: Option<&'a Subject>,
     /// Where the response to that message goes.
     pub reply: Option<&'a Subject>,
-    /// What it panicked with, if that is a text.
+    /// The text of the panic; empty if it carries none.
     pub text: &'a str,
 }
 
-/// What is remembered of a message while a callback has it.
+/// The parts of a message that are remembered while a callback has it.
 pub(super) struct Handled {
     id: u64,
     subject: Subject,

@@ -37,7 +37,7 @@ impl Witness for Shared {
 }
 
 impl Shared {
-    /// What runs code of users' on behalf of this bus.
+    /// The reporter, which runs users' code on behalf of this bus.
     #[inline]
     pub(crate) fn reporter(&self) -> Reporter {
         self.panics.reporter
@@ -45,7 +45,8 @@ impl Shared {
 }
 
 impl Connection {
-    /// Lets go of what was to be published and reaches nobody: its bytes may have destructors of the user's. Not to be called under a lock.
+    /// Releases the content of a message that reaches no subscriber: its bytes may have destructors of the user's. Not to be called
+    /// under a lock.
     #[cold]
     pub(crate) fn release(&self, out: &mut Outgoing<'_>) {
         out.head = None;

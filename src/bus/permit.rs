@@ -1,4 +1,4 @@
-//! What a connection is kept from, and what changes when its permissions do.
+//! The checks of a connection's permissions, and the effects of a change of them.
 
 use super::connection::{Connection, RegisterError};
 use super::event::{Denied, Event};
@@ -9,9 +9,10 @@ use crate::subject::Subject;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
-/// Why a publish can't just go its way. One word, so that nearly all publishes ask one question.
+/// The reasons why a publish needs further checks. One word, so that nearly all publishes ask one
+/// question.
 //
-// ORDERING: Relaxed; who changes it and then tells others is seen by coherence.
+// ORDERING: Relaxed; coherence shows a change to each thread that is told of it afterwards.
 #[derive(Debug, Default)]
 pub(super) struct Gate(AtomicU8);
 
@@ -47,12 +48,12 @@ impl Gate {
     }
 }
 
-/// S9: what lenient connections may not publish to.
+/// S9: the subjects that lenient connections may not publish to.
 fn is_reserved_subject(subject: &str) -> bool {
     subject.starts_with("$NRG.") || is_below(subject, "_GR_.")
 }
 
-/// S10: what they may not ask an answer to.
+/// S10: the replies that they may not publish with.
 fn is_reserved_reply(reply: &str) -> bool {
     reply.starts_with("_R_.") || is_below(reply, "$JS.ACK.") || is_below(reply, "_GR_.")
 }
@@ -80,7 +81,7 @@ impl Connection {
         }
         let lenient = flags & Gate::LENIENT != 0;
         if flags & Gate::RULED != 0 {
-            // What is no subject is told as that.
+            // An invalid subject is reported as invalid, not as denied.
             self.check_address(subject, answers)?;
             if !self.owner.may_publish(subject, || self.shared.timers.now()) {
                 return Err(self.publish_denied(subject));
@@ -95,8 +96,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is used up. A refusal is told, for who
-    /// asks and is refused does not publish.
+    /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is used up. A refusal is told to
+    /// the observer, for a caller that is refused does not publish.
     pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
         self.ask_publish(subject, reply).inspect_err(|error| self.tell_address_refused(subject, reply, error))
     }
@@ -154,15 +155,15 @@ impl Connection {
         self.shared.hub.tell(told);
     }
 
-    /// What the permissions mean for a subscription that they allow.
+    /// Whether each copy for an allowed subscription is checked: by permissions, or by an observer.
     pub(super) fn watch_of(&self, subscription: &Subscription) -> Watch {
         let queue = subscription.queue.as_ref().map(|name| name.as_str());
         let watched = self.shared.observed.is_some() || self.owner.watches(&subscription.pattern, queue);
         if watched { Watch::Each } else { Watch::No }
     }
 
-    /// From when this returns, publishes and subscriptions are held to the new permissions. Ends what is no longer allowed, and says
-    /// what that was.
+    /// From when this returns, publishes and subscriptions are held to the new permissions. Ends the subscriptions that are no
+    /// longer allowed, and gives them back.
     pub(crate) fn set_permissions(&self, permissions: Option<Permissions>) -> Vec<SubscriptionInfo> {
         let rules = permissions.map(|permissions| permissions.rules());
         let mut denied: Vec<Arc<Subscription>> = Vec::new();

@@ -1,4 +1,4 @@
-//! What becomes of a message that found no room: what the subscription's policy says, and waiting for room, in threads and in tasks.
+//! Messages that found no room: the subscription's overflow policy, and waiting for room, in threads and in tasks.
 
 use super::{Awaited, Connection, Shared};
 use crate::account::Subscription;
@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How often a full channel of the user's is tried again where nobody tells when it has room: by tasks, on the bus's clock; and by threads on
-/// a bus with a manual clock, in real time.
+/// The time between two tries at a full channel of the user's where no wake-up tells of room: in tasks, and on a manual clock.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 
-/// How often a thread that waits for room in a user's channel looks whether the subscription still wants it.
+/// The time after which a thread that waits for room in a user's channel looks whether the subscription is
+/// still open.
 const CHANNEL_SLICE: Duration = Duration::from_millis(10);
 
 /// A copy of a message that waits for room.
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 }
 
 impl Connection {
-    /// What the policy of a subscription without room says.
+    /// Applies the overflow policy of a subscription without room.
     pub(super) fn find_room(
         &self,
         subscription: Arc<Subscription>,
@@ -62,7 +62,7 @@ impl Connection {
     ) -> Outcome {
         match subscription.outlet.overflow() {
             Overflow::DropNewest => self.shared.lose(subscription, message, DropReason::QueueFull),
-            // What a sink holds is not ours to drop.
+            // The messages in a sink are not ours to drop.
             Overflow::DropOldest if subscription.outlet.sink().is_some() => {
                 self.shared.lose(subscription, message, DropReason::QueueFull)
             }
@@ -127,7 +127,7 @@ impl Connection {
         offered
     }
 
-    /// Shows a sink once more what it had no room for.
+    /// Shows a sink once more a message that it had no room for.
     fn pour_again(&self, subscription: &Subscription, sink: &Sink, message: Message, size: usize) -> Offered {
         let mut panic = None;
         let poured = subscription.outlet.pour(sink, &message, Some(self.id), size, &mut panic);
@@ -177,7 +177,7 @@ impl Shared {
     fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
         let size = message.weight();
         if !subscription.outlet.could_hold(size) {
-            // No room that could be made would do: what is queued is not lost for nothing.
+            // It would not fit an empty queue: queued messages are not dropped for nothing.
             return self.lose(subscription, message, DropReason::QueueFull);
         }
         let mailbox = subscription.outlet.mailbox();
@@ -187,12 +187,14 @@ impl Shared {
                 // Counted already; sealed or not, the offer below tells how it stands.
                 let _ = self.note_loss(subscription, &oldest, DropReason::Oldest);
             } else {
-                // What fills the queue is still on its way into it, and its sender may need this core for that.
+                // The messages that fill the queue are still on their way into it, and their sender may need
+                // this core for that.
                 yield_now();
             }
             message = match subscription.outlet.offer(message, size) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
-                    // Room that was made by force is no sign of recovery.
+                    // Room that was made by eviction does not mean that the subscriber has
+                    // recovered.
                     self.do_after(subscription, After { recovered: false, ..after });
                     return Outcome::Accepted;
                 }

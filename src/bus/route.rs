@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
-/// What is to be published.
+/// A message that is to be published.
 pub(crate) struct Outgoing<'a> {
     pub(crate) subject: &'a str,
     /// It answers a message: its subject is the reply that the bus delivered, whatever that is.
@@ -25,8 +25,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) payload: Payload<'a>,
     /// On a bus that is observed, once the observer has let it pass.
     pub(crate) trace: Option<Trace>,
-    /// Set by the publish: whether it was for anybody, be it that it was lost (R2). Copies that wait
-    /// are not known yet.
+    /// Set by the publish: true if the message matched a subscription, even if the copy was then
+    /// dropped (R2). Copies that wait are not known yet.
     pub(crate) matched: bool,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// The message that this will be, for who is to see it first.
+    /// The message that this will be, for an observer, which sees it first.
     pub(super) fn take_message(&mut self, reporter: Reporter) -> Message {
         let subject = Subject::unchecked(SmolStr::new(self.subject));
         Message::assemble(subject, self.reply, self.head.take(), &mut self.payload, reporter)
@@ -63,14 +63,14 @@ pub(crate) enum RouteError {
     Closed,
 }
 
-/// One message and those who get it. What the matcher is handed is no more than a pointer to it.
+/// One message on its way to its receivers. The matcher is handed no more than a pointer to this.
 struct Routing<'r, 'a> {
     connection: &'r Connection,
     out: &'r mut Outgoing<'a>,
     /// As it counts towards the bounds of queues.
     size: usize,
     later: &'r mut Later,
-    /// What is not used up.
+    /// The message, if it is not used up.
     spare: &'r mut Option<Message>,
 }
 
@@ -115,7 +115,7 @@ impl Connection {
         published
     }
 
-    /// What reaches nobody is left in `out`.
+    /// The content of a message that reaches no subscriber is left in `out`.
     #[inline]
     fn publish_or_leave(
         &self,
@@ -145,7 +145,8 @@ impl Connection {
         let matcher = &self.shared.account.matcher;
         let id = out.trace.as_ref().map(Trace::id);
         let mut later = Later::default();
-        // What is not used up stays out here: a payload's destructor may be a user's, and must not run under a lock.
+        // A message that is not used up stays out here: a payload's destructor may be a user's, and must not run
+        // under a lock.
         let mut spare = None;
         let weight = size + name_weight(subject) + reply.map_or(0, |reply| name_weight(reply.as_str()));
         let mut routing = Routing { connection: self, out, size: weight, later: &mut later, spare: &mut spare };
@@ -174,8 +175,8 @@ impl Connection {
         Ok(accepted + more)
     }
 
-    /// Whether the connection may publish there at all. Asked only where this thread does not remember the route of the subject,
-    /// which may be published to by everybody then.
+    /// Whether the connection may publish there at all. Asked only where this thread does not remember the subject's route: a
+    /// remembered subject is valid for every connection.
     #[inline]
     pub(super) fn check_address(&self, subject: &str, answers: bool) -> Result<(), RouteError> {
         if self.options.lenient {
@@ -334,12 +335,14 @@ impl Connection {
                     Err(Refused::Gone) => {}
                 }
             }
-            // Who is full is there: a leaf node, too, leaves it to a local member that is slow.
+            // A full member counts as available: a leaf node, too, leaves the message to a slow
+            // local member.
             if taken || first_full.is_some() {
                 break;
             }
         }
-        // Nobody took it: lost with the first one whose channel turned out to be dead, unless one that is full decides.
+        // No member took it: it is lost with the first one whose channel turned out to be dead, unless a full one
+        // decides.
         let mut lost = (!taken && first_full.is_none()).then(|| message.clone());
         for at in disconnected {
             later.disconnected(&members[at], lost.take());
@@ -359,7 +362,8 @@ impl Connection {
     fn choose(&self, members: &[Arc<Subscription>], fallback: bool) -> Option<usize> {
         if !fallback {
             let start = if members.len() == 1 { 0 } else { self.desk().rng.below(members.len()) };
-            // Mostly there is no other kind, and this asks nobody but who is tried first anyway.
+            // Mostly there is no other kind, and this looks only at the member that is tried first
+            // anyway.
             if !members[start].fallback {
                 return Some(start);
             }
@@ -391,7 +395,7 @@ impl Connection {
         self.try_offer_unseen(subscription, size, later, || message.clone(), message)
     }
 
-    /// Without asking anybody whether it may.
+    /// Without asking permissions or an observer.
     #[inline]
     pub(super) fn try_offer_unseen(
         &self,
@@ -413,7 +417,8 @@ impl Connection {
         enqueue(subscription, mailbox, size, later, copy).map_err(|(_, refused)| refused)
     }
 
-    /// To what is not a queue of ours. There the message must know who received it; a queue's learn it when they are taken.
+    /// To a receiver that is not a queue of ours. There the message must know its receiving connection; a queued message
+    /// learns it when it is taken.
     fn offer_other(
         &self,
         subscription: &Arc<Subscription>,
@@ -444,7 +449,7 @@ impl Connection {
     }
 }
 
-/// A sink has not taken a message; if it has no room, its policy says later what becomes of it. Accepted so far: none.
+/// A sink has not taken a message; if it has no room, the overflow policy is applied later. Accepted so far: none.
 #[cold]
 pub(super) fn not_poured(
     subscription: &Arc<Subscription>,

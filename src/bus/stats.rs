@@ -4,7 +4,8 @@ use super::{Connection, Shared};
 use crate::account::{Ledger, Totals};
 use crate::matcher::MatcherStats;
 
-/// What a bus has done so far and holds now; see [`Bus::stats`](super::Bus::stats).
+/// The counters of a bus since its beginning, and its present contents; see
+/// [`Bus::stats`](super::Bus::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BusStats {
@@ -22,17 +23,18 @@ pub struct BusStats {
     pub routed: u64,
     /// Requests made.
     pub requests: u64,
-    /// Answers that nobody waited for any more, or that were more than wanted.
+    /// Answers that no request waited for any more, or that were more than wanted.
     pub late_replies: u64,
     /// Panics in code of users': callbacks and sinks, and all that [`UserCode`](crate::user_code::UserCode) names.
     pub panics: u64,
-    /// What has become of all copies, of subscriptions that are gone as well.
+    /// The ledger of all copies, those for subscriptions that are gone included.
     pub ledger: Ledger,
     /// The matcher's own.
     pub matcher: MatcherStats,
 }
 
-/// What one connection has done so far and holds now; see [`Client::stats`](crate::Client::stats).
+/// The counters of one connection since its beginning, and its present contents; see
+/// [`Client::stats`](crate::Client::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientStats {
@@ -48,11 +50,11 @@ pub struct ClientStats {
     pub routed: u64,
     /// Requests made.
     pub requests: u64,
-    /// Answers that nobody waited for any more, or that were more than wanted.
+    /// Answers that no request waited for any more, or that were more than wanted.
     pub late_replies: u64,
     /// Callbacks that panicked on a message of this connection's.
     pub panics: u64,
-    /// What has become of the messages for its subscriptions, except for those whose handle is gone.
+    /// The ledger of the messages for its subscriptions, except for those whose handle is gone.
     pub ledger: Ledger,
 }
 

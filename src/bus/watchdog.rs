@@ -13,25 +13,26 @@ use std::time::Duration;
 /// How long a task that was woken has until the next one is.
 const GRACE: Duration = Duration::from_millis(1);
 
-/// What the tasks wait for.
+/// The change that the tasks wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
     Message,
     Room,
 }
 
-/// Of one subscription's queue.
+/// The watchdog of one subscription's queue.
 struct QueueWatchdog {
     subscription: Weak<Subscription>,
     awaited: Awaited,
     timers: Arc<Timers>,
-    // ORDERING: SeqCst; lowered before the look at the queue, so that who changes the queue after that look sets the timer again.
+    // ORDERING: SeqCst; lowered before the look at the queue, so that a thread that changes the queue after that look sets the
+    // timer again.
     armed: AtomicBool,
 }
 
 impl Shared {
-    /// The one for tasks that wait at a subscription. `None` on a manual clock, where such a timer would be one more that a test sees, and
-    /// would wait until the test moves the clock.
+    /// The watchdog for tasks that wait at a subscription. `None` on a manual clock, where such a timer would be one more that a
+    /// test sees, and would wait until the test moves the clock.
     pub(crate) fn watchdog(&self, subscription: &Arc<Subscription>, awaited: Awaited) -> Option<Arc<dyn Watchdog>> {
         let (subscription, timers) = (Arc::downgrade(subscription), self.timers.clone());
         let watchdog = QueueWatchdog { subscription, awaited, timers, armed: AtomicBool::new(false) };

@@ -1,4 +1,5 @@
-//! The way to subscriptions that somebody may keep a message from: the permissions of their connection, or the bus's observer.
+//! Delivery to subscriptions that a message may be kept from: by the permissions of their connection, or by the bus's
+//! observer.
 
 use super::Connection;
 use super::later::Later;
@@ -10,7 +11,7 @@ use crate::message::Message;
 use std::sync::Arc;
 
 impl Connection {
-    /// To a plain subscription that somebody may keep it from.
+    /// Offers a copy to a plain subscription that it may be kept from.
     #[cold]
     pub(super) fn offer_watched(
         &self,
@@ -89,8 +90,8 @@ impl Connection {
         }
     }
 
-    /// What the permissions of the receiving connection, and then the bus's observer, say. What is withheld is not for that
-    /// subscription.
+    /// The decision of the receiving connection's permissions, and then of the bus's observer. A withheld copy is not for
+    /// that subscription.
     fn admission(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
         let (subject, reply) = (message.subject().as_str(), message.reply());
         if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {

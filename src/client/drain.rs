@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// A drain under way; made by the `drain` methods of subscriber, guard, client and bus.
 ///
-/// The drain has begun when this is returned, and goes on whether or not anybody waits. It ends when every message that was let in
-/// has been received (or its callback has returned), and, for a client or a bus, when no request waits for an answer (D7, D8);
-/// the client or bus is closed then. Wait with [`wait`](Drain::wait), [`wait_timeout`](Drain::wait_timeout) or `.await`.
+/// The drain has begun when this is returned, and continues whether or not it is waited for. It ends when every message that was
+/// let in has been received (or its callback has returned), and, for a client or a bus, when no request waits for an answer (D7,
+/// D8); the client or bus is closed then. Wait with [`wait`](Drain::wait), [`wait_timeout`](Drain::wait_timeout) or `.await`.
 ///
 /// A callback must not wait for the drain of its own subscription: it would wait for itself.
 #[must_use = "the drain goes on by itself; wait for it, or say `let _ =`"]
@@ -56,7 +56,7 @@ impl Drain {
     ///
     /// # Errors
     ///
-    /// [`DrainTimeoutError`] when the time is up. The drain goes on.
+    /// [`DrainTimeoutError`] when the time is up. The drain continues.
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<(), DrainTimeoutError> {
         let deadline = self.shared.timers.deadline(timeout);
         self.wait_until(deadline, timeout)
@@ -163,7 +163,7 @@ impl IntoFuture for Drain {
 ///
 /// # Cancel safety
 ///
-/// Dropping it loses nothing; the drain goes on.
+/// Dropping it loses nothing; the drain continues.
 #[must_use = "it waits only if it is polled"]
 pub struct DrainFuture {
     drain: Drain,
@@ -243,7 +243,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    /// D8, with messages in all queues: the end of each is no reason to look at all others again.
+    /// D8, with messages in all queues: the end of each does not cause a look at all others again.
     #[test]
     fn a_drain_looks_at_each_subscription_a_few_times() {
         steps::assert_linear(|subscriptions| {

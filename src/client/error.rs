@@ -9,7 +9,7 @@ use crate::message::HeaderError;
 use crate::subject::SubjectError;
 use std::time::Duration;
 
-/// Why a message was not published. Nobody got it.
+/// Why a message was not published. No subscriber got it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -181,7 +181,7 @@ pub enum RecvTimeoutError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// Nobody is subscribed to the subject, or a responder passed on that nobody is (R2, R8). Known at once.
+    /// There is no subscription to the subject, or a responder passed on that news (R2, R8). Known at once.
     #[error("no responders on {subject}")]
     NoResponders {
         /// Where the request went.
@@ -231,7 +231,7 @@ impl From<PublishError> for RequestError {
 }
 
 impl RequestError {
-    /// Whether nobody answers there.
+    /// Whether there are no responders.
     pub fn is_no_responders(&self) -> bool {
         matches!(self, RequestError::NoResponders { .. })
     }
@@ -273,7 +273,7 @@ pub enum RespondError {
     Publish(PublishError),
 }
 
-/// A drain did not come to its end in time; it goes on.
+/// A drain did not come to its end in time; it continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{pending} messages were still to be taken, or requests to be answered, after {after:?}")]
 #[non_exhaustive]

@@ -45,16 +45,17 @@ impl SubscriptionGuard {
         self.subscription.outlet.counts().into()
     }
 
-    /// Tells publishers that wait because the sink said [`SinkAnswer::Full`](crate::SinkAnswer::Full) to show it their messages again. For
-    /// whoever empties what the sink fills: after each time that made room, with no lock held that the sink takes; it wakes tasks and threads.
-    /// While nobody waits it is one load.
+    /// Tells publishers that wait because the sink said [`SinkAnswer::Full`](crate::SinkAnswer::Full) to show it their messages
+    /// again. For the code that empties the sink's store: after each time that made room, with no lock held that the sink takes; it
+    /// wakes tasks and threads. Without waiters it is one load.
     pub fn announce_room(&self) {
         if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
             mailbox.room.wake_all();
         }
     }
 
-    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). Calls under way go on.
+    /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). Calls under way are
+    /// not interrupted.
     pub fn unsubscribe(&self) {
         self.connection.end(&self.subscription, CloseReason::Unsubscribed);
     }

@@ -1,16 +1,16 @@
 //! The door: what users hold.
 //!
-//! | file | what it is for |
+//! | file | purpose |
 //! |---|---|
 //! | `mod` | [`Client`]: a connection, and all that starts from it |
-//! | `options` | what subscriptions and requests can be asked for |
+//! | `options` | the options of subscriptions and requests |
 //! | `subscriber` | receiving: threads, tasks, iterators |
 //! | `guard` | callbacks and channels of the user's |
 //! | `publisher` | prepared publishers, and publishing from tasks |
-//! | `raw` | publishing what came off a wire |
+//! | `raw` | publishing messages that came off a wire |
 //! | `request`, `request_many` | requests, and answering |
 //! | `drain` | waiting for the end of a drain |
-//! | `error` | what can go wrong, one type for each operation |
+//! | `error` | errors, one type for each operation |
 
 mod drain;
 mod error;
@@ -72,8 +72,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`PublishError::InvalidSubject`] and [`PublishError::SubjectTooLong`] for the subject, [`PublishError::MaxPayloadExceeded`] for
-    /// the payload, [`PublishError::Closed`] after `close`. Nobody got the message then.
+    /// [`PublishError::InvalidSubject`] and [`PublishError::SubjectTooLong`] for the subject, [`PublishError::MaxPayloadExceeded`]
+    /// for the payload, [`PublishError::Closed`] after `close`. No subscriber got the message then.
     ///
     /// # Example
     ///
@@ -107,8 +107,8 @@ impl Client {
         Ok(self.connection.publish(&mut out, None)?)
     }
 
-    /// As [`Client::publish`], with a subject to answer to (R1). If nobody accepts it and this connection has a plain subscription that
-    /// matches `reply`, that gets a message with status 503 (R2).
+    /// As [`Client::publish`], with a subject to answer to (R1). If no subscriber accepts it and this connection has a plain
+    /// subscription that matches `reply`, that gets a message with status 503 (R2).
     ///
     /// # Errors
     ///
@@ -324,12 +324,13 @@ impl Client {
     /// Shows `sink` each message while it is routed, on the publisher's thread: for parts of a program that queue messages in a way of
     /// their own, such as a server that writes them to a socket.
     ///
-    /// It is also told who published the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks, as in a
-    /// 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the rest.
+    /// It is also told the publisher of the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks,
+    /// as in a 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the
+    /// rest.
     ///
     /// Its answer counts at once, a `bool` or a [`SinkAnswer`]. With `true` it has taken the message. With `false` it is as if the
-    /// message had not matched: in a queue group the next member is tried (Q4), and if nobody else takes it there were no
-    /// responders (R2). With [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
+    /// message had not matched: in a queue group the next member is tried (Q4), and if no other subscription takes it there were
+    /// no responders (R2). With [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
     /// [`Overflow::Block`] the publisher waits, with no lock held, and shows it the message again after
     /// [`SubscriptionGuard::announce_room`]; with [`Overflow::DropOldest`] the message is lost, since what the sink holds is not
     /// the bus's to drop. A message of the bus itself (a 503) never waits: there full is refused.
@@ -380,8 +381,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`RequestError::NoResponders`] at once if nobody is subscribed, [`RequestError::Timeout`] if no answer comes in time, and what
-    /// [`Client::publish`] may fail with.
+    /// [`RequestError::NoResponders`] at once if there is no subscription, [`RequestError::Timeout`] if no answer comes in time,
+    /// and the errors of [`Client::publish`].
     pub fn request<'a>(
         &self,
         subject: impl ToSubject,
@@ -497,7 +498,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`RequestError::NoResponders`] at once if nobody is subscribed, and what [`Client::publish`] may fail with. How the answers
+    /// [`RequestError::NoResponders`] at once if there is no subscription, and the errors of [`Client::publish`]. How the answers
     /// ended, [`Answers::end`] tells.
     pub fn request_many<'a>(
         &self,
@@ -510,13 +511,13 @@ impl Client {
         Ok(Answers::new(pending, self.connection.clone(), until))
     }
 
-    /// A subject that nobody else uses, to subscribe to and give as a reply (R7).
+    /// A subject that no other part uses, to subscribe to and give as a reply (R7).
     pub fn new_inbox(&self) -> Subject {
         self.connection.new_inbox()
     }
 
-    /// Whether a publish on `subject` would find a subscription. Not checked: text that is no subject has no interest, unless the
-    /// connection is lenient and may publish there.
+    /// Whether a publish on `subject` would find a subscription. Not checked: text that is not a valid subject has no interest,
+    /// unless the connection is lenient and may publish there.
     pub fn has_interest(&self, subject: impl ToSubject) -> bool {
         self.connection.shared.has_interest(subject.as_str(), self.connection.options.lenient)
     }
@@ -538,9 +539,10 @@ impl Client {
 
     /// Replaces the connection's permissions; `None` allows everything (P2).
     ///
-    /// From when this returns, what is published and subscribed to is held to the new ones. Subscriptions that they do not allow have
-    /// ended, with [`CloseReason::PermissionDenied`], and are given back, so that their owner can be told. The others go on, and get
-    /// what the new ones let through. Leave to answer that the old ones gave is void ([`AllowResponses`](crate::AllowResponses)).
+    /// From when this returns, what is published and subscribed to is held to the new ones. Subscriptions that they do not allow
+    /// have ended, with [`CloseReason::PermissionDenied`], and are given back, so that their owner can be told. The others stay in
+    /// force, and get the messages that the new ones let through. Leave to answer that the old ones gave is void
+    /// ([`AllowResponses`](crate::AllowResponses)).
     ///
     /// Prepared publishers stay, and are asked at each publish. A connection that may not have its inbox any more keeps it without
     /// getting anything: its requests fail with [`RequestError::InboxDenied`], and those under way get no answer.

@@ -72,10 +72,10 @@ impl SubscribeOptions {
     /// of a program that carry messages to members elsewhere, as a leaf node does for the servers behind it. Default false.
     ///
     /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor
-    /// withheld by permissions or no-echo, nor a sink that refuses. One that is merely full is there, and its [`Overflow`] says
-    /// what becomes of the message, as with a leaf node: it is not carried elsewhere because somebody is slow. Among several
-    /// fallback members one is chosen at random, and the next is tried when it can't take the message (Q3, Q4). In everything else
-    /// it is a member as any other: it counts as a responder (R2), in the ledger, and in a drain.
+    /// withheld by permissions or no-echo, nor a sink that refuses. A member that is merely full is there, and its [`Overflow`]
+    /// applies, as with a leaf node: the message is not carried elsewhere because a member is slow. Among several fallback members
+    /// one is chosen at random, and the next is tried when it can't take the message (Q3, Q4). In everything else it is a member
+    /// as any other: it counts as a responder (R2), in the ledger, and in a drain.
     ///
     /// Without [`queue`](Self::queue) it is an error, [`SubscribeError::FallbackWithoutQueue`](crate::SubscribeError::FallbackWithoutQueue),
     /// since a plain subscription gets every message.

@@ -175,7 +175,7 @@ fn check_parts(connection: &Connection, message: &Message) -> Result<(), Publish
     Ok(())
 }
 
-/// For what does not even come to the bus: who observes that is told.
+/// For a message that does not even come to the bus: the observer is told.
 #[cold]
 pub(super) fn refused(connection: &Connection, mut out: Outgoing<'_>, error: PublishError) -> PublishError {
     if !matches!(error, PublishError::InvalidHeaders(_)) {
@@ -220,7 +220,7 @@ pub struct PublishFuture {
     connection: Arc<Connection>,
     waiting: Vec<Waiting>,
     accepted: Option<Result<usize, PublishError>>,
-    /// It was for somebody, as far as is known.
+    /// It matched a subscription, as far as is known.
     matched: bool,
 }
 
@@ -231,12 +231,12 @@ pub(super) enum Ready {
 }
 
 impl PublishFuture {
-    /// Whether the message was for anybody.
+    /// Whether the message matched a subscription.
     pub(super) fn matched(&self) -> bool {
         self.matched
     }
 
-    /// Whether the message was for anybody, if nothing is left to wait for.
+    /// Whether the message matched a subscription, if nothing is left to wait for.
     pub(super) fn into_ready(mut self) -> Result<bool, Ready> {
         if !self.waiting.is_empty() {
             return Err(Ready::NotYet(self));

@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A message in the form in which it comes off a wire: texts and bytes that nobody has checked; published with
+/// A message in the form in which it comes off a wire: unchecked texts and bytes; published with
 /// [`Client::publish_raw`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -19,7 +19,8 @@ pub struct RawMessage<'a> {
     pub subject: &'a str,
     /// Where an answer is wanted (R1).
     pub reply: Option<&'a str>,
-    /// The header block, from `NATS/1.0` through the blank line (H1). One without bytes is none (H3).
+    /// The header block, from `NATS/1.0` through the blank line (H1). A block without bytes counts as
+    /// none (H3).
     pub headers: Option<Bytes>,
     /// The payload.
     pub payload: Payload<'a>,

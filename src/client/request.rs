@@ -299,8 +299,8 @@ pub(super) fn no_responders(subject: &str) -> RequestError {
 }
 
 impl Message {
-    /// Publishes an answer to the message's reply subject, whatever text a lenient connection made that, through the connection that received the message. Gives back how many
-    /// subscribers accepted it: 0 when nobody waits for it any more.
+    /// Publishes an answer to the message's reply subject, whatever text a lenient connection made that, through the connection
+    /// that received the message. Gives back how many subscribers accepted it: 0 when the requester does not wait for it any more.
     ///
     /// # Errors
     ///

@@ -123,7 +123,8 @@ pub enum AnswersEnd {
     Sentinel,
     /// The time was up.
     Deadline,
-    /// A responder passed on that nobody answers, or another status came instead of an answer.
+    /// A responder passed on that there are no responders, or another status came instead of an
+    /// answer.
     Status,
     /// The client or the bus was closed.
     Closed,

@@ -49,7 +49,8 @@ pub struct Subscriber {
 /// Counts the subscriber as busy from when it gave a task something until it is asked for more.
 #[derive(Default)]
 struct Lent {
-    // ORDERING: Relaxed; spares whoever is not observed the lock, and who asks again is told of by coherence.
+    // ORDERING: Relaxed; spares buses without an observer the lock, and coherence shows it to the thread that
+    // asks again.
     is_lent: AtomicBool,
     hold: Mutex<Option<Hold>>,
 }

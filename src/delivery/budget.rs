@@ -1,4 +1,4 @@
-//! How long a task may go on without letting others run.
+//! A bound on how much a task does without letting others run.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 /// Results that are handed out in a row.
 const MAX: u32 = 128;
 
-/// Of one source that a task takes from. After some results in a row the task is asked to come again, so that an executor gets its thread
-/// back from a task which always finds something; tokio does the same with its own channels.
+/// The budget of one source that a task takes from. After some results in a row the task is asked to come again, so that an
+/// executor gets its thread back from a task which always finds something; tokio does the same with its own channels.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     // ORDERING: Relaxed; several tasks that count in one another's way yield a little sooner or later.

@@ -27,7 +27,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// What an episode has come to so far.
+/// The losses of an episode so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Losses {
     pub(crate) first: Lost,

@@ -11,13 +11,13 @@
 //! put there earlier. Receivers take turns at the spill, so that this holds for all of them (G3).
 //
 // | field           | written by           | read by             | invariant                                       |
-// | intake.counter  | senders, closers     | everybody           | counts what was let in, and holds the flags     |
+// | intake.counter  | senders, closers     | all                 | counts messages let in, and holds the flags     |
 // | intake.seen     | senders              | senders             | a value that `taken` had; spares senders a line that receivers write |
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
-// | out.taken       | receivers            | everybody           | never ahead of intake.counter                   |
+// | out.taken       | receivers            | all                 | never ahead of intake.counter                   |
 // | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
 // | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
-// | book.sealed     | `seal`, once         | who counts a loss   | the counts do not change any more               |
+// | book.sealed     | `seal`, once         | counters of a loss  | the counts do not change any more               |
 
 use super::episode::{Episode, Lost};
 use super::outlet::After;
@@ -42,7 +42,7 @@ pub(crate) struct Mailbox {
     spill_turn: OwnerLock<()>,
     /// Receivers that found nothing.
     pub(crate) receivers: WakeList,
-    /// Senders that found no room, and those who wait for the queue to become empty after it was closed.
+    /// Senders that found no room, and waiters for a closed queue to become empty.
     pub(crate) room: WakeList,
     /// A sender found room for a message, but not for its bytes: then one that leaves may make room for several, or for another
     /// than has waited longest. ORDERING: SeqCst; set before the last look at `taken`, read after a change of it.
@@ -53,7 +53,7 @@ pub(crate) struct Mailbox {
     book: Mutex<Book>,
 }
 
-/// What is entered under one lock with the last reading of the counts, so that nothing is counted after it.
+/// The state that shares its lock with the last reading of the counts, so that nothing is counted after it.
 #[derive(Debug, Default)]
 struct Book {
     /// The slow-consumer episode that is under way.
@@ -120,8 +120,8 @@ impl Mailbox {
         }
     }
 
-    /// Counts one message in, if it may come in. Who is let in must `put` it, or do with it what else it is for and then
-    /// call `settle`.
+    /// Counts one message in, if it may come in. A caller that is let in must `put` the message, or handle it in another
+    /// way and then call `settle`.
     #[inline]
     pub(crate) fn admit(&self, policy: &Policy, size: usize) -> Result<Admitted, Refused> {
         let mut now = self.intake.counter.load();
@@ -139,7 +139,8 @@ impl Mailbox {
                 if again == now && !policy.fits(now.pending(taken), size) {
                     let for_bytes = policy.fits(now.pending(taken), 0);
                     if for_bytes && !self.uneven.swap(true, Ordering::SeqCst) {
-                        // Whoever took a message before that was set has woken one sender only: look once more.
+                        // A receiver that took a message before that was set has woken one sender only: look
+                        // once more.
                         continue;
                     }
                     return Err(Refused::Full);
@@ -222,14 +223,15 @@ impl Mailbox {
         !self.room.is_idle()
     }
 
-    /// Wakes whoever a change of what is pending may concern.
+    /// Wakes the waiters that a change of the pending messages may concern.
     #[cold]
     pub(crate) fn announce_room(&self) {
         let now = self.intake.counter.load();
         if !now.has(Tally::CLOSED) {
             if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
         } else if now.pending(self.out.taken.load()).0 == 0 {
-            // Nobody waits for room any more, but for this, and then all of them. Nothing is let in, so that `now` stands.
+            // No sender waits for room any more: all waiters wait for the empty queue. Nothing is let in, so that `now`
+            // stands.
             self.room.wake_all();
         }
     }
@@ -266,7 +268,8 @@ impl Mailbox {
             return message;
         };
         step();
-        // What the spill's senders put into the ring before, they put there earlier: the ring is looked at after.
+        // The messages that a sender of the spill put into the ring are older than those in the spill: the ring
+        // is looked at after the spill.
         if self.ring.1.is_empty() {
             step();
             spill.try_recv().ok()
@@ -275,8 +278,8 @@ impl Mailbox {
         }
     }
 
-    /// Sends whoever comes next into the ring again, if all that was let in has been taken and, the word being still the same, nobody was
-    /// let in since: then nobody can be overtaken.
+    /// Sends the next senders into the ring again, if all that was let in has been taken and, the word being unchanged, no message
+    /// was let in since: then none can be overtaken.
     fn close_spill(&self) {
         let now = self.intake.counter.load();
         if now.pending(self.out.taken.load()).0 == 0 {
@@ -355,7 +358,8 @@ impl Mailbox {
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
         let message = self.next()?;
-        // ORDERING: Relaxed; the `settle` that follows publishes them to whoever finds the queue empty and seals the counts.
+        // ORDERING: Relaxed; the `settle` that follows publishes them to the thread that finds the queue empty and seals the
+        // counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
         self.settle(message.weight());

@@ -1,10 +1,10 @@
-//! The way of a message into a subscriber: counted, bounded, and waking whoever waits for it.
+//! The way of a message into a subscriber: counted, bounded, and waking its waiters.
 //!
 //! An [`Outlet`] is the door of one subscription. Behind it is a [`Mailbox`] (a queue of ours), a channel of the user's, a
 //! callback, or a part of the bus. This room knows messages, limits and time, and nothing of clients, patterns or routes.
 //!
-//! **Promised.** What is let in is delivered, still queued, or counted as dropped for a reason (G5). Nothing here runs a user's code
-//! under a lock: wakers are woken, callbacks run and payloads dropped after locks are released (G4).
+//! **Promised.** Each message that is let in is delivered, still queued, or counted as dropped for a reason (G5). Nothing here runs
+//! a user's code under a lock: wakers are woken, callbacks run and payloads dropped after locks are released (G4).
 
 mod budget;
 mod episode;

@@ -35,7 +35,7 @@ pub enum CloseReason {
 
 const OPEN: u8 = 0;
 
-/// Beside the reason: a mailbox is being made, or there.
+/// A bit besides the reason: a mailbox is being made, or is there.
 const MADE: u8 = 0x80;
 
 impl CloseReason {
@@ -62,7 +62,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// What stands behind a subscription.
+/// The receiving end of a subscription.
 pub(crate) enum Receiver {
     /// A queue of ours.
     Queue,
@@ -84,16 +84,16 @@ pub(crate) enum Other {
 /// Is told which connection published the message, `None` for the bus itself.
 pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> SinkAnswer + Send + Sync;
 
-/// What a [sink](crate::Client::subscribe_sink_with) says of a message that it was shown; `true` is [`Taken`](SinkAnswer::Taken), `false`
-/// [`Refused`](SinkAnswer::Refused).
+/// The answer of a [sink](crate::Client::subscribe_sink_with) to a message that it was shown; `true` is
+/// [`Taken`](SinkAnswer::Taken), `false` [`Refused`](SinkAnswer::Refused).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SinkAnswer {
-    /// It has it.
+    /// The sink has the message.
     Taken,
     /// It is as if the message had not matched.
     Refused,
-    /// There is no room for it now: the subscription's [`Overflow`] says what becomes of it, as with a full queue.
+    /// There is no room for it now: the subscription's [`Overflow`] applies, as with a full queue.
     Full,
 }
 
@@ -104,7 +104,8 @@ impl From<bool> for SinkAnswer {
 }
 
 pub(crate) trait Direct: Send + Sync {
-    /// Takes the message in, or gives it back to be dropped. `wake` is left with who waits for it.
+    /// Takes the message in, or gives it back to be dropped. `wake` is left with the waker that
+    /// waits for it.
     fn deliver(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message>;
 }
 
@@ -113,13 +114,13 @@ pub(crate) struct Outlet {
     policy: Arc<Policy>,
     receiver: Receiver,
     // | field   | written by                    | read by   | invariant                                                |
-    // | state   | `close`, `make_mailbox`, once | everybody | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
-    // | mailbox | the first to need it          | everybody | closed before anybody has it if it was made after `close` |
+    // | state   | `close`, `make_mailbox`, once | all       | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
+    // | mailbox | the first to need it          | all       | closed before another thread has it if it was made after `close` |
     state: AtomicU8,
     mailbox: OnceLock<Box<Mailbox>>,
 }
 
-/// What became of a message that was offered.
+/// The outcome of offering a message.
 pub(crate) enum Offered {
     /// It is with the subscriber.
     Taken(After),
@@ -129,14 +130,14 @@ pub(crate) enum Offered {
     Refused(Message, Refused),
 }
 
-/// What is left to do for a message that was let in, once no lock is held.
+/// The work left to do for a message that was let in, once no lock is held.
 #[derive(Debug, Default)]
 pub(crate) struct After {
-    /// Somebody waits in the mailbox's list.
+    /// A receiver waits in the mailbox's list.
     pub(crate) wake_receiver: bool,
-    /// Somebody waits for the count of pending messages to fall.
+    /// A thread or task waits for the count of pending messages to fall.
     pub(crate) wake_room: bool,
-    /// Somebody waits for this very message.
+    /// The waker that waits for this very message.
     pub(crate) wake: Option<UserWaker>,
     /// The subscription has got all that it wanted and is to end.
     pub(crate) last: bool,
@@ -156,7 +157,7 @@ impl Outlet {
         Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
     }
 
-    /// What stands behind it, for the drop of the subscription.
+    /// Takes out the receiving end, for the drop of the subscription.
     pub(crate) fn take_receiver(&mut self) -> Receiver {
         std::mem::replace(&mut self.receiver, Receiver::Queue)
     }
@@ -165,7 +166,8 @@ impl Outlet {
         self.policy.overflow
     }
 
-    /// Whether it hands messages to code or channels of the user's, which must find the receiving connection in them.
+    /// Whether the receiving end is a queue of ours; code and channels of the user's must find the receiving
+    /// connection in a message.
     #[inline]
     pub(crate) fn is_queue(&self) -> bool {
         matches!(self.receiver, Receiver::Queue)
@@ -177,7 +179,7 @@ impl Outlet {
         self.is_queue().then(|| self.mailbox())
     }
 
-    /// Asks whether the queue lets a message of `size` bytes in; who is let in must put it.
+    /// Asks whether the queue lets a message of `size` bytes in; if so, the caller must put it.
     #[inline]
     pub(crate) fn admit(&self, queue: &Mailbox, size: usize) -> Result<Admitted, Refused> {
         queue.admit(&self.policy, size)
@@ -200,8 +202,8 @@ impl Outlet {
         }
     }
 
-    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched, but for
-    /// want of room. If the sink panics, that is a refusal, and what it panicked with is left in `panic`.
+    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched,
+    /// but for want of room. If the sink panics, that is a refusal, and the payload of the panic is left in `panic`.
     pub(crate) fn pour(
         &self,
         sink: &Sink,
@@ -226,12 +228,12 @@ impl Outlet {
         Err(if answer == SinkAnswer::Full { Refused::Full } else { Refused::Gone })
     }
 
-    /// Whether what is let in may stay pending for as long as code of the user's runs.
+    /// Whether a message that is let in may stay pending for as long as code of the user's runs.
     pub(crate) fn is_callback(&self) -> bool {
         matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
     }
 
-    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's. After a refusal, too, somebody may have to be
+    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's. After a refusal, too, a waiter may have to be
     /// woken: see `is_awaited`.
     #[inline]
     pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
@@ -265,7 +267,8 @@ impl Outlet {
         step();
         let (message, refused) = match channel.try_send(message) {
             Ok(()) => {
-                // The room is the channel's: half of it must be free, beside this message, as in a queue of ours.
+                // The room is the channel's: half of it must be free, this message not counted, as in a queue of
+                // ours.
                 after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
                 after.wake_room = mailbox.settle_quietly(size);
                 return Offered::Taken(after);
@@ -307,8 +310,9 @@ impl Outlet {
     fn make_mailbox(&self) -> &Mailbox {
         self.mailbox.get_or_init(|| {
             let mailbox = Mailbox::new(&self.policy, self.is_queue());
-            // Before anybody else can have it: else what was closed without a mailbox would let messages in for a moment.
-            // ORDERING: `close` changes the same word, so that one of the two sees the other whatever the ordering.
+            // Before any other thread can have it: else an outlet that was closed without a mailbox would let messages in
+            // for a moment. ORDERING: `close` changes the same word, so that one of the two sees the other whatever the
+            // ordering.
             if self.state.fetch_or(MADE, Ordering::SeqCst) & !MADE != OPEN {
                 mailbox.close();
             }
@@ -331,7 +335,7 @@ impl Outlet {
             Err(state) => (state, false),
         };
         if state & MADE != 0 {
-            // Waits for whoever is just making it.
+            // Waits for the thread that is just making it.
             self.mailbox().close();
         }
         first
@@ -367,7 +371,8 @@ impl Outlet {
         self.mailbox().exempt(messages);
     }
 
-    /// Whether somebody waits for the count of pending messages to fall; a message that was turned away has made it rise and fall.
+    /// Whether a thread or task waits for the count of pending messages to fall; a message that was turned away has made it rise
+    /// and fall.
     pub(crate) fn is_awaited(&self) -> bool {
         self.mailbox_if_any().is_some_and(|mailbox| !mailbox.room.is_idle())
     }

@@ -1,17 +1,17 @@
-//! What happens to a message that finds no room, and how losses are counted.
+//! Overflow policies, and the counting of losses.
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
 use std::time::Duration;
 
-/// What a subscription does with a message that would exceed its capacity in messages or bytes.
+/// The policy of a subscription for a message that would exceed its capacity in messages or bytes.
 ///
-/// | policy | who waits | what is lost | order kept |
+/// | policy | waits | lost | order kept |
 /// |---|---|---|---|
-/// | `DropNewest` | nobody | the arriving message | yes |
-/// | `DropOldest` | nobody | the messages that have waited longest | yes |
+/// | `DropNewest` | none | the arriving message | yes |
+/// | `DropOldest` | none | the messages that have waited longest | yes |
 /// | `Block` | the publisher, up to the limit | the arriving message, when the limit is up | yes |
-/// | `Close` | nobody | the arriving message, and every later one: the subscription ends | yes |
+/// | `Close` | none | the arriving message, and every later one: the subscription ends | yes |
 ///
 /// Every loss is counted by [`DropReason`] and reported in one [`Event::SlowConsumer`](crate::Event::SlowConsumer) per episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,9 @@ pub enum Overflow {
     /// Drops the arriving message: what NATS clients do (L7, L8). The default.
     #[default]
     DropNewest,
-    /// Drops from the front of the queue until the arriving message fits. Of user channels
-    /// ([`Client::subscribe_channel`](crate::Client::subscribe_channel)) it can't be asked: their front is not ours.
+    /// Drops from the front of the queue until the arriving message fits. A user's channel
+    /// ([`Client::subscribe_channel`](crate::Client::subscribe_channel)) can't have this policy: its front is not
+    /// ours.
     DropOldest,
     /// Makes the publisher wait for room, at most this long on the bus's clock, then drops the arriving message.
     ///
@@ -158,14 +159,14 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Whether one more message of `size` bytes fits beside what is `pending`.
+    /// Whether one more message of `size` bytes fits in addition to what is `pending`.
     #[inline]
     pub(super) fn fits(&self, pending: (usize, usize), size: usize) -> bool {
         pending.0 < self.capacity && pending.1 + size <= self.capacity_bytes
     }
 
-    /// Whether so much room is free that a slow consumer counts as recovered: half of both bounds, so that one who hovers
-    /// around the edge is one episode and not thousands.
+    /// Whether so much room is free that a slow consumer counts as recovered: half of both bounds, so that a consumer
+    /// that hovers around the edge has one episode and not thousands.
     pub(super) fn is_roomy(&self, pending: (usize, usize)) -> bool {
         pending.0 * 2 <= self.capacity && pending.1 * 2 <= self.capacity_bytes
     }

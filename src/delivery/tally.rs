@@ -5,10 +5,10 @@
 //!     | messages (22) |        bytes (38)       | flags |
 //! ```
 //!
-//! Both counts only ever grow and wrap, each in its own field; what is pending is the difference of two words. That is exact
-//! as long as fewer than 2^22 messages and 2^38 bytes are pending, which the bounds in `limits` see to. The total of messages
-//! is kept in full with the help of a counter of *laps*, one lap being 2^21 messages, half of what the field can tell apart: the
-//! upper bit of the field says whether the lap counter has caught up, so that a reader is right at any moment.
+//! Both counts only ever grow and wrap, each in its own field; what is pending is the difference of two words. The difference is
+//! exact as long as fewer than 2^22 messages and 2^38 bytes are pending, which the bounds in `limits` ensure. The total of
+//! messages is kept in full with the help of a counter of *laps*, one lap being 2^21 messages, half of what the field can tell
+//! apart: the upper bit of the field says whether the lap counter has caught up, so that a reader is right at any moment.
 
 use crate::limits::Limits;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -76,8 +76,8 @@ impl Tally {
 /// The word with its laps.
 //
 // | field | written by                    | read by                   | invariant                            |
-// | word  | `step` (compare-exchange), flags (fetch_or, fetch_and)    | everybody | counts never go back |
-// | laps  | who stepped over a lap        | `total`                   | behind the word by at most one lap   |
+// | word  | `step` (compare-exchange), flags (fetch_or, fetch_and)    | all | counts never go back |
+// | laps  | the thread that began a lap   | `total`                   | behind the word by at most one lap   |
 #[derive(Debug, Default)]
 pub(super) struct Counter {
     word: AtomicU64,

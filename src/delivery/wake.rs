@@ -1,6 +1,6 @@
-//! Who waits for a state to change: threads and tasks, in one list of wakers.
+//! Waiting for a state to change: threads and tasks, in one list of wakers.
 //!
-//! The list costs its other side one load while nobody waits. The pattern on both sides:
+//! While the list is empty, it costs the other side one load. The pattern on both sides:
 //!
 //! ```text
 //! waiter:  register            then look at the state again, then sleep
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Both "then" are SeqCst on both operations, so that at least one side sees the other. Wakers are a user's code: they are
-//! cloned, woken and dropped only where the list's lock is not held, and what they panic with stays with them.
+//! cloned, woken and dropped only where the list's lock is not held, and their panics are contained.
 //!
 //! **A wake-up that is not used.** One change wakes one waiter. A thread that sleeps here looks at the state when it is woken. A task need not:
 //! it may hold a future that it does not poll any more and has not dropped either, as after a `select!` that another branch won. So a
@@ -33,7 +33,7 @@ const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 #[derive(Debug, Default)]
 pub(crate) struct WakeList {
     // | field   | written by              | read by                     | invariant                           |
-    // | waiting | whoever holds the lock  | `is_idle`, without the lock | the length of the list at some time |
+    // | waiting | the holder of the lock  | `is_idle`, without the lock | the length of the list at some time |
     waiting: AtomicUsize,
     list: Mutex<List>,
 }
@@ -78,8 +78,8 @@ enum Kind {
 }
 
 impl Place {
-    /// One that nobody gives back when nobody waits there any more, as that of a `Stream`, which is not told when it is no longer
-    /// awaited. It is woken beside the next other one, and takes no wake-up from it.
+    /// A place that is not given back when its waiting ends, as that of a `Stream`, which is not told when it is no longer
+    /// awaited. It is woken together with the next other place, and takes no wake-up from it.
     pub(crate) fn standing() -> Self {
         Place { id: None, kind: Kind::Standing }
     }
@@ -163,8 +163,8 @@ impl WakeList {
         drop(waker);
     }
 
-    /// Gives a place back. True if it had been woken: then the wake-up may have been meant for another, and who does not use
-    /// it must pass it on.
+    /// Gives a place back. True if it had been woken: then the wake-up may have been meant for another, and a caller that
+    /// does not use it must pass it on.
     pub(crate) fn leave(&self, place: &mut Place) -> bool {
         let Some(id) = place.id.take() else { return false };
         let mut list = self.list.lock();

@@ -4,8 +4,8 @@
 //! the second time, so that subjects used once (inboxes, or a walk over a million) neither cost an allocation nor push out
 //! the ones in use. In a full set it takes the place of one that was not used lately; if all were, it has to come back until
 //! luck lets it in, so that more subjects than there are places do not keep replacing each other. Nothing here is shared:
-//! the owning thread reads and writes it under its own lock, and whoever removes an entry from the matcher visits to take
-//! routes out.
+//! the owning thread reads and writes it under its own lock, and a thread that removes an entry from the matcher visits to
+//! take routes out.
 
 use super::Hit;
 use super::generation::Stamp;
@@ -31,7 +31,7 @@ pub(super) struct Route<T> {
 #[derive(Debug)]
 struct Remembered<T> {
     subject: SmolStr,
-    /// Used since somebody last looked for a place in its set.
+    /// Used since the last search for a place in its set.
     used: bool,
     route: Route<T>,
 }

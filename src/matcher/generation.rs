@@ -62,8 +62,8 @@ impl Generations {
             Touched::Wildcard { first_token } => self.wildcard_of(first_token),
             Touched::WildcardFirst => &self.first,
         };
-        // ORDERING: Release twice; the epoch's pairs with the Acquire load in `holds`: who sees the new epoch sees the new
-        // counter too, and so finds the route out of date. The change itself is ordered by the shard's lock.
+        // ORDERING: Release twice; the epoch's pairs with the Acquire load in `holds`: a thread that sees the new epoch
+        // sees the new counter too, and so finds the route out of date. The change itself is ordered by the shard's lock.
         counter.fetch_add(1, Ordering::Release);
         self.epoch.fetch_add(1, Ordering::Release);
     }

@@ -42,8 +42,8 @@ struct Missed<C, M> {
     /// The result of the caller's work on the entries.
     todo: C,
     hash: u64,
-    /// The thread's part, still locked; `None` while somebody visits it to take routes out, or while this thread is inside a
-    /// route further up its stack.
+    /// The thread's part, still locked; `None` while another thread visits it to take routes out, or while this thread is
+    /// inside a route further up its stack.
     mine: Option<M>,
     /// Where a route lies that is out of date.
     stale: Option<usize>,
@@ -163,8 +163,8 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     ) -> Option<usize> {
         cache.misses += 1;
         if let Some(at) = stale {
-            // The clones that go here, and those of a route that is pushed out, are not the last ones: whoever removes an
-            // entry keeps its value until it has visited here.
+            // The clones that go here, and those of a route that is pushed out, are not the last ones: the thread that
+            // removes an entry keeps its value until it has visited here.
             let old = mem::take(&mut cache.route(at).matches);
             *cache.route(at) = self.collect_route(hash, subject, old);
             if cache.route(at).matches.len() > TARGETS_MAX {

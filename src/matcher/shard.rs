@@ -63,8 +63,8 @@ impl<T> Shard<T> {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        // ORDERING: SeqCst; pairs with the addition in `insert`: after an insert has returned, whoever knows of it sees it here. So does a
-        // new watch on interest, unless who inserted sees that (`bus/interest.rs`).
+        // ORDERING: SeqCst; pairs with the addition in `insert`: after an insert has returned, each thread that knows of it sees it
+        // here. So does a new watch on interest, unless the inserting thread sees the watch (`bus/interest.rs`).
         self.len.load(Ordering::SeqCst) == 0
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Token<'a> {
 pub(super) struct Split<'a> {
     subject: &'a str,
     first: Token<'a>,
-    /// Empty until somebody asks.
+    /// Filled at the first use.
     tokens: SmallVec<[Token<'a>; 16]>,
 }
 

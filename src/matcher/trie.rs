@@ -1,8 +1,8 @@
 //! A trie of wildcard patterns for one thread at a time: no lock inside.
 //!
 //! The edges of all nodes are one hash table of nodes, keyed by the parent and the token, which the node itself holds: a
-//! step costs one probe and reads the node that the search goes on from, whatever the number of siblings. A subject's tokens
-//! are hashed once each, however many branches the search follows.
+//! step costs one probe and reads the node from which the search continues, whatever the number of siblings. A subject's
+//! tokens are hashed once each, however many branches the search follows.
 
 use super::bucket::{Bucket, Take, Taken};
 use super::matches::Matches;
@@ -43,7 +43,7 @@ struct Node<T> {
     token: SmolStr,
     /// Patterns that end here. Boxed, since most nodes hold none.
     here: Option<Box<Bucket<T>>>,
-    /// Patterns that go on with `>` and end.
+    /// Patterns that continue with `>` and end.
     tail: Option<Box<Bucket<T>>>,
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Head(Form);
 #[derive(Clone, Debug)]
 enum Form {
     Made(Parts),
-    /// A block that is passed on byte for byte (H2), and what it says, once somebody has asked.
+    /// A block that is passed on byte for byte (H2), and its content, once it was asked for.
     Came {
         block: UserBytes,
         says: OnceLock<Result<Parts, HeaderError>>,
@@ -96,7 +96,7 @@ impl Parts {
     fn encoded(&self) -> Bytes {
         let mut block = Vec::new();
         if headers::encode(self.status(), &self.headers, &mut block).is_err() {
-            // Only the text beside the status can be at fault, and it is of no use to anybody.
+            // Only the text next to the status can be at fault, and it is of no use.
             let status = self.status().map(|(status, _)| (status, ""));
             headers::encode(status, &self.headers, &mut block).expect("headers are checked when they are set");
         }

@@ -202,8 +202,8 @@ impl Message {
 
     /// The headers; empty if it has none.
     ///
-    /// A lenient connection may send a block that is no header block at all (H2): then there are no headers and no status, and
-    /// [`Message::header_block`] has the bytes. A block that came off a wire is read at the first call.
+    /// A lenient connection may send a block that is not a header block at all (H2): then there are no headers and no status,
+    /// and [`Message::header_block`] has the bytes. A block that came off a wire is read at the first call.
     pub fn headers(&self) -> &HeaderMap {
         static NONE: HeaderMap = HeaderMap::new();
         self.head().map_or(&NONE, |head| &head.parts().headers)
@@ -242,7 +242,7 @@ impl Message {
         self.head()?.parts().status.as_ref().map(|(status, _)| *status)
     }
 
-    /// The text beside the status; empty if there is none.
+    /// The text next to the status; empty if there is none.
     pub fn status_description(&self) -> &str {
         self.head().and_then(|head| head.parts().status.as_ref()).map_or("", |(_, text)| text)
     }
@@ -254,8 +254,8 @@ impl Message {
     }
 }
 
-/// What a name of a message counts towards the bounds of what keeps it. A short one is part of what every message takes; a long one may
-/// be all there is to a message.
+/// The bytes that a name of a message counts towards the bounds of a queue that keeps it. A short one is part of what every message
+/// takes; a long one may be all there is to a message.
 #[inline]
 pub(crate) fn name_weight(name: &str) -> usize {
     if name.len() > NAME_FREE { name.len() } else { 0 }
@@ -281,7 +281,7 @@ impl Message {
         Payload::of(self.body())
     }
 
-    /// Notes who received it, if it can be answered.
+    /// Notes the connection that received it, if it can be answered.
     #[inline]
     pub(crate) fn received_by(&mut self, receiver: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>) {
         if self.reply().is_some() {

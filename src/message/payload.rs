@@ -9,7 +9,7 @@ use std::sync::Arc;
 ///
 /// | made from | becomes |
 /// |---|---|
-/// | `&[u8]`, `&[u8; N]`, `&str`, `&&str`, `&String`, `&Vec<u8>` | copied once per message, if anybody wants it; inline up to [`Payload::INLINE_MAX`] bytes |
+/// | `&[u8]`, `&[u8; N]`, `&str`, `&&str`, `&String`, `&Vec<u8>` | copied once per message, if a subscription matches it; inline up to [`Payload::INLINE_MAX`] bytes |
 /// | `Vec<u8>`, `String`, `Box<[u8]>`, `Box<str>`, `Bytes`, `BytesMut` | moved, shared by all receivers, never copied |
 /// | `Arc<[u8]>`, `Arc<str>` | shared with all receivers, never copied |
 /// | [`Payload::from_static`] | referred to: no copy, no allocation, no count |

@@ -55,7 +55,7 @@ impl StatusCode {
     pub const TOO_MANY_REQUESTS: Self = Self::constant(429);
     /// 500: the server failed.
     pub const INTERNAL_ERROR: Self = Self::constant(500);
-    /// 503: nobody is subscribed to the subject of a request.
+    /// 503: there is no subscription to the subject of a request.
     pub const NO_RESPONDERS: Self = Self::constant(503);
 
     /// The status of this number, or `None` unless it has three digits (100..=999).

@@ -27,7 +27,7 @@ pub struct Connect {
     pub echo: bool,
     /// Understands headers (H4, H5).
     pub headers: bool,
-    /// Wants to know when a request reaches nobody (R2).
+    /// Wants to know when a request has no responders (R2).
     pub no_responders: bool,
     /// 0 or 1 (C9).
     pub protocol: i64,
@@ -67,8 +67,8 @@ impl Connect {
     ///
     /// # Errors
     ///
-    /// The JSON is none, is no object (null counts as an empty one), has a known key with a value of a wrong type, or something
-    /// follows it. Some options may have been taken over by then.
+    /// The JSON is invalid, is not an object (null counts as an empty one), has a known key with a value of a wrong type, or
+    /// something follows it. Some options may have been taken over by then.
     pub fn merge(&mut self, json: &[u8]) -> Result<(), ConnectError> {
         json::read(json, &NAMES, |name, value| self.set(name, value)).map_err(ConnectError)
     }
@@ -97,7 +97,7 @@ impl Connect {
         }
     }
 
-    /// Whether it asks for an account, which nobody may.
+    /// Whether it asks for an account, which no client may.
     pub(super) fn asks_for_account(&self) -> bool {
         self.new_account || self.account.as_ref().is_some_and(|account| !account.is_empty())
     }

@@ -56,7 +56,7 @@ pub enum Operation<'a> {
     Unsubscribe {
         /// As it came.
         sid: &'a [u8],
-        /// `None` also for 0, and for what is no number of 1 to 9 digits (D2).
+        /// `None` also for 0, and for text that is not a number of 1 to 9 digits (D2).
         max: Option<u64>,
     },
     /// PING.

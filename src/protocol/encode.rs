@@ -56,7 +56,7 @@ impl Delivery<'_> {
 
     /// Appends the line alone. DIFFERENCE: sizes are written anew, not as the publisher wrote them (H6).
     ///
-    /// Header block, payload and CR LF are to follow, for whoever writes them from where they are.
+    /// Header block, payload and CR LF are to follow; the caller writes them from where they are.
     #[inline]
     pub fn write_head(&self, out: &mut impl BufMut, with_headers: bool) {
         let headers = if with_headers { self.headers.len() } else { 0 };

@@ -414,8 +414,8 @@ impl Announced {
     }
 }
 
-/// A CR before LF is no argument (C5). As in nats-server, a CR anywhere but at the start takes the last byte away, even if that
-/// is another one.
+/// A CR before LF is not an argument (C5). As in nats-server, a CR anywhere but at the start takes the last byte away, even if
+/// that is another one.
 #[inline]
 fn args_len(line: &[u8]) -> usize {
     let drop = line.len() > 1 && (line.ends_with(b"\r") || memchr(b'\r', &line[1..]).is_some());

@@ -65,7 +65,8 @@ pub trait Host {
     /// The refusal that `publish` would give.
     fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal>;
 
-    /// Publishes. A subject with an empty token is passed on all the same, and reaches nobody (S6).
+    /// Publishes. A subject with an empty token is passed on all the same, and reaches no
+    /// subscriber (S6).
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ pub trait Host {
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
 
     /// Asked after each operation that did not end the session: true ends the call of [`receive`](super::Session::receive) there.
-    /// The rest of the input stays in it, for the next call. The default is to go on.
+    /// The rest of the input stays in it, for the next call. The default is to continue.
     #[inline]
     fn pauses(&mut self) -> bool {
         false

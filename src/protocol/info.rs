@@ -122,7 +122,7 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// It is no JSON, no object, has a known field of a wrong type, or something follows it.
+    /// It is not JSON, not an object, has a known field of a wrong type, or something follows it.
     pub fn parse(json: &[u8]) -> Result<Self, InfoError> {
         // A list in the order of the fields would be taken too.
         if !json.trim_ascii_start().starts_with(b"{") {

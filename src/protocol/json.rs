@@ -38,7 +38,7 @@ pub(super) fn read(
     reader.end()
 }
 
-/// The text with what is no character replaced by U+FFFD, as Go does where others give up: bytes that are not UTF-8, and halves
+/// The text with invalid characters replaced by U+FFFD, as Go does where others give up: bytes that are not UTF-8, and halves
 /// of surrogate pairs in escapes.
 fn mend(json: &[u8]) -> Cow<'_, str> {
     let text = match std::str::from_utf8(json) {

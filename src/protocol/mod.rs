@@ -6,17 +6,17 @@
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `connect` | what a client says of itself |
-//! | `decode` | what clients send |
-//! | `encode` | what servers send, as bytes |
-//! | `frame` | how operations are found in a stream |
-//! | `host` | what a session asks of whoever runs it |
-//! | `info` | what a server says of itself |
-//! | `json` | how nats-server reads JSON |
-//! | `quote` | how Go writes texts in quotation marks |
-//! | `receive` | what servers send, read |
+//! | `connect` | CONNECT: the options of a client |
+//! | `decode` | the operations of clients |
+//! | `encode` | the operations of servers, as bytes |
+//! | `frame` | finding operations in a stream |
+//! | `host` | the interface between a session and its driver |
+//! | `info` | INFO: the options of a server |
+//! | `json` | reading JSON as nats-server does |
+//! | `quote` | writing quoted texts as Go does |
+//! | `receive` | reading the operations of servers |
 //! | `refusal` | why an operation is refused, and why a connection ends |
-//! | `session` | what the server's end of a connection does |
+//! | `session` | the server's end of a connection |
 //! | `text` | bytes that are no text |
 //! | `version` | which server it speaks like |
 

@@ -97,7 +97,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Why the connection is closed after this refusal; `None` if it goes on (C7).
+    /// Why the connection is closed after this refusal; `None` if it stays open (C7).
     ///
     /// # Example
     ///

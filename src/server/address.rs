@@ -1,4 +1,4 @@
-//! What may be given as an address to listen on.
+//! The values that may be given as an address to listen on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

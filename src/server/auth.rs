@@ -1,4 +1,4 @@
-//! Who a connection is: credentials against the list of those who may connect (P1).
+//! Authentication: credentials against the list of users that may connect (P1).
 
 use super::check::{Check, Checked};
 use super::options::{Auth, Secret, User, Who};
@@ -19,8 +19,9 @@ fn shows(field: &Option<String>) -> bool {
     field.as_ref().is_some_and(|text| !text.is_empty())
 }
 
-/// What a connection shows, with the credentials of the user who is meant by those that show none (P1). To one that came in as that
-/// user `before`, they are added also at a further CONNECT, where it does not show others. `None` if nothing is added.
+/// The credentials that a connection shows, completed with those of the default user if it shows none (P1). For a connection that
+/// came in as that user `before`, they are added also at a further CONNECT, where it does not show others. `None` if nothing is
+/// added.
 pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Connect> {
     let user = auth.users.known_as(auth.no_auth_user.as_deref()?)?;
     let anonymous = ![&connect.user, &connect.pass, &connect.auth_token].into_iter().any(shows);
@@ -36,9 +37,9 @@ pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Co
     Some(filled)
 }
 
-/// The user whose credentials these are said to be, where there are users.
+/// The user that these credentials claim, where there are users.
 fn claimed<'a>(auth: &'a Auth, connect: &Connect) -> Option<&'a User> {
-    // Where nobody has an nkey, one that is shown does not count; and where somebody has, it alone does.
+    // If no user has an nkey, one that is shown does not count; if some user has one, it alone does.
     let by_nkey = shows(&connect.nkey) && auth.users.has_nkeys();
     match (by_nkey, &connect.nkey, &connect.user) {
         (true, Some(key), _) => auth.users.with_nkey(key),
@@ -57,11 +58,13 @@ pub(super) fn check_of(auth: &Auth, connect: &Connect) -> Option<Check> {
         },
     };
     let check = Check { hash: secret.0.clone(), shown: shown.clone().unwrap_or_default() };
-    // A hash is not itself the password: nobody comes in so as the user of those who show none.
+    // A hash is not itself the password: no connection comes in so as the user of those that show
+    // none.
     (secret.is_hash() && check.hash != check.shown).then_some(check)
 }
 
-/// Who shows these credentials, as [`fill_in`] completed them. A hash counts as shown if that is what was `checked`.
+/// The user of these credentials, as [`fill_in`] completed them. A hash counts as shown if that is what was
+/// `checked`.
 ///
 /// # Errors
 ///
@@ -113,7 +116,8 @@ pub(super) fn shown(connect: &Connect) -> String {
     }
 }
 
-/// Who a connection is, for its lines in the log: `user:ann`, `nkey:U…`, `token`; `None` where nobody has to be anyone.
+/// The name of a connection for its lines in the log: `user:ann`, `nkey:U…`, `token`; `None` where no credentials are
+/// needed.
 pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Option<String> {
     match user {
         Some(key) if shows(&connect.nkey) => Some(format!("nkey:{key}")),
@@ -122,7 +126,7 @@ pub(super) fn label(auth: &Auth, connect: &Connect, user: Option<&str>) -> Optio
     }
 }
 
-/// Whether a connection showed the name of a user who is not known, or not any more.
+/// Whether a connection showed the name of a user that is not known, or not any more.
 pub(super) fn names_a_stranger(auth: &Auth, connect: &Connect) -> bool {
     let shown = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
     match (shown(&connect.nkey), shown(&connect.user)) {

@@ -18,14 +18,14 @@ pub(super) fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new((processors / 2).clamp(1, AT_ONCE_MAX)))
 }
 
-/// What is to be compared. Not shown by `Debug`.
+/// A comparison that is to be made. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Check {
     pub(super) hash: String,
     pub(super) shown: String,
 }
 
-/// What was compared, and how that ended.
+/// A comparison that was made, and its outcome.
 #[derive(Clone, Debug)]
 pub(super) struct Checked {
     check: Check,
@@ -50,7 +50,7 @@ impl Check {
         Checked { check: self, is_right: true }
     }
 
-    /// Compares beside what else happens. Dropped before its turn, it costs nothing more.
+    /// Compares while other work is done. Dropped before its turn, it costs nothing more.
     async fn outcome(self, places: Arc<Semaphore>) -> Checked {
         // Never closed.
         let place = places.acquire_owned().await;
@@ -90,7 +90,7 @@ impl Checking {
         self.0.is_some()
     }
 
-    /// Begins a comparison. The hold says to the test kit that it goes on.
+    /// Begins a comparison. The hold tells the test kit that the comparison is under way.
     pub(super) fn begin(&mut self, check: Check, places: Arc<Semaphore>, hold: Option<Hold>) {
         self.0 = Some(Box::pin(async move {
             let checked = check.outcome(places).await;

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-/// What a connection reads at once: little at first, more while reads fill it.
+/// The bytes that a connection reads at once: little at first, more while reads fill the buffer.
 const READ_MIN: usize = 512;
 const READ_MAX: usize = 64 << 10;
 
@@ -61,13 +61,14 @@ pub(super) const ENDED_AT_ONCE: usize = 256;
 /// By sid.
 pub(super) type Subscriptions = BTreeMap<Box<[u8]>, Interest>;
 
-/// What can change while a connection lives. Never locked while messages are routed: callbacks of users run then.
+/// The state that can change while a connection lives. Never locked while messages are routed: callbacks of users
+/// run then.
 #[derive(Default)]
 pub(super) struct State {
     /// Its connection to the bus, once its options are known.
     pub(super) client: Option<Client>,
     pub(super) connect: Connect,
-    /// Whom it was recognised as.
+    /// The user that it was recognised as.
     pub(super) user: Option<String>,
     /// The last comparison of its password with a hash.
     pub(super) checked: Option<Checked>,
@@ -80,7 +81,7 @@ pub(super) struct State {
     sweep_at: usize,
     /// Why it ends, once it does.
     pub(super) closed: Option<Close>,
-    /// What monitoring remembers of its subscriptions then: how many there were, and some of them.
+    /// The subscriptions that monitoring remembers then: how many there were, and some of them.
     pub(super) last: (usize, Vec<Subscription>),
 }
 
@@ -96,8 +97,8 @@ pub(super) struct Interest {
     pub(super) before: u64,
 }
 
-/// What brings a subscription's messages to its connection. When this is dropped, nothing more comes: not even what others are just
-/// publishing.
+/// The path of a subscription's messages to its connection. When this is dropped, no more messages come, not even those that others
+/// are just publishing.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) guard: SubscriptionGuard,
@@ -141,14 +142,14 @@ impl State {
     }
 }
 
-/// What was negotiated under the protocol.
+/// The TLS parameters that were negotiated under the protocol.
 #[derive(Clone, Debug)]
 pub(super) struct TlsInfo {
     pub(super) version: String,
     pub(super) cipher: String,
 }
 
-/// What the session counts, published for others after each read.
+/// The counts of the session, published for others after each read.
 //
 // ORDERING: Relaxed throughout; written by the connection's own tasks alone, and the values publish nothing else.
 #[derive(Debug, Default)]
@@ -205,8 +206,8 @@ impl Connection {
         self.finish_to_close(reason, None, client);
     }
 
-    /// The first step; `None` if it was done before. Subscriptions go before the end can be seen: who has seen it must not find an interest
-    /// of the connection any more.
+    /// The first step; `None` if it was done before. Subscriptions go before the end can be seen: a thread that has seen it must
+    /// not find an interest of the connection any more.
     fn begin_to_close(&self, reason: Close) -> Option<(Option<Client>, Subscriptions)> {
         if self.state.lock().subscriptions.len() > MANY {
             share_runtime();
@@ -250,12 +251,12 @@ impl Connection {
         }
     }
 
-    /// What was agreed on below the protocol.
+    /// Notes the TLS parameters that were agreed on below the protocol.
     pub(super) fn note_tls(&self, agreed: TlsInfo) {
         let _ = self.tls.set(agreed);
     }
 
-    /// Sends the server's INFO again, to those who expect that (C19, C20).
+    /// Sends the server's INFO again, to clients that expect that (C19, C20).
     pub(super) fn tell(&self, registry: &Registry) {
         if self.state.lock().connect.protocol >= 1 {
             self.out.send(&registry.info(self, false).to_line());
@@ -287,7 +288,7 @@ impl Connection {
         self.log.read().clone()
     }
 
-    /// From now on its lines tell who it is.
+    /// From now on its lines in the log name the user.
     pub(super) fn identify(&self, connect: &Connect, user: Option<&str>) {
         let mut log = ConnectionLog::clone(&self.log());
         log.identify(connect, user);
@@ -360,7 +361,7 @@ pub(super) async fn read(
                     None => work(&mut session, &mut input, &mut desk, bus),
                 }
             }
-            // Beside a check only to see the end of a client that waits for nothing else.
+            // During a check, this read only sees the end of a client that waits for nothing else.
             read = reader.read_buf(&mut within), if reads => match read {
                 Ok(0) if on_hold && asks_for_more(session.rest(&input)) => {
                     at_end = true;
@@ -423,7 +424,7 @@ async fn end_in_turns(subscriptions: Subscriptions) {
 /// A slice of what the client asks for.
 fn work(session: &mut Session, input: &mut BytesMut, desk: &mut Desk, bus: &Bus) -> Result<(), Close> {
     let _batch = Batch::begin();
-    // Of what this thread delivered before for others, nothing counts here.
+    // Clears the mark of earlier deliveries by this thread: they do not count here.
     let _ = pressed();
     let now = bus.clock().now();
     desk.begin_slice(now);
@@ -456,13 +457,13 @@ pub(super) async fn write(mut writer: impl AsyncWrite + Unpin, registry: Arc<Reg
         }
         if let Err(reason) = write_one(&mut writer, &mut taken, &registry, out).await {
             connection.close(reason, None);
-            // Had it ended before, what still waits is for nobody now.
+            // If it had ended before, the rest that still waits has no receiver now.
             out.end(End::Discard);
             break;
         }
     }
     if out.is_discarded() {
-        // Whoever brought it more than may wait was in no position to say so.
+        // The publisher that exceeded the bound could not close the connection itself.
         connection.close(Close::SlowConsumerPendingBytes, None);
     }
     // The peer may be gone already.

@@ -3,7 +3,8 @@
 use crate::sync::{Condvar, Mutex};
 use std::thread::{ThreadId, current};
 
-/// Who has its turn. Not a lock: loggers, wakers and observers of users run meanwhile, and may do the same to the same server.
+/// The thread that has its turn. Not a lock: loggers, wakers and observers of users run meanwhile, and may do the same to the
+/// same server.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     owner: Mutex<Option<ThreadId>>,
@@ -15,7 +16,7 @@ pub(super) struct Control {
 pub(super) struct Turn<'a>(Option<&'a Control>);
 
 impl Control {
-    /// Waits for the turns of other threads. A thread that has one already goes on at once.
+    /// Waits for the turns of other threads. A thread that has one already does not wait.
     pub(super) fn enter(&self) -> Turn<'_> {
         let me = current().id();
         let mut owner = self.owner.lock();

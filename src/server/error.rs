@@ -12,7 +12,7 @@ pub enum ServerError {
     Bind {
         /// As it was given.
         address: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         error: io::Error,
     },
     /// Monitoring can't be served there: the address is taken, not this machine's, or no address at all.
@@ -20,7 +20,7 @@ pub enum ServerError {
     Monitor {
         /// As it was given.
         address: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         error: io::Error,
     },
     /// The operating system gave no thread for a runtime; or the one that the server lives on has ended.

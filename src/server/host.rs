@@ -1,4 +1,4 @@
-//! What a session's operations do on the bus.
+//! The effects of a session's operations on the bus.
 
 use super::auth;
 use super::connection::{Connection, ENDED_AT_ONCE, Interest, Listening, Subscriptions};
@@ -23,14 +23,15 @@ pub(super) struct Desk {
     client: Option<Client>,
     headers: bool,
     protocol: i64,
-    /// It came in without credentials, and so as the user who is meant then.
+    /// It came in without credentials, and so as the default user.
     nobody_in_particular: bool,
     slice: Slice,
     /// The slice is over, and there may be more to do.
     paused: bool,
     /// The options by which a CONNECT was judged that is about to be done.
     judged_by: Option<Arc<ServerOptions>>,
-    /// What a further CONNECT has ended, where that is much: nothing comes from it any more, and it is to go before the next operation.
+    /// The subscriptions that a further CONNECT has ended, if they are many: no messages come from them any more, and they are to
+    /// go before the next operation.
     ended: Subscriptions,
 }
 
@@ -122,7 +123,7 @@ impl Desk {
         let before =
             if is_open { interest.take().and_then(|new| state.subscriptions.insert(sid.into(), new)) } else { None };
         drop(state);
-        // The end of a subscription wakes who watches for it: where nothing is locked.
+        // The end of a subscription wakes its watchers: so it is done where nothing is locked.
         drop((interest, before));
     }
 
@@ -172,7 +173,7 @@ impl Host for Desk {
         let (nonce, checked) = (self.connection.nonce.as_deref(), self.connection.state.lock().checked.clone());
         let who = auth::recognise(&options.auth, connect, nonce, checked.as_ref()).inspect_err(|_| {
             self.connection.log().error(format_args!("authentication error - {}", auth::shown(connect)));
-            // For whoever looks at closed connections.
+            // For the monitor, which shows closed connections.
             self.connection.state.lock().connect = connect.clone();
         })?;
         if self.client.is_none() {
@@ -248,8 +249,8 @@ impl Host for Desk {
         let ended = state.sweep(sid);
         let is_full = options.max_subscriptions > 0 && state.live() >= options.max_subscriptions;
         let is_known = state.closed.is_some() || state.subscriptions.contains_key(sid);
-        // What begins and ends here is told to observers and to those who watch: where nothing is locked. Only the reader, which is
-        // here, adds subscriptions.
+        // Observers and watchers are told of subscriptions that begin and end here: so that is done where nothing is locked. Only
+        // the reader, which is here, adds subscriptions.
         drop(state);
         drop(ended);
         if is_full {
@@ -318,7 +319,8 @@ fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
         PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),
-        // Nothing else is checked for a lenient connection; what can't be a subject reaches nobody (S6).
+        // Nothing else is checked for a lenient connection; a text that can't be a subject reaches no
+        // subscriber (S6).
         _ => Ok(()),
     }
 }

@@ -24,8 +24,8 @@ const BYTES: usize = 16 << 20;
 /// Streams of a server that may be in this state at once; of any more the input is not waited for.
 pub(super) const STREAMS: usize = 1_024;
 
-/// Serves a connection until it is out of the server's list, and then waits for the client to close the stream, which holds up nobody:
-/// the server and its bus have done with it.
+/// Serves a connection until it is out of the server's list, and then waits for the client to close the stream, which delays
+/// nothing else: the server and its bus have done with it.
 pub(super) async fn run(
     mut reader: impl AsyncRead + Unpin + Send,
     writer: impl AsyncWrite + Unpin + Send + 'static,
@@ -42,7 +42,8 @@ pub(super) async fn run(
             reading.await;
             writing
         }
-        // What they do between a timer or bytes that came and the bus would not be seen.
+        // Tracked, since the bus would not see their work between a timer, or bytes that came, and
+        // their calls to it.
         Some(activity) => {
             let name = |does: &str| format!("the server, which {does} wire connection {}", connection.cid);
             let writing = tokio::spawn(activity.task(writing).named(&name("writes to")));
@@ -50,13 +51,14 @@ pub(super) async fn run(
             writing
         }
     };
-    // Who left has nothing to lose; and a server that ends does so at once, as nats-server does (C18).
+    // A client that left has nothing to lose; and a server that ends does so at once, as nats-server
+    // does (C18).
     let at_once = matches!(connection.close_reason(), Some(Close::ClientClosed | Close::ServerShutdown));
     let place = if at_once { None } else { registry.lingering.clone().try_acquire_owned().ok() };
     let mut rest = pin!(discard(reader, if place.is_some() { BYTES } else { 0 }));
     // A client that writes all before it reads would otherwise wait for the server, which waits for the client.
     let closed = tokio::select! {
-        // What it had to say to the end is said, or can't be.
+        // The last bytes for the client are written, or can't be.
         _ = &mut writing => false,
         () = &mut rest => {
             let _ = writing.await;

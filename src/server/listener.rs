@@ -23,11 +23,11 @@ use tokio_rustls::TlsAcceptor;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Dials that the operating system keeps until we let them in, as many as it takes at most. The standard library's 128 are soon full
-/// when many dial at once, and whoever finds it full waits for a second before it tries again.
+/// Dials that the operating system keeps until we let them in, as many as it takes at most. The standard library's 128 are soon
+/// full when many dial at once, and a client that finds it full waits for a second before it tries again.
 const BACKLOG: u32 = 4_096;
 
-/// A listening socket that whoever holds it can close at once.
+/// A listening socket that each of its holders can close at once.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: Mutex<Option<TcpListener>>,
@@ -216,7 +216,7 @@ async fn secure(
     };
     let mut handshake = pin!(handshake);
     let stream = tokio::select! {
-        // First, so that one who is not let in is told why.
+        // First, so that a client that is not let in is told why.
         biased;
         done = &mut handshake => done?,
         () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),

@@ -10,13 +10,13 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum LogLevel {
-    /// The server cannot go on.
+    /// The server cannot continue.
     Fatal,
     /// Something failed.
     Error,
     /// Something is not as it should be.
     Warn,
-    /// What an operator wants to know.
+    /// News for an operator.
     Info,
     /// Connections that come and go.
     Debug,
@@ -26,8 +26,8 @@ pub enum LogLevel {
 
 /// Takes a server's log lines. The binary `postroom` writes them as nats-server does; a program may do as it likes.
 ///
-/// Called from the server's own tasks and from threads that publish, while no lock is held: neither function may block for long. What one
-/// panics with is caught, counted and told on the bus ([`UserCode::Logger`]); that line is lost, and a level of which
+/// Called from the server's own tasks and from threads that publish, while no lock is held: neither function may block for long. A
+/// panic of one is caught, counted and told on the bus ([`UserCode::Logger`]); that line is lost, and a level at which
 /// [`Logger::enabled`] panics is not wanted.
 ///
 /// # Example
@@ -55,7 +55,7 @@ pub trait Logger: Send + Sync {
     fn log(&self, level: LogLevel, text: fmt::Arguments<'_>);
 }
 
-/// A logger or none. Cheap to clone; costs one comparison where there is none.
+/// A logger or none. Cheap to clone; costs one comparison without a logger.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     logger: Option<Arc<dyn Logger>>,
@@ -115,7 +115,7 @@ impl PartialEq for Log {
     }
 }
 
-/// The log of one connection: every line begins with who it is, `127.0.0.1:4000 - cid:5 - "v1:go:name"`.
+/// The log of one connection: every line begins with its name, `127.0.0.1:4000 - cid:5 - "v1:go:name"`.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionLog {
     log: Log,

@@ -8,15 +8,15 @@
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `options` | what a server is built with |
-//! | `address` | what may be given as an address |
-//! | `listener` | how connections come in |
+//! | `options` | the options of a server |
+//! | `address` | the forms of an address |
+//! | `listener` | the listener, which lets connections in |
 //! | `connection` | the two tasks of a connection, and its end |
-//! | `linger` | how its stream ends |
-//! | `host` | what a client's operations do on the bus |
-//! | `outbound` | what waits to be written, and what happens to the slow |
-//! | `pieces` | how bytes wait |
-//! | `slice` | how much is done before others get their turn |
+//! | `linger` | the end of a connection's stream |
+//! | `host` | the effects of a client's operations on the bus |
+//! | `outbound` | bytes that wait to be written, and the treatment of slow clients |
+//! | `pieces` | the memory of waiting bytes |
+//! | `slice` | the amount of work before others get their turn |
 //! | `registry` | identity, options, the list of connections |
 //! | `auth` | credentials |
 //! | `check` | passwords that take long to check |
@@ -26,11 +26,11 @@
 //! | `reload` | other options while it runs |
 //! | `home` | the runtime it lives on |
 //! | `pipe` | a connection without a socket |
-//! | `error` | why it did not start |
-//! | `log` | where log lines go |
-//! | `monitor` | what a server tells of itself |
-//! | `monitoring` | how it is asked |
-//! | `snapshot` | what it knows of itself |
+//! | `error` | reasons why it did not start |
+//! | `log` | the log |
+//! | `monitor` | the monitor: typed snapshots and HTTP |
+//! | `monitoring` | the server's methods for it |
+//! | `snapshot` | the state that it shows |
 //! | `trace` | the protocol as log lines |
 //! | `config` | nats-server's configuration language |
 
@@ -95,11 +95,11 @@ use tokio::task::JoinHandle;
 /// a `static` that several tests share, each of which has a runtime. On a current runtime without IO (one that was built without
 /// `enable_io`) its sockets, but not its pipes, are served by one of its own; tokio's complaint of that goes through the panic hook.
 ///
-/// Messages are routed on the runtime's threads, callbacks of in-process subscribers included. The work of one connection is done in
-/// slices, between which the others have their turn. A callback that blocks, or a full queue with
+/// Messages are routed on the runtime's threads, callbacks of in-process subscribers included. The work of one connection is done
+/// in slices, between which the others have their turn. A callback that blocks, or a full queue with
 /// [`Overflow::Block`](crate::Overflow::Block), holds up the connection that published, and what that connection has brought to
 /// others before is on its way then. If it waits through the bus (for a response, a message, room), another thread of the runtime
-/// goes on meanwhile, so that wire clients may be what it waits for. For other waits there is
+/// takes its place meanwhile, so that it may wait for wire clients. For other waits there is
 /// [`blocking::wait`](crate::blocking::wait): without it, as in any task, a thread of the runtime is missing as long. On a
 /// `current_thread` runtime any wait in a callback holds up all connections.
 ///
@@ -142,7 +142,7 @@ impl Doors {
         }
     }
 
-    /// Nobody can.
+    /// No client and no monitor request can.
     fn close(&self) {
         self.close_to_clients();
         let monitor = self.monitor.lock().take();
@@ -285,7 +285,7 @@ impl Server {
     }
 
     /// Closes the listener and all connections, as a server does that ends (C18). When it returns, new dials are refused and the
-    /// subscriptions of all connections are gone. What waits to be written is still written.
+    /// subscriptions of all connections are gone. The bytes that wait to be written are still written.
     ///
     /// Blocking: on a runtime of its own it waits until the connections are closed, up to one second for those that don't take
     /// what waits for them. Within a runtime it does not wait.
@@ -321,19 +321,19 @@ impl Server {
                 self.open_monitor(&[monitor], failed)?;
             }
             self.open(&[address], &address.to_string())?;
-            // Once the bus is closed, nobody comes to end the server but those who restart it.
+            // Once the bus is closed, only a restart ends the server.
             if self.bus().is_closed() { Err(ServerError::BusClosed) } else { Ok(()) }
         };
         open().inspect_err(|_| self.shut())
     }
 
     /// Takes other options into force while it runs, and gives back what changed. Clients that are still allowed stay connected;
-    /// others are closed. Of a client that stays, subscriptions that are no longer allowed end, and it is told so. Limits hold from
+    /// others are closed. If a client stays, its subscriptions that are no longer allowed end, and it is told so. Limits hold from
     /// the next operation on; TLS and its certificates hold for new connections. As with nats-server, leaves to answer that
     /// [`allow_responses`](crate::Permissions::allow_responses) gave are forgotten, also if nothing changed.
     ///
-    /// Of a client whose password has another bcrypt hash now, nothing more is done before it was compared with that one, which
-    /// may be after this returns.
+    /// If a client's password has another bcrypt hash now, nothing more is done for it before it was compared with that one,
+    /// which may be after this returns.
     ///
     /// # Errors
     ///

@@ -38,7 +38,7 @@ async fn serve_until_it_stops(listener: Arc<Listener>, registry: Arc<Registry>, 
 }
 
 impl Server {
-    /// Who the server is, what it may do and what it has done so far (M2).
+    /// The server's identity, its limits and its counters (M2).
     ///
     /// # Example
     ///
@@ -81,10 +81,10 @@ impl Server {
     /// below `base_path`, which may be empty. Port 0 takes a free one; the address it got is given back. It ends with the server, and
     /// comes back with [`Server::restart`]. A second call ends the first monitor.
     ///
-    /// It is served on a thread of its own, in real time, 256 clients at once. For one more, the client of which nothing was heard the
-    /// longest is let go. The head of a request has 5 s to come and may have 64 KiB, the next request 60 s, and a client that takes
-    /// nothing of its answer for 5 s is let go. Of answers of more than 64 KiB no further one is made while 64 MiB of them are not
-    /// taken.
+    /// It is served on a thread of its own, in real time, 256 clients at once. For one more, the client of which nothing was heard
+    /// the longest is let go. The head of a request has 5 s to come and may have 64 KiB, the next request 60 s, and a client that
+    /// takes nothing of its answer for 5 s is let go. No further answer of more than 64 KiB is made while 64 MiB of such answers
+    /// are not taken.
     ///
     /// # Errors
     ///

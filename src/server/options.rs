@@ -1,4 +1,4 @@
-//! What a server is built with.
+//! The options of a server.
 
 use super::error::ServerError;
 use super::log::{Log, Logger};
@@ -56,14 +56,14 @@ pub struct ServerOptions {
     pub(crate) log: Log,
 }
 
-/// Who may connect.
+/// The options of authentication.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Auth {
     /// `None`: the default, 2 s; or 1 s more than the TLS timeout where there is TLS.
     pub(crate) timeout: Option<Duration>,
     pub(crate) token: Option<Secret>,
     pub(crate) users: Users,
-    /// Who is meant by a connection without credentials.
+    /// The user for a connection without credentials.
     pub(crate) no_auth_user: Option<String>,
     /// For users that have none of their own.
     pub(crate) default_permissions: Option<Permissions>,
@@ -96,7 +96,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Somebody who may connect (P1).
+/// A user that may connect (P1).
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct User {
@@ -116,8 +116,9 @@ pub(crate) enum Who {
 }
 
 impl User {
-    /// A user with a password, plain or as its bcrypt hash (`$2a$…`). A hash is slow to compare by design: half of the
-    /// processors do that at most, and never more than 4, beside what connections do; a connection waits for its turn.
+    /// A user with a password, plain or as its bcrypt hash (`$2a$…`). A hash is slow to compare by design: at most
+    /// half of the processors do that, and never more than 4, while connections are served; a connection waits for its
+    /// turn.
     pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
         User { who: Who::Password { name: name.into(), password: Secret(password.into()) }, permissions: None }
     }
@@ -127,7 +128,7 @@ impl User {
         User { who: Who::Nkey(public.into()), permissions: None }
     }
 
-    /// What the user may do. Default: the server's default permissions, or everything.
+    /// The permissions of the user. Default: the server's default permissions, or everything.
     pub fn permissions(mut self, permissions: Permissions) -> Self {
         self.permissions = Some(permissions);
         self
@@ -169,7 +170,7 @@ impl TlsOptions {
         }
     }
 
-    /// What is read when the server starts.
+    /// The texts that are read when the server starts.
     pub(crate) fn files(&self) -> (&[u8], &[u8], Option<&[u8]>) {
         (&self.certificates, &self.key, self.client_authorities.as_deref())
     }
@@ -247,7 +248,7 @@ impl ServerOptions {
         self
     }
 
-    /// Bytes of payload plus header block of one message (L4). Default 1 MiB. The bus's own limit holds beside it.
+    /// Bytes of payload plus header block of one message (L4). Default 1 MiB. The bus's own limit holds as well.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
@@ -301,7 +302,8 @@ impl ServerOptions {
         self
     }
 
-    /// How long lame duck mode lasts in all, and how long of that nobody is closed yet (C19). Default 2 min and 10 s.
+    /// How long lame duck mode lasts in all, and for how long of that no client is closed yet (C19). Default 2 min
+    /// and 10 s.
     pub fn lame_duck(mut self, duration: Duration, grace: Duration) -> Self {
         (self.lame_duck_duration, self.lame_duck_grace) = (duration, grace);
         self
@@ -344,14 +346,14 @@ impl ServerOptions {
         self
     }
 
-    /// Where log lines go. Default: nowhere. What a reload brings is not looked at.
+    /// Where log lines go. Default: nowhere. A reload does not change it.
     pub fn logger(mut self, logger: Arc<dyn Logger>) -> Self {
         self.log = Log::new(logger);
         self
     }
 
     /// Whether the server brings a runtime of its own, with up to four threads, also where one is current: then it outlives the
-    /// current one. Default false. What a reload brings is not looked at.
+    /// current one. Default false. A reload does not change it.
     pub fn own_runtime(mut self, own: bool) -> Self {
         self.own_runtime = own;
         self
@@ -371,7 +373,7 @@ impl ServerOptions {
 }
 
 impl ServerOptions {
-    /// What contradicts itself, as nats-server says it.
+    /// Checks for contradictions, reported in nats-server's words.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let wrong = |text: String| Err(ServerError::Options(text));
         if self.max_payload > self.max_pending {
@@ -402,7 +404,7 @@ impl ServerOptions {
         }
     }
 
-    /// How long a connection may take to show who it is.
+    /// How long a connection may take to show its credentials.
     pub(crate) fn auth_timeout_in_force(&self) -> Duration {
         let usual =
             self.tls.as_ref().map_or(Duration::from_secs(2), |tls| tls.timeout.saturating_add(Duration::from_secs(1)));

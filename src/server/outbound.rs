@@ -1,4 +1,5 @@
-//! What waits to be written to one connection: filled by whoever publishes, emptied by the connection's writer.
+//! The bytes that wait to be written to one connection: filled by publishers, emptied by the connection's
+//! writer.
 
 use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
@@ -14,7 +15,8 @@ use tokio::task::block_in_place;
 /// The header block of a 503 as servers before 2.12 send it (R3).
 const BARE_503: &[u8] = b"NATS/1.0 503\r\n\r\n";
 
-/// Bytes of the line of MSG and HMSG beside the names in it, at most: the operation, the blanks, two numbers, the line end.
+/// Bytes of the line of MSG and HMSG without the names in it, at most: the operation, the blanks, two numbers, the line
+/// end.
 const LINE_MAX: usize = 54;
 
 /// How the header block of a 503 of the bus begins (R3).
@@ -27,7 +29,8 @@ pub(super) struct Outbound {
     state: Mutex<State>,
     /// Nothing is let in any more. ORDERING: Relaxed; written under the lock, and a reader that sees it late only does a little more.
     ended: AtomicBool,
-    /// On a bus that keeps account of what goes on; and what this connection is called there.
+    /// On a bus that keeps account of activity: that account, and the name of this connection in
+    /// it.
     watched: Option<(Activity, String)>,
     /// For the writer: there is something to write, or the end has come.
     filled: Notify,
@@ -51,13 +54,13 @@ struct State {
 /// How the writer is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// What waits is written first.
+    /// The waiting bytes are written first.
     Flush,
-    /// What waits is dropped (L1, L2).
+    /// The waiting bytes are dropped (L1, L2).
     Discard,
 }
 
-/// What went to the connection.
+/// The counts of messages to the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) messages: u64,
@@ -108,7 +111,7 @@ pub(super) struct Frame {
     pub(super) sid: Box<[u8]>,
     /// The client understands headers (H5).
     pub(super) headers: bool,
-    /// A 503 says which subject nobody listens to (R3).
+    /// A 503 names the subject that has no responders (R3).
     pub(super) names_subject: bool,
 }
 
@@ -166,8 +169,8 @@ fn wake_all() -> bool {
     !to_wake.is_empty()
 }
 
-/// What a reader's thread does around what may hold it up: what it has brought to others is on its way before, and while it
-/// sleeps its place in the runtime is taken by another thread.
+/// The hooks of a reader's thread around calls that may block: before such a call, its deliveries to others are sent on
+/// their way, and while it sleeps another thread takes its place in the runtime.
 pub(super) static HOOKS: ReaderHooks = ReaderHooks;
 
 #[derive(Debug)]
@@ -237,7 +240,8 @@ impl Outbound {
         })
     }
 
-    /// Puts a part of the protocol that is no message behind what waits. It is bounded as messages are (L1).
+    /// Puts a part of the protocol that is not a message behind the waiting bytes. It is bounded as messages
+    /// are (L1).
     pub(super) fn send(self: &Arc<Self>, bytes: &[u8]) {
         self.append(bytes, true);
     }
@@ -398,7 +402,7 @@ impl Outbound {
         eased.await;
     }
 
-    /// Whether what waited is for nobody any more.
+    /// Whether the waiting bytes are to be dropped.
     pub(super) fn is_discarded(&self) -> bool {
         self.state.lock().end == Some(End::Discard)
     }
@@ -414,7 +418,8 @@ impl Outbound {
         }
     }
 
-    /// For the start of a connection: all that waits, for whoever writes it in the writer's place.
+    /// For the start of a connection: all that waits, for the task that writes it in the writer's
+    /// place.
     pub(super) fn take_now(&self) -> Pieces {
         let mut state = self.state.lock();
         let nothing = state.waiting.empty_one();
@@ -483,7 +488,8 @@ impl Frame {
         out
     }
 
-    /// What is to be written, and whether with headers; gives back the size of its payload and headers.
+    /// The message that is to be written, and whether with headers; gives back the size of its payload
+    /// and headers.
     #[inline]
     fn encode(&self, message: &Message, write: impl FnOnce(Delivery<'_>, bool)) -> usize {
         let block = if self.headers { message.header_block() } else { None };

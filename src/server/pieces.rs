@@ -16,7 +16,7 @@ const FULL: usize = 64 << 10;
 /// Payloads from here on are not copied. Below, a copy costs less than a piece of its own.
 const SHARED_MIN: usize = 16 << 10;
 
-/// Empty pieces that a server keeps for whoever needs one next: 2 MiB.
+/// Empty pieces that a server keeps for the next connection that needs one: 2 MiB.
 const POOLED_MAX: usize = 32;
 
 /// Where full pieces go when they are written, and come from when one is needed.
@@ -43,7 +43,8 @@ impl Pool {
 #[derive(Debug)]
 enum Piece {
     Copied(Vec<u8>),
-    /// Whose payload it is. Not the bytes alone: a message sees to what their owner does when it is dropped.
+    /// The message that the payload belongs to. Not the bytes alone: a message sees to what their owner does
+    /// when it is dropped.
     Shared(Message),
 }
 

@@ -1,4 +1,5 @@
-//! What all connections of a server share: its identity, its options, and the list of them.
+//! The state that all connections of a server share: its identity, its options, and the list of
+//! them.
 
 use super::connection::{Connection, Counts};
 use super::error::ServerError;
@@ -37,7 +38,8 @@ pub(super) struct Registry {
     tls: RwLock<Option<TlsAcceptor>>,
     identity: RwLock<Identity>,
     pub(super) started: SystemTime,
-    /// In lame duck mode (C19). ORDERING: Relaxed; who lets in connections, and who tells them, both take the lock of the list after.
+    /// In lame duck mode (C19). ORDERING: Relaxed; threads that let in connections, and those that tell them, both take the lock of
+    /// the list after.
     lame: AtomicBool,
     next_cid: AtomicU64,
     all: Mutex<All>,
@@ -58,14 +60,14 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct All {
     open: BTreeMap<u64, Arc<Connection>>,
-    /// Nobody is let in any more.
+    /// No connection is let in any more.
     shut: bool,
-    /// How often it was shut: tells those who began before a restart that they are too late.
+    /// How often it was shut: tells callers that began before a restart that they are too late.
     stops: u64,
     counts: Totals,
 }
 
-/// What connections that have ended leave behind, and what is counted of none of them.
+/// The counts of connections that have ended, and counts that belong to no connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) connections: u64,
@@ -194,13 +196,13 @@ impl Registry {
         !self.lame.swap(true, Relaxed)
     }
 
-    /// What a connection is told of the server (C2).
+    /// The INFO for a connection (C2).
     pub(super) fn info(&self, connection: &Connection, connect_info: bool) -> Info {
         let options = self.options();
         let identity = self.identity.read().clone();
         let address = identity.address;
         let through_listener = connection.peer.is_some();
-        // Where nobody needs credentials, the greeting alone hides that some have them (C3).
+        // Where credentials are optional, the greeting alone hides that some users have them (C3).
         let is_greeting = !connect_info && !self.is_lame();
         let mut info = Info {
             version: options.version.as_str().to_owned(),
@@ -263,7 +265,7 @@ impl Registry {
         self.next_cid.fetch_add(1, Relaxed)
     }
 
-    /// What a client with an nkey is to sign; only where nkeys are known (C3).
+    /// The nonce that a client with an nkey is to sign; only where nkeys are known (C3).
     pub(super) fn nonce(&self) -> Option<String> {
         let wanted = self.options().auth.has_nkeys();
         wanted.then(|| {
@@ -324,13 +326,13 @@ impl Registry {
         }
     }
 
-    /// What those that have ended left behind, and those that are open.
+    /// The counts of the connections that have ended, and the connections that are open.
     pub(super) fn totals(&self) -> (Totals, Vec<Arc<Connection>>) {
         let all = self.all.lock();
         (all.counts, all.open.values().cloned().collect())
     }
 
-    /// Lets nobody in until it is opened again, and closes all there are.
+    /// Lets no connection in until it is opened again, and closes all there are.
     pub(super) fn shut(&self) {
         self.shut_unless(|_| false);
     }

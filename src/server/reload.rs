@@ -32,7 +32,7 @@ pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     }
 }
 
-/// What a connection was allowed to answer ends with each reload, as nats-server has it; all else stays.
+/// A connection's permissions to respond end with each reload, as nats-server has it; all else stays.
 fn forget_leaves(options: &ServerOptions, connection: &Connection) {
     let (client, connect, checked) = {
         let state = connection.state.lock();
@@ -46,12 +46,12 @@ fn forget_leaves(options: &ServerOptions, connection: &Connection) {
     }
 }
 
-/// Asks anew who a connection is, and holds it to what it may do now.
+/// Authenticates a connection anew, and holds it to its new permissions.
 pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     let options = registry.options();
     let (client, connect, mut checked) = {
         let state = connection.state.lock();
-        // Who has not said yet who it is will be asked under the new rules.
+        // A connection that has not sent CONNECT yet will be asked under the new rules.
         let Some(client) = &state.client else { return };
         (client.clone(), state.connect.clone(), state.checked.clone())
     };

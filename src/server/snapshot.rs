@@ -1,4 +1,4 @@
-//! What a server knows of itself, as the monitor wants it.
+//! The state of a server, as the monitor wants it.
 
 use super::connection::{Connection, Interest, State};
 use super::log::LogLevel;
@@ -137,7 +137,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     }
 }
 
-/// What is remembered of the subscriptions of a connection that is being closed: how many there were, and some of them.
+/// The subscriptions that are remembered of a connection that is being closed: how many there were, and some of them.
 pub(super) fn last(state: &State) -> (usize, Vec<Subscription>) {
     let mut list = list(&state.subscriptions, CLOSED_LIST_MAX);
     // As nats-server, which lifts the bounds before it lets subscriptions go.

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-/// What performs the server's side of handshakes.
+/// The acceptor, which performs the server's side of handshakes.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if all.is_empty() { Err("the PEM text holds none".to_owned()) } else { Ok(all) }
 }
 
-/// What was agreed on, in Go's names, which tools expect (M3).
+/// The agreed parameters, in Go's names, which tools expect (M3).
 pub(super) fn agreed(connection: &ServerConnection) -> TlsInfo {
     let version = match connection.protocol_version() {
         Some(tokio_rustls::rustls::ProtocolVersion::TLSv1_3) => "1.3",

@@ -57,7 +57,7 @@ pub(super) fn unsubscribe(log: &ConnectionLog, sid: &[u8], max: Option<u64>) {
     log.trace_in("UNSUB", format_args!("{}{max}", String::from_utf8_lossy(sid)));
 }
 
-/// What the session itself sends. A PONG tells that a PING came in.
+/// Traces the operations that the session itself sends. A PONG tells that a PING came in.
 pub(super) fn sent(log: &ConnectionLog, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {

@@ -1,4 +1,4 @@
-//! Those who may connect: found by their names without a search through all of them.
+//! The users that may connect: found by their names without a search through all of them.
 
 use super::options::{User, Who};
 use crate::steps;
@@ -11,7 +11,7 @@ pub(crate) struct Users {
     list: Vec<User>,
     by_name: BTreeMap<String, usize>,
     by_nkey: BTreeMap<String, usize>,
-    /// The first who was given before.
+    /// The first user that was given twice.
     twice: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Users {
         !self.by_nkey.is_empty()
     }
 
-    /// A user who comes twice.
+    /// A user that was given twice.
     pub(super) fn twice(&self) -> Option<&User> {
         self.twice.map(|at| &self.list[at])
     }

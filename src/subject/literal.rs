@@ -8,8 +8,8 @@ use super::{Pattern, SubjectError, check_subject};
 
 /// A literal subject, such as `orders.eu.new`: checked when it was made, cheap to clone.
 ///
-/// The [room's page](super) has the grammar. A `Subject` that a program makes obeys it, and holds no wildcard token; whoever needs
-/// one asks for a [`Pattern`].
+/// The [room's page](super) has the grammar. A `Subject` that a program makes obeys it, and holds no wildcard token; wildcards
+/// need a [`Pattern`].
 ///
 /// One that comes out of a received message obeys it unless a lenient connection
 /// ([`ConnectOptions::lenient`](crate::ConnectOptions::lenient)) sent the message: then it is any text without space, tab, CR and LF,

@@ -5,44 +5,44 @@
 //!
 //! | placeholder | stands for |
 //! |---|---|
-//! | `$1`, `{{wildcard(1)}}` | what the first `*` matched |
+//! | `$1`, `{{wildcard(1)}}` | the token that the first `*` matched |
 //! | `{{partition(10,1,2)}}` | a number below 10, the same for the same tokens (FNV-1a of the 1st and 2nd); `{{partition(10)}}`: of the whole subject |
 //! | `{{split(1,-)}}` | the token cut at each `-`, without empty pieces |
 //! | `{{splitFromLeft(1,2)}}`, `{{splitFromRight(1,2)}}` | the token cut once, 2 bytes from that end |
 //! | `{{sliceFromLeft(1,3)}}`, `{{sliceFromRight(1,3)}}` | the token cut every 3 bytes, counted from that end |
 //! | `{{left(1,2)}}`, `{{right(1,2)}}` | that end of the token |
 //! | `{{random(10)}}` | any number below 10 |
-//! | `>` at the end | what the source's `>` matched |
+//! | `>` at the end | the tokens that the source's `>` matched |
 //!
 //! The first letter of a word may be in either case. A token is cut only between characters; where a cut would fall within one, or
 //! beyond the token, the token stays whole.
 
 use super::{Pattern, relation};
 
-/// What one token of a destination stands for. Wildcards of the source are counted from 1; 0 and less mean its first token, as in
+/// The meaning of one token of a destination. Wildcards of the source are counted from 1; 0 and less mean its first token, as in
 /// nats-server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placeholder {
     /// Itself.
     Literal,
-    /// What a wildcard matched.
+    /// The token that a wildcard matched.
     Wildcard(i32),
     /// A number below `of`, by the tokens of `wildcards`; by the whole subject if there are none.
     Partition {
         /// The bound.
         of: i32,
-        /// What decides.
+        /// The wildcards whose tokens decide.
         wildcards: Vec<i32>,
     },
-    /// What a wildcard matched, cut at each separator.
+    /// The token that a wildcard matched, cut at each separator.
     Split {
         /// The wildcard.
         wildcard: i32,
         /// The separator.
         at: String,
     },
-    /// What a wildcard matched, cut once.
+    /// The token that a wildcard matched, cut once.
     SplitFrom {
         /// The end that bytes are counted from.
         end: End,
@@ -51,7 +51,7 @@ pub enum Placeholder {
         /// Bytes from that end.
         at: i32,
     },
-    /// What a wildcard matched, cut every so many bytes.
+    /// The token that a wildcard matched, cut every so many bytes.
     Slice {
         /// The end that bytes are counted from.
         end: End,
@@ -87,7 +87,7 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransformError {
-    /// The source is no pattern.
+    /// The source is not a valid pattern.
     #[error("invalid subject {source_text}")]
     Source {
         /// The source.
@@ -125,7 +125,7 @@ pub enum TransformError {
         /// The placeholder.
         token: String,
     },
-    /// An argument is no integer that fits.
+    /// An argument is not an integer that fits.
     #[error("invalid mapping destination: function argument is invalid or in the wrong format in {token}")]
     Argument {
         /// The placeholder.
@@ -194,7 +194,7 @@ impl Transform {
         Ok(Transform { source, destination: destination.to_owned(), parts, tail })
     }
 
-    /// What a subject must match.
+    /// The pattern that a subject must match.
     #[must_use]
     pub fn source(&self) -> &Pattern {
         &self.source
@@ -287,7 +287,7 @@ fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// What is wrong with a token whatever the source: nothing in it, white space, a `>` too early, no such function.
+/// The faults of a token whatever the source: nothing in it, white space, a `>` too early, no such function.
 fn check_form(token: &str) -> Result<(), TransformError> {
     match placeholder(token) {
         Err(error @ TransformError::Function { .. }) => Err(error),
@@ -450,7 +450,7 @@ mod tests {
         Transform::new(source, destination).unwrap().apply(subject, |below| below - 1)
     }
 
-    /// What nats-server 2.15.1 made of a stream's subjects.
+    /// The results of nats-server 2.15.1 for a stream's subjects.
     #[test]
     fn functions_cut_tokens_as_nats_server_does() {
         let all = "q.{{splitFromLeft(1,2)}}.{{splitFromRight(1,2)}}.{{sliceFromLeft(1,3)}}.{{sliceFromRight(1,3)}}.\

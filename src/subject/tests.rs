@@ -147,7 +147,7 @@ fn error_texts() {
     }
 }
 
-/// S2, S3, S6, S7: who receives what.
+/// S2, S3, S6, S7: which patterns match which subjects.
 #[test]
 fn matches_table() {
     let table = [
@@ -180,7 +180,7 @@ fn matches_table() {
         ("*", ">", true),
         (">", ">", true),
         ("foo", ">", false),
-        // S6: an empty token is delivered to nobody.
+        // S6: a subject with an empty token matches nothing.
         (">", "", false),
         ("*", "", false),
         (">", ".", false),

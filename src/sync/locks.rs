@@ -135,7 +135,7 @@ impl<T> OwnerLock<T> {
     }
 }
 
-/// What shuttle's locks give is wrapped in what poisoning makes of it.
+/// The guards of shuttle's locks come wrapped in the result of poisoning.
 #[cfg(postroom_shuttle)]
 fn locked<G>(result: Result<G, std::sync::PoisonError<G>>) -> G {
     result.unwrap_or_else(std::sync::PoisonError::into_inner)

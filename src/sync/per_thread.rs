@@ -15,7 +15,7 @@ use thread_local::ThreadLocal;
 #[derive(Debug)]
 pub(crate) struct PerThread<T: Send> {
     own: ThreadLocal<Padded<T>>,
-    /// That of the threads that end.
+    /// The value of the threads that end.
     ending: OnceLock<Box<Padded<T>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Moving time: one deadline after the other, and only while nothing goes on.
+//! Moving time: one deadline after the other, and only while the bus is quiet.
 
 use super::report::OrPanic;
 use super::settle::thread_waker;
@@ -17,9 +17,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl TestKit {
-    /// Moves the clock on by `by`. What falls due meanwhile (timeouts of requests and receives, drain limits, intervals of PING,
-    /// stalls, delays of chaos, sleeps) does so in its order, each when the clock shows its time; before each step, and at the end, this
-    /// [settles](TestKit::settle), so that what one timer leads to is done before the next fires.
+    /// Moves the clock on by `by`. All that falls due meanwhile (timeouts of requests and receives, drain limits, intervals of
+    /// PING, stalls, delays of chaos, sleeps) does so in its order, each when the clock shows its time; before each step, and at
+    /// the end, this [settles](TestKit::settle), so that the effects of one timer are done before the next fires.
     ///
     /// Where an application waits for the time with a message in its hands (a callback that asks another service, which does not answer),
     /// nothing can settle before time moves. So if nothing at all has happened for 10 milliseconds of real time, a timer is set, and only
@@ -185,8 +185,8 @@ impl TestKit {
         );
     }
 
-    /// Runs `future` in this task, and moves the clock to the next timer whenever nothing goes on and neither the future nor another task
-    /// of the executor has anything to do: an hour of timeouts takes as long as what is done in it.
+    /// Runs `future` in this task, and moves the clock to the next timer whenever the bus is quiet and neither the future nor
+    /// another task of the executor has anything to do: an hour of timeouts takes as long as the work in it.
     ///
     /// On an executor with several threads, wrap its tasks in [`TestKit::task`]: others are not seen while they run.
     ///
@@ -198,7 +198,7 @@ impl TestKit {
     ///
     /// # Cancel safety
     ///
-    /// That of the future; when it is dropped, the clock stays where it is.
+    /// Its cancel safety is that of the future; when it is dropped, the clock stays where it is.
     ///
     /// # Example
     ///
@@ -237,14 +237,14 @@ impl TestKit {
                 Err(Ok(rested)) => {
                     self.step(rested, None);
                 }
-                // Somebody is busy for long, in real time.
+                // A thread or task is busy for long, in real time.
                 Err(Err(_)) => {}
             }
         }
     }
 
-    /// Moves the clock to the next timer whenever nothing goes on, from a thread of its own, until the guard is dropped: for tests whose
-    /// threads block on the bus.
+    /// Moves the clock to the next timer whenever the bus is quiet, from a thread of its own, until the guard is dropped: for tests
+    /// whose threads block on the bus.
     ///
     /// This thread counts as busy while it does not wait on the bus, so that time passes only while it does. A try that finds nothing
     /// counts as waiting; hold [`TestKit::busy`] where time must stand still nevertheless.
@@ -310,7 +310,7 @@ impl Drop for AutoAdvance {
         self.ended.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return };
         thread.thread().unpark();
-        // What it panicked with was said by the panic hook.
+        // The panic hook has reported its panic.
         let failed = thread.join().is_err();
         assert!(!failed || std::thread::panicking(), "the thread that moves the clock has panicked");
     }

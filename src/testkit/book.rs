@@ -15,7 +15,7 @@ pub(super) struct Book {
     next: AtomicU64,
     pub(super) journal: Journal,
     pub(super) chaos: Arc<Engine>,
-    /// What is put off; ends with the kit.
+    /// The actions that are put off; ends with the kit.
     pub(super) agenda: Agenda,
     pub(super) panics: Panics,
 }

@@ -141,7 +141,7 @@ fn read_headers(fields: &mut Fields) -> Result<Option<Bytes>, RecordingError> {
         });
     }
     if status.is_none() && headers.as_ref().is_none_or(HeaderMap::is_empty) {
-        // A block without bytes is none (H3).
+        // A block without bytes counts as none (H3).
         return Ok(block.filter(|block| !block.is_empty()));
     }
     let mut block = Vec::new();

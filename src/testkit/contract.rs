@@ -1,4 +1,4 @@
-//! What parts of a program expect of each other, and did not get: subjects that nobody listens to, subscriptions that hear nothing.
+//! The unmet expectations between parts of a program: subjects without a listener, subscriptions that hear nothing.
 
 use super::entry::{Entry, Outcome, Receipt};
 use super::journal::Journal;
@@ -15,18 +15,20 @@ use std::time::Duration;
 /// Suggestions for each finding.
 const SUGGESTIONS: usize = 3;
 
-/// What lies in a queue for so long, in real time, while nothing else goes on, is taken to be read by nobody.
+/// A message that lies in a queue for so long, in real time, while the bus is otherwise quiet, is taken to be
+/// unread.
 const UNREAD: Duration = Duration::from_millis(200);
 
-/// Messages that nobody read, in a report.
+/// Unread messages in a report.
 const SHOWN: usize = 20;
 
 impl TestKit {
-    /// What was published that nobody listened to, who listened and heard nothing, and what nobody has read, since the kit began; with
-    /// suggestions where something almost fits. Waits until the bus has settled, or nothing has happened for a while but that messages lie in
-    /// queues.
+    /// The messages that had no listener, the subscriptions that heard nothing, and the messages that were not read, since the kit
+    /// began; with suggestions where something almost fits. Waits until the bus has settled, or nothing has happened for a while
+    /// but that messages lie in queues.
     ///
-    /// Inboxes (`_INBOX.`) are left out: answers that came too late are no broken contract. What a fault took away is left out, too.
+    /// Inboxes (`_INBOX.`) are left out: answers that came too late do not break a contract. Messages that a fault took away are
+    /// left out, too.
     ///
     /// # Panics
     ///
@@ -69,7 +71,7 @@ impl TestKit {
         contracts(journal)
     }
 
-    /// Waits until the bus has settled, or all that is left lies in queues and nobody takes it.
+    /// Waits until the bus has settled, or all that is left lies in queues and is not taken.
     fn wait_idle(&self) -> Result<(), Unsettled> {
         let real = Clock::system();
         loop {
@@ -109,7 +111,7 @@ impl TestKit {
     }
 }
 
-/// What the journal says of them.
+/// The contracts, as the journal shows them.
 fn contracts(journal: &Journal) -> Contracts {
     let found = journal.find(0, |_| true);
     let mut known = journal.subscriptions();
@@ -142,30 +144,30 @@ fn contracts(journal: &Journal) -> Contracts {
     }
 }
 
-/// What parts of a program expected of each other and did not get; made by [`TestKit::contracts`]. Shown, it is a report.
+/// The unmet expectations between parts of a program; made by [`TestKit::contracts`]. Shown, it is a report.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Contracts {
     /// Subjects on which something was published that no subscription matched, in alphabetical order.
     pub unmatched: Vec<Unmatched>,
-    /// Subscriptions that nothing ever matched, in the order in which they were made. A member of a queue group that had no luck is none of
-    /// them as long as another on the same pattern had.
+    /// Subscriptions that nothing ever matched, in the order in which they were made. A member of a queue group that got nothing is
+    /// not among them if another on the same pattern got something.
     pub silent: Vec<Silent>,
-    /// Messages that were for somebody, and that nobody has taken: they are queued, or were discarded.
+    /// Messages that matched a subscription and were not taken: they are queued, or were discarded.
     pub unread: Vec<Entry>,
     /// How many messages the journal had no room for: what became of them is not known.
     pub missed: u64,
 }
 
-/// A subject that nobody listened to.
+/// A subject without a listener.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unmatched {
     /// The subject.
     pub subject: Subject,
-    /// How often something was published there that nobody got.
+    /// How often a message was published there that no subscription got.
     pub times: usize,
-    /// Who published it first.
+    /// Its first publisher.
     pub publisher: String,
     /// Patterns that almost match it, the nearest first.
     pub near: Vec<Pattern>,
@@ -193,7 +195,7 @@ impl Contracts {
     ///
     /// # Panics
     ///
-    /// If that is no pattern (S2 to S4).
+    /// If that is not a valid pattern (S2 to S4).
     #[track_caller]
     pub fn ignoring(mut self, pattern: impl ToPattern) -> Self {
         let pattern = super::report::pattern(pattern);

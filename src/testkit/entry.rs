@@ -6,9 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A message as a [`TestKit`](super::TestKit) wrote it down: who published it when, and what became of it.
+/// A message as a [`TestKit`](super::TestKit) wrote it down: its publisher, its time, and its fate.
 ///
-/// A snapshot: what becomes of the message later is not in it.
+/// A snapshot: later events of the message are not in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -18,19 +18,20 @@ pub struct Entry {
     pub at: Duration,
     /// The number of the connection that published it.
     pub client: u64,
-    /// That connection's name.
+    /// The name of that connection.
     pub client_name: Option<Arc<str>>,
-    /// What was published, or was to be; of what was refused, as [`Refused`](crate::Refused) has it.
+    /// The message that was published, or was to be; a refused one is as [`Refused`](crate::Refused)
+    /// has it.
     pub message: Message,
-    /// What became of the publish.
+    /// The outcome of the publish.
     pub outcome: Outcome,
-    /// The bus itself said it: that there are no responders (R2).
+    /// It is the bus's own notice that there are no responders (R2).
     pub is_notice: bool,
     /// The subscriptions that it was for.
     pub receipts: Vec<Receipt>,
 }
 
-/// What became of a publish.
+/// The outcome of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -46,7 +47,7 @@ pub enum Outcome {
         /// Whether it was let go since.
         released: bool,
     },
-    /// A fault lost it; to whoever published it, it looked as if it had been routed.
+    /// A fault lost it; to the publisher it looked as if it had been routed.
     Swallowed,
     /// A fault hid all subscriptions from it.
     Unmatched,
@@ -59,7 +60,7 @@ pub enum Outcome {
     },
     /// A fault refused it: the connection was closed.
     Closed,
-    /// The bus itself refused it. What a fault refuses has an outcome of its own.
+    /// The bus itself refused it. A refusal by a fault has an outcome of its own.
     Refused(Arc<PublishError>),
 }
 
@@ -101,19 +102,20 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What became of a message for one subscription.
+/// The fate of a message for one subscription.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// Whom it was for.
+    /// The subscription that it was for.
     pub subscription: Arc<SubscriptionInfo>,
     /// How many copies it was given: one, but for faults.
     pub accepted: u32,
-    /// How many of them were taken: from the queue, or by its callback. Of sinks and users' channels, how many they were given.
+    /// How many of them were taken: from the queue, or by its callback. For sinks and users' channels: how many they were
+    /// given.
     pub received: u32,
     /// Why copies were lost, one reason for each.
     pub lost: Vec<DropReason>,
-    /// How many copies a fault holds back, or has held back until nobody was there for them any more.
+    /// How many copies a fault holds back, or has held back until their subscription was gone.
     pub held: u32,
 }
 
@@ -188,12 +190,12 @@ impl Entry {
         self.message.payload()
     }
 
-    /// Its payload as JSON; `None` if it is none.
+    /// Its payload as JSON; `None` if it is not JSON.
     pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(self.payload()).ok()
     }
 
-    /// Who published it: the client's name, or its number.
+    /// Its publisher: the client's name, or its number.
     pub fn publisher(&self) -> String {
         self.client_name.as_ref().map_or_else(|| format!("client {}", self.client), ToString::to_string)
     }
@@ -203,12 +205,12 @@ impl Entry {
         !self.is_notice && self.outcome.is_published()
     }
 
-    /// Whether somebody has received it.
+    /// Whether a subscription has received it.
     pub fn is_received(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.received > 0)
     }
 
-    /// What became of it, for a table.
+    /// Its fate, for a table.
     pub(super) fn fate(&self) -> String {
         let mut parts = Vec::new();
         if self.outcome != (Outcome::Routed { times: 1 }) {

@@ -1,4 +1,4 @@
-//! What has to be published.
+//! Expectations: messages that have to be published.
 
 use super::entry::Entry;
 use super::near;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 const SHOWN: usize = 8;
 
 impl TestKit {
-    /// That something is published on a pattern from now on: at least once, unless more is said. Checked by [`Expectation::verify`], or when
-    /// it is dropped.
+    /// Expects that a message is published on a pattern from now on: at least once, unless more is said. Checked by
+    /// [`Expectation::verify`], or when it is dropped.
     ///
     /// # Panics
     ///
-    /// If that is no pattern (S2 to S4).
+    /// If that is not a valid pattern (S2 to S4).
     ///
     /// # Example
     ///
@@ -51,10 +51,10 @@ impl TestKit {
     }
 }
 
-/// That messages are published; made by [`TestKit::expect`], counts from then on.
+/// An expectation that messages are published; made by [`TestKit::expect`], counts from then on.
 ///
-/// What counts is every publish on the pattern that meets all conditions and that succeeded as far as its publisher could see: also one that
-/// nobody was there for, and one that a fault lost. What the bus says itself (that there are no responders) does not count.
+/// It counts every publish on the pattern that meets all conditions and that succeeded as far as its publisher could see: also one
+/// without a subscriber, and one that a fault lost. Messages of the bus itself (that there are no responders) do not count.
 ///
 /// It is verified when it is dropped, unless it was before or the thread is panicking already. Verifying waits until the bus has settled
 /// first; in a task, use [`Expectation::verify_async`]: on an executor of one thread, the drop would keep the tasks that it waits for from
@@ -75,7 +75,7 @@ enum Order {
     After,
 }
 
-/// What it is about, without how often.
+/// The messages that it is about, without their number.
 #[derive(Clone)]
 struct Spec {
     pattern: Pattern,
@@ -173,8 +173,8 @@ impl Expectation {
         self.and(Condition::Matching(Arc::new(condition)))
     }
 
-    /// Each of them before the first that another expectation is about, as that one is now. What is published because of a message comes after
-    /// it; of what two threads publish at once, either may be first.
+    /// Each of them before the first that another expectation is about, as that one is now. A message that is published because of
+    /// another comes after it; if two threads publish at once, either may be first.
     pub fn before(mut self, other: &Expectation) -> Self {
         self.order.push((Order::Before, other.spec.clone()));
         self
@@ -186,7 +186,8 @@ impl Expectation {
         self
     }
 
-    /// What has come so far of what it is about. Does not wait for the bus to settle.
+    /// The messages that have come so far of those that it is about. Does not wait for the bus to
+    /// settle.
     pub fn seen(&self) -> Vec<Entry> {
         self.spec.met(&self.kit)
     }
@@ -279,7 +280,8 @@ impl Expectation {
         Err(Mismatch(text))
     }
 
-    /// What came on the pattern and did not meet the conditions; else what came elsewhere.
+    /// Tells the messages that came on the pattern and did not meet the conditions; else those that
+    /// came elsewhere.
     fn tell_near_misses(&self, text: &mut String, on_pattern: &[Entry]) {
         let others: Vec<_> =
             on_pattern.iter().filter(|entry| entry.is_published() && !self.spec.is_met_by(entry)).collect();
@@ -302,7 +304,7 @@ impl Expectation {
     }
 }
 
-/// What was published elsewhere, the nearest first.
+/// Tells the messages that were published elsewhere, the nearest first.
 fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u64) {
     let elsewhere = kit.book().journal.find(since, |message| !pattern.matches(message.subject())).entries;
     let elsewhere: Vec<_> = elsewhere.iter().filter(|entry| !entry.is_notice).collect();

@@ -1,4 +1,5 @@
-//! What is written down of every message, in one order: that of the numbers that the book gives out.
+//! The journal: a record of every message, in one order, that of the numbers that the book gives
+//! out.
 
 use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
@@ -31,11 +32,13 @@ impl Default for Bounds {
 }
 
 pub(super) struct Journal {
-    // ORDERING: Relaxed; who turns it on learns the first number of the journal from under the lock.
+    // ORDERING: Relaxed; the thread that turns it on learns the first number of the journal from
+    // under the lock.
     on: AtomicBool,
     clock: OnceLock<Clock>,
     bounds: Bounds,
-    /// Held for a few instructions, and never while code of a user's runs: what is thrown away is dropped after.
+    /// Held for a few instructions, and never while code of a user's runs: messages that are thrown away are
+    /// dropped after.
     pages: Mutex<Pages>,
 }
 
@@ -71,7 +74,7 @@ pub(super) struct Known {
     pub(super) ended: Option<CloseReason>,
 }
 
-/// What a look at the journal found.
+/// The result of a look at the journal.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) entries: Vec<Entry>,
@@ -197,7 +200,7 @@ impl Journal {
         }
     }
 
-    /// Noted even when it is off: who turns it on later wants to know who is there.
+    /// Noted even when it is off: a later tap needs to know which subscriptions there are.
     pub(super) fn subscribed(&self, subscription: &SubscriptionInfo) {
         let info = Arc::new(subscription.clone());
         self.pages.lock().subscriptions.insert(subscription.id, Known { info, matched: 0, ended: None });
@@ -307,7 +310,7 @@ impl Row {
     }
 }
 
-/// What a message takes, about.
+/// The bytes that a message takes, about.
 fn weight(message: &Message) -> usize {
     size_of::<Row>() + message.subject().len() + message.reply().map_or(0, |reply| reply.len()) + message.size()
 }

@@ -3,19 +3,19 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `book` | the observer: asks chaos, tells the journal |
-//! | `journal` | what is written down of every message |
-//! | `entry`, `tap` | what a test sees of the journal |
-//! | `expect`, `none` | what has to come, and what must not |
+//! | `journal` | the record of every message |
+//! | `entry`, `tap` | a test's view of the journal |
+//! | `expect`, `none` | messages that have to come, and messages that must not |
 //! | `panics` | callbacks that panicked |
 //! | `stub` | answers in place of services |
-//! | `contract` | what nobody listened to, heard or read |
+//! | `contract` | messages without a listener, silent subscriptions, unread messages |
 //! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
-//! | `near`, `report` | what was meant, and how it is put |
-//! | `chaos` | faults: what they are, when they happen, how they are carried out |
+//! | `near`, `report` | guesses at the intended text, and the wording of reports |
+//! | `chaos` | faults: their kinds, their times, their effects |
 //! | `shrink` | the shortest list of faults that makes a test fail |
-//! | `settle` | knowing that nothing goes on |
+//! | `settle` | waiting until the bus is quiet |
 //! | `advance` | moving time |
-//! | `time` | what is done later, by the bus's clock |
+//! | `time` | actions that are done later, by the bus's clock |
 //!
 //! # What counts as going on
 //!
@@ -24,23 +24,24 @@
 //!
 //! | what | from | until |
 //! |---|---|---|
-//! | a task wrapped by [`TestKit::task`] | it is made, or woken by whatever | it waits |
-//! | a wire client (feature `server`) | the server has something to write to it, or was woken by what it sent | it is written to the socket, or dealt with |
+//! | a task wrapped by [`TestKit::task`] | it is made, or woken by anything | it waits |
+//! | a wire client (feature `server`) | the server has something to write to it, or was woken by its bytes | it is written to the socket, or dealt with |
 //! | a part of the application | [`TestKit::busy`] | the hold is dropped |
-//! | what the kit put off | it falls due | it is done |
+//! | an action that the kit put off | it falls due | it is done |
 //!
-//! What the kit's own connection receives ([`TestKit::client`], or any that is [untracked](crate::ConnectOptions::untracked)) does not count
-//! once it is there. What is to come does not count: a timer that is set, a message that chaos holds back.
+//! A message that the kit's own connection receives ([`TestKit::client`], or any that is
+//! [untracked](crate::ConnectOptions::untracked)) does not count once it is there. Events to come do not count: a timer that is
+//! set, a message that chaos holds back.
 //!
-//! What the bus can't see, and the way out:
+//! Activity that the bus can't see, and the way out:
 //!
 //! | what | way out |
 //! |---|---|
 //! | a thread that was handed the payload through a channel of the application's | [`TestKit::busy`] |
 //! | a thread that was started and has not come to the bus yet | wait for its first subscription or timer ([`ManualClock::wait_for_timers`](crate::ManualClock::wait_for_timers)) |
-//! | what a task does after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
-//! | what a wire client has sent through a socket and the server has not read yet (through a pipe in the process, it is seen) | have it flush (PING, PONG) before |
-//! | what a wire client does with what it received | look at what it is to have done |
+//! | the work of a task after a timer that fired, or a request that failed, up to its next message | [`TestKit::task`]; without it, the async form lets the executor's other tasks have some turns, and the blocking one other threads |
+//! | bytes that a wire client has sent through a socket and the server has not read yet (through a pipe in the process, they are seen) | have it flush (PING, PONG) before |
+//! | the work of a wire client on a received message | look at the result of that work |
 
 mod advance;
 mod book;
@@ -169,7 +170,7 @@ impl TestKit {
         self.0.clock.as_ref().expect("this kit goes by the system's clock, which nobody moves")
     }
 
-    /// What goes on.
+    /// The activity of the bus.
     pub fn activity(&self) -> &Activity {
         self.0.bus.activity().expect("the bus was built with an observer")
     }
@@ -179,13 +180,14 @@ impl TestKit {
         self.0.book.chaos.log()
     }
 
-    /// What all choices of the bus and of chaos follow from: with the same seed and the same faults, a run on one thread repeats exactly.
+    /// The seed that all choices of the bus and of chaos follow from: with the same seed and the same faults, a run on one thread
+    /// repeats exactly.
     pub fn seed(&self) -> u64 {
         self.0.book.chaos.seed()
     }
 
-    /// The seed, the faults that may happen and those that have: what is printed when the kit ends by a panic, so that the run can be
-    /// repeated. Before them, the callbacks that panicked.
+    /// The seed, the faults that may happen and those that have: the text that is printed when the kit ends by a panic, so that the
+    /// run can be repeated. Before them, the callbacks that panicked.
     pub fn report(&self) -> String {
         self.0.book.panics.text() + &self.0.book.chaos.report()
     }
@@ -221,8 +223,8 @@ impl TestKit {
         self.0.book.chaos.inject(fault);
     }
 
-    /// Ends all faults: nothing happens any more, what was held up comes now, everybody is connected. Gives back how many messages had
-    /// been held up.
+    /// Ends all faults: none happens any more, delayed messages come now, all clients are connected. Gives back how many messages
+    /// had been held up.
     pub fn calm(&self) -> usize {
         self.0.book.chaos.calm()
     }
@@ -240,7 +242,7 @@ impl TestKit {
         &self.0.book
     }
 
-    /// The journal, for who asks what there was since the kit began.
+    /// The journal, for questions about all that there was since the kit began.
     #[track_caller]
     fn journal(&self) -> &Journal {
         let journal = &self.0.book.journal;
@@ -270,7 +272,7 @@ impl Kit {
 impl Drop for Kit {
     fn drop(&mut self) {
         self.book.panics.close();
-        // What is put off may hold on to the bus, which holds on to the book.
+        // An action that is put off may hold on to the bus, which holds on to the book.
         self.book.agenda.close();
         self.book.chaos.close();
         if std::thread::panicking() {
@@ -288,7 +290,7 @@ impl Default for TestKit {
 }
 
 impl TestKitBuilder {
-    /// What all choices of the bus and of chaos follow from. Default 0.
+    /// The seed that all choices of the bus and of chaos follow from. Default 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -319,7 +321,7 @@ impl TestKitBuilder {
         self
     }
 
-    /// How much of what is published the kit keeps: at most so many messages, and about so many bytes. The oldest go first, and who asks for
+    /// How many messages the kit keeps: at most so many, and about so many bytes. The oldest go first, and a test that asks for
     /// more than is left is told so. Default 100,000 and 64 MiB.
     pub fn journal(mut self, entries: usize, bytes: usize) -> Self {
         self.journal = Bounds { entries, bytes };

@@ -1,4 +1,4 @@
-//! What somebody may have meant: subjects and patterns that almost match.
+//! Guesses at the intended text: subjects and patterns that almost match.
 
 use crate::subject::Pattern;
 use std::fmt;
@@ -23,7 +23,8 @@ impl fmt::Display for Near {
     }
 }
 
-/// How far a subject is from a pattern that does not match it; `None` if nobody can have meant the one by the other.
+/// How far a subject is from a pattern that does not match it; `None` if the one can hardly have been meant by the
+/// other.
 pub(super) fn near(pattern: &Pattern, subject: &str) -> Option<Near> {
     let wanted: Vec<&str> = pattern.as_str().split('.').collect();
     let found: Vec<&str> = subject.split('.').collect();
@@ -56,7 +57,7 @@ fn is_wildcard(token: &str) -> bool {
     matches!(token, "*" | ">")
 }
 
-/// How two lists of tokens lie beside each other at the least cost.
+/// The alignment of two lists of tokens at the least cost.
 #[derive(Clone, Default)]
 struct Aligned {
     cost: usize,
@@ -109,7 +110,7 @@ fn align(wanted: &[&str], found: &[&str]) -> Aligned {
     line.pop().unwrap_or_default()
 }
 
-/// What it costs to take one token for another, and whether they are the same.
+/// The cost of taking one token for another, and whether they are the same.
 fn token_cost(wanted: &str, found: &str) -> (usize, bool) {
     if is_wildcard(wanted) {
         return (0, false);

@@ -1,4 +1,4 @@
-//! What must not have been published.
+//! Messages that must not have been published.
 
 use super::expect::{Mismatch, list};
 use super::journal::Journal;
@@ -7,15 +7,17 @@ use super::{TestKit, Unsettled};
 use crate::subject::{Pattern, ToPattern};
 
 impl TestKit {
-    /// That nothing was published on a pattern since the kit began. Waits until the bus has settled, so that it is a fact and not a guess.
+    /// Checks that nothing was published on a pattern since the kit began. Waits until the bus has settled, so that it is a fact
+    /// and not a guess.
     ///
-    /// What counts is what [`Expectation`](super::Expectation) counts. For what must not come from now on, there is
-    /// [`Expectation::never`](super::Expectation::never).
+    /// It counts as [`Expectation`](super::Expectation) does. For messages that must not come from now on,
+    /// there is [`Expectation::never`](super::Expectation::never).
     ///
     /// # Panics
     ///
-    /// If something was, with what; if the bus does not settle; if that is no pattern (S2 to S4); if so much was published that the journal
-    /// can't tell; if nothing was written down, since the kit was [`untapped`](super::TestKitBuilder::untapped).
+    /// If something was, with the messages; if the bus does not settle; if that is not a valid pattern (S2 to S4); if so much was
+    /// published that the journal can't tell; if nothing was written down, since the kit was
+    /// [`untapped`](super::TestKitBuilder::untapped).
     ///
     /// # Example
     ///
@@ -40,7 +42,7 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// If that is no pattern (S2 to S4), or if nothing was written down.
+    /// If that is not a valid pattern (S2 to S4), or if nothing was written down.
     #[track_caller]
     pub fn try_none(&self, pattern: impl ToPattern) -> Result<(), Mismatch> {
         let (pattern, journal) = (report::pattern(pattern), self.journal());

@@ -15,7 +15,7 @@ pub struct PanicRecord {
     pub subscription: SubscriptionInfo,
     /// The subject of the message that it was called with. `None` for a sink.
     pub subject: Option<Subject>,
-    /// What it panicked with, if that is a text.
+    /// The text of the panic; empty if it carries none.
     pub text: String,
 }
 
@@ -49,7 +49,8 @@ impl Panics {
         drop(bus);
     }
 
-    /// Remembers it, and responds to the request in the callback's place: on a clock that nobody moves, who asked would wait for ever.
+    /// Remembers it, and responds to the request in the callback's place: on a clock that is not moved, the requester would wait
+    /// for ever.
     pub(super) fn add(&self, panic: &CallbackPanic<'_>) {
         let record = PanicRecord {
             subscription: panic.subscription.clone(),
@@ -78,7 +79,7 @@ impl Panics {
     }
 }
 
-/// Says what NATS services say when they fail, and the whole text in the payload.
+/// Responds as NATS services do when they fail, with the whole text in the payload.
 fn respond(bus: &Bus, reply: &Subject, text: &str) {
     let first_line = text.lines().next().unwrap_or_default();
     let headers: Result<HeaderMap, _> =
@@ -86,7 +87,7 @@ fn respond(bus: &Bus, reply: &Subject, text: &str) {
     let message = Message::new(reply.clone(), text.to_owned());
     if let (Ok(headers), Ok(message)) = (headers, message) {
         let client = bus.connect_with(ConnectOptions::new().name("test kit").lenient(true).untracked(true));
-        // Nobody may wait any more, or the bus is closed: the record is there.
+        // The requester may have gone, or the bus is closed: the record is there.
         let _ = client.publish_message(&message.with_headers(headers));
     }
 }

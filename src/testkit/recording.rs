@@ -1,4 +1,4 @@
-//! A run as it can be kept: what was published when, by whom.
+//! A run as it can be kept: its messages, with times and publishers.
 
 use super::TestKit;
 use super::codec;
@@ -12,8 +12,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 impl TestKit {
-    /// What was published since the kit began, by programs and by the test itself, to be saved or replayed. What the bus said (that there are
-    /// no responders) and what was refused, by the bus or by a fault, is not in it. Does not wait for the bus to settle.
+    /// The messages that were published since the kit began, by programs and by the test itself, to be saved or replayed. Messages
+    /// of the bus itself (that there are no responders) and messages that were refused, by the bus or by a fault, are not in it.
+    /// Does not wait for the bus to settle.
     ///
     /// # Panics
     ///
@@ -26,13 +27,13 @@ impl TestKit {
 }
 
 impl Tap {
-    /// What it has seen, to be saved or replayed; else as [`TestKit::record`].
+    /// The messages that it has seen, to be saved or replayed; else as [`TestKit::record`].
     pub fn record(&self) -> Recording {
         Recording::of(&self.entries(), self.missed())
     }
 }
 
-/// What was published in a run, in order; made by [`TestKit::record`], or read from a file.
+/// The messages of a run, in order; made by [`TestKit::record`], or read from a file.
 ///
 /// # The file
 ///
@@ -41,16 +42,16 @@ impl Tap {
 /// | field | |
 /// |---|---|
 /// | `at_ns` | when it was published: nanoseconds on the bus's clock |
-/// | `client` | who published it: a name, or `client` and a number |
+/// | `client` | its publisher: a name, or `client` and a number |
 /// | `subject`, `reply` | `reply` may be missing |
 /// | `headers` | pairs of name and value; missing if there are none |
-/// | `status` | the status, and what is said with it: `"503 No Responders"` |
+/// | `status` | the status, and its text: `"503 No Responders"` |
 /// | `header_block` | in place of both: a header block that can't be written so, in base64 (H2) |
 /// | `payload` | as text; missing if it is empty |
 /// | `payload_base64` | in place of it, if it is not UTF-8 |
 ///
-/// Fields that a version does not know are kept and written again, behind the others; numbers in them as far as 64 bits, whole or floating, hold
-/// them. Empty lines are left out, and a header block without bytes is none (H3).
+/// Fields that a version does not know are kept and written again, behind the others; numbers in them as far as 64 bits, whole or
+/// floating, hold them. Empty lines are left out, and a header block without bytes counts as none (H3).
 ///
 /// # Example
 ///
@@ -76,9 +77,9 @@ impl Tap {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
-    /// What was published, in order.
+    /// The published messages, in order.
     pub messages: Vec<Recorded>,
-    /// Of the first line, what is not known here.
+    /// The fields of the first line that are not known here.
     pub(super) unknown: Map<String, Value>,
 }
 
@@ -88,7 +89,7 @@ pub struct Recording {
 pub struct Recorded {
     /// When it was published, on the bus's clock. Above 584 years it is cut off when it is saved.
     pub at: Duration,
-    /// Who published it.
+    /// Its publisher.
     pub client: String,
     /// Where.
     pub subject: String,
@@ -101,7 +102,7 @@ pub struct Recorded {
     pub(super) unknown: Map<String, Value>,
 }
 
-/// Why a text is no recording, or could not be read or written.
+/// Why a text is not a recording, or could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
@@ -114,7 +115,7 @@ pub enum RecordingError {
     /// A version that is not known here.
     #[error("version {found} of recordings is not known, only up to {max}")]
     Version {
-        /// What the file says.
+        /// The version in the file.
         found: u64,
         /// The newest that is known.
         max: u64,
@@ -126,7 +127,7 @@ pub enum RecordingError {
         line: usize,
         /// From 1; 0 if the line is JSON, and not an object.
         column: usize,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
     /// A field is missing.
@@ -144,7 +145,7 @@ pub enum RecordingError {
         line: usize,
         /// Its name.
         field: &'static str,
-        /// What it has to be.
+        /// The expected content.
         expected: &'static str,
     },
     /// The kit wrote down more than it had room for.

@@ -16,13 +16,13 @@ use std::time::Duration;
 pub enum Speed {
     /// As it was: with the same time between two messages.
     Recorded,
-    /// This many times as fast. What is not above zero is taken for 1.
+    /// This many times as fast. A factor that is not above zero is taken for 1.
     Times(f64),
     /// Without any time between them.
     Full,
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed {
@@ -33,9 +33,9 @@ pub struct Replayed {
 }
 
 impl Recording {
-    /// Publishes it on a bus, whatever is attached to that bus: subscribers, wire clients, a bridge. Each client of the recording is a client of
-    /// the same name here, so that the order of each is kept. What came off a wire and breaks the rules of subjects is published as it was
-    /// (S5 to S7).
+    /// Publishes it on a bus, whatever is attached to that bus: subscribers, wire clients, a bridge. Each client of the recording
+    /// is a client of the same name here, so that the order of each is kept. A message that came off a wire and breaks the rules of
+    /// subjects is published as it was (S5 to S7).
     ///
     /// Blocks, for room in queues as [`Client::publish`] does, and for the time between two messages on the bus's clock: a manual one has to
     /// be advanced by another thread. For a kit's bus there is [`TestKit::replay`].
@@ -59,7 +59,8 @@ impl Recording {
         let mut stage = Stage::new(bus);
         let begun = bus.clock().now();
         for (place, message) in self.messages.iter().enumerate() {
-            // Busy from when the time has come until it is published, so that nobody takes the bus for settled in between.
+            // Busy from when the time has come until it is published, so that the bus does not count as settled in
+            // between.
             let mut hold = None;
             let wait = self.offset(place, speed);
             if !wait.is_zero() {
@@ -93,10 +94,9 @@ impl Recording {
 }
 
 impl TestKit {
-    /// Publishes a recording on the kit's bus, and moves the kit's clock between two messages as the speed demands; timers that fall due in
-    /// between fire. After each message it waits until the bus has settled, or all that still goes on waits for the clock, so that a replay
-    /// repeats. A kit with the system's clock waits for the
-    /// time to pass.
+    /// Publishes a recording on the kit's bus, and moves the kit's clock between two messages as the speed demands; timers that
+    /// fall due in between fire. After each message it waits until the bus has settled, or all remaining activity waits for the
+    /// clock, so that a replay repeats. A kit with the system's clock waits for the time to pass.
     ///
     /// # Panics
     ///

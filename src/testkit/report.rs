@@ -1,4 +1,4 @@
-//! Words for people who read why a test failed: tables, snippets, differences of JSON.
+//! The texts of failed tests: tables, snippets, differences of JSON.
 
 use super::entry::Entry;
 use crate::subject::{Pattern, ToPattern};
@@ -65,7 +65,7 @@ fn shortened(text: String, bytes: usize) -> String {
     }
 }
 
-/// That nobody can be sure, a line.
+/// A line that says that the journal is incomplete.
 pub(super) fn cut(entries: u64) -> String {
     format!(
         "the journal had no room for all that was published, and {entries} older entries are gone: see TestKitBuilder::journal\n"
@@ -106,8 +106,8 @@ pub(super) fn table(entries: &[Entry]) -> String {
     text
 }
 
-/// Where `found` differs from `wanted`, a line for each place. If `wanted` is only a part, what `found` has beyond it is no difference;
-/// arrays are compared element by element and must be of the same length either way.
+/// Where `found` differs from `wanted`, a line for each place. If `wanted` is only a part, additional content of `found` does not
+/// count as a difference; arrays are compared element by element and must be of the same length either way.
 pub(super) fn json_differences(wanted: &Value, found: &Value, is_part: bool) -> Vec<String> {
     let mut differences = Vec::new();
     compare("", wanted, found, is_part, &mut differences);

@@ -1,4 +1,4 @@
-//! Knowing that nothing goes on.
+//! Waiting until the bus is quiet.
 
 use super::TestKit;
 use super::report::OrPanic;
@@ -17,31 +17,34 @@ const TURNS: usize = 32;
 /// How often a thread that had to wait lets the others run before it believes that all is quiet.
 const GRACE: usize = 16;
 
-/// If nothing has changed for so long, in real time, whoever has a message in its hands is taken to wait for the bus's clock.
+/// If nothing has changed for so long, in real time, a thread that has a message in its hands is taken to wait for the bus's
+/// clock.
 const STALL: Duration = Duration::from_millis(10);
 
-/// Who waited for that and was woken so late is on a busy machine, where others may not have had their turn either.
+/// If the wake-up is this late, the machine is busy, and other threads may not have run either.
 const LATE: Duration = Duration::from_millis(15);
 
 /// How often that may be so, one time after the other, before it is believed all the same.
 const LATE_MAX: usize = 10;
 
-/// Of what goes on, so much is listed.
+/// The most activities that are listed.
 const LISTED: usize = 20;
 
 impl TestKit {
-    /// Blocks until nothing goes on that the bus set going: nothing is queued, no received message is still being handled, no callback
-    /// runs, and no timer is due. After it, what was not published was not going to be. The [module](super) says what counts.
+    /// Blocks until all activity that the bus set going has ended: nothing is queued, no received message is still being handled,
+    /// no callback runs, and no timer is due. After it, a message that was not published was not going to be. The [module](super)
+    /// says what counts.
     ///
-    /// This thread is taken to have come back to the bus: what it was given it is done with. But a message of a tracked connection that it
-    /// still has in its hands counts; the test's own, of [`TestKit::client`], does not.
+    /// This thread is taken to have come back to the bus, and to be done with what it was given. But a message of a tracked
+    /// connection that it still has in its hands counts; the test's own, of [`TestKit::client`], does not.
     ///
     /// In a task, use [`TestKit::settle_async`]: on an executor with a single thread this would keep the others from getting on.
     ///
     /// # Panics
     ///
-    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message says who holds what. If a callback
-    /// has panicked, with what it panicked with, unless the test has [asked for it](TestKit::take_panics).
+    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message lists the activities
+    /// that remain. If a callback has panicked, with the text of that panic, unless the test has [asked for
+    /// it](TestKit::take_panics).
     ///
     /// # Example
     ///
@@ -66,7 +69,7 @@ impl TestKit {
     pub fn settle(&self) {
         self.fail_on_panics();
         let settled = self.try_settle(self.settle_limit());
-        // What a callback panicked with is why the rest does not go on.
+        // The panic of a callback is the reason why the rest does not end.
         self.fail_on_panics();
         settled.or_panic();
     }
@@ -181,7 +184,7 @@ impl TestKit {
         self.activity().hold(name)
     }
 
-    /// Blocks until time may move: nothing goes on, or all that does seems to wait for the time. See [`Unsettled::may_wait`].
+    /// Blocks until time may move: the bus is quiet, or all activity seems to wait for the time. See [`Unsettled::may_wait`].
     /// Gives back [`Activity::changes`](crate::Activity::changes): as long as these are the same, it still may.
     pub(super) fn rest(&self, limit: Duration) -> Result<u64, Unsettled> {
         let real = Clock::system();
@@ -287,11 +290,11 @@ impl TestKit {
 pub struct Unsettled {
     /// How long was waited, in real time.
     pub limit: Duration,
-    /// What went on then. Empty if all was quiet again and again, but never for long.
+    /// The activities then. Empty if all was quiet again and again, but never for long.
     pub held: Vec<Held>,
     /// Messages in the queues of all subscriptions, those of the test included.
     pub queued: u64,
-    /// What the bus's clock showed.
+    /// The time of the bus's clock.
     pub now: Duration,
     /// When the next timer falls due, if the clock is a manual one and there is one.
     pub next_timer: Option<Duration>,
@@ -332,8 +335,8 @@ impl fmt::Display for Unsettled {
 impl std::error::Error for Unsettled {}
 
 impl Unsettled {
-    /// Whether all that goes on may be waiting for the clock: messages in queues or hands, tasks that took one, callbacks. If nothing has
-    /// changed for as long as [`STALL`], it is taken to.
+    /// Whether all activity may be waiting for the clock: messages in queues or hands, tasks that took one, callbacks. If nothing
+    /// has changed for as long as [`STALL`], it is taken to.
     fn may_wait(&self) -> bool {
         let waits =
             |held: &Held| matches!(held, Held::Message { .. } | Held::Subscriber { .. } | Held::Callback { .. });

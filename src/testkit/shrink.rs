@@ -22,7 +22,7 @@ pub struct Shrunk {
     pub before: usize,
     /// How often the test was run.
     pub runs: usize,
-    /// What the panic of the shortest run said.
+    /// The text of the panic of the shortest run.
     pub panic: String,
 }
 
@@ -142,7 +142,7 @@ impl<F: Fn(Chaos)> Search<F> {
                     // Tried before: it takes at least one.
                     continue;
                 }
-                // What happens may be less than what may: then that is the list.
+                // Fewer faults may happen than may: then those that happened are the list.
                 shorter = self.run(Some(&rest)).filter(|failure| failure.ids().len() < ids.len());
                 if shorter.is_some() {
                     break;

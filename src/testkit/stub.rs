@@ -18,15 +18,16 @@ impl TestKit {
     /// Answers requests on a pattern from now on, in place of a service. A handle comes back that says more about it; the stub stays when the
     /// handle is dropped, until [`Stub::remove`] or the kit's end.
     ///
-    /// What is asked of it is in the journal as any message is, and so is the answer, published by the client `stub`. The closure runs with
-    /// no lock held, on the thread that publishes the request, and may use the bus.
+    /// Requests to it are in the journal as any message is, and so are the answers, published by the client `stub`. The closure
+    /// runs with no lock held, on the thread that publishes the request, and may use the bus.
     ///
     /// If the closure panics, as a failed assertion does, the request is answered with an error that carries the text, and the test fails with it:
     /// see [`TestKit::take_panics`].
     ///
     /// # Panics
     ///
-    /// If that is no pattern (S2 to S4), if the bus is closed, or if it has no room for a subscription.
+    /// If that is not a valid pattern (S2 to S4), if the bus is closed, or if it has no room for a
+    /// subscription.
     ///
     /// # Example
     ///
@@ -77,7 +78,7 @@ impl TestKit {
         Stub { kit: self.clone(), state, pattern, id }
     }
 
-    /// As if nobody were there to answer: requests on the pattern fail at once (R2). Others that are there are not hidden: who answers first
+    /// As if there were no responder: requests on the pattern fail at once (R2). Other responders are not hidden: the first answer
     /// counts.
     ///
     /// # Panics
@@ -125,8 +126,8 @@ impl Step {
 }
 
 impl Stub {
-    /// What was said last holds for this many requests, and what is [said next](Stub::then) for those after them. Without it, for one
-    /// request if something comes after it, else for all. 0 counts as 1.
+    /// The last answer given here holds for this many requests, and the [next one](Stub::then) for those after them. Without it,
+    /// for one request if something comes after it, else for all. 0 counts as 1.
     pub fn times(self, requests: usize) -> Self {
         if let Some(last) = self.state.script.lock().back_mut() {
             last.left = Some(requests.max(1));
@@ -134,7 +135,7 @@ impl Stub {
         self
     }
 
-    /// What is answered after that. The last that is said holds for all further requests.
+    /// The answer after that. The last that is said holds for all further requests.
     pub fn then<A: Into<Answer>>(self, answer: impl Fn(&Message) -> A + Send + Sync + 'static) -> Self {
         let step = Step::new(answer);
         let mut script = self.state.script.lock();
@@ -146,7 +147,7 @@ impl Stub {
         self
     }
 
-    /// What it answers to.
+    /// The pattern that it answers to.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }
@@ -156,7 +157,7 @@ impl Stub {
         self.state.asked.load(Ordering::Relaxed)
     }
 
-    /// What it was asked, as far as the journal has it.
+    /// The requests to it, as far as the journal has them.
     pub fn requests(&self) -> Vec<Entry> {
         let mut entries = self.kit.book().journal.on(&self.pattern, 0).entries;
         entries.retain(|entry| entry.receipts.iter().any(|receipt| receipt.subscription.id == self.id));
@@ -198,7 +199,7 @@ impl State {
         for part in answer.0 {
             let Some(message) = part.message(reply) else { continue };
             let client = self.client.clone();
-            // Nobody may wait any more: that is no fault of the stub's.
+            // The requester may have gone: that is not a fault of the stub.
             let send = move || drop(client.publish_message(&message));
             if part.delay.is_zero() {
                 send();
@@ -215,7 +216,7 @@ impl fmt::Debug for Stub {
     }
 }
 
-/// What a [`Stub`] answers. Made of texts, bytes and JSON by `into`, or by one of the functions.
+/// The answer of a [`Stub`]. Made of texts, bytes and JSON by `into`, or by one of the functions.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Answer(Vec<Part>);
@@ -250,8 +251,8 @@ impl Answer {
         Answer::payload(written.or_panic())
     }
 
-    /// What NATS services answer when they fail: the code and the text in the headers `Nats-Service-Error-Code` and `Nats-Service-Error`, and
-    /// no payload.
+    /// The answer of NATS services when they fail: the code and the text in the headers `Nats-Service-Error-Code` and
+    /// `Nats-Service-Error`, and no payload.
     ///
     /// # Panics
     ///
@@ -266,7 +267,7 @@ impl Answer {
         Answer::of(Content::Status(status, description.to_owned()))
     }
 
-    /// That there are no responders: the request fails as if nobody were there (R2).
+    /// The news that there are no responders: the request fails as if there were none (R2).
     pub fn no_responders() -> Self {
         Answer::status(StatusCode::NO_RESPONDERS, "")
     }
@@ -294,7 +295,8 @@ impl Answer {
         self
     }
 
-    /// Later, by the bus's clock. What is to come does not count as going on: a kit settles before it.
+    /// Later, by the bus's clock. An answer to come does not count as activity: a kit settles before
+    /// it.
     pub fn after(mut self, delay: Duration) -> Self {
         self.0.iter_mut().for_each(|part| part.delay = delay);
         self

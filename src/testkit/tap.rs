@@ -1,4 +1,4 @@
-//! What was published, for a test to look at.
+//! Taps: the published messages, for a test to look at.
 
 use super::TestKit;
 use super::entry::Entry;
@@ -11,16 +11,17 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 impl TestKit {
-    /// What is published on a pattern from now on: subject, headers, payload, who published, who received, what was lost and why; and what
-    /// was to be published there and was refused, with the error. What a server refuses a wire client before the bus is asked (a line
-    /// that can't be read, a payload larger than its limit) is not among that: it ends the connection.
+    /// The messages on a pattern from now on: subject, headers, payload, publisher, receivers, losses and their reasons; and the
+    /// messages that were to be published there and were refused, with the error. Input of a wire client that a server refuses
+    /// before the bus is asked (a line that can't be read, a payload larger than its limit) is not among them: it ends the
+    /// connection.
     ///
-    /// A tap is a window on the kit's one journal and costs nothing itself. It is no subscription: it makes no difference to who is there
-    /// to answer.
+    /// A tap is a window on the kit's one journal and costs nothing itself. It is not a subscription: it makes no difference to the
+    /// number of responders.
     ///
     /// # Panics
     ///
-    /// If that is no pattern (S2 to S4).
+    /// If that is not a valid pattern (S2 to S4).
     ///
     /// # Example
     ///
@@ -53,7 +54,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// What it looks at.
+    /// The pattern that it looks at.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }

@@ -1,4 +1,4 @@
-//! What is to be done later, by the bus's clock.
+//! Actions that are to be done later, by the bus's clock.
 
 use crate::sync::Mutex;
 use crate::user_code::{Reporter, UserCode};
@@ -9,16 +9,17 @@ use std::sync::{Arc, Weak, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-/// What is done at a time, once. Runs with no lock held and may use the bus.
+/// An action that is done at a time, once. Runs with no lock held and may use the bus.
 pub(super) type Action = Box<dyn FnOnce() + Send>;
 
-/// What the kit has put off, each until a time on the bus's clock. Cheap to clone; clones are the same.
+/// The actions that the kit has put off, each until a time on the bus's clock. Cheap to clone; clones
+/// are the same.
 ///
 /// Each action is a timer of the bus's clock, and so takes its turn among all the others: by its time, then by the order of asking. With a
 /// manual clock it runs on the thread that advances the clock, before that clock moves on. With the system's, a thread of the agenda runs
 /// one after the other, so that one that blocks does not hold up the bus's timers; it starts with the first that falls due.
 ///
-/// An action that has fallen due counts as going on until it has run; one that is to come does not.
+/// An action that has fallen due counts as activity until it has run; one that is to come does not.
 #[derive(Clone, Default)]
 pub(super) struct Agenda(Arc<Book>);
 
@@ -152,7 +153,7 @@ fn activity(bus: &Bus) -> &Activity {
     bus.activity().expect("the kit's bus has an observer")
 }
 
-/// What it panics with is told on the bus, and those that come after it are none the worse.
+/// A panic of it is told on the bus, and does not affect the actions after it.
 fn run_action(reporter: Reporter, action: Action) {
     let _ = reporter.contain(UserCode::Closure, action);
 }

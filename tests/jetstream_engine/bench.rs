@@ -19,7 +19,7 @@ pub(crate) struct Bench {
     pub(crate) others: Vec<String>,
 }
 
-/// What a request to create a stream comes to, alone in its account.
+/// The outcome of a request to create a stream, alone in its account.
 pub(crate) fn create(config: StreamConfig) -> Result<StreamConfig, ApiError> {
     create_with(config, false, &[])
 }

@@ -194,7 +194,7 @@ fn what_is_refused_of_origins() {
     assert_eq!(mirror(&|c| c.mirror = Some(source("S"))), "500/10052 detected cycle");
     let filtered = || Some(StreamSource { filter_subject: "a..b".to_owned(), ..source("O") });
     assert_eq!(mirror(&|c| c.mirror = filtered()), "500/10049 subject filter 'a..b' for the mirror invalid subject");
-    // What a mirror takes is judged before the stream's replicas.
+    // The subjects that a mirror takes are judged before the stream's replicas.
     let taking = |name: &str| {
         let all = [transform("a.*", ""), transform("a.b", "")].to_vec();
         Some(StreamSource { subject_transforms: all, ..source(name) })

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const A: ConsumerId = ConsumerId(1);
 const B: ConsumerId = ConsumerId(2);
 
-/// What each consumer has done with.
+/// The messages that each consumer has done with.
 #[derive(Default)]
 struct Done(BTreeSet<(ConsumerId, u64)>);
 
@@ -68,7 +68,7 @@ fn interest_ends_with_a_consumer() {
     assert_eq!(bench.stream.ledger().acked, 3);
 }
 
-/// JC146: who starts later does not hold what was there before.
+/// JC146: a consumer that starts later does not hold earlier messages.
 #[test]
 fn a_consumer_holds_what_it_starts_with() {
     let mut bench = Bench::new(|config| config.retention = Retention::Interest);
@@ -85,7 +85,8 @@ fn a_consumer_holds_what_it_starts_with() {
     assert_eq!(bench.seqs(), [] as [u64; 0]);
 }
 
-/// JC145: a work queue lets go at its one consumer's acknowledgement, and keeps what nobody took.
+/// JC145: a work queue lets go of a message at its one consumer's acknowledgement, and keeps those
+/// that no consumer took.
 #[test]
 fn a_work_queue_keeps_what_nobody_took() {
     let mut bench = Bench::new(|config| config.retention = Retention::WorkQueue);
@@ -153,7 +154,7 @@ fn consumers_are_told() {
     assert_eq!(bench.changes(), [Change::Purged { filter: Some("s.b".into()), below: 5, first: 5 }]);
 }
 
-/// JS55, JS75: a rollup that nobody wants still removes what was there.
+/// JS55, JS75: a rollup that no consumer wants still removes the earlier messages.
 #[test]
 fn an_unwanted_rollup_still_rolls_up() {
     let mut bench = Bench::new(|config| {

@@ -104,7 +104,7 @@ struct Message {
 #[derive(Default)]
 struct Consumer {
     filter: &'static str,
-    /// What it has still to do.
+    /// The messages that it has still to do.
     needs: BTreeSet<u64>,
 }
 
@@ -489,7 +489,7 @@ fn apply(bench: &mut Bench, model: &mut Model, command: &Command) {
             if model.config.retention == Retention::WorkQueue {
                 return;
             }
-            // What it has not done with is what it will need under the new filter: here, all that matches.
+            // Under the new filter it needs the messages that it has not done with: here, all that match.
             let filter = FILTERS[filter];
             let all: BTreeSet<u64> = model.messages.iter().map(|message| message.seq).collect();
             let old = model.consumers[&consumer].filter;

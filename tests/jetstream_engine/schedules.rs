@@ -123,7 +123,7 @@ fn a_schedule_is_cancelled() {
     let cancel = [("Nats-Scheduler", "s.a"), ("Nats-Schedule-Next", "purge")];
     assert_eq!(bench.publish("s.x", "", &cancel), "2");
     assert_eq!((bench.seqs(), bench.stream.poll_timeout()), (vec![2], None));
-    // A subject whose last message is no schedule; one without messages is fine.
+    // A subject whose last message is not a schedule; one without messages is fine.
     bench.publish("s.b", "", &[]);
     let cancel = |subject| [("Nats-Scheduler", subject), ("Nats-Schedule-Next", "purge")];
     assert_eq!(bench.publish("s.x", "", &cancel("s.b")), "400/10212 message schedules invalid scheduler");

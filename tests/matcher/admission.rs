@@ -1,4 +1,4 @@
-//! What the route cache lets in, seen through the counts of hits and misses.
+//! The subjects that the route cache lets in, seen through the counts of hits and misses.
 
 use crate::configs;
 use postroom::{Matcher, Pattern};
@@ -60,7 +60,7 @@ fn more_subjects_than_places_do_not_thrash() {
     assert!((32..=64).contains(&hits), "{hits} hits");
 }
 
-/// What is in use now replaces what was.
+/// Subjects in use now replace those of before.
 #[test]
 fn new_favourites_replace_old_ones() {
     let matcher = matcher(64, 1);

@@ -36,7 +36,7 @@ fn flat(found: &Matches<Value>) -> Vec<Value> {
     found.plain().iter().chain(members).cloned().collect()
 }
 
-/// What a thread finds of its own entries is exactly what it has put in and not taken out.
+/// A thread finds exactly those of its own entries that it has put in and not taken out.
 fn check_own(matcher: &Matcher<Value>, thread: u64, mine: &[Mine], subject: &str) {
     let found = matcher.matches(subject);
     let mut own: Vec<_> = flat(&found).iter().filter(|value| value.0 == thread).map(|value| value.1).collect();

@@ -1,4 +1,5 @@
-//! G2: a change is effective when its call returns, for this thread and for whoever hears of it.
+//! G2: a change is effective when its call returns, for this thread and for each thread that hears
+//! of it.
 
 use crate::configs;
 use postroom::{Matcher, Pattern};
@@ -29,7 +30,7 @@ fn for_the_thread_that_made_it() {
     }
 }
 
-/// What the main thread tells a reader has just returned.
+/// The change that the main thread tells a reader of, whose call has just returned.
 enum Said {
     Inserted(u64),
     Removed(u64),

@@ -92,7 +92,8 @@ fn each_pattern_alone_and_left_out() {
     }
 }
 
-/// S6: a subject with an empty token, wherever it is, reaches nobody, not even `>`; asked three times.
+/// S6: a subject with an empty token, wherever it is, matches no subscription, not even `>`; asked
+/// three times.
 #[test]
 fn empty_tokens() {
     for options in configs::all(21) {

@@ -1,11 +1,11 @@
 //! The matcher against the linear oracle, against the clock of several threads, and against the allocator.
 //!
-//! | module        | what it proves                                                                        |
+//! | module        | proof                                                                                 |
 //! |---------------|---------------------------------------------------------------------------------------|
 //! | `duo`         | (tool) a matcher and an oracle that get the same calls and have to give the same answers |
 //! | `configs`     | (tool) the layouts that every such test runs over                                      |
 //! | `properties`  | random sequences of calls                                                             |
-//! | `admission`   | what the route cache remembers, and that subjects used once do not flush it           |
+//! | `admission`   | the subjects that the route cache remembers, and that those used once do not flush it |
 //! | `exhaustive`  | every pattern and subject over a small alphabet                                       |
 //! | `effective`   | a change counts for every match that begins after it returned (G2)                    |
 //! | `concurrency` | threads that change and match at once                                                 |

@@ -36,7 +36,7 @@ fn come_and_go(entries: usize, order: impl Fn(usize) -> usize) {
     assert_eq!(stats.literal_patterns, 0);
     assert_eq!(stats.trie_nodes, 0);
     assert_eq!(stats.changes, 2 * entries as u64);
-    // What may stay is this thread's cache. Pieces of the shards' tables would keep the C library from returning what lies
+    // Only this thread's cache may stay. Pieces of the shards' tables would keep the C library from returning what lies
     // around them.
     assert!(info.bytes_max > 100 * entries as u64, "{info:?}");
     assert!(info.bytes_current < 4 * 1024, "{info:?}");

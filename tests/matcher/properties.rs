@@ -30,7 +30,8 @@ fn pattern() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Mostly few short subjects, so that routes are remembered, used, go stale and are pushed out; some that are none (S6, S7).
+/// Mostly few short subjects, so that routes are remembered, used, go stale and are pushed out; some that are invalid (S6,
+/// S7).
 fn subject() -> impl Strategy<Value = String> {
     prop_oneof![
         12 => joined(select(&TOKENS[..2]), 1..=2),

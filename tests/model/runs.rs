@@ -1,7 +1,7 @@
 //! One thread, any sequence of operations: the bus and the model agree after every step.
 //!
-//! Which member of a group gets a message the model can't know: it looks whose counter moved, and insists that it was exactly one and
-//! one that could take it.
+//! The model can't know which member of a group gets a message: it looks which counter moved, and insists that it was exactly one
+//! and one that could take it.
 
 use super::model::{Item, Subscription, matches};
 use postroom::{
@@ -21,7 +21,7 @@ const POLICIES: [Overflow; 4] =
     [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(Duration::ZERO), Overflow::Close];
 /// The second one is no-echo.
 const CLIENTS: usize = 3;
-/// Of subscriptions whose client was closed.
+/// Stands for the client of a subscription if that was closed.
 const GONE: usize = usize::MAX;
 
 #[derive(Clone, Debug)]

@@ -92,7 +92,8 @@ fn a_callback_ends_itself() {
     });
 }
 
-// Goal: a limit on a callback is exact, whoever publishes (D2). Method: two threads publish two each to a limit of three.
+// Goal: a limit on a callback is exact, whichever threads publish (D2). Method: two threads publish two each to a limit
+// of three.
 #[test]
 fn a_limit_on_a_callback_is_exact() {
     model(3_000, || {
@@ -114,7 +115,7 @@ fn a_limit_on_a_callback_is_exact() {
     });
 }
 
-/// What was called, by publisher and number.
+/// The calls, by publisher and number.
 fn log_calls(bus: &Bus) -> (SubscriptionGuard, Arc<Mutex<Vec<Vec<u8>>>>) {
     let log: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
     let guard = {
@@ -154,8 +155,8 @@ fn callbacks_of_callbacks_keep_the_order() {
     });
 }
 
-// Goal: closing a client from within a callback, while others publish to it, ends it once and hurts nobody (G4). Method: the callback of one
-// subscription closes its client; two threads publish.
+// Goal: closing a client from within a callback, while others publish to it, ends it once and harms no other (G4). Method: the
+// callback of one subscription closes its client; two threads publish.
 #[test]
 fn a_callback_closes_its_client() {
     model(2_500, || {
@@ -183,8 +184,9 @@ fn a_callback_closes_its_client() {
     });
 }
 
-// Goal: the destructor of a payload may end a subscription, on any way that a message goes (G4). Method: payloads that hold a subscriber
-// whose route this thread remembers: nobody wants the one, a queue group gets the other and another thread takes it at once.
+// Goal: the destructor of a payload may end a subscription, on any way that a message goes (G4). Method: payloads that hold a
+// subscriber whose route this thread remembers: no subscription matches the one, a queue group gets the other and another thread
+// takes it at once.
 #[test]
 fn a_payload_ends_a_subscription() {
     struct Owner(Option<postroom::Subscriber>);

@@ -150,7 +150,7 @@ fn drain_of_a_subscriber_against_publish() {
     });
 }
 
-// Goal: all who wait for a drain are woken by its end. Method: two threads and a task wait, one receives.
+// Goal: all waiters of a drain are woken by its end. Method: two threads and a task wait, one receives.
 #[test]
 fn all_who_wait_for_a_drain_are_woken() {
     model(3_000, || {
@@ -293,8 +293,8 @@ fn a_fallback_member_stands_in() {
     }
 }
 
-// Goal: handles may be dropped in any order, on any thread, while others publish (G4, G5). Method: subscriber, client and publisher of one
-// connection go on three threads.
+// Goal: handles may be dropped in any order, on any thread, while others publish (G4, G5). Method: subscriber, client and publisher
+// of one connection are dropped on three threads.
 #[test]
 fn handles_go_in_any_order() {
     model(2_500, || {

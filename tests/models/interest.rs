@@ -6,8 +6,9 @@ use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
-// Goal: a subscription is counted once, whether the search that fills a new watch finds it, or who makes it tells the watch, or both; and
-// not any more once it has ended (G2). Method: one thread subscribes and another ends what was there, while the watch is made.
+// Goal: a subscription is counted once, whether the search that fills a new watch finds it, or the thread that makes it tells the
+// watch, or both; and not any more once it has ended (G2). Method: one thread subscribes and another ends what was there, while the
+// watch is made.
 #[test]
 fn a_watch_that_is_made_while_others_come_and_go() {
     model(5_000, || {
@@ -82,8 +83,9 @@ fn a_connection_that_is_excepted_while_it_subscribes() {
     });
 }
 
-// Goal: no change is lost on who waits for it, as a task or as a thread, and the end of the bus is told. Method: two who wait until what
-// they look for is there, while two threads bring it, and then for the end; a lost wake-up is a deadlock.
+// Goal: no change is lost on a waiter, be it a task or a thread, and the end of the bus is told. Method: two waiters, each of
+// which waits until the subscriptions that it looks for are there, while two threads bring them, and then for the end; a lost
+// wake-up is a deadlock.
 #[test]
 fn who_waits_is_told() {
     model(3_000, || {
@@ -118,7 +120,7 @@ fn who_waits_is_told() {
     });
 }
 
-// Goal: of two who wait at one interest each change is told to one, and both see the end. Method: both count what they are told.
+// Goal: each change is told to one of two waiters at one interest, and both see the end. Method: both count what they are told.
 #[test]
 fn two_wait_at_one() {
     model(3_000, || {

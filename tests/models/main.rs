@@ -8,7 +8,7 @@
 //! A thread that is never woken shows as a deadlock, one that spins for ever as too many steps. A failing schedule is printed;
 //! `shuttle::replay` runs it again. `MODEL_ROUNDS=20` makes every sampled model run twenty times as many schedules.
 //!
-//! Shuttle takes every atomic as sequentially consistent: that the weaker orderings are enough is argued beside each of them.
+//! Shuttle takes every atomic as sequentially consistent: a comment at each weaker ordering says why it is enough.
 #![cfg(postroom_shuttle)]
 
 mod callbacks;
@@ -96,7 +96,7 @@ fn bus_on(clock: &ManualClock) -> Bus {
     Bus::builder().seed(7).shards(1).clock(clock).limits(limits).build()
 }
 
-/// What is to be true of every bus once nobody is at work (G5).
+/// Asserts what holds for every bus once no thread is at work (G5).
 fn assert_settled(bus: &Bus) {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{stats:?}");
@@ -104,7 +104,7 @@ fn assert_settled(bus: &Bus) {
     assert_eq!(stats.ledger.queued_bytes == 0, stats.ledger.queued == 0, "{stats:?}");
 }
 
-/// What a publisher numbers its messages with.
+/// The payload by which a publisher numbers its messages.
 fn numbered(publisher: u8, number: u8) -> Vec<u8> {
     vec![publisher, number]
 }

@@ -9,7 +9,7 @@ fn deny(pattern: &str) -> Permissions {
 }
 
 // Goal: a subscription that is made while permissions change is refused or ended, and never left behind. Method: both on threads of
-// their own; whoever came first, nobody is reached afterwards.
+// their own; whichever came first, no subscription is reached afterwards.
 #[test]
 fn subscribing_while_it_is_forbidden() {
     model(3_000, || {

@@ -1,4 +1,4 @@
-//! What happens when a queue is full: waiting for room, pushing out the oldest, ending.
+//! Full queues: waiting for room, pushing out the oldest, ending.
 
 use crate::{SECOND, assert_in_order, assert_settled, block_on, bus, bus_on, model, numbered};
 use postroom::{Bus, Clock, CloseReason, DropReason, Overflow, SubscribeOptions, Subscriber};
@@ -34,8 +34,8 @@ fn publishers_wait_for_room() {
     });
 }
 
-// Goal: who waits for room is let go by the end of the subscription (G2), and its message is not counted. Method: two publishers, one of
-// which must wait, and an unsubscribe or a drop.
+// Goal: a publisher that waits for room is let go by the end of the subscription (G2), and its message is not counted. Method: two
+// publishers, one of which must wait, and an unsubscribe or a drop.
 #[test]
 fn the_end_lets_publishers_go() {
     for dropped in [false, true] {
@@ -159,8 +159,8 @@ fn waiting_for_room_ends_in_time() {
     });
 }
 
-// Goal: pushing out keeps the bound, the order and the newest message, and counts what it loses (G3, G5, G6). Method: two publishers
-// against a queue of two, beside a receiver that takes.
+// Goal: pushing out keeps the bound, the order and the newest message, and counts what it loses (G3, G5, G6). Method: two
+// publishers against a queue of two, while a receiver takes.
 #[test]
 fn the_oldest_go_while_a_receiver_takes() {
     model(2_500, || {

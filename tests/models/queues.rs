@@ -36,8 +36,8 @@ fn one_receiver_gets_all_in_order() {
     });
 }
 
-// Goal: the same order for each of two receivers, who between them get everything (G3, G5). Method: two publishers, two threads
-// that receive until the end.
+// Goal: the same order for each of two receivers, which between them get everything (G3, G5). Method: two publishers, two
+// threads that receive until the end.
 #[test]
 fn two_receivers_share_all_in_order() {
     model(3_000, || {
@@ -107,8 +107,8 @@ fn bounds_are_kept() {
     }
 }
 
-// Goal: `unsubscribe_after(n)` lets exactly n in (D2), whoever publishes. Method: two publishers, the limit set before or while they
-// run.
+// Goal: `unsubscribe_after(n)` lets exactly n in (D2), whichever threads publish. Method: two publishers, the limit set before or
+// while they run.
 #[test]
 fn a_limit_is_exact() {
     for before in [true, false] {
@@ -120,7 +120,7 @@ fn a_limit_is_exact() {
             }
             let publishing = two_publishers(&bus, 3);
             if !before {
-                // What has come already counts, and may be more.
+                // Messages that have come already count, and may be more.
                 subscriber.unsubscribe_after(3);
             }
             let accepted = sum(publishing);

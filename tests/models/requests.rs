@@ -97,8 +97,8 @@ fn an_answer_against_a_cancelled_request() {
     });
 }
 
-// Goal: closing the client ends its requests (D8). Method: a request without a limit that nobody answers, and a close; by the client and by
-// the bus.
+// Goal: closing the client ends its requests (D8). Method: a request without a limit and without an answer, and a close; by the
+// client and by the bus.
 #[test]
 fn close_against_a_request() {
     for whole_bus in [false, true] {
@@ -176,7 +176,8 @@ fn first_requests_share_an_inbox() {
     });
 }
 
-// Goal: a request to a responder that leaves is answered, or told at once that nobody is there (R2). Method: both at once.
+// Goal: a request to a responder that leaves is answered, or told at once that there are no responders (R2). Method: both
+// at once.
 #[test]
 fn a_responder_leaves() {
     model(3_000, || {

@@ -19,7 +19,7 @@ fn pattern(text: &str) -> Pattern {
     Pattern::new(text).unwrap()
 }
 
-/// What `a.b` leads to, often enough for this thread to remember it: a subject is remembered at its second miss in a row.
+/// Looks up `a.b` often enough for this thread to remember it: a subject is remembered at its second miss in a row.
 fn remember(matcher: &Matcher<Arc<()>>) {
     (0..3).for_each(|_| assert!(matcher.matches("a.b").len() <= 1));
 }
@@ -133,7 +133,7 @@ fn subscribing_is_effective(text: &'static str, make: fn(Client) -> Way) {
                     let must_not = ended.load(SeqCst);
                     let before = begun.load(SeqCst);
                     let reached = way.publish();
-                    // Still so after it: nobody had called `unsubscribe` by then.
+                    // Still so after it: no thread had called `unsubscribe` by then.
                     let must = before && begun.load(SeqCst);
                     assert!(reached == 1 || !must, "published after subscribe returned");
                     assert!(reached == 0 || !must_not, "published after unsubscribe returned");

@@ -1,4 +1,4 @@
-//! Quiet: when `Activity::wait_quiet` returns, nothing is queued, in somebody's hands, or about to be published because of it.
+//! Quiet: when `Activity::wait_quiet` returns, nothing is queued, being handled, or about to be published because of it.
 
 use crate::{SECOND, assert_settled, block_on, model};
 use postroom::{Bus, Clock, ConnectOptions, Limits, ManualClock, Observer, Publish, Subscriber, Verdict};
@@ -108,8 +108,8 @@ fn a_task_that_passes_on_is_waited_for() {
     });
 }
 
-// Goal: quiet comes though the message is never received, and is not missed by who waits for it. Method: the subscriber is dropped with
-// the message in its queue, or before it comes, while another thread waits.
+// Goal: quiet comes though the message is never received, and a waiter does not miss it. Method: the subscriber is dropped with the
+// message in its queue, or before it comes, while another thread waits.
 #[test]
 fn a_message_that_is_thrown_away_is_waited_for_no_longer() {
     model(3_000, || {
@@ -130,7 +130,8 @@ fn a_message_that_is_thrown_away_is_waited_for_no_longer() {
     });
 }
 
-// Goal: two who wait are both woken, whoever ends last. Method: two holds end on two threads, two threads wait.
+// Goal: two waiters are both woken, whichever hold ends last. Method: two holds end on two threads, two threads
+// wait.
 #[test]
 fn all_who_wait_for_quiet_are_woken() {
     model(4_000, || {
@@ -148,8 +149,9 @@ fn all_who_wait_for_quiet_are_woken() {
     });
 }
 
-// Goal: a clock that is moved to the next timer, as read while all was quiet and stayed so, goes past nobody's time: who was woken by the
-// last step waits again, with its timer set. Method: a thread ticks each second; another moves the clock so, as the test kit does.
+// Goal: a clock that is moved to the next timer, as read while all was quiet and stayed so, passes no timer: a thread that was
+// woken by the last step waits again, with its timer set. Method: a thread ticks each second; another moves the clock so, as the
+// test kit does.
 #[test]
 fn time_moves_only_when_who_it_woke_waits_again() {
     model(2_000, || {
@@ -183,7 +185,8 @@ fn time_moves_only_when_who_it_woke_waits_again() {
     });
 }
 
-// Goal: an answer that is under way counts, and so does who got it. Method: one thread asks and says so; a callback answers.
+// Goal: an answer that is under way counts, and so does the requester that got it. Method: one thread asks and says so; a
+// callback answers.
 #[test]
 fn who_got_an_answer_is_waited_for() {
     model(2_000, || {

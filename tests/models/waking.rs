@@ -1,4 +1,4 @@
-//! Whoever waits is woken: threads, tasks, and both on one subscription.
+//! All waiters are woken: threads, tasks, and both on one subscription.
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
 use futures_core::Stream;
@@ -46,7 +46,7 @@ fn two_parked_receivers_are_woken() {
     });
 }
 
-// Goal: the end of the subscription wakes all who wait. Method: a parked thread, a suspended task, and an unsubscribe.
+// Goal: the end of the subscription wakes all waiters. Method: a parked thread, a suspended task, and an unsubscribe.
 #[test]
 fn the_end_wakes_everybody() {
     model(3_000, || {
@@ -125,8 +125,8 @@ fn a_cancelled_future_passes_the_wake_up_on() {
     });
 }
 
-// Goal: a future that is neither polled nor dropped keeps nobody asleep. Method: one that has registered first is left alone while one
-// message comes for it and a thread, or a task, that sleeps behind it.
+// Goal: a future that is neither polled nor dropped keeps no other waiter asleep. Method: one that has registered first is left
+// alone while one message comes for it and a thread, or a task, that sleeps behind it.
 #[test]
 fn a_future_that_is_left_alone_keeps_nobody_asleep() {
     for is_task in [false, true] {
@@ -260,7 +260,8 @@ fn a_stream_left_alone_takes_no_wake_up() {
     });
 }
 
-// Goal: who wakes up for nothing waits on. Method: a receiver that never waits takes messages away from one that sleeps.
+// Goal: a waiter that is woken for nothing waits on. Method: a receiver that never waits takes messages away from one
+// that sleeps.
 #[test]
 fn a_receiver_that_was_robbed_sleeps_again() {
     model(3_000, || {

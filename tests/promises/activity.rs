@@ -1,4 +1,5 @@
-//! What an activity counts, from when and until when: each row of its table, where `observe` does not show it with the rest.
+//! The things that an activity counts, from when and until when: each row of its table, where `observe` does not show it
+//! with the rest.
 
 use crate::common::FOREVER;
 use postroom::*;
@@ -35,8 +36,8 @@ fn poll<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Runs `wait` on a thread, which waits with a limit when `then` is called; and looks at what goes on when it has come back, before the
-/// thread comes to its end.
+/// Runs `wait` on a thread, which waits with a limit when `then` is called; and looks at the activity when it has come back, before
+/// the thread comes to its end.
 fn after(activity: &Activity, clock: &ManualClock, wait: impl FnOnce() + Send, then: impl FnOnce()) -> Vec<Held> {
     std::thread::scope(|scope| {
         let (go, end) = mpsc::channel::<()>();

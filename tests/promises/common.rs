@@ -1,4 +1,5 @@
-//! What the modules share: buses, policies, payloads that tell when they are dropped, and a way to notice a deadlock.
+//! The parts that the modules share: buses, policies, payloads that tell when they are dropped, and a way to notice a
+//! deadlock.
 
 use bytes::Bytes;
 use postroom::{Bus, Limits, Message, Overflow, Payload};

@@ -94,7 +94,7 @@ fn a_change_is_effective_for_threads_that_hear_of_it() {
     }
 }
 
-/// Also when an assertion fails, so that nobody is left running.
+/// Also when an assertion fails, so that no thread is left running.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -103,8 +103,8 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Publishers run on without pause while a subscriber comes and goes. What each published after `subscribe` returned must come,
-/// what it published after `unsubscribe` returned must not; a shared counter tells which numbers those are.
+/// Publishers run on without pause while a subscriber comes and goes. Each message published after `subscribe` returned must
+/// come, and none published after `unsubscribe` returned may; a shared counter tells which numbers those are.
 #[test]
 fn no_message_is_missed_or_late_while_others_publish() {
     for bus in buses() {

@@ -95,7 +95,8 @@ fn several_receivers_share_a_queue_without_going_back() {
                 .map(|_| {
                     scope.spawn(|| {
                         let got = subscriber.iter().map(|message| parse(message.payload_str().unwrap()));
-                        // What one receiver takes one after the other was published one after the other.
+                        // Messages that one receiver takes one after the other were published one after
+                        // the other.
                         check(got).values().sum::<u64>()
                     })
                 })
@@ -161,7 +162,8 @@ fn a_group_member_gets_its_share_in_order() {
     }
 }
 
-/// A callback publishes 2 while handling 1, and the thread goes on with 3: everybody sees 1, 2, 3, whoever is called first.
+/// A callback publishes 2 while handling 1, and the thread then publishes 3: every subscriber sees 1, 2, 3, whichever is
+/// called first.
 #[test]
 fn what_a_callback_publishes_comes_after_what_it_handles() {
     for bus in buses() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// What a destructor or a waker does here: everything that takes locks.
+/// The acts of a destructor or a waker here: everything that takes locks.
 fn mischief(client: &Client, victim: Option<Subscriber>) {
     drop(victim);
     let _ = client.publish("mischief", "");
@@ -47,7 +47,7 @@ fn nobody_wants_it() {
     on_every_bus(|_, client, drops| {
         let prepared = client.publisher("nobody").unwrap();
         for n in 1..=4 {
-            // By text it is remembered from the second time on that nobody wants it.
+            // By text it is remembered from the second time on that no subscription matches.
             assert_eq!(client.publish("nobody", nasty(client, drops)).unwrap(), 0);
             assert_eq!(prepared.publish(nasty(client, drops)).unwrap(), 0);
             assert_eq!(drops.get(), 2 * n);

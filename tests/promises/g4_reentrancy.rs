@@ -207,7 +207,7 @@ fn what_a_callback_holds_is_dropped_without_a_lock() {
             }
             drop(guard);
             assert_eq!((drops.get(), client.publish("go", "").unwrap()), (1, 0));
-            // Refused from the start: it is dropped by the one who tried.
+            // Refused from the start: the caller that tried drops it.
             let full = Last(client.clone(), None, drops.clone());
             let options = SubscribeOptions::new().queue("a b");
             assert!(client.subscribe_fn_with("go", options, move |_| assert!(full.0.id() > 0)).is_err());

@@ -1,6 +1,6 @@
 //! G5, the events: one for each slow-consumer episode, with the first and last loss and how many there were.
 //!
-//! Goal: somebody who reads events learns of every loss and is not flooded. Method: episodes on one thread with the manual clock, read
+//! Goal: a reader of events learns of every loss and is not flooded. Method: episodes on one thread with the manual clock, read
 //! before, in the middle and after; every kind of event once; the bound of a stream of events.
 
 use crate::common::POLICIES;
@@ -73,7 +73,7 @@ fn what_is_read_while_it_goes_on_is_told_again_at_its_end() {
     assert_eq!(room.episode().dropped, 1);
     room.publish(&["a.2"; 3], 1);
     slow.recv().unwrap();
-    // One place is free: not half, so that it goes on.
+    // One place is free: not half, so that the episode continues.
     room.publish(&["a.3"; 2], 1);
     assert_eq!(room.events.try_recv(), None);
     slow.recv().unwrap();
@@ -151,7 +151,8 @@ fn a_full_channel_is_an_episode_too() {
     room.publish(&["a.1"; 7], 1);
     let episode = room.episode();
     assert_eq!((episode.subscription.id, episode.dropped, episode.ended), (guard.id(), 3, false));
-    // At the edge: one out, one in, one lost. That is no recovery, and not an event each time.
+    // At the edge: one out, one in, one lost. This does not count as a recovery, nor is it an event
+    // each time.
     for _ in 0..5 {
         rx.recv().unwrap();
         room.publish(&["a.2"; 2], 1);

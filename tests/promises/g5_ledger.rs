@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-/// What must hold at a quiet moment. Gives back the bus's ledger.
+/// Asserts the equations that hold at a quiet moment. Gives back the bus's ledger.
 #[track_caller]
 fn quiet(bus: &Bus) -> Ledger {
     let stats = bus.stats();
@@ -188,7 +188,8 @@ fn discarded_and_cancelled() {
     }
 }
 
-/// What waits for room when the subscription goes was not for it: counted on neither side.
+/// A message that waits for room when the subscription goes was not for it: counted on neither
+/// side.
 #[test]
 fn a_publish_that_waits_when_the_subscription_goes() {
     for bus in buses() {
@@ -251,7 +252,7 @@ fn publishes_and_requests_are_counted_once() {
     assert_eq!((stats.unmatched, stats.routed), (2, 3), "b and nobody; a and svc twice");
     let all = bus.stats();
     assert_eq!((all.published, all.published_bytes), (5 + 6 + 1, 6 + 12 + 3));
-    // Answers that nobody takes match nobody.
+    // Answers that no subscription takes count as unmatched.
     assert_eq!((all.unmatched, all.routed), (2 + 1 + 3, 3 + 3));
     assert_eq!((all.requests, all.late_replies), (3, 3));
     quiet(&bus);
@@ -310,7 +311,8 @@ fn both_sides_agree_when_subscriptions_go_under_way() {
     }
 }
 
-/// A subscription whose handle was given up goes on, and its counts outlive it and its client.
+/// A subscription whose handle was given up stays in force, and its counts outlive it and its
+/// client.
 #[test]
 fn a_detached_subscription_is_in_the_ledger_to_its_end() {
     for ends_first in [false, true] {

@@ -170,7 +170,7 @@ fn tokens_lengths_and_requests_are_bounded() {
         "tokens of subjects are not bounded (S11)"
     );
     for _ in 0..3 {
-        // What was asked about is remembered; it must not come in by that way.
+        // The subjects of questions are remembered; a long one must not come in by that way.
         assert!(!client.has_interest("a".repeat(31)));
         assert!(client.publish("a".repeat(31), "").is_err());
     }
@@ -186,7 +186,8 @@ fn tokens_lengths_and_requests_are_bounded() {
     assert_eq!((answers.into_iter().count(), client.stats().late_replies), (2, 3));
 }
 
-/// L5: the inbox of a connection is one of its subscriptions; where there is no place for it, that is what a request says.
+/// L5: the inbox of a connection is one of its subscriptions; where there is no place for it, a request fails with that
+/// reason.
 #[test]
 fn a_request_says_when_there_is_no_place_for_its_inbox() {
     let mut limits = Limits::default();

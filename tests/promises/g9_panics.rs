@@ -1,6 +1,6 @@
-//! G9: a panic in a callback is caught, counted, told, and hurts nobody else.
+//! G9: a panic in a callback is caught, counted, told, and harms no other code.
 //!
-//! Goal: everybody but the one who panicked goes on as if nothing had happened. Method: callbacks that panic in every way, among
+//! Goal: all but the callback that panicked work as if nothing had happened. Method: callbacks that panic in every way, among
 //! others that do not; then what these got, what was counted and what was told.
 
 use crate::common::{Count, buses, must_return, payload_that, quietly};

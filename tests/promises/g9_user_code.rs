@@ -1,5 +1,5 @@
-//! G9 beside callbacks: a panic in a waker, a destructor, an observer or a hook is caught, counted and told, and what was to come after
-//! that call comes.
+//! G9 in other code than callbacks: a panic in a waker, a destructor, an observer or a hook is caught, counted and told, and the
+//! work after that call is done.
 //!
 //! Goal: nothing is skipped, and the ledger balances. Method: at each place where the bus runs code of a user's, one that panics before
 //! others that do not.
@@ -311,7 +311,7 @@ fn answers_headers_and_copies_that_wait() {
         assert_eq!(question.respond(bomb(&within)).unwrap(), 0);
     });
     let service = service.unwrap();
-    // Nobody takes the first.
+    // The first is not taken.
     drop(client.request_async("svc", ""));
     assert_eq!((dropped.get(), bus.stats().late_replies), (2, 2));
     told(&bus, &events, UserCode::Destructor, 2);
@@ -332,7 +332,7 @@ fn answers_headers_and_copies_that_wait() {
     told(&bus, &events, UserCode::Destructor, 1);
     assert_eq!(queue.stats().dropped.of(DropReason::Cancelled), 1);
     drop(queue);
-    // What a callback has captured.
+    // A value that a callback has captured.
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {

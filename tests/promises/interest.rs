@@ -1,7 +1,8 @@
-//! Interest: who wants what, counted as subscriptions come and go.
+//! Interest: the wanted patterns, counted as subscriptions come and go.
 //!
-//! Goal: what an interest shows is what a search through all subscriptions finds, at any quiet moment, whatever began and ended them; and
-//! who waits is told. Method: every way in which a subscription begins and ends; a long random run against a list kept by the test; threads.
+//! Goal: an interest shows the result of a search through all subscriptions, at any quiet moment, whatever began and ended them;
+//! and waiters are told. Method: every way in which a subscription begins and ends; a long random run against a list kept by the
+//! test; threads.
 
 use crate::common::{FOREVER, buses, must_return};
 use postroom::{
@@ -28,7 +29,7 @@ fn shown(interest: &Interest) -> Vec<String> {
     all
 }
 
-/// What a change that has come already makes of the future: `None` if it would wait.
+/// The state of the future after the changes so far: `None` if it would wait.
 fn ready(changed: impl Future<Output = bool>) -> Option<bool> {
     match pin!(changed).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(changed) => Some(changed),
@@ -40,7 +41,7 @@ fn news(interest: &Interest) -> Option<bool> {
     ready(interest.changed())
 }
 
-/// How often somebody was woken.
+/// How often the waker was woken.
 struct Woken(AtomicUsize);
 
 impl Wake for Woken {

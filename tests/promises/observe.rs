@@ -1,4 +1,4 @@
-//! An observed bus: what the observer decides is what happens, and the account of what goes on is exact.
+//! An observed bus: it does what the observer decides, and its account of activity is exact.
 
 use crate::common::must_return;
 use postroom::*;

@@ -32,7 +32,7 @@ impl Scribe {
         self.lines.lock().unwrap().push((std::thread::current().id(), line));
     }
 
-    /// What was written down since it was last asked.
+    /// The lines written since it was last asked.
     fn told(&self) -> Vec<String> {
         self.lines.lock().unwrap().drain(..).map(|(_, line)| line).collect()
     }
@@ -183,7 +183,7 @@ fn it_is_not_asked_about_what_fails_a_check() {
     assert!(matches!(ruled.publish("a", ""), Err(PublishError::PermissionDenied { .. })));
     assert!(matches!(closed.publish("a", ""), Err(PublishError::Closed)));
     assert_eq!(scribe.told(), [""; 0]);
-    // What takes the place of a payload is the observer's own affair.
+    // A payload that replaces another is not held to the limits.
     let all = client.subscribe("a").unwrap();
     scribe.decide(Verdict::Replace { id: 7, payload: "more than four bytes".into() });
     assert_eq!(client.publish("a", "1234"), Ok(1));
@@ -274,7 +274,7 @@ fn requests_make_an_inbox_unasked_and_their_answers_are_taken_at_once() {
     assert_eq!(count("received"), 2, "{told:?}");
 }
 
-/// R2: it is the bus that speaks, and no verdict keeps that from who waits.
+/// R2: it is the bus that speaks, and no verdict keeps that from the requester.
 #[test]
 fn of_a_notice_only_the_number_counts() {
     let (scribe, bus) = Scribe::bus();

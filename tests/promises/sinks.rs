@@ -1,7 +1,7 @@
-//! Sinks: what is routed into a function of the user's at once.
+//! Sinks: messages that are routed into a function of the user's at once.
 //!
-//! Goal: what a sink says is what counts, for publishers, queue groups, requests and the ledger; nothing is shown to it after its end.
-//! Method: sinks that take or refuse, beside other subscribers, on buses that take different ways inside.
+//! Goal: a sink's answer is what counts, for publishers, queue groups, requests and the ledger; nothing is shown to it after its
+//! end. Method: sinks that take or refuse, beside other subscribers, on buses that take different ways inside.
 
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
@@ -186,13 +186,13 @@ fn r2_it_is_told_who_published() {
             client.publisher("group").unwrap().publish("").unwrap();
             assert_eq!(taken(), ["alone", "two", "two", "group"].map(|subject| from(subject, client)));
         }
-        // An answer comes from who answers, a request from who asks.
+        // An answer comes from the responder, a request from the requester.
         let _serves = b.subscribe_fn("ask", |question| drop(question.respond(""))).unwrap();
         let _all = ours.subscribe_sink_with("ask", SubscribeOptions::new(), sink()).unwrap();
         let _inbox = ours.subscribe_sink_with("inbox", SubscribeOptions::new(), sink()).unwrap();
         a.publish_with_reply("ask", "inbox", "").unwrap();
         assert_eq!(taken(), [from("ask", &a), from("inbox", &b)]);
-        // That there are no responders, the bus says.
+        // The bus itself says that there are no responders.
         ours.publish_with_reply("nobody", "inbox", "").unwrap();
         assert_eq!(taken(), [("inbox".to_owned(), None)]);
         assert_balanced(&bus);
@@ -264,7 +264,7 @@ fn g5_one_that_is_full_loses_by_its_policy() {
             assert_eq!((stats.matched, stats.delivered, stats.dropped.of(reason)), (2, 1, 1), "{overflow:?}");
             assert!(matches!(events.try_recv(), Some(Event::SlowConsumer(_))), "{overflow:?}");
             assert_eq!(shelf.guard.close_reason(), (overflow == Overflow::Close).then_some(CloseReason::SlowConsumer));
-            // Somebody is there, and lost it: that is no want of responders (R2).
+            // A subscription is there, and lost it: there is a responder (R2).
             if overflow != Overflow::Close {
                 let error = client.request_timeout("a", "", Duration::ZERO).unwrap_err();
                 assert!(!error.is_no_responders(), "{overflow:?}: {error:?}");

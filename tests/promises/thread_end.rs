@@ -6,7 +6,7 @@
 use postroom::{Bus, Client, Subscriber};
 use std::cell::RefCell;
 
-/// What runs when its thread ends.
+/// A closure that runs when its thread ends.
 type Last = Box<dyn FnOnce()>;
 
 struct AtTheEnd(Option<Last>);

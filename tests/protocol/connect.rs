@@ -75,7 +75,7 @@ fn unknown_keys_are_skipped_however_deep() {
     assert_eq!(answer(format!("CONNECT {deep}\r\nPING\r\n")), "PONG\r\n");
 }
 
-/// As Go does: what is no character becomes U+FFFD.
+/// As Go does: an invalid character becomes U+FFFD.
 #[test]
 fn bad_characters_are_replaced() {
     let name = |json: &[u8]| {
@@ -88,7 +88,7 @@ fn bad_characters_are_replaced() {
     assert_eq!(name(br#"{"name":"\udc00x\ud800\u0041"}"#), "\u{fffd}x\u{fffd}A");
     assert_eq!(name(br#"{"name":"\ud83d\ude00\\ud800"}"#), "😀\\ud800");
     assert_eq!(name(br#"{"name":"\"\\\/\b\f\n\r\t"}"#), "\"\\/\u{8}\u{c}\n\r\t");
-    // What only looks like an escape is one no more than in Go.
+    // Text that only looks like an escape is refused, as in Go.
     assert!(Connect::default().merge("{\"name\":\"\\ud8€\"}".as_bytes()).is_err());
     assert!(Connect::default().merge(br#"{"name":"\ud800\"}"#).is_err());
 }

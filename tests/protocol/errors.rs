@@ -1,4 +1,4 @@
-//! What is refused, with which words, and whether the connection survives it (C5 to C7, C21, C22, H1, H3, H4, L4).
+//! Refusals, their words, and whether the connection survives them (C5 to C7, C21, C22, H1, H3, H4, L4).
 
 use crate::peer::{Peer, QUIET, answer, quiet, with_auth};
 use postroom::protocol::{Close, SessionOptions};
@@ -123,7 +123,7 @@ fn headers_have_to_be_agreed_on() {
     assert_eq!(peer.transcript(), SILENT);
 }
 
-/// L4: at once; up to the limit is allowed, and numbers of more than 9 digits are none.
+/// L4: at once; up to the limit is allowed, and numbers of more than 9 digits are invalid.
 #[test]
 fn payloads_are_limited() {
     for line in ["PUB foo 1048577", "PUB foo 999999999", "HPUB foo 0 1048577", "HPUB foo 1048577 1048577"] {

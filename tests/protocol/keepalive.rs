@@ -136,7 +136,7 @@ fn round_trips() {
     assert_eq!(peer.session.rtt(), Some(Duration::from_nanos(1)), "never 0");
 }
 
-/// An answer, even one that nobody asked for, starts the count anew (C14).
+/// An answer, even without a question, starts the count anew (C14).
 #[test]
 fn pong_keeps_alive() {
     let mut peer = Peer::new(every(ms(1_000), 0.0));
@@ -149,7 +149,7 @@ fn pong_keeps_alive() {
     assert_eq!(step(&mut Peer::new(options)).2, Err(Close::StaleConnection));
 }
 
-/// C7: no CONNECT in time, where one is asked for; the beginning of one is none.
+/// C7: no CONNECT in time, where one is asked for; the beginning of one does not count.
 #[test]
 fn authentication_has_a_deadline() {
     let late = (ms(2_000), "-ERR 'Authentication Timeout'\r\n".to_owned(), Err(Close::AuthenticationTimeout));

@@ -1,5 +1,5 @@
-//! The client protocol: what comes out for what goes in, by rule number. What nats-server 2.15.1 answers was observed on the
-//! real one, with the same bytes.
+//! The client protocol: what comes out for what goes in, by rule number. The answers of nats-server 2.15.1 were observed on
+//! the real one, with the same bytes.
 
 mod connect;
 mod errors;

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use postroom::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, Session, SessionOptions, Subscribe};
 use std::time::Duration;
 
-/// What happened, in order.
+/// An event at the session's host.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
     /// Adjacent ones are one.
@@ -136,13 +136,13 @@ impl Peer {
         self.end
     }
 
-    /// What went to the peer, and `EOF` if the connection is then closed.
+    /// The bytes that went to the peer, and `EOF` if the connection is then closed.
     pub(crate) fn transcript(&self) -> String {
         self.host.sent() + if self.end.is_err() { "EOF" } else { "" }
     }
 }
 
-/// What a default session answers.
+/// The answer of a default session.
 pub(crate) fn answer(input: impl AsRef<[u8]>) -> String {
     Peer::that_read(SessionOptions::default(), [input.as_ref()]).transcript()
 }
@@ -150,7 +150,7 @@ pub(crate) fn answer(input: impl AsRef<[u8]>) -> String {
 /// CONNECT of a peer that wants to hear as little as possible.
 pub(crate) const QUIET: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n";
 
-/// What a session answers after [`QUIET`].
+/// The answer of a session after [`QUIET`].
 pub(crate) fn quiet(input: impl AsRef<[u8]>) -> String {
     Peer::that_read(SessionOptions::default(), [QUIET.as_bytes(), input.as_ref()]).transcript()
 }

@@ -1,4 +1,4 @@
-//! What servers send: written and read (C1, C2, C7, C26, H1, H3, H5, H9).
+//! The operations of servers: written and read (C1, C2, C7, C26, H1, H3, H5, H9).
 
 use bytes::{BufMut, BytesMut};
 use postroom::protocol::{DecodeError, Delivery, Info, Refusal, ServerDecoder, ServerOperation, encode};
@@ -159,7 +159,7 @@ fn info_of_a_real_server() {
 }
 
 proptest! {
-    /// What is written is read again; without headers for a peer that knows none (H5).
+    /// A message that was written is read again; without headers for a peer that knows none (H5).
     #[test]
     fn messages_there_and_back(
         subject in "[a-z]{1,4}(\\.[a-z*>\u{10ff80}]{1,40}){0,3}",

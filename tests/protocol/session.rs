@@ -1,4 +1,4 @@
-//! What a session does with operations that are right: C5, C6, C8 to C15, C23, S1, S6, D2, H3.
+//! The effects of correct operations on a session: C5, C6, C8 to C15, C23, S1, S6, D2, H3.
 
 use crate::peer::{Event, Peer, QUIET, answer, quiet, with_auth};
 use postroom::protocol::{Host as _, ServerVersion, SessionLimits, SessionOptions};
@@ -32,7 +32,7 @@ fn operations_in_all_their_spellings() {
     assert_eq!(quiet("PINGjunk here\r\nping\nPING\r\r\nPONG of any kind\r\n"), "PONG\r\nPONG\r\nPONG\r\n");
 }
 
-/// H1, H3: a header block of no bytes is none.
+/// H1, H3: a header block of no bytes counts as none.
 #[test]
 fn messages_with_headers() {
     let headers = b"NATS/1.0\r\n\r\n";
@@ -187,7 +187,7 @@ fn connect_may_be_repeated() {
     assert_eq!(calls(ServerVersion::V2_15, no_auth_user, late), "connect true, sub, end, connect false");
 }
 
-/// P1: a peer that does not say who it is may be somebody all the same.
+/// P1: a peer without credentials may be a user all the same.
 #[test]
 fn a_user_for_those_without_credentials() {
     let mut options = with_auth();

@@ -75,7 +75,7 @@ fn sessions_with_credentials() {
     }
 }
 
-/// What stays in the input is bounded by a line and a payload, and read once: a large payload in small pieces takes no longer
+/// The rest in the input is bounded by a line and a payload, and read once: a large payload in small pieces takes no longer
 /// than in one.
 #[test]
 fn what_waits_is_bounded() {

@@ -1,4 +1,4 @@
-//! What is given up, and what a drain waits for (D7, D8).
+//! Cancelled futures, and the end of a drain (D7, D8).
 //!
 //! Goal: dropping a future leaves no timer, no place and no waiter behind; a drain ends exactly when the last message is taken and the
 //! last request answered. Method: futures dropped at every stage, drains observed from threads, tasks and not at all.
@@ -39,7 +39,7 @@ fn a_dropped_request_leaves_nothing_behind() {
     assert!(client.is_closed());
 }
 
-/// The request's own copy waits for room while another subscriber answers already, or nobody ever does.
+/// The request's own copy waits for room while another subscriber answers already, or none ever does.
 #[test]
 fn a_request_whose_copy_waits_for_room() {
     let (bus, clock, client) = room();
@@ -116,7 +116,8 @@ fn a_drain_of_a_subscription_waits_for_its_last_message() {
     tokio_on(async { subscriber.drain().await });
 }
 
-/// D8: the request under way can still be answered; whoever waits for the drain or not, the client is closed by the end.
+/// D8: the request under way can still be answered; the client is closed at the end, whether or not the drain is waited
+/// for.
 #[test]
 fn a_drain_of_a_client_waits_for_its_requests() {
     for observed in [true, false] {

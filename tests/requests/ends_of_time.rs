@@ -86,7 +86,7 @@ fn a_manual_clock_stops_at_the_end_of_all_time() {
         clock.advance(by);
         assert_eq!((clock.now(), Clock::from(&clock).wall_time()), (Duration::MAX, last));
     }
-    // What would end later never ends by time.
+    // A wait that would end later never ends by time.
     let mut never = bus.sleep(SECOND);
     assert!(task.poll(&mut never).is_pending());
     let client = bus.connect();
@@ -110,7 +110,7 @@ fn a_blocked_publisher_goes_on_without_a_move_of_a_manual_clock() {
         rx.recv_timeout(Duration::from_secs(30)).unwrap();
     }
     assert_eq!((sending.join().unwrap(), clock.timers()), (10, 0));
-    // Nobody reads: the wait ends when the clock says so.
+    // The queue is not read: the wait ends when the clock says so.
     assert_eq!(client.publish("a", ""), Ok(1));
     let sending = std::thread::spawn(move || client.publish("a", "").unwrap());
     clock.wait_for_timers(1);

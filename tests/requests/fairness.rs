@@ -1,7 +1,7 @@
 //! Tasks that always find something.
 //!
-//! Goal: a task that takes from a full source gives its executor the thread back after a while, and is woken to go on. Method: one poll of
-//! a loop over more than it may take; how much it took, and how often it was woken.
+//! Goal: a task that takes from a full source gives its executor the thread back after a while, and is woken again at once. Method:
+//! one poll of a loop over more than it may take; how much it took, and how often it was woken.
 
 use crate::executor::{Task, next};
 use postroom::{AnswersEnd, Bus, Overflow, RequestMany, SubscribeOptions};
@@ -47,7 +47,7 @@ fn a_receiver_yields() {
             taken.set(taken.get() + 1);
         }
     });
-    // What was left of the last budget comes first.
+    // The rest of the last budget comes first.
     let first = BUDGET - 1_000 % BUDGET;
     assert!(task.poll(&mut work).is_pending());
     assert_eq!((task.woken(), taken.get()), (1, first));

@@ -9,7 +9,8 @@ use postroom::{Bus, Client, Clock, ConnectOptions, Overflow, RequestMany, Subscr
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-/// What `wait` gives in a callback in which `cause` has been published to, whose callback is `effect`.
+/// The result of `wait` in a callback in which `cause` has been published to, whose callback is
+/// `effect`.
 fn in_a_callback<T: Send + 'static>(
     effect: impl Fn(&Bus, &Client) + Send + Sync + 'static,
     wait: impl Fn(&Bus, &Client) -> T + Send + Sync + 'static,

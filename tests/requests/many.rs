@@ -43,7 +43,7 @@ fn now(task: &std::sync::Arc<Task>, answers: &mut Answers) -> Poll<Option<String
     task.poll(&mut next).map(|item| item.map(|answer| answer.payload_str().unwrap().to_owned()))
 }
 
-/// The receiving calls of a stream, for a request that has time. What a call of its own limit ends does not end the request.
+/// The receiving calls of a stream, for a request that has time. A call that ends by its own limit does not end the request.
 #[test]
 fn the_family_of_receiving_calls() {
     let room = Room::new();
@@ -155,7 +155,7 @@ fn the_deadline_for_threads() {
     assert_eq!(room.clock.timers(), 0);
 }
 
-/// What came in time is handed out, also when it is asked for only after.
+/// An answer that came in time is handed out, also when it is asked for only after.
 #[test]
 fn answers_in_time_are_not_lost_to_the_deadline() {
     let room = Room::new();

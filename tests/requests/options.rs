@@ -49,7 +49,8 @@ fn a_whole_message_is_a_request() {
     assert!(client.request_message(&by_hand, plain()).unwrap_err().is_no_responders());
 }
 
-/// What a lenient connection may send, another may not pass on; the bus is told of it as of any publish that it refuses.
+/// A message that a lenient connection may send, another may not pass on; the bus is told of it as of any publish that
+/// it refuses.
 #[test]
 fn a_message_whose_headers_cannot_be_read_is_no_request() {
     let bus = Bus::new();

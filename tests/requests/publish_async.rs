@@ -53,7 +53,7 @@ fn a_place_wakes_the_task_and_the_deadline_ends_it() {
     assert_eq!(subscriber.stats().dropped.of(DropReason::BlockTimeout), 1);
 }
 
-/// One thread runs both ends: were the publisher to block it, nobody would make room.
+/// One thread runs both ends: if the publisher blocked it, no receiver could make room.
 #[test]
 fn a_publisher_and_a_receiver_share_one_executor_thread() {
     let run = |on: fn(Client, Subscriber)| {
@@ -132,7 +132,7 @@ fn the_end_of_the_subscription_ends_the_wait() {
     }
 }
 
-/// A channel of the user's tells nobody that it has room: the task looks again by the clock.
+/// A channel of the user's has no wake-up for room: the task looks again by the clock.
 #[test]
 fn a_users_channel_is_tried_again_by_the_clock() {
     let (client, clock, _) = room(1);

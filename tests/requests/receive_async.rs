@@ -32,7 +32,7 @@ fn a_message_wakes_one_and_the_end_wakes_all() {
     assert_eq!(error.reason, CloseReason::Unsubscribed);
 }
 
-/// What `select` does with the arm that lost: it was woken, and is dropped without having taken anything.
+/// The losing arm of a `select`: it was woken, and is dropped without having taken anything.
 #[test]
 fn a_dropped_wait_passes_its_wake_up_on_and_loses_nothing() {
     let client = Bus::new().connect();
@@ -54,8 +54,8 @@ fn a_dropped_wait_passes_its_wake_up_on_and_loses_nothing() {
     assert_eq!((one.woken(), two.woken(), subscriber.len()), (1, 1, 1));
 }
 
-/// What a `select!` leaves behind that another branch won: a future that is neither polled nor dropped. It was woken for the message, and
-/// so must another be that waits behind it, on either clock.
+/// The remains of a `select!` that another branch won: a future that is neither polled nor dropped. It was woken for the message,
+/// and so must another be that waits behind it, on either clock.
 #[test]
 fn a_future_that_is_left_alone_keeps_no_thread_and_no_task_asleep() {
     for bus in [Bus::new(), Bus::builder().clock(Clock::manual()).build()] {
@@ -113,7 +113,7 @@ fn a_stream_is_the_same_queue() {
     assert!(block_on(next(&mut subscriber)).is_none() && block_on(next(&mut subscriber)).is_none());
 }
 
-/// A stream that waits, is woken and dropped with its subscriber leaves nobody waiting who could be served.
+/// A stream that waits, is woken and dropped with its subscriber leaves no waiter that could be served.
 #[test]
 fn a_select_over_two_subscriptions_loses_nothing() {
     let bus = Bus::new();
@@ -270,7 +270,7 @@ fn events_are_received_as_messages_are() {
     clock.advance(SECOND);
     assert_eq!((one.woken(), one.poll(&mut limited)), (1, Poll::Ready(None)));
     drop(limited);
-    // Of two tasks that wait, the first is not relied upon.
+    // If two tasks wait, the first is not relied upon.
     let (mut first, mut second) = (Box::pin(events.recv_async()), Box::pin(events.recv_async()));
     assert!(one.poll(&mut first).is_pending() && two.poll(&mut second).is_pending());
     drop(bus.connect());

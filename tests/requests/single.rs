@@ -37,7 +37,7 @@ fn a_blocking_request_times_out_on_the_manual_clock() {
             assert!(is_timeout(asking.join().unwrap(), given));
         });
         assert_eq!(clock.timers(), 0);
-        // What comes now is late: counted, and nobody's answer.
+        // An answer that comes now is late: counted, and given to no request.
         assert_eq!(silent.recv().unwrap().respond("late").unwrap(), 0);
     }
     assert_eq!((bus.stats().late_replies, bus.stats().requests), (2, 2));
@@ -88,7 +88,7 @@ fn no_responders_is_known_at_once() {
     let Poll::Ready(ended) = Task::new().poll(&mut client.request_async("svc", "")) else { panic!("known at once") };
     assert_eq!(ended.unwrap_err(), nobody);
     assert_eq!(clock.timers(), 0);
-    // R2 (2): who did not ask for the news waits.
+    // R2 (2): a client that did not ask for the news waits.
     let patient = client.bus().connect_with(ConnectOptions::new().no_responders(false));
     let mut request = patient.request_async("svc", "");
     let task = Task::new();
@@ -161,7 +161,7 @@ trait IntoReady: Future + Unpin + Sized {
 
 impl<F: Future + Unpin> IntoReady for F {}
 
-/// A forged, a stale and a broken token reach nobody; the right one does.
+/// A forged, a stale and a broken token reach no request; the right one does.
 #[test]
 fn answers_find_their_own_request_only() {
     let (bus, _, client) = manual();
@@ -273,8 +273,8 @@ fn inboxes_lie_under_the_prefix_that_was_asked_for() {
     }
 }
 
-/// Goal: a responder without room is no missing responder (R2: the message was for somebody). Method: its queue is full, with
-/// nobody who takes from it, so that the request waits its time on the manual clock instead of failing at once.
+/// Goal: a responder without room does not count as missing (R2: the message matched a subscription). Method: its queue is
+/// full, and not read, so that the request waits its time on the manual clock instead of failing at once.
 #[test]
 fn a_responder_without_room_is_not_no_responders() {
     let (_bus, clock, client) = manual();

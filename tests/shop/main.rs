@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `an_order_is_packed_and_then_invoiced` | expectations, their order, `settle` |
 //! | `what_is_out_of_stock_goes_no_further` | that something was not sent |
-//! | `each_order_is_packed_by_one_packer` | a tap: who published what, and who received it |
+//! | `each_order_is_packed_by_one_packer` | a tap: the publisher and the receivers of each message |
 //! | `stock_that_does_not_answer_is_asked_three_times` | a stub in place of a service, and time |
 //! | `stock_that_starts_late_is_asked_again` | a fault that NATS permits |
 //! | `an_order_that_is_told_twice_is_invoiced_once` | chaos, on many seeds |
@@ -117,7 +117,8 @@ fn stock_that_starts_late_is_asked_again() -> Outcome {
     Ok(())
 }
 
-/// Twenty orders while messages come twice, as they may when an acknowledgement was lost. Panics if anybody is invoiced twice.
+/// Twenty orders while messages come twice, as they may when an acknowledgement was lost. Panics if an order is invoiced
+/// twice.
 fn twenty_orders(chaos: Chaos, invoicing: Invoicing) {
     let kit = TestKit::builder().chaos(chaos).build();
     let shop = Shop::open(kit.bus(), &SHELF, invoicing).expect("it opens");

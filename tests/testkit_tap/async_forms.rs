@@ -1,4 +1,5 @@
-//! What waits has a form for tasks: on an executor of one thread, which the other form would stop.
+//! Each call that waits has a form for tasks: on an executor of one thread, which the other form
+//! would stop.
 
 use crate::{assert_has, named};
 use postroom::testkit::{Recording, Speed, TestKit};
@@ -81,7 +82,7 @@ fn contracts() {
         let contracts = kit.contracts_async().await;
         assert_eq!(contracts.unmatched[0].subject, "bills");
         assert!(contracts.silent.is_empty() && contracts.unread.is_empty(), "{contracts}");
-        // What nobody reads is not waited for without end.
+        // An unread message is not waited for without end.
         let kept = named(&kit, "app").subscribe("bills").unwrap();
         kit.client().publish("orders.eu", "8").unwrap();
         assert_eq!(kit.contracts_async().await.unread[0].subject(), "bills");

@@ -1,4 +1,5 @@
-//! Contracts: what nobody listened to, who heard nothing, what nobody read.
+//! Contracts: messages without a listener, subscriptions without a message, messages that were not
+//! read.
 
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::TestKit;
@@ -84,7 +85,7 @@ fn who_had_no_luck_and_inboxes_have_nothing_to_complain_of() {
     app.publish("jobs", "").unwrap();
     drop((members, other));
     let _silent = app.subscribe_fn("ask", drop).unwrap();
-    // Its inbox hears nothing, and the answer that comes too late is for nobody.
+    // Its inbox hears nothing, and no request waits for the answer that comes too late.
     drop(app.request_async("ask", ""));
     app.publish("_INBOX.gone.1", "").unwrap();
     let contracts = kit.contracts();

@@ -1,4 +1,5 @@
-//! What a test kit sees, and what a test says about it: taps, expectations, stubs, contracts, recordings.
+//! The observations of a test kit, and a test's statements about them: taps, expectations, stubs,
+//! contracts, recordings.
 #![cfg(feature = "testkit")]
 
 mod async_forms;
@@ -16,12 +17,12 @@ fn named(kit: &TestKit, name: &str) -> Client {
     kit.bus().connect_with(ConnectOptions::new().name(name))
 }
 
-/// What an expectation that is not met says.
+/// The text of an expectation that is not met.
 fn complaint(expectation: Expectation) -> String {
     expectation.try_verify().expect_err("it is not met").to_string()
 }
 
-/// What a closure panics with.
+/// The text of a closure's panic.
 fn panic_of(f: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("it panics");
     panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap()

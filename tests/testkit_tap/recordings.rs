@@ -338,7 +338,7 @@ proptest! {
     fn a_run_that_is_replayed_is_recorded_the_same(messages in prop::collection::vec(recorded(), 0..6)) {
         let mut first = Recording::default();
         first.messages = messages;
-        // Of what is refused nothing comes; what is not comes as it was.
+        // A refused message does not come; any other comes as it was.
         let replay = |recording: &Recording| {
             let kit = TestKit::new();
             let replayed = kit.replay(recording, Speed::Full);

@@ -159,7 +159,8 @@ fn an_assertion_in_a_callback_fails_the_test_with_its_own_text() {
     assert_has(&panic_of(move || drop((kit, stub))), &["the callback on `price` panicked", "assertion"]);
 }
 
-/// A test that asks for the panics judges them itself; what panicked for nobody is told as well.
+/// A test that asks for the panics judges them itself; a panic on a message without a reply is told
+/// as well.
 #[test]
 fn a_test_that_expects_a_panic_takes_it() {
     let kit = TestKit::new();

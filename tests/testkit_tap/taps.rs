@@ -1,4 +1,4 @@
-//! Taps: what was published, who got it, what was lost.
+//! Taps: the messages that were published, their receivers, and their losses.
 
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
@@ -287,18 +287,18 @@ fn what_the_bus_refuses_is_written_down_with_its_error() {
     refused("orders.*", &|| app.publish("orders.*", "").unwrap_err());
     refused(&"x".repeat(31), &|| app.publish("x".repeat(31), "").unwrap_err());
     refused("a", &|| app.publisher("a").unwrap().publish("123456789").unwrap_err());
-    // A reply that is none, and headers that can't be read.
+    // An invalid reply, and headers that can't be read.
     let reply = refused("ask", &|| app.publish_with_reply("ask", "b.*", "why").unwrap_err());
     assert_eq!((reply.reply(), reply.payload()), (None, &b"why"[..]));
     let raw = || RawMessage::new("raw", "x").reply("b").headers(postroom::bytes::Bytes::from("NATS/9\r\n\r\n"));
     let headers = refused("raw", &|| app.publish_raw(raw()).unwrap_err());
     assert!(matches!(error(&headers), PublishError::InvalidHeaders(_)) && headers.reply().is_some());
-    // What permissions forbid, to publish and to ask whether one may.
+    // Refusals by permissions, of a publish and of the question whether one is allowed.
     app.set_permissions(Some(Permissions::new().deny_publish("secret.>").unwrap()));
     let denied = refused("secret.a", &|| app.publish("secret.a", "x").unwrap_err());
     assert_eq!(denied.payload(), b"x");
     refused("secret.b", &|| app.check_publish("secret.b", Some("r")).unwrap_err());
-    // Who drains sends no requests, and who is closed sends nothing.
+    // A draining client sends no requests, and a closed one sends nothing.
     let kept = app.subscribe("kept").unwrap();
     app.publish("kept", "").unwrap();
     drop(app.drain());

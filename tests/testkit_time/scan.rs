@@ -50,7 +50,7 @@ fn pass_on(app: &Client, part: Part, parts: usize, handled: &AtomicU64, message:
     }
 }
 
-/// What has to be kept for the part to live, and threads that end when the bus is closed.
+/// Guards that must be kept for the part to live, and threads that end when the bus is closed.
 #[derive(Default)]
 struct Running {
     guards: Vec<SubscriptionGuard>,
@@ -113,7 +113,8 @@ fn start(
             let busy = kit.clone();
             running.threads.push(std::thread::spawn(move || {
                 for message in channel {
-                    // The bus does not see who takes it out: the thread says so while it still has it.
+                    // The bus does not see which thread takes a message out: the thread says so while
+                    // it still has it.
                     let _busy = busy.busy(format!("part {number}"));
                     pass_on(&app, part, parts, &handled, message);
                 }

@@ -16,7 +16,7 @@ fn an_idle_bus_is_settled_at_once_and_after_it_nothing_was_published() {
     kit.settle();
     kit.try_settle(std::time::Duration::ZERO).unwrap();
     assert!(never.is_empty());
-    // What the test has in its hands does not count.
+    // A message that the test itself has taken does not count.
     kit.bus().connect().publish("never", "x").unwrap();
     kit.settle();
     let message = never.try_recv().unwrap();
@@ -35,7 +35,7 @@ fn a_chain_of_threads_is_waited_for() {
             std::thread::spawn(move || {
                 for message in &input {
                     let text = format!("{}{link}", message.payload_str().unwrap());
-                    // From here on only the thread itself shows that something goes on.
+                    // From here on only the thread itself shows that there is still work.
                     drop(message);
                     std::thread::yield_now();
                     client.publish(format!("chain.{}", link + 1), text).unwrap();

@@ -232,7 +232,7 @@ fn nobody_is_taken_to_wait_for_the_time_before_he_had_his_turns() {
             let question = front.recv_async().await.unwrap();
             for _ in 0..4 {
                 tokio::task::yield_now().await;
-                // As on a machine that has much else to do: nobody gets on, and real time passes.
+                // As on a machine that has much else to do: no task gets on, and real time passes.
                 elsewhere.recv_timeout(SHORT * 4).unwrap_err();
             }
             let failed = app.request_timeout_async("backend", "", SECOND * 30).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What the default build pulls in.
+//! The crates that the default build pulls in.
 
 use std::collections::BTreeSet;
 use std::process::Command;

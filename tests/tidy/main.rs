@@ -13,11 +13,11 @@ mod source;
 use source::Source;
 use std::path::Path;
 
-/// What a rule makes of a source: its complaints.
+/// A rule of a source: it gives its complaints.
 type Rule = fn(&Source) -> Vec<String>;
 
-/// Rooms, and the rooms that each may use beside itself. Downward only; engines do not know each other. A new room needs a
-/// row. `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
+/// Rooms, and the other rooms that each may use. Downward only; engines do not know each other. A new room needs a row.
+/// `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
 const MAY_USE: [(&str, &[&str]); 23] = [
     // Words.
     // For every room: it counts in tests, and is nothing otherwise.
@@ -85,7 +85,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("unwind", &["message", "clock", "bus", "client", "server", "bridge", "testkit"]),
 ];
 
-/// What the machine of JetStream may use: words alone, and no clock or lock among them.
+/// The rooms that the machine of JetStream may use: words alone, and no clock or lock among them.
 const ENGINE_MAY_USE: [&str; 4] = ["subject", "message", "limits", "rng"];
 
 /// Rooms that are in the house only as users are.
@@ -185,7 +185,7 @@ const DOORS: [(&str, &[&str], &str); 10] = [
     ),
 ];
 
-/// Of the room of locks, a guest may use the locks that are public.
+/// In the room of locks, a guest may use the locks that are public.
 fn guests_use_public_locks(source: &Source) -> Vec<String> {
     let is_public = |path: &str| ["Condvar", "Mutex", "MutexGuard", "RwLock"].contains(&path);
     let paths = source.crate_paths().filter(|_| source.room().is_some_and(|room| GUESTS.contains(&room)));

@@ -1,4 +1,4 @@
-//! The manual and the source name each other; neither may go on alone.
+//! The manual and the source name each other; neither may change alone.
 
 use crate::source;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn every_difference_in_the_source_is_in_the_manual() {
 fn the_files_that_the_manual_names_are_there() {
     let mut named = 0;
     for page in ["semantics.md", "wire.md", "differences.md"].map(page) {
-        // What stands between back-quotes and looks like a path.
+        // Words between back-quotes that look like a path.
         for name in page.split('`').filter(|word| word.ends_with(".rs") || word.ends_with('/')) {
             named += 1;
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name);

@@ -12,21 +12,6 @@ const HEADLESS: [&str; 6] = ["What", "Who", "Whoever", "Whose", "Of", "That"];
 /// Headless sentences of a hundred that a room may have.
 const PERCENT_MAX: usize = 2;
 
-/// Rooms above the bound today, with the most headless sentences that each may have. The numbers only shrink.
-const ABOVE: &[(&str, usize)] = &[
-    ("blocking", 2),
-    ("bridge", 76),
-    ("bus", 84),
-    ("delivery", 16),
-    ("jetstream", 52),
-    ("server", 155),
-    ("subject", 9),
-    ("sync", 2),
-    ("testkit", 111),
-    ("tests", 195),
-    ("user_code", 4),
-];
-
 /// The paragraphs of a file's comments, or of a page of text.
 fn paragraphs(source: &Source) -> Vec<String> {
     let is_page = source.path.ends_with(".md");
@@ -104,12 +89,9 @@ fn sentences_begin_with_their_subject() {
     let mut complaints = Vec::new();
     for (room, sources) in &by_room {
         let (all, headless) = count(sources.iter());
-        let listed = ABOVE.iter().find(|(name, _)| name == room).map(|(_, most)| *most);
-        let most = listed.unwrap_or(all * PERCENT_MAX / 100);
+        let most = all * PERCENT_MAX / 100;
         if headless > most {
             complaints.push(format!("{room}: {headless} of {all} sentences are headless, {most} may be"));
-        } else if listed.is_some() && headless * 100 <= all * PERCENT_MAX {
-            complaints.push(format!("{room}: within the bound ({headless} of {all}), and need not be listed"));
         }
     }
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));

@@ -63,7 +63,8 @@ fn cited(text: &str) -> BTreeSet<Rule> {
     found
 }
 
-/// Where each rule is cited first: in the tests, beside the sources, and at the heads of directed cases.
+/// The place where each rule is cited first: in the tests, next to the sources, and at the heads of
+/// directed cases.
 fn citations(root: &Path) -> BTreeMap<Rule, String> {
     let mut all = BTreeMap::new();
     let mut cite = |place: &str, text: &str| {

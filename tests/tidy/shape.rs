@@ -1,8 +1,8 @@
 //! The shape of each room: files that use each other in a circle, and types whose methods are spread over many files.
 //!
-//! Arrows between the files of a room come from imports, from paths in the code, and from calls of methods that another file gives a
-//! type of the room. A re-export is not an arrow: a name that it gives out leads to the file behind it. What is still wrong stands in
-//! two lists, which only shrink: an entry that has become needless fails the test as well.
+//! Arrows between the files of a room come from imports, from paths in the code, and from calls of methods that another file gives
+//! a type of the room. A re-export is not an arrow: a name that it gives out leads to the file behind it. The exceptions of today
+//! stand in two lists, which only shrink: an entry that has become needless fails the test as well.
 
 use crate::source::{self, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ const FILES_MAX: usize = 2;
 /// The files of one room, by module path: `bus`, `bus::route`.
 struct Room<'a> {
     files: BTreeMap<String, &'a Source>,
-    /// What each module gives out under its own name: `(module, name)` to the module behind it.
+    /// The names that each module gives out as its own: `(module, name)` to the module behind it.
     given_out: BTreeMap<(String, String), String>,
 }
 

@@ -21,7 +21,7 @@ impl Source {
         (room != "lib").then_some(room)
     }
 
-    /// Numbered lines with something on them that is no comment.
+    /// Numbered lines with something on them that is not a comment.
     pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))

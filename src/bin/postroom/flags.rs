@@ -107,7 +107,7 @@ impl Flags {
         })
     }
 
-    /// Reads arguments up to the first that is no flag; those from there on are given back.
+    /// Reads arguments up to the first that is not a flag; those from there on are given back.
     ///
     /// # Errors
     ///

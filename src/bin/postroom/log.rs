@@ -72,7 +72,8 @@ impl Log {
         Ok(())
     }
 
-    /// Opens the file again, so that the old one can have been moved away. False if the log is no file.
+    /// Opens the file again, so that the old one can have been moved away. False if the log is not a
+    /// file.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Logger for Log {
         }
         // All in one piece, so that lines of several threads don't mix.
         line += &format!("{}{text}\n", label(level, colours));
-        // There is no place left to complain at.
+        // There is no place left to report an error.
         let _ = match &mut state.out {
             Out::Stderr { .. } => io::stderr().lock().write_all(line.as_bytes()),
             Out::File(file) => file.write_all(line.as_bytes()),

@@ -7,7 +7,7 @@
 //! | `settings` | the configuration file, and flags before it |
 //! | `run` | from start to end |
 //! | `reload` | other settings while it runs |
-//! | `signal` | telling another process what to do |
+//! | `signal` | commands to another process |
 //! | `log` | the log |
 //! | `files` | files with the process's id and ports |
 

@@ -37,7 +37,8 @@ pub(crate) fn run(settings: Settings, flags: &Flags, program: &str) -> Result<()
 ///
 /// The log's last line.
 fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Result<(), String> {
-    // Before anybody knows of the process: a signal that comes early must not end it unheard.
+    // Before any other process knows of this one: a signal that comes early must not end it
+    // unheard.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(|error| error.to_string())?;
     let signals = Signals::new(&runtime).map_err(|error| format!("Can't listen for signals: {error}"))?;
@@ -142,7 +143,7 @@ async fn attend(mut signals: Signals, server: &Server, reloader: &mut Reloader<'
             }
             _ = signals.terminate.recv() => {
                 trapped("terminated");
-                // A farewell under way goes on.
+                // A farewell under way continues.
                 if !lame {
                     return;
                 }

@@ -36,7 +36,7 @@ struct Part {
     payload: Vec<u8>,
 }
 
-/// What a part asks for.
+/// The commit that a part asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Commit {
     No,
@@ -102,7 +102,7 @@ impl Stream {
             }
             None => Batch { parts: Vec::new(), active: now },
         };
-        // An empty commit is no commit value either.
+        // An empty commit is not a commit value either.
         let commit = match known.batch_commit {
             None => Commit::No,
             Some(b"1") => Commit::WithIt,
@@ -153,7 +153,7 @@ impl Stream {
         }
     }
 
-    /// What is refused of a part by itself (JS60), after its size.
+    /// Checks a part by itself (JS60), after its size.
     fn check_part(&self, size: u64, id: &[u8], room: Room) -> Result<(), ApiError> {
         let refused = [
             (room.is_full, codes::INSUFFICIENT_RESOURCES),

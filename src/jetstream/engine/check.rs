@@ -1,4 +1,4 @@
-//! What is refused of a message, in the server's order (JS46, JS47, JS61). Nothing is changed here.
+//! The checks of a message, in the server's order (JS46, JS47, JS61). Nothing is changed here.
 
 use super::config::{Discard, Retention};
 use super::counter::Decimal;
@@ -200,7 +200,8 @@ impl Stream {
         Ok(Checked { subject, head, payload, id, expiry, rollup, sum, schedule, ends_schedule, consumers, is_unwanted })
     }
 
-    /// What was sent is held against max_msg_size before anything else is looked at (measured; a sealed stream alone comes first).
+    /// Holds the sent message against max_msg_size before anything else is looked at (measured; a sealed stream alone comes
+    /// first).
     pub(super) fn check_size(&self, head: &[u8], payload: &[u8]) -> Result<(), ApiError> {
         let max = self.config.max_msg_size;
         let is_over = max >= 0 && head.len() + payload.len() > max as usize;
@@ -222,7 +223,7 @@ impl Stream {
         Ok(Some(increment))
     }
 
-    /// What a subject's counter stands at.
+    /// The value of a subject's counter.
     fn sum_of(&self, subject: &str, pending: Option<&Pending>) -> Result<Decimal, ApiError> {
         if let Some(sum) =
             pending.and_then(|batch| batch.by_subject.get(subject)).and_then(|subject| subject.sum.clone())
@@ -406,7 +407,7 @@ fn check_head_size(head: &[u8]) -> Result<(), ApiError> {
     if head.len() > header::BLOCK_MAX { Err(codes::STREAM_HEADER_EXCEEDS_MAXIMUM.error()) } else { Ok(()) }
 }
 
-/// Whether a header's value is this sequence; what is no number never is.
+/// Whether a header's value is this sequence; text that is not a number never is.
 fn matches_sequence(expected: &[u8], actual: u64) -> Result<(), ApiError> {
     match header::number(expected) == Some(actual) {
         true => Ok(()),

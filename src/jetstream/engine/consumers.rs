@@ -1,4 +1,5 @@
-//! What a stream knows of its consumers: who wants which message, and who has done with it (JS78, JC145 to JC147).
+//! The consumers of a stream: which consumer wants which message, and which has done with it (JS78, JC145 to
+//! JC147).
 //!
 //! On a stream that keeps messages for consumers each message has a count of those that still need it. The consumers' side tells
 //! once when one has done with a message; then the removal costs the same whatever the number of consumers.
@@ -10,7 +11,7 @@ use super::stream::Stream;
 use super::time::Timestamp;
 use crate::subject::relation;
 
-/// What the stream asks of the consumers' side.
+/// The questions of the stream to the consumers' side.
 pub trait Acks {
     /// The highest sequence up to which a consumer has done with everything.
     fn floor(&self, consumer: ConsumerId) -> u64;
@@ -69,7 +70,8 @@ impl Stream {
         }
     }
 
-    /// A consumer wants something else from now on. On an interest stream what nobody wants any more goes at once (JC147).
+    /// A consumer wants something else from now on. On an interest stream messages that no consumer wants any more go at
+    /// once (JC147).
     pub fn update_consumer(
         &mut self,
         now: Timestamp,

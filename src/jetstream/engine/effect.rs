@@ -1,4 +1,5 @@
-//! What is left to do when a call has returned: for clients ([`Effect`]), and for the stream's consumers ([`Change`]).
+//! The work that is left to do when a call has returned: for clients ([`Effect`]), and for the stream's consumers
+//! ([`Change`]).
 
 use super::error::ApiError;
 use super::interest::ConsumerId;
@@ -15,7 +16,7 @@ pub enum Effect {
     Answer {
         /// Its reply subject.
         to: Subject,
-        /// What it says.
+        /// The answer.
         answer: Answer,
     },
     /// A stored message goes out again, without a reply subject (JS52).
@@ -40,7 +41,7 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// It is stored, or nobody was interested and its sequence is used up.
+    /// It is stored, or no consumer was interested and its sequence is used up.
     Stored {
         /// Its sequence.
         seq: u64,
@@ -101,7 +102,8 @@ impl AbandonReason {
     }
 }
 
-/// What a stream's consumers must know of its messages, in the order in which it happened. Nothing is kept while there are none.
+/// The changes that a stream's consumers must know of, in the order in which they happened. Nothing is kept while there are
+/// no consumers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -150,7 +152,7 @@ pub enum Reason {
     Deleted,
 }
 
-/// What became of every message that was ever stored (promise JS-2).
+/// The fate of every message that was ever stored (promise JS-2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Stored.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-/// What a block begins with.
+/// The beginning of a block.
 const VERSION: &[u8] = b"NATS/1.0";
 const LINE_END: &[u8] = b"\r\n";
 
@@ -57,7 +57,7 @@ known! {
 }
 
 impl<'a> Known<'a> {
-    /// What a block says, in one pass. Empty values are kept apart from absent ones.
+    /// Reads a block in one pass. Empty values are kept apart from absent ones.
     pub(crate) fn of(block: &'a [u8]) -> Self {
         let mut known = Known::default();
         for (name, value) in lines(block) {

@@ -5,12 +5,12 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::str::Split;
 
-/// A consumer of one stream; whoever keeps the consumers gives the numbers.
+/// A consumer of one stream; the keeper of the consumers gives the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerId(pub u32);
 
-/// Consumers by their filters. What does not match costs nothing: a publish looks up its subject, and walks the patterns token by
-/// token.
+/// Consumers by their filters. A filter that does not match costs nothing: a publish looks up its subject, and walks the patterns
+/// token by token.
 #[derive(Debug, Default)]
 pub(crate) struct Interests {
     filters: BTreeMap<ConsumerId, Vec<SmolStr>>,

@@ -44,7 +44,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) needed: u32,
 }
 
-/// When a message ends, beside max_age.
+/// The time at which a message ends, apart from max_age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
     WithTheStream,
@@ -115,7 +115,7 @@ impl Log {
         self.ledger
     }
 
-    /// What a message counts.
+    /// The bytes that a message counts.
     pub(crate) fn size_of(&self, subject: &str, head: &[u8], payload: &[u8]) -> u64 {
         self.storage.size_of(subject.len(), head.len(), payload.len())
     }

@@ -6,10 +6,10 @@
 //!
 //! | part | what it knows |
 //! |---|---|
-//! | [`config`] | every field of a stream: defaults, what is refused, which updates are allowed |
+//! | [`config`] | every field of a stream: defaults, refusals, permitted updates |
 //! | [`error`] | every error with both its numbers and its text, in one table |
-//! | [`Stream`] | a stream: its messages, its timers, what is left to do |
-//! | [`Acks`] | what a stream asks of the consumers' side |
+//! | [`Stream`] | a stream: its messages, its timers, its effects |
+//! | [`Acks`] | the questions of a stream to the consumers' side |
 //!
 //! # What it costs
 //!

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
-/// What was published.
+/// A message that was published to the stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Publish<'a> {
     /// The subject, before the stream's transform.
@@ -26,7 +26,7 @@ pub struct Publish<'a> {
     pub payload: &'a [u8],
 }
 
-/// What the account and the server still have room for.
+/// The room that the account and the server still have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// The server stores more than it may already (10023).
@@ -82,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// What a subject is called in the stream (JS51).
+    /// The name of a subject in the stream (JS51).
     fn stored_subject(&self, subject: &Subject) -> SmolStr {
         let below = |bound: u32| self.rng.below(bound as usize) as u32;
         let transformed = self.transform.as_ref().and_then(|transform| transform.apply(subject.as_str(), below));

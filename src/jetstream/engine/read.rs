@@ -1,4 +1,4 @@
-//! What can be looked up in a stream: for API calls, and for consumers on their way through it.
+//! Look-ups in a stream: for API calls, and for consumers on their way through it.
 
 use super::store::Slot;
 use super::stream::Stream;

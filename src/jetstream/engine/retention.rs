@@ -10,7 +10,7 @@ use super::time::{Timestamp, format_duration};
 use crate::subject::Pattern;
 use smol_str::SmolStr;
 
-/// What to purge (JS77). Everything, by default.
+/// The messages to purge (JS77). Everything, by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purge {
     /// Only messages whose subjects it matches; an empty text is all.

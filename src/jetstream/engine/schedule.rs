@@ -112,7 +112,8 @@ pub(crate) fn copy_head(copied: &[u8], subject: &str, schedule: &Known<'_>, next
     head
 }
 
-/// Whether a text may be a time zone. There is no time zone data here; what is not shaped like a name is refused.
+/// Whether a text may be a time zone. There is no time zone data here; a text that is not shaped like a name is
+/// refused.
 pub(crate) fn is_time_zone(text: &[u8]) -> bool {
     let is_known = matches!(text, b"UTC" | b"Local" | b"GMT");
     let has_area =

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Sequences of one block.
 const BLOCK: u64 = 256;
 
-/// What is kept of a message.
+/// A stored message.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) time: Timestamp,
@@ -31,7 +31,7 @@ pub(crate) struct Slot {
     data: Option<Arc<[u8]>>,
 }
 
-/// What a message says of its own end.
+/// The end of a message, as its header says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ttl {
     /// It ends with the stream's max_age.

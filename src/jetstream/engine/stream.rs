@@ -13,9 +13,9 @@ use std::collections::VecDeque;
 
 /// A stream as a machine: it is told what happens and when, and says what is to be done.
 ///
-/// Each call that changes something takes the present instant, and first does what was due before it. What follows from a call is
-/// fetched with [`poll_effect`](Stream::poll_effect), and [`poll_change`](Stream::poll_change) where there are consumers. The caller
-/// calls [`handle_timeout`](Stream::handle_timeout) when the instant of [`poll_timeout`](Stream::poll_timeout) has come.
+/// Each call that changes something takes the present instant, and first does what was due before it. The effects of a call are
+/// fetched with [`poll_effect`](Stream::poll_effect), and [`poll_change`](Stream::poll_change) where there are consumers. The
+/// caller calls [`handle_timeout`](Stream::handle_timeout) when the instant of [`poll_timeout`](Stream::poll_timeout) has come.
 ///
 /// # Example
 ///
@@ -55,7 +55,7 @@ pub struct Stream {
     latest: Timestamp,
 }
 
-/// What a stream holds (JS24, JS72).
+/// The contents of a stream (JS24, JS72).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamState {
     /// Messages.
@@ -78,7 +78,7 @@ pub struct StreamState {
     pub consumers: usize,
 }
 
-/// What is due next.
+/// The kind of the next event that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Forget,
@@ -115,7 +115,7 @@ impl Stream {
     /// Makes what is derived from the configuration.
     pub(super) fn compile(&mut self) {
         let made = |src: &str, dest: &str| {
-            // Texts that are no transform were refused before; an empty destination is none.
+            // Invalid transforms were refused before; an empty destination means none.
             if dest.is_empty() { None } else { Transform::new(src, dest).ok() }
         };
         self.transform =
@@ -138,7 +138,7 @@ impl Stream {
         self.created
     }
 
-    /// What it holds.
+    /// The contents of the stream.
     #[must_use]
     pub fn state(&self) -> StreamState {
         let (first_seq, last_seq) = (self.log.first_seq(), self.log.last_seq());
@@ -156,7 +156,7 @@ impl Stream {
         }
     }
 
-    /// What became of every message.
+    /// The fate of every message.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.log.ledger()
@@ -184,7 +184,7 @@ impl Stream {
         self.advance(now);
     }
 
-    /// Does what was due until now, and says the instant to go on with.
+    /// Does all that was due until now, and gives back the instant to continue with.
     pub(super) fn advance(&mut self, now: Timestamp) -> Timestamp {
         let now = now.max(self.latest);
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= now) {

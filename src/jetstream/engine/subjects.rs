@@ -145,7 +145,7 @@ impl Subjects {
     }
 }
 
-/// What the subjects begin with that a pattern with wildcards matches; `None` if it has none.
+/// The common prefix of the subjects that a pattern with wildcards matches; `None` if it has none.
 fn literal_prefix(pattern: &str) -> Option<&str> {
     let mut start = 0;
     for token in pattern.split('.') {

@@ -31,7 +31,7 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(saturated(span)))
     }
 
-    /// What has passed since `earlier`; nothing if it is later.
+    /// The time since `earlier`; zero if that is later.
     #[must_use]
     pub const fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

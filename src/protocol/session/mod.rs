@@ -399,7 +399,8 @@ impl State {
         let first = self.connected && !self.ponged;
         self.ponged |= first;
         if first && self.connect.protocol >= 1 && self.options.version >= ServerVersion::V2_12 {
-            // At once: whoever has seen the PONG may have others send something, and that must not come in between.
+            // At once: a peer that has seen the PONG may have others send something, and that must not come in
+            // between.
             let info = host.info(true);
             host.send(&[encode::PONG, &info].concat());
         } else {
@@ -455,7 +456,7 @@ fn send_error(host: &mut impl Host, refusal: &Refusal) {
     host.send(&line);
 }
 
-/// Tells a refusal; the connection goes on if it is one of those after which it does (C7).
+/// Tells a refusal; the connection stays open if it is one of those after which it does (C7).
 #[cold]
 fn answer(host: &mut impl Host, refusal: &Refusal) -> Result<(), Close> {
     send_error(host, refusal);

@@ -1,4 +1,4 @@
-//! Who may connect: the map `authorization`, and the users in it.
+//! Authentication: the map `authorization`, and the users in it.
 
 use super::options::{Draft, says_nothing};
 use super::permissions;
@@ -11,14 +11,14 @@ use nkeys::{KeyPair, KeyPairType};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What the map is read into.
+/// The values of the map, while it is read.
 #[derive(Default)]
 pub(super) struct Authorization {
     user: Option<String>,
     password: Option<String>,
     token: Option<String>,
     timeout: Option<Duration>,
-    /// There may be a list and nobody in it.
+    /// There may be an empty list.
     users: Option<Vec<User>>,
     default_permissions: Option<Permissions>,
 }
@@ -72,7 +72,7 @@ pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
     row(&["proxy_required"], Stance::Refused(Value::is_false), PROXY),
 ];
 
-/// What an entry of `users` is read into.
+/// The values of an entry of `users`, while it is read.
 #[derive(Default)]
 pub(super) struct Draftee {
     user: Option<String>,

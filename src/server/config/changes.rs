@@ -1,4 +1,4 @@
-//! What differs between two configurations, and whether a running server can take it over.
+//! The differences of two configurations, and whether a running server can take them over.
 
 use super::{Config, ProcessOptions};
 use crate::Permissions;
@@ -24,7 +24,7 @@ pub enum Change {
     TraceVerbose(bool),
     /// Lines of the log have a time, or no longer.
     Logtime(bool),
-    /// That time is UTC, or no longer.
+    /// The time in the log is UTC, or no longer.
     LogtimeUtc(bool),
     /// Another log file.
     LogFile(Option<PathBuf>),
@@ -39,12 +39,12 @@ pub enum Change {
     /// TLS before INFO, or no longer.
     TlsHandshakeFirst(bool),
     /// Users, in the order of their names; default permissions and the end of
-    /// [`no_auth_user`](ServerOptions::no_auth_user) are in it too. Clients who are no longer allowed must go (P1), and
-    /// subscriptions that are no longer allowed must end.
+    /// [`no_auth_user`](ServerOptions::no_auth_user) are in it too. Clients that are no longer allowed must go (P1),
+    /// and subscriptions that are no longer allowed must end.
     Users {
         /// New ones.
         added: Vec<String>,
-        /// Those who are there no more.
+        /// Those that are there no more.
         removed: Vec<String>,
         /// Those with another password or other permissions.
         changed: Vec<String>,
@@ -142,7 +142,8 @@ fn refuse<T: PartialEq>(
     if old == new { Ok(()) } else { Err(ReloadError { option, old: text(old), new: text(new) }) }
 }
 
-/// What a running server must do to get from one configuration to another: nothing, if the list is empty.
+/// The changes that a running server must make to get from one configuration to another: none, if the
+/// list is empty.
 ///
 /// A new [`port`](ProcessOptions::port) of 0 means that the port stays. An old one of 0 fits to no other: put in the port that
 /// the server got.

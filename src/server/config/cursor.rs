@@ -4,7 +4,7 @@ use super::problem::{ConfigProblem, Fault, Position};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A faulty text ends the reading, so there is no need for the problem to be small beside the good case.
+/// A faulty text ends the reading, so there is no need for the problem to be as small as the result.
 pub(super) type Scan<T> = Result<T, Box<ConfigProblem>>;
 
 pub(super) struct Cursor<'a> {
@@ -15,7 +15,7 @@ pub(super) struct Cursor<'a> {
     whose: Whose<'a>,
 }
 
-/// What positions in a text are counted from.
+/// The text that positions are counted in.
 #[derive(Clone)]
 pub(super) enum Whose<'a> {
     File(Arc<Path>),

@@ -55,7 +55,8 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// That part of a unit of at most an hour; digits after the 18th are worth less than a nanosecond.
+/// The value of the digits after the point, for a unit of at most an hour; digits after the 18th
+/// are worth less than a nanosecond.
 fn of_fraction(digits: &str, unit: u64) -> u64 {
     let digits = &digits[..digits.len().min(18)];
     let value = digits.bytes().fold(0_u128, |value, digit| value * 10 + u128::from(digit - b'0'));

@@ -1,15 +1,15 @@
 //! A server's configuration, as text in nats-server's own language.
 //!
-//! [`Config::load`] and [`Config::parse`] read it, [`changes`] compares two of them. What an option of nats-server is worth here is
-//! one of three things: it works, it is passed over with a warning because no client would notice, or it is an error because
-//! clients would notice or something would be open that should be shut. What nats-server does not know is an error too. Each
-//! warning and error has its line and column.
+//! [`Config::load`] and [`Config::parse`] read it, [`changes`] compares two of them. An option of nats-server has one of three
+//! effects here: it works, it is passed over with a warning because no client would notice, or it is an error because clients would
+//! notice or something would be open that should be shut. An option that nats-server does not know is an error too. Each warning
+//! and error has its line and column.
 //!
 //! # The language
 //!
 //! - An entry is a key and a value, with `:`, `=` or a blank between them. Entries end with their line, or with `,` or `;`.
-//! - A map is `{ … }` with entries in it, an array `[ … ]` with values, set apart by commas or lines. A whole text may be one map, as
-//!   JSON has it. Of two entries with one key the later counts.
+//! - A map is `{ … }` with entries in it, an array `[ … ]` with values, set apart by commas or lines. A whole text may be one map,
+//!   as JSON has it. If two entries have the same key, the later counts.
 //! - A string stands in `"…"` with the escapes `\t`, `\n`, `\r`, `\"`, `\\`, `\xXX`; in `'…'` without; bare, up to a blank or one
 //!   of `,;]}`; or over lines between `(` and a line that is only `)`.
 //! - `true`, `yes`, `on` and `false`, `no`, `off` are booleans in any case.
@@ -28,10 +28,10 @@
 //!
 //! # The options
 //!
-//! What is an "error" here is none if its value turns it off: `false`, or nothing in it. Of options in maps only those of maps that
-//! work are listed; `users[]` is an entry of `authorization.users`, and `permissions` those of an entry or the default ones, where
-//! `publish` and `subscribe` take a subject, an array of them, or `{allow, deny}`, each subject of `subscribe` with a queue
-//! group behind a blank if need be, and `allow_responses` takes true or `{max, expires}`.
+//! An option with "error" is accepted if its value turns it off: `false`, or nothing in it. Options in maps are listed only for
+//! maps that work; `users[]` is an entry of `authorization.users`, and `permissions` those of an entry or the default ones, where
+//! `publish` and `subscribe` take a subject, an array of them, or `{allow, deny}`, each subject of `subscribe` with a queue group
+//! behind a blank if need be, and `allow_responses` takes true or `{max, expires}`.
 //!
 //! | option | | |
 //! |---|---|---|
@@ -147,12 +147,12 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `cursor`, `scalar`, `parser` | the language |
-//! | `value`, `problem` | what comes out of a text: a tree, or what is wrong with it |
-//! | `source` | where files and variables come from |
-//! | `table` | how options are read from the tree |
+//! | `value`, `problem` | the result of reading a text: a tree, or its problems |
+//! | `source` | the source of files and variables |
+//! | `table` | the reading of options from the tree |
 //! | `options`, `authorization`, `permissions`, `tls` | the options |
-//! | `process` | what is not the server's but the process's |
-//! | `duration` | how durations are written |
+//! | `process` | options of the process |
+//! | `duration` | the syntax of durations |
 //! | `changes` | hot reload |
 
 mod authorization;
@@ -183,7 +183,8 @@ use source::Machine;
 use std::path::Path;
 use table::Reader;
 
-/// What a configuration says: the options of the server, and those of the process that runs it.
+/// The content of a configuration: the options of the server, and those of the process that runs
+/// it.
 ///
 /// The [room's page](self) has the language and the options.
 ///
@@ -277,7 +278,7 @@ impl Config {
         Ok(Config { server: draft.server, process: draft.process, warnings })
     }
 
-    /// What the configuration says that will not be done, or not as one might think.
+    /// The parts of the configuration that have no effect, or not the expected one.
     #[must_use]
     pub fn warnings(&self) -> &[ConfigWarning] {
         &self.warnings
@@ -293,13 +294,13 @@ impl Config {
         self.server = options;
     }
 
-    /// What the process needs to know.
+    /// The options of the process.
     #[must_use]
     pub fn process(&self) -> &ProcessOptions {
         &self.process
     }
 
-    /// What the process needs to know, for flags that go before the file.
+    /// The options of the process, for flags that go before the file.
     pub fn process_mut(&mut self) -> &mut ProcessOptions {
         &mut self.process
     }

@@ -8,7 +8,7 @@ use super::{authorization, tls};
 use crate::server::ServerOptions;
 use std::collections::BTreeMap;
 
-/// What the top of a configuration is read into.
+/// The values of the top of a configuration, while it is read.
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) server: ServerOptions,
@@ -46,7 +46,7 @@ pub(super) static OPTIONS: &[Row<Draft>] = &[
     row(&["allow_non_tls"], Stance::Refused(Value::is_false), "with TLS every client must use it"),
     row(&["ocsp"], Stance::Refused(Value::is_false), "certificates are not stapled"),
     row(&["ocsp_cache"], Stance::Ignored(Takes::BooleanOrMap), "there is no OCSP"),
-    // Who may connect.
+    // Authentication.
     row(&["authorization"], Stance::Supported(authorization::read), "see below"),
     row(
         &["no_auth_user"],
@@ -85,7 +85,7 @@ pub(super) static OPTIONS: &[Row<Draft>] = &[
     row(&["no_header_support"], Stance::Supported(no_header_support), ""),
     row(&["max_closed_clients"], Stance::Ignored(Takes::Integer), MONITORING),
     row(&["disable_sublist_cache", "no_sublist_cache"], Stance::Ignored(Takes::Boolean), "it only changes the speed"),
-    // What the server is called, and what it writes.
+    // The server's name, and its log.
     row(&["server_name"], Stance::Supported(server_name), ""),
     row(&["server_tags"], Stance::Ignored(Takes::Strings), MONITORING),
     row(&["server_metadata"], Stance::Ignored(Takes::Map), MONITORING),
@@ -108,7 +108,7 @@ pub(super) static OPTIONS: &[Row<Draft>] = &[
     row(&["connect_error_reports"], Stance::Ignored(Takes::Integer), ROUTES),
     row(&["reconnect_error_reports"], Stance::Ignored(Takes::Integer), ROUTES),
     row(&["feature_flags"], Stance::Ignored(Takes::Map), "there is nothing that they turn on or off"),
-    // What is not there.
+    // Features that are not there.
     row(&["jetstream"], Stance::Refused(is_disabled), "there is no JetStream"),
     row(&["store_dir", "storedir"], Stance::Supported(store_dir), "nothing is stored there"),
     row(&["default_js_domain"], Stance::Refused(Value::is_empty), "there is no JetStream"),
@@ -234,7 +234,7 @@ fn max_control_line(_: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Don
     Ok(())
 }
 
-/// DIFFERENCE: zero is a fault. nats-server then lets nobody connect, and says nothing.
+/// DIFFERENCE: zero is a fault. nats-server then lets no client connect, and says nothing.
 fn max_connections(_: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Done {
     let connections = entry.size(i64::MAX)?.ok_or_else(|| entry.invalid("0 would let nobody connect"))?;
     draft.server.max_connections = connections;
@@ -357,7 +357,8 @@ fn store_dir(_: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Done {
     Ok(())
 }
 
-/// What options must be to each other. nats-server looks at this when it starts, so its `-t` does not find it.
+/// Checks the relations between options. nats-server looks at this when it starts, so its `-t` does not find
+/// it.
 pub(super) fn check(reader: &mut Reader<'_>, draft: &Draft) {
     let Draft { server, places, .. } = draft;
     let mut refuse = |options: [&'static str; 2], why: String| {

@@ -37,7 +37,7 @@ pub(super) fn parse(
     Ok(Arc::new(Node::map(parser.document()?)))
 }
 
-/// What all the texts of one configuration share.
+/// The state that all the texts of one configuration share.
 struct All<'a> {
     source: &'a dyn ConfigSource,
     values: usize,
@@ -87,7 +87,7 @@ enum State {
     BlockRead,
 }
 
-/// What a text is inside of, when a block in it ends.
+/// The surroundings of a text when a block in it ends.
 enum Outer {
     Text,
     Block,
@@ -246,7 +246,8 @@ impl Parser<'_, '_> {
             _ => scalar::bare(&mut self.cursor),
         };
         let word = word.map_err(|mut problem| {
-            // What is wrong as a whole is wrong from its beginning; what breaks off, where it does.
+            // A fault of the whole word is reported at its beginning; a word that breaks off, at
+            // its end.
             if !matches!(problem.fault, Fault::Syntax { .. }) {
                 problem.position = Some(at.clone());
             }
@@ -259,7 +260,7 @@ impl Parser<'_, '_> {
     }
 
     fn counted(&mut self, value: Value) -> Scan<Value> {
-        // Of a map or array only itself: what is in it has been counted before.
+        // A map or array counts as one: its content has been counted before.
         self.count(1, &value.at)?;
         Ok(value)
     }
@@ -321,7 +322,8 @@ impl Parser<'_, '_> {
                 Some('}') => break,
                 None | Some(']') => return Err(self.cursor.expected("a key or `}`")),
                 Some(c) => {
-                    // As the real one has it: one such sign before a key is passed over, and what follows is no quote.
+                    // As the real one has it: one such sign before a key is passed over, and a quote that follows is
+                    // not one.
                     let bare = c == '/';
                     if bare {
                         self.cursor.bump();

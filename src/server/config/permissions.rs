@@ -1,4 +1,4 @@
-//! What a user may do, in all the forms that a configuration has for it (P2, P6, P7).
+//! The permissions of a user, in all the forms that a configuration has for them (P2, P6, P7).
 
 use super::problem::Fault;
 use super::table::{Reader, Row, Stance, row};

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! The problems of a configuration, and where they are.
 
 use std::fmt;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A place in a configuration: the file, if it is one, and line and column there.
 ///
-/// Shown as `FILE:LINE:COLUMN`, or `LINE:COLUMN` for a text that is no file.
+/// Shown as `FILE:LINE:COLUMN`, or `LINE:COLUMN` for a text that is not a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Position {
@@ -27,7 +27,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What kind of value stands in a configuration.
+/// The kind of a value in a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueKind {
@@ -61,19 +61,19 @@ impl fmt::Display for ValueKind {
     }
 }
 
-/// What is wrong.
+/// The kind of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// The text breaks off, or something else stands where the language needs this.
     #[error("expected {expected}, found {found}")]
     Syntax {
-        /// What could have stood there.
+        /// The expected text.
         expected: &'static str,
-        /// What stands there.
+        /// The text that stands there.
         found: String,
     },
-    /// A number that is none, or does not fit into 64 bits.
+    /// An invalid number, or one that does not fit into 64 bits.
     #[error("number `{text}` {why}")]
     Number {
         /// As it is written.
@@ -118,7 +118,7 @@ pub enum Fault {
     Variable {
         /// Its name, without the `$`.
         name: String,
-        /// What is wrong with its text.
+        /// The fault in its text.
         fault: Box<Fault>,
     },
     /// A file cannot be read: an included one, the configuration itself, or one that an option names.
@@ -126,7 +126,7 @@ pub enum Fault {
     File {
         /// Its path.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         why: String,
     },
     /// A file includes itself, directly or through others.
@@ -150,7 +150,7 @@ pub enum Fault {
         field: String,
     },
     /// An option that nats-server has and Postroom has not, and that cannot be passed over: clients would see the
-    /// difference, or somebody could do what the configuration forbids.
+    /// difference, or a client could do what the configuration forbids.
     #[error("`{option}` is not supported: {why}")]
     Unsupported {
         /// Its name as written.
@@ -163,9 +163,9 @@ pub enum Fault {
     WrongType {
         /// The option's name as written.
         option: String,
-        /// What it takes.
+        /// The expected kind of value.
         expected: &'static str,
-        /// What it was given.
+        /// The kind of the given value.
         found: ValueKind,
     },
     /// A value of the right kind that cannot be.
@@ -173,7 +173,7 @@ pub enum Fault {
     Invalid {
         /// The option's name as written.
         option: String,
-        /// What is wrong with its value.
+        /// The fault in its value.
         why: String,
     },
     /// Options that exclude each other.
@@ -293,7 +293,7 @@ pub struct ConfigWarning {
     pub kind: WarningKind,
 }
 
-/// What a [`ConfigWarning`] is about.
+/// The subject of a [`ConfigWarning`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WarningKind {

@@ -1,8 +1,8 @@
-//! What a process that runs a server needs to know beside the server's own options.
+//! The options of a process that runs a server, apart from the server's own.
 
 use std::path::PathBuf;
 
-/// What a configuration says about the process: where it listens, and what it writes where.
+/// The part of a configuration for the process: where it listens, and which files it writes.
 ///
 /// All of it can be changed, so that flags of a command line may go before the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct ProcessOptions {
     pub http_host: Option<String>,
     /// The port to serve monitoring on; 0 for any that is free. Default: no monitoring.
     pub http_port: Option<u16>,
-    /// What comes before the paths of monitoring. Default: nothing.
+    /// The prefix of the paths of monitoring. Default: nothing.
     pub http_base_path: String,
     /// Where the log goes. Default: standard error.
     pub log_file: Option<PathBuf>,

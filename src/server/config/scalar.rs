@@ -61,7 +61,7 @@ pub(super) fn block(cursor: &mut Cursor<'_>) -> Scan<Word> {
     }
 }
 
-/// What stands without quotes and begins with none of the signs of another kind. What it is shows at its end.
+/// Reads a word without quotes that begins with none of the signs of another kind. Its end shows its kind.
 pub(super) fn bare(cursor: &mut Cursor<'_>) -> Scan<Word> {
     rest_of_bare(cursor, cursor.offset())
 }
@@ -165,8 +165,8 @@ fn is_digit(c: char) -> bool {
     c.is_ascii_digit()
 }
 
-/// What begins with a digit: an integer, a float, a date, an address, or after all a string. DIFFERENCE: digits are those of
-/// ASCII; nats-server takes any script's, and then cannot read the number.
+/// Reads a word that begins with a digit: an integer, a float, a date, an address, or after all a string. DIFFERENCE: digits
+/// are those of ASCII; nats-server takes any script's, and then cannot read the number.
 pub(super) fn number(cursor: &mut Cursor<'_>) -> Scan<Word> {
     let start = cursor.offset();
     cursor.skip(is_digit);
@@ -183,7 +183,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Scan<Word> {
     }
 }
 
-/// What begins with `-`: an integer or a float.
+/// Reads a word that begins with `-`: an integer or a float.
 pub(super) fn negative(cursor: &mut Cursor<'_>) -> Scan<Word> {
     let start = cursor.offset();
     cursor.bump();

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// What a configuration reads beside its own text: included files, certificates, and environment variables.
+/// The inputs of a configuration besides its own text: included files, certificates, and environment
+/// variables.
 ///
 /// [`Config::parse`](super::Config::parse) and [`Config::load`](super::Config::load) use the file system and the process's
 /// environment. With another source, [`Config::parse_with`](super::Config::parse_with) is a pure function.

@@ -6,7 +6,7 @@ use super::source::ConfigSource;
 use super::value::{Data, Entry, Node, Value};
 use std::time::Duration;
 
-/// What is read into `T` when an option is set.
+/// A function that reads a set option into `T`.
 type Set<T> = fn(&mut Reader<'_>, &mut T, &Entry) -> Result<(), Fault>;
 
 /// An option of nats-server.
@@ -23,7 +23,7 @@ pub(super) const fn row<T>(names: &'static [&'static str], stance: Stance<T>, no
     Row { names, stance, note }
 }
 
-/// What is done with it.
+/// The treatment of an option.
 pub(super) enum Stance<T: 'static> {
     /// It works.
     Supported(Set<T>),
@@ -43,7 +43,7 @@ pub(super) enum Takes {
     BooleanOrMap,
 }
 
-/// What goes on beside the options: problems and warnings found so far.
+/// The state of the reading besides the options: problems and warnings found so far.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a dyn ConfigSource,
     pub(super) problems: Vec<ConfigProblem>,

@@ -9,7 +9,7 @@ use crate::server::tls::acceptor;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the map is read into.
+/// The values of the map, while it is read.
 #[derive(Default)]
 pub(super) struct Tls {
     certificates: Option<Vec<u8>>,
@@ -91,7 +91,7 @@ impl Tls {
             None if self.verify => return Err(entry.invalid("`verify` needs `ca_file`")),
             None => options.clone(),
         };
-        // What cannot be used is a fault here, though only the listener uses it.
+        // Certificates that cannot be used are a fault here, though only the listener uses them.
         acceptor(&verifying).map_err(|error| entry.invalid(error.to_string()))?;
         Ok(if self.verify { verifying } else { options })
     }

@@ -10,7 +10,8 @@ pub(super) struct Value {
     pub(super) data: Data,
 }
 
-/// What a value is. Maps and arrays are shared, because a variable may put the same one in many places.
+/// The content of a value. Maps and arrays are shared, because a variable may put the same one in many
+/// places.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Data {
     String(String),

@@ -5,7 +5,7 @@ use super::text;
 use serde::Serialize;
 use std::time::SystemTime;
 
-/// What `/routez` answers.
+/// The answer of `/routez`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Routez {
     server_id: String,
@@ -16,7 +16,7 @@ pub(crate) struct Routez {
     routes: [(); 0],
 }
 
-/// What `/gatewayz` answers.
+/// The answer of `/gatewayz`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Gatewayz {
     server_id: String,
@@ -26,7 +26,7 @@ pub(crate) struct Gatewayz {
     inbound_gateways: Nothing,
 }
 
-/// What `/leafz` answers.
+/// The answer of `/leafz`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Leafz {
     server_id: String,
@@ -36,7 +36,7 @@ pub(crate) struct Leafz {
     leafs: [(); 0],
 }
 
-/// What `/jsz` answers.
+/// The answer of `/jsz`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Jsz {
     memory: u64,

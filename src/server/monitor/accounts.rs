@@ -6,7 +6,7 @@ use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, SYSTEM_ACCOUNT, text};
 use serde::Serialize;
 use std::time::SystemTime;
 
-/// What `/accountz` answers.
+/// The answer of `/accountz`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Accountz {
     server_id: String,
@@ -36,7 +36,7 @@ struct AccountInfo {
     sublist_stats: SublistStats,
 }
 
-/// What `/accstatz` answers.
+/// The answer of `/accstatz`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct AccountStatz {
     server_id: String,
@@ -108,7 +108,7 @@ impl Monitor {
         })
     }
 
-    /// What accounts have done; those without connections only if `unused`.
+    /// The counters of accounts; those without connections only if `unused`.
     pub(crate) fn account_statz(&self, source: &dyn Source, unused: bool) -> AccountStatz {
         let Counters { connections, in_msgs, in_bytes, out_msgs, out_bytes, slow_consumers, .. } = source.counters();
         let volume = |msgs, bytes| DataStats { msgs, bytes, ..DataStats::default() };

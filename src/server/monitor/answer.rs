@@ -7,7 +7,7 @@ use crate::protocol::Quoted;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// What is sent back for a request.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -55,7 +55,7 @@ impl ConnzOptions {
         self
     }
 
-    /// What to tell of each connection's subscriptions. Default: how many.
+    /// The details of each connection's subscriptions. Default: how many.
     pub fn subscriptions(mut self, shown: ShowSubscriptions) -> Self {
         self.subscriptions = shown;
         self
@@ -98,8 +98,8 @@ impl ConnzOptions {
         self
     }
 
-    /// Of the open ones, only those with a subscription that overlaps with this pattern; empty or `>` means all. Needs an
-    /// account.
+    /// Among the open connections, only those with a subscription that overlaps with this pattern; empty or `>` means
+    /// all. Needs an account.
     pub fn filter_subject(mut self, pattern: impl Into<String>) -> Self {
         self.filter_subject = pattern.into();
         self
@@ -288,7 +288,7 @@ pub struct ConnInfo {
     pub stalls: u64,
     /// How many subscriptions it has, or had.
     pub subscriptions: usize,
-    /// What it calls itself.
+    /// The name that it gives itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The client library's language.
@@ -411,7 +411,7 @@ fn list(
     }
 }
 
-/// What open and closed connections have in common, as it was at `now`.
+/// The information that open and closed connections have in common, as it was at `now`.
 fn info(connection: &Connection, now: SystemTime, auth: bool) -> ConnInfo {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let since = |time| now.duration_since(time).unwrap_or_default();

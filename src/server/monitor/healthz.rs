@@ -4,7 +4,8 @@ use super::Monitor;
 use super::source::Source;
 use serde::Serialize;
 
-/// What to ask about a server's health (M6). Streams and consumers are never unwell where there are none.
+/// The options of a question about a server's health (M6). Streams and consumers are never unwell where
+/// there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct HealthzOptions {
@@ -54,10 +55,10 @@ pub struct Healthz {
     /// The status of the answer over HTTP: 200, 400 if the question was wrong, 500 if no connections are accepted.
     #[serde(skip)]
     pub status_code: u16,
-    /// What is wrong.
+    /// The problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What is wrong, one by one, if details are asked for.
+    /// The problems, one by one, if details are asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<HealthzError>,
 }
@@ -69,7 +70,7 @@ pub struct HealthzError {
     /// `CONNECTION` or `BAD_REQUEST`.
     #[serde(rename = "type")]
     pub error_type: &'static str,
-    /// What is wrong.
+    /// Its description.
     pub error: String,
 }
 

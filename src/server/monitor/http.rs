@@ -1,7 +1,7 @@
 //! How the monitor is served: HTTP/1.1 on a listener, in real time, on one thread that is not one of those that move messages.
 //!
-//! One answer is made at a time. A client is held to times: for the head of a request, for the next one, and for taking an answer. Where
-//! there is no place for one more, the one of which nothing was heard the longest goes.
+//! One answer is made at a time. A client is held to times: for the head of a request, for the next one, and for taking an answer.
+//! Where there is no place for one more, the client that has been silent longest is let go.
 
 use super::answer::Answer;
 use super::request::{LATE, Refused, Request, TOO_LARGE, end_of_head, parse};
@@ -24,10 +24,10 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// What answers a request, by path and query.
+/// The function that answers a request, by path and query.
 pub(crate) type Answers = Arc<dyn Fn(&str, &str) -> Answer + Send + Sync>;
 
-/// What clients are held to.
+/// The bounds of clients.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     /// How long the head of a request may take, as with nats-server; the first one of a client from the time that it came.
@@ -96,7 +96,7 @@ async fn serve_within(bounds: Bounds, listener: Arc<Listener>, log: Log, answers
     }
 }
 
-/// What all clients share.
+/// The state that all clients share.
 struct Desk {
     bounds: Bounds,
     answers: Answers,
@@ -150,7 +150,8 @@ impl Client {
         self.heard.store(self.desk.clock.now().as_micros() as u64, Relaxed);
     }
 
-    /// A client from its first request to its end. One that breaks off is no concern of the server's.
+    /// A client from its first request to its end. A client that breaks off does not concern the
+    /// server.
     async fn attend(mut self) {
         let Bounds { head, idle, .. } = self.desk.bounds;
         let mut limit = head;
@@ -169,7 +170,7 @@ impl Client {
             limit = idle;
         }
         if self.stream.shutdown().await.is_ok() {
-            // What is closed with unread input loses what was written.
+            // A stream that is closed with unread input loses bytes that were written.
             let _ = timeout(LINGER_TIME, self.discard()).await;
         }
     }

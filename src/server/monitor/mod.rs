@@ -1,23 +1,23 @@
-//! What a server tells of itself (M rules): typed snapshots, and the same as JSON over HTTP.
+//! The monitoring of a server (M rules): typed snapshots, and the same as JSON over HTTP.
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `source` | what a server must know of itself |
+//! | `source` | the facts that a server must know of itself |
 //! | `varz` | the server as a whole |
 //! | `connz` | its connections |
 //! | `subsz` | its subscriptions |
 //! | `accounts` | its accounts |
-//! | `healthz` | whether it is well |
-//! | `absent` | answers about what a server of this kind does not have |
+//! | `healthz` | its health |
+//! | `absent` | answers about features that a server of this kind does not have |
 //! | `error` | questions that have no answer |
-//! | `answer` | which path gets which of these |
-//! | `page` | which part of a list is told |
-//! | `query` | how parameters are read |
-//! | `json` | how values are written |
-//! | `text` | how times and durations are written |
-//! | `process` | what the operating system knows of the process |
-//! | `request` | how requests are read |
-//! | `http` | how it is served |
+//! | `answer` | the answer for each path |
+//! | `page` | the part of a list that is shown |
+//! | `query` | the reading of parameters |
+//! | `json` | the writing of values |
+//! | `text` | the writing of times and durations |
+//! | `process` | the operating system's figures for the process |
+//! | `request` | the reading of requests |
+//! | `http` | the HTTP listener |
 
 mod absent;
 mod accounts;
@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 
 /// The name of the only account that connections are in.
 pub(crate) const GLOBAL_ACCOUNT: &str = "$G";
-/// The account of the server itself. Nobody can connect to it.
+/// The account of the server itself. No client can connect to it.
 pub(crate) const SYSTEM_ACCOUNT: &str = "$SYS";
 
 /// Where the monitor is served, as configured; shown in `/varz`.
@@ -69,7 +69,7 @@ pub(crate) struct HttpPlace {
     pub(crate) base_path: String,
 }
 
-/// What the monitor itself remembers from one question to the next.
+/// The state that the monitor itself keeps from one question to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Monitor {
     /// Requests by path. LOCK ORDER: held for itself.

@@ -1,4 +1,4 @@
-//! What the operating system knows of this process.
+//! The operating system's figures for this process.
 
 use crate::sync::Mutex;
 use std::time::{Duration, SystemTime};

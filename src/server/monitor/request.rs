@@ -1,7 +1,7 @@
 //! The head of an HTTP request, read as nats-server's library reads it: what stands in a path or a query without being escaped is
 //! itself.
 
-/// What a request asks for.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     /// Without escapes.
@@ -22,7 +22,7 @@ pub(super) struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) status: u16,
-    /// What is said behind the status, after a colon; `None`: not even the status is said again.
+    /// The text behind the status, after a colon; `None`: not even the status is said again.
     pub(super) why: Option<&'static str>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn end_of_head(input: &[u8], from: usize) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// What nats-server says of it.
+/// The refusal that nats-server gives.
 pub(super) fn parse(head: &[u8]) -> Result<Request, Refused> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next().unwrap_or_default();
@@ -69,7 +69,7 @@ pub(super) fn parse(head: &[u8]) -> Result<Request, Refused> {
     let (path, query) = target_of(target)?;
     let (mut hosts, mut closes, mut keeps, mut has_body) = (0, false, false, false);
     for line in lines.take_while(|line| !line.is_empty()) {
-        // What goes on from the line before belongs to none of the fields that are looked at.
+        // A line that continues the one before belongs to none of the fields that are looked at.
         if matches!(line[0], b' ' | b'\t') {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What a server must know of itself, so that it can be asked.
+//! The source of the monitor: the facts that a server must know of itself.
 
 use crate::protocol::Close;
 use crate::server::ServerOptions;
@@ -32,7 +32,7 @@ pub(crate) trait Source: Send + Sync {
     fn warn(&self, text: std::fmt::Arguments<'_>);
 }
 
-/// Who the server is, and how it was configured.
+/// The server's identity and configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: String,
@@ -51,7 +51,7 @@ pub(crate) struct Identity {
     pub(crate) options: ServerOptions,
 }
 
-/// What the server has counted since it started.
+/// The server's counters since it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connections: usize,
@@ -92,7 +92,7 @@ pub(crate) struct Connection {
     pub(crate) list: Vec<Subscription>,
 }
 
-/// What was agreed on with a connection that uses TLS.
+/// The TLS parameters that were agreed on with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tls {
     /// `1.2` or `1.3`.

@@ -7,7 +7,7 @@ use crate::subject::relation;
 use serde::Serialize;
 use std::time::SystemTime;
 
-/// What to tell of subscriptions (M5).
+/// The options of a question about subscriptions (M5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct SubszOptions {
@@ -79,7 +79,7 @@ pub struct Subsz {
     pub subscriptions_list: Vec<SubDetail>,
 }
 
-/// What a registry of subscriptions counts.
+/// The counters of a registry of subscriptions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SublistStats {
@@ -129,12 +129,12 @@ pub struct SubDetail {
     /// The account's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_tag: Option<&'static str>,
-    /// What it is subscribed to.
+    /// The pattern that it is subscribed to.
     pub subject: String,
     /// Its queue group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qgroup: Option<String>,
-    /// What the client calls it.
+    /// The client's name for it.
     pub sid: String,
     /// Messages delivered.
     pub msgs: u64,

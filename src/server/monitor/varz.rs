@@ -7,9 +7,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-/// Who the server is, what it may do and what it has done so far (M2); as JSON it is what `/varz` answers.
+/// The server's identity, its limits and its counters (M2); as JSON it is the answer of `/varz`.
 ///
-/// Of what this server does not have (routes, gateways, leaf nodes, JetStream, MQTT, websockets) it says that there is none.
+/// Features that this server does not have (routes, gateways, leaf nodes, JetStream, MQTT, websockets) show as absent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Varz {
@@ -19,12 +19,12 @@ pub struct Varz {
     pub server_name: String,
     /// Which nats-server it speaks like.
     pub version: String,
-    /// Of the client protocol.
+    /// The version of the client protocol.
     pub proto: i32,
-    /// Of which source it was built.
+    /// The commit that it was built from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git_commit: Option<String>,
-    /// What it was built with.
+    /// The version of Go that nats-server was built with; empty here.
     pub go: String,
     /// Where it listens.
     pub host: String,
@@ -53,7 +53,7 @@ pub struct Varz {
     pub http_host: String,
     /// The monitor's port, as configured: -1 if any free one was asked for, 0 without a monitor.
     pub http_port: i32,
-    /// What the monitor's paths begin with.
+    /// The prefix of the monitor's paths.
     pub http_base_path: String,
     /// Always 0: there is no monitor over TLS.
     pub https_port: i32,
@@ -136,7 +136,7 @@ pub struct Varz {
     pub config_load_time: SystemTime,
     /// `sha256:…` of the configuration file, or empty.
     pub config_digest: String,
-    /// What a newer server may do, and whether it does.
+    /// The features that a newer server may have, and whether they are on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_flags: BTreeMap<String, bool>,
     /// The account of the server itself.

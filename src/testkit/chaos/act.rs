@@ -1,4 +1,4 @@
-//! What happens when a fault happens.
+//! The effects of faults.
 
 use super::FaultId;
 use super::engine::{Afterwards, Engine, Offline, Rule, State, draw};
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long a message waits at most for the next of its client to overtake it.
 const LOOSE_WITHIN: Duration = Duration::from_millis(10);
 
-/// What is left to do when the state's lock is free again.
+/// The work that is left to do when the state's lock is free again.
 #[derive(Default)]
 struct Todo {
     kicks: Vec<u64>,
@@ -77,7 +77,7 @@ impl Engine {
     /// See [`TestKit::calm`](crate::testkit::TestKit::calm).
     pub(in crate::testkit) fn calm(&self) -> usize {
         let (mut held, mut loose) = (0, Vec::new());
-        // What was to come once more does not; dropped with no lock held.
+        // Messages that were to come once more do not; they are dropped with no lock held.
         let (clients, _again): (Vec<u64>, _) = {
             let mut state = self.state.lock();
             state.lost_answers.clear();
@@ -225,7 +225,7 @@ impl State {
                     _ => true,
                 }
         };
-        // What goes nowhere yet, or no more, meets no fault of its own.
+        // A message that goes nowhere yet, or no more, meets no fault of its own.
         let (offline, held_up) = clients
             .get(&client)
             .map_or((None, false), |who| (who.offline.filter(|offline| offline.until > now), who.lag.holds_up()));
@@ -392,7 +392,7 @@ impl State {
         min + Duration::from_nanos(more)
     }
 
-    /// Message `id` is about to be routed: notes who is overtaken by it.
+    /// Message `id` is about to be routed: notes the clients whose messages it overtakes.
     fn overtake(&mut self, client: u64, subject: &str, id: u64) {
         let State { clients, rules, afterwards, .. } = self;
         for (other, who) in clients {
@@ -445,7 +445,7 @@ impl State {
                     _ => true,
                 }
         };
-        // What queues up meets no fault of its own.
+        // A copy that queues up meets no fault of its own.
         let drawn = draw(&mut self.rules, to.client, now, engine, !held_up, concerned);
         if held_up {
             return self.send_late(publish, to.client, now);

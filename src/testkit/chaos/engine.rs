@@ -25,8 +25,8 @@ pub(in crate::testkit) struct Engine {
     /// To cut off clients. `None` before the bus is there and after the kit's end: the bus holds on to us.
     pub(super) bus: Mutex<Option<Bus>>,
     only: Option<Arc<BTreeSet<FaultId>>>,
-    /// There are faults, or were. ORDERING: Relaxed; only spares a look at the state, and who injects a fault while others publish doesn't know
-    /// which of their messages it meets first.
+    /// There are faults, or were. ORDERING: Relaxed; only spares a look at the state, and a test that injects a fault while other
+    /// threads publish doesn't know which of their messages it meets first.
     active: AtomicBool,
     pub(super) state: Mutex<State>,
 }
@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) lost_answers: BTreeSet<String>,
     /// Messages that are to come once more.
     pub(super) again: BTreeMap<u64, HeldMessage>,
-    /// What is to be done once a message has been routed.
+    /// Actions that are to be done once a message has been routed.
     pub(super) afterwards: BTreeMap<u64, Vec<Afterwards>>,
     pub(super) log: Log,
 }
@@ -48,7 +48,7 @@ pub(super) struct State {
 /// A fault, and how far it has come.
 pub(super) struct Rule {
     pub(super) fault: Fault,
-    /// What its luck follows from.
+    /// The number that its luck follows from.
     key: u64,
     /// How often it could have happened.
     chances: u64,
@@ -65,9 +65,9 @@ pub(super) struct Who {
     pub(super) untracked: bool,
     pub(super) can_be_kicked: bool,
     pub(super) offline: Option<Offline>,
-    /// What it has published.
+    /// The messages that it has published.
     pub(super) lag: Lag<HeldMessage>,
-    /// What is to be delivered to it.
+    /// The copies that are to be delivered to it.
     pub(super) inbound: Lag<HeldCopy>,
     /// Messages that its next one is to overtake, which is unlawful.
     pub(super) loose: VecDeque<HeldMessage>,
@@ -146,7 +146,7 @@ impl Engine {
         self.state.lock().log.records().to_vec()
     }
 
-    /// Not where there was no chaos, or somebody else looks at it.
+    /// False where there was no chaos, or where a witness looks at the log.
     fn is_worth_telling(&self) -> bool {
         let state = self.state.lock();
         !state.rules.is_empty() && state.log.witness.is_none()
@@ -175,13 +175,13 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn disconnected(&self, client: u64) {
-        // Dropped with no lock held: it is for nobody any more.
+        // Dropped with no lock held: its receiver is gone.
         let _inbound = {
             let mut state = self.state.lock();
             state.clients.get_mut(&client).map(|who| {
                 who.closed = true;
                 who.offline = None;
-                // Who closes in order sends first what it has (D8).
+                // A client that closes in order sends first the messages that it has (D8).
                 who.lag.hurry();
                 who.inbound.take()
             })
@@ -238,7 +238,7 @@ impl Engine {
         state.listeners.insert(subscription.id, listener);
     }
 
-    /// Who drains a subscription first gets what is on its way (D7).
+    /// A client that drains a subscription first gets the messages on their way to it (D7).
     pub(in crate::testkit) fn draining(&self, subscription: &SubscriptionInfo) {
         if !self.is_active() {
             return;
@@ -321,13 +321,13 @@ impl State {
         }
     }
 
-    /// What a client has subscribed to is in force: it has published something since, and the two arrive in order (C15).
+    /// The subscriptions of a client are in force: it has published something since, and the two arrive in order (C15).
     pub(super) fn is_heard(&mut self, client: u64) {
         let own = self.listeners.values_mut().filter(|listener| listener.info.client == client);
         own.for_each(|listener| listener.late = 0);
     }
 
-    /// Whether a queue group has another member to whom message `id` could go.
+    /// Whether a queue group has another member that message `id` could go to.
     pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str, id: u64) -> bool {
         self.listeners.values().any(|listener| {
             let other = &listener.info;

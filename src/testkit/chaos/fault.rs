@@ -1,4 +1,4 @@
-//! One fault: what happens, to whom, how often.
+//! One fault: its effect, the clients it concerns, and its frequency.
 
 use crate::subject::{Pattern, ToPattern};
 use std::fmt;
@@ -8,13 +8,14 @@ use std::time::Duration;
 /// How long a message that waits for others to overtake it waits at most.
 const OVERTAKEN_WITHIN: Duration = Duration::from_millis(10);
 
-/// A fault, and the rule by which it happens: where, to whom, how likely, how often, from when to when.
+/// A fault, and the rule by which it happens: its place, its clients, its probability, its number, and
+/// its time.
 ///
-/// Each constructor names the rule of NATS that permits it. Without more, a fault happens each time that it can: to every message, of every
-/// client. What narrows it down is asked in the order `on`, `of`, `messages`, `during`, `times`, `chance`.
+/// Each constructor names the rule of NATS that permits it. Without more, a fault happens each time that it can: to every message,
+/// of every client. The conditions that narrow it down are asked in the order `on`, `of`, `messages`, `during`, `times`, `chance`.
 ///
-/// A fault of deliveries spares the test's own connections ([`untracked`](crate::ConnectOptions::untracked)), through which the test looks at
-/// what happens, unless it is narrowed down to one of them by [`of`](Fault::of).
+/// A fault of deliveries spares the test's own connections ([`untracked`](crate::ConnectOptions::untracked)), through which the
+/// test observes, unless it is narrowed down to one of them by [`of`](Fault::of).
 ///
 /// # Example
 ///
@@ -60,15 +61,15 @@ pub(super) enum Kind {
     Unlawful(Unlawful),
 }
 
-/// What NATS never does to anybody. For tests of tests, and of what an application makes of the impossible.
+/// Faults that NATS never has. For tests of tests, and of what an application makes of the impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unlawful {
     /// One bit of a payload changes its value. Messages without a payload are left alone.
     Corrupt,
-    /// A message vanishes, though everybody is connected and nobody is slow.
+    /// A message vanishes, though all clients are connected and none is slow.
     Lose,
-    /// A message comes twice, though nothing was lost and nobody sent it again.
+    /// A message comes twice, though nothing was lost and no client sent it again.
     Duplicate,
     /// A message is overtaken by the next that the same client publishes.
     Reorder,
@@ -111,15 +112,16 @@ impl Fault {
 
     /// A subscription is too slow for this message and loses it, as by its [`Overflow`](crate::Overflow): with
     /// [`DropNewest`](crate::Overflow::DropNewest), it is counted as [`QueueFull`](crate::DropReason::QueueFull) and told as
-    /// [`Event::SlowConsumer`](crate::Event::SlowConsumer) (L7, L8); policies that make or wait for room find it. Of a queue group another
-    /// member gets the message. A client of the server is disconnected (L1). `on` goes by the subject, `of` by the subscriber's client.
+    /// [`Event::SlowConsumer`](crate::Event::SlowConsumer) (L7, L8); policies that make or wait for room find it. In a queue group
+    /// another member gets the message. A client of the server is disconnected (L1). `on` goes by the subject, `of` by the
+    /// subscriber's client.
     pub fn slow_consumer() -> Self {
         Fault::new(Kind::SlowConsumer)
     }
 
     /// A message takes `time` to get to the bus, and all that its client publishes meanwhile waits behind it: only the order of one
-    /// publisher is promised, and no time at all (C15). A client that is closed or drained sends first what it has (D8). Not for real clients of the
-    /// server, which can ask with a PING what has been routed.
+    /// publisher is promised, and no time at all (C15). A client that is closed or drained sends first the messages that it has
+    /// (D8). Not for real clients of the server, which can ask with a PING what has been routed.
     pub fn delay(time: Duration) -> Self {
         Fault::delay_between(time, time)
     }
@@ -135,10 +137,11 @@ impl Fault {
         Fault::new(Kind::Delay { min, max })
     }
 
-    /// A copy takes `time` to get from the bus to its client, and all that is for the same client queues up behind it: a slow network to one, while
-    /// others have theirs. Only the order of one publisher for one subscription is promised, and no time (C15). Where nobody is left to take it, it
-    /// is lost: a client that is closed, or that another fault disconnects. Who drains gets first what is on its way (D7). Not for real clients of
-    /// the server, which can ask with a PING what has been sent to them. `on` goes by the subject, `of` by the receiving client.
+    /// A copy takes `time` to get from the bus to its client, and all that is for the same client queues up behind it: a slow
+    /// network to one, while others have theirs. Only the order of one publisher for one subscription is promised, and no time
+    /// (C15). A copy is lost if its receiver is gone: a client that is closed, or that another fault disconnects. A client that
+    /// drains gets first the copies on their way (D7). Not for real clients of the server, which can ask with a PING what has
+    /// been sent to them. `on` goes by the subject, `of` by the receiving client.
     pub fn slow_delivery(time: Duration) -> Self {
         Fault::slow_delivery_between(time, time)
     }
@@ -171,20 +174,22 @@ impl Fault {
         Fault::new(Kind::Redelivery { after: time })
     }
 
-    /// The first answer to a request is lost on its way (C18): who asked waits until its time is up. `on` and `of` go by the request.
+    /// The first answer to a request is lost on its way (C18): the requester waits until its time is up. `on` and `of` go by the
+    /// request.
     pub fn lost_answer() -> Self {
         Fault::new(Kind::LostAnswer)
     }
 
-    /// A request finds nobody, as if the service had not started yet: it fails at once, or is never answered if the client did not want to
-    /// know (R2). Only messages with a reply, and for which there is a subscription.
+    /// A request finds no responder, as if the service had not started yet: it fails at once, or is never answered if the client
+    /// did not want to know (R2). Only messages with a reply, and for which there is a subscription.
     pub fn no_responders() -> Self {
         Fault::new(Kind::NoResponders)
     }
 
-    /// A client loses its connection for `time` (C18, D6). Without [`of`](Fault::of) it is who publishes the message, which is lost; with it, all
-    /// clients of that name, to whom the message is lost. Of what others publish until it is back it gets nothing; its own publishes wait
-    /// and follow when it is back, as the buffer of a client for its reconnect does. Its subscriptions then go on.
+    /// A client loses its connection for `time` (C18, D6). Without [`of`](Fault::of) it is the publisher of the message, which is
+    /// lost; with it, all clients of that name, to which the message is lost. It gets none of the messages that others publish
+    /// until it is back; its own publishes wait and follow when it is back, as the buffer of a client for its reconnect does. Its
+    /// subscriptions are then in force again.
     ///
     /// A real client of the server is cut off, and when it is back is up to itself.
     pub fn disconnect(time: Duration) -> Self {
@@ -221,7 +226,7 @@ impl Fault {
     ///
     /// # Panics
     ///
-    /// If it is no pattern.
+    /// If it is not a valid pattern.
     #[track_caller]
     pub fn on(mut self, pattern: impl ToPattern) -> Self {
         let text = pattern.text().to_owned();
@@ -235,7 +240,7 @@ impl Fault {
         self
     }
 
-    /// How likely it is, each time that it could happen: 0 never, 1 always (the default). What is drawn follows from the kit's seed.
+    /// How likely it is, each time that it could happen: 0 never, 1 always (the default). The draws follow from the kit's seed.
     ///
     /// # Panics
     ///
@@ -307,7 +312,7 @@ impl Fault {
         }
     }
 
-    /// Whether `of` says who suffers, and not whose message it is.
+    /// Whether `of` names the clients that suffer, and not the publishers.
     pub(super) fn names_victims(&self) -> bool {
         matches!(self.kind, Kind::Disconnect { .. }) && self.of.is_some()
     }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// What is on its way between one client and the bus, in one direction: messages that it has published, or copies that are for it. As long as
-/// something is there, all that takes the same way queues up behind.
+/// The messages on their way between one client and the bus, in one direction: messages that it has published, or copies that are
+/// for it. As long as something is there, all that takes the same way queues up behind.
 pub(super) struct Lag<T> {
     queue: VecDeque<Late<T>>,
     /// A thread routes the first of them right now.
@@ -29,8 +29,8 @@ struct Late<T> {
 }
 
 impl<T> Lag<T> {
-    /// Whether the next has to queue up. What the release of one leads to on the same thread, while nothing else waits, does not:
-    /// nobody else could release it.
+    /// Whether the next has to queue up. Messages that the release of one leads to on the same thread, while nothing else waits,
+    /// do not: no other thread could release them.
     pub(super) fn holds_up(&self) -> bool {
         !self.queue.is_empty() || self.releasing.is_some_and(|thread| thread != thread::current().id())
     }
@@ -56,7 +56,7 @@ impl<T> Lag<T> {
         self.queue.front().filter(|late| late.behind > 0).map(|late| late.fault)
     }
 
-    /// The first was overtaken. What it held up follows it at once.
+    /// The first was overtaken. The messages that it held up follow it at once.
     pub(super) fn overtaken(&mut self, now: Duration) {
         let Some(first) = self.queue.front_mut().filter(|late| late.behind > 0) else { return };
         first.behind -= 1;

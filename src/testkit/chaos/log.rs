@@ -1,4 +1,4 @@
-//! What is told of the faults that happened.
+//! The reports of faults that happened.
 
 use crate::sync::Mutex;
 use std::fmt;
@@ -34,7 +34,8 @@ pub struct FaultRecord {
     pub fault: usize,
     /// The rule of NATS that permits it.
     pub permitted_by: &'static str,
-    /// Who it happened to: the number of the client that published, or that would have received.
+    /// The client that it happened to: the number of the one that published, or that would have
+    /// received.
     pub client: u64,
     /// Its name.
     pub client_name: Option<String>,
@@ -42,7 +43,7 @@ pub struct FaultRecord {
     pub subject: String,
     /// The message's number, where it has one.
     pub message: Option<u64>,
-    /// What happened.
+    /// A description.
     pub what: String,
     pub(in crate::testkit) id: FaultId,
 }
@@ -61,7 +62,7 @@ impl fmt::Display for FaultRecord {
     }
 }
 
-/// Sees what happens to a kit that somebody else builds and drops.
+/// Sees the faults of a kit that other code builds and drops.
 #[derive(Clone, Debug, Default)]
 pub(in crate::testkit) struct Witness(Arc<Mutex<Vec<FaultRecord>>>);
 
@@ -100,7 +101,7 @@ impl Log {
     }
 }
 
-/// What is printed.
+/// The text that is printed.
 pub(super) fn text(seed: u64, faults: &str, records: &[FaultRecord], count: u64) -> String {
     let mut text = format!("the kit's seed was {seed}: TestKit::builder().seed({seed}) repeats this run\n{faults}");
     match count {

@@ -14,7 +14,7 @@ pub(super) fn draw(numbers: &[u64]) -> u64 {
     numbers.iter().fold(0, |drawn, number| mix(drawn ^ mix(*number)))
 }
 
-/// What a text is known by.
+/// The number that stands for a text.
 pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(text.len() as u64, |hash, byte| mix(hash ^ u64::from(byte)))
 }

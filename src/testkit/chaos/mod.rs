@@ -2,22 +2,23 @@
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `fault` | what faults there are, and by which rules they happen |
+//! | `fault` | the kinds of faults, and the rules by which they happen |
 //! | `engine` | whether a fault happens now |
-//! | `act` | what happens then |
+//! | `act` | the effects of a fault |
 //! | `lag` | messages that come later |
-//! | `log` | what is told of faults that happened |
+//! | `log` | reports of faults that happened |
 //! | `luck` | choices without a state |
 //!
-//! The manual's page [`test_kit`](crate::manual::test_kit) lists the faults, by which rule each happens and how it was seen on a real server.
+//! The manual's page [`test_kit`](crate::manual::test_kit) lists the faults, with the rule of each and the way it was seen on a
+//! real server.
 //!
-//! What is decided follows from the kit's seed, the fault's own text, the client that it concerns and how often it could have happened to that
-//! client before. So a run repeats, and taking a fault out of the list, or putting one in, does not change what the others do. Threads that run
-//! at once are as exact as what each of their clients does in turn; how many times a fault may happen in all, and from which message on,
-//! is counted over all clients.
+//! Each decision follows from the kit's seed, the fault's own text, the client that it concerns and how often it could have
+//! happened to that client before. So a run repeats, and taking a fault out of the list, or putting one in, does not change what
+//! the others do. Threads that run at once are as exact as what each of their clients does in turn; how many times a fault may
+//! happen in all, and from which message on, is counted over all clients.
 //!
-//! A fault that holds a message up needs time to pass: with a manual clock, somebody has to advance it. [`TestKit::calm`](super::TestKit::calm)
-//! ends all faults at once.
+//! A fault that holds a message up needs time to pass: with a manual clock, the test has to advance it.
+//! [`TestKit::calm`](super::TestKit::calm) ends all faults at once.
 
 mod act;
 mod engine;
@@ -35,7 +36,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// A list of faults that may happen to those who use a bus; see [`TestKitBuilder::chaos`](super::TestKitBuilder::chaos). Cheap to clone.
+/// A list of faults that may happen to the clients of a bus; see [`TestKitBuilder::chaos`](super::TestKitBuilder::chaos). Cheap to
+/// clone.
 ///
 /// # Example
 ///

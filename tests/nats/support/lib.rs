@@ -1,10 +1,10 @@
 //! Shared by the test targets of this package, by examples and by benches.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
 //! | `nats_server` | finds the real nats-server, starts it on a free port, ends it |
 //! | `program` | builds the program `postroom` and says where it is |
-//! | `wire` | a connection of raw bytes, and what comes back, taken apart |
+//! | `wire` | a connection of raw bytes, and the frames that come back |
 
 #![allow(
     missing_docs,

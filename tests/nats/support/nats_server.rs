@@ -131,7 +131,7 @@ impl NatsServer {
         self.log()
     }
 
-    /// What it has written so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -151,7 +151,7 @@ impl Drop for NatsServer {
     }
 }
 
-/// What the log says of a server that is ready.
+/// The facts that the log tells of a server that is ready.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ready {
     port: Option<u16>,
@@ -159,7 +159,7 @@ struct Ready {
     pid: Option<u32>,
 }
 
-/// To the end, whatever bytes there are: a server whose log nobody reads dies of it.
+/// To the end, whatever bytes there are: a server whose log is not read dies of it.
 fn read_log(mut stderr: impl BufRead, copy: &Mutex<String>, tell: &mpsc::Sender<Ready>) {
     let mut seen = Ready::default();
     let port_after = |line: &str, words: &str| {
@@ -179,7 +179,7 @@ fn read_log(mut stderr: impl BufRead, copy: &Mutex<String>, tell: &mpsc::Sender<
             writeln!(copy, "{line}").expect("a string takes everything");
         }
         if ready {
-            // Nobody listens any more if it was too late.
+            // The receiver is gone if it was too late.
             let _ = tell.send(seen);
         }
     }
@@ -220,7 +220,7 @@ pub fn find() -> Result<PathBuf, String> {
     })
 }
 
-/// What the binary says it is; `None` if it does not run.
+/// The version that the binary names; `None` if it does not run.
 fn version(binary: &Path) -> Option<String> {
     let output = Command::new(binary).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -28,7 +28,7 @@ impl Stream for TcpStream {
 ///
 /// # Errors
 ///
-/// Nobody listens there.
+/// If there is no server at that address.
 pub fn dial(addr: &str) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect(addr)?;
     // Each write is a segment of its own: that is what splitting is for.
@@ -46,7 +46,7 @@ pub enum Frame {
     Message(Delivery),
     /// The stream ended: closed or reset.
     Closed,
-    /// The stream ended within a frame; or what came is no frame.
+    /// The stream ended within a frame; or the bytes are not a frame.
     Broken(Vec<u8>),
 }
 
@@ -174,7 +174,8 @@ impl Wire {
         self.patience = patience;
     }
 
-    /// Writes and flushes. A server that has closed is no error here: its last words and its end are still to be read.
+    /// Writes and flushes. It does not matter here if the server has closed: its last words and its end are still to
+    /// be read.
     pub fn send(&mut self, bytes: &[u8]) {
         let sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
         if let Err(error) = sent {

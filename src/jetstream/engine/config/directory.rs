@@ -18,7 +18,7 @@ pub struct Directory<'a> {
     pub account: &'a AccountLimits,
 }
 
-/// What a request to create a stream comes to.
+/// The outcome of a request to create a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Created {
@@ -96,7 +96,7 @@ impl Directory<'_> {
         }
         self.check_overlap(&config)?;
         if let Some(republish) = config.republish.as_mut().filter(|republish| republish.dest.is_empty()) {
-            // Here an empty destination is `>`; in a request to create a stream it is none.
+            // Here an empty destination is `>`; in a request to create a stream it means none.
             if let Err(error) = Transform::new(&republish.src, ">") {
                 let text = format!("stream configuration for republish from '{}' to '>': {error}", republish.src);
                 return Err(codes::STREAM_UPDATE.with(text));
@@ -123,7 +123,7 @@ impl Directory<'_> {
         self.streams.iter().copied().find(|config| config.name == name)
     }
 
-    /// JS20. What is there already is counted already.
+    /// JS20. An existing stream is counted already.
     fn check_limits(&self, config: &StreamConfig, existing: Option<&StreamConfig>) -> Result<(), ApiError> {
         if existing.is_some() {
             return Ok(());

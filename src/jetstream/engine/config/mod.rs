@@ -1,4 +1,4 @@
-//! What a stream is told to be: every field of nats-server 2.15.1, defaults, what is refused, what may change.
+//! The configuration of a stream: every field of nats-server 2.15.1, defaults, refusals, permitted changes.
 //!
 //! [`Directory`] judges a request against a stream's own rules and the other streams, in the server's order, and gives back the
 //! configuration with all defaults filled in.
@@ -25,7 +25,8 @@ pub struct StreamConfig {
     pub name: String,
     /// A text for people, at most 4,096 bytes.
     pub description: String,
-    /// What it captures. None: the name, but for mirrors and streams that only have sources.
+    /// The subjects that it captures. None: the name, but for mirrors and streams that only have
+    /// sources.
     pub subjects: Vec<String>,
     /// When messages go.
     pub retention: Retention,
@@ -41,7 +42,7 @@ pub struct StreamConfig {
     pub max_age: i64,
     /// Bytes of header block and payload of one message; default −1.
     pub max_msg_size: i32,
-    /// What goes when a limit is reached.
+    /// The messages that go when a limit is reached.
     pub discard: Discard,
     /// Where it is kept.
     pub storage: Storage,
@@ -99,7 +100,7 @@ pub struct StreamConfig {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// When messages go, beside limits.
+/// The time at which messages go, apart from limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Retention {
@@ -112,7 +113,7 @@ pub enum Retention {
     WorkQueue,
 }
 
-/// What goes when a limit is reached.
+/// The messages that go when a limit is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Discard {
@@ -135,7 +136,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// What a message counts, in bytes, with the stored subject (JS69).
+    /// The bytes that a message counts, with the stored subject (JS69).
     #[must_use]
     pub const fn size_of(self, subject: usize, head: usize, payload: usize) -> u64 {
         (match self {
@@ -182,13 +183,13 @@ pub struct Placement {
 /// A change of subjects: see [`Transform`](crate::subject::mapping::Transform).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectTransform {
-    /// What is changed; an empty text is `>`.
+    /// The subjects that are changed; an empty text is `>`.
     pub src: String,
-    /// What it becomes; nothing is changed if it is empty.
+    /// The new subject; nothing is changed if it is empty.
     pub dest: String,
 }
 
-/// What is published again, and where.
+/// The messages that are published again, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Republish {
     /// Stored subjects; an empty text is `>`.

@@ -1,4 +1,4 @@
-//! What the server replaces in a configuration before it judges it (JS34, JS35).
+//! The replacements that the server makes in a configuration before it judges it (JS34, JS35).
 
 use super::{Discard, PersistMode, Placement, StreamConfig};
 
@@ -9,7 +9,8 @@ const REQUIRED_LEVEL: &str = "_nats.req.level";
 const OWN_KEYS: [&str; 3] = [REQUIRED_LEVEL, "_nats.ver", "_nats.level"];
 
 impl StreamConfig {
-    /// Fills in what needs no judgement: `placement:{}` is none, and the metadata gain the API level that the stream needs (JS35).
+    /// Fills in values that need no judgement: `placement:{}` means none, and the metadata gain the API level that the stream
+    /// needs (JS35).
     pub(super) fn tidy(&mut self) {
         if self.placement == Some(Placement::default()) {
             self.placement = None;

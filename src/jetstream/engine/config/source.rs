@@ -15,9 +15,9 @@ pub struct StreamSource {
     pub opt_start_seq: u64,
     /// From when on.
     pub opt_start_time: Option<Timestamp>,
-    /// What to take; an empty text is all.
+    /// The subjects to take; an empty text is all.
     pub filter_subject: String,
-    /// What to take, and what becomes of its subjects.
+    /// The subjects to take, and their new subjects.
     pub subject_transforms: Vec<SourceTransform>,
     /// Another account or domain.
     pub external: Option<External>,
@@ -28,18 +28,18 @@ pub struct StreamSource {
 /// A filter, and what becomes of the subjects that it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceTransform {
-    /// What is taken; an empty text is `>`.
+    /// The subjects that are taken; an empty text is `>`.
     pub src: String,
-    /// What its subjects become; an empty text leaves them.
+    /// The new subjects; an empty text leaves them.
     pub dest: String,
 }
 
 /// Another account or domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct External {
-    /// What stands for `$JS.API`.
+    /// The prefix in place of `$JS.API`.
     pub api: String,
-    /// What deliveries begin with.
+    /// The prefix of deliveries.
     pub deliver: String,
 }
 
@@ -52,7 +52,7 @@ pub struct ConsumerSource {
     pub deliver_subject: String,
 }
 
-/// What the same fault is called in a mirror and in a source.
+/// The codes of the same faults in a mirror and in a source.
 struct Words {
     name: Code,
     filters: Code,
@@ -80,7 +80,7 @@ const OF_SOURCES: Words = Words {
     consumer: codes::SOURCE_DURABLE_CONSUMER_CFG_INVALID,
 };
 
-/// What is wrong with the mirror of a config, in the server's order (JS36, step 13).
+/// Checks the mirror of a config, in the server's order (JS36, step 13).
 pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
     let Some(mirror) = &config.mirror else { return Ok(()) };
     let forbidden = [
@@ -104,14 +104,14 @@ pub(super) fn check_mirror(config: &StreamConfig) -> Result<(), ApiError> {
     mirror.check_transforms(&OF_MIRRORS, |earlier, transform| {
         !earlier.is_empty() && !transform.is_empty() && relation::overlaps(earlier, transform)
     })?;
-    // What another account or domain calls its streams is not judged.
+    // The stream names of another account or domain are not judged.
     if mirror.external.is_none() && !is_stream_name(&mirror.name) {
         return Err(OF_MIRRORS.name.error());
     }
     mirror.check_external()
 }
 
-/// What is wrong with the sources of a config (JS36, step 14): each in turn, then what is external of all of them.
+/// Checks the sources of a config (JS36, step 14): each in turn, then the external parts of all of them.
 pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
     let sources = config.source_list();
     if sources.is_empty() {
@@ -138,7 +138,7 @@ pub(super) fn check_sources(config: &StreamConfig) -> Result<(), ApiError> {
     sources.iter().try_for_each(StreamSource::check_external)
 }
 
-/// What the server finds only when it sets a mirror or a source up (10049).
+/// Finds the faults that the server finds only when it sets a mirror or a source up (10049).
 pub(super) fn check_filters(config: &StreamConfig) -> Result<(), ApiError> {
     let is_wrong =
         |source: &&StreamSource| !source.filter_subject.is_empty() && Pattern::new(&source.filter_subject).is_err();

@@ -1,4 +1,4 @@
-//! What is refused in a configuration by itself, in the server's order (JS36): the first fault is the answer.
+//! The refusals of a configuration by itself, in the server's order (JS36): the first fault is the answer.
 
 use super::source::{check_mirror, check_sources};
 use super::{AccountLimits, Discard, PersistMode, Retention, ServerLimits, Storage, StreamConfig};

@@ -224,7 +224,7 @@ fn included_files() {
     reads("include ./sub/two", "{z@sub/three:1:1 3, y@sub/two:2:1 2}");
     reads("include /one; a: 1", "{x@one:1:1 1, port@one:2:1 1, a@1:15 1}"); // below the folder all the same
     reads("include up", "{u@../up2:1:1 1}");
-    // What is outside is no variable inside; the environment is.
+    // An outer entry is not a variable inside; the environment is.
     reads("outer: 1, include uses", "{outer@1:1 1, v@uses:1:1 \"environment\"}");
     reads("include: one, 'include' two", "{include@1:16 \"two\"}");
     let refuses = |text: &str, expected: &str| assert_eq!(tree(text, &source), Err(expected.to_owned()), "{text:?}");

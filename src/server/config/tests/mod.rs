@@ -1,4 +1,4 @@
-//! What the reader of configurations does with texts, down to line and column.
+//! The results of the reader of configurations, down to line and column.
 
 mod bounds;
 mod documented;

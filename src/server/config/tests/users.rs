@@ -1,5 +1,5 @@
-//! Goal: who may connect, and what they may do, is as the configuration says in each of its forms (P1, P2, P6, P7). Method: small
-//! texts, beside the same written in code.
+//! Goal: users and their permissions are as the configuration says in each of its forms (P1, P2, P6, P7). Method: small texts,
+//! compared with the same written in code.
 
 use super::{Texts, read, wrong};
 use crate::server::config::Config;

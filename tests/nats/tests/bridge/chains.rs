@@ -18,7 +18,8 @@ struct Chain {
 }
 
 impl Chain {
-    /// `svc.>` is asked here and served there. A server subscription that nobody wants is kept for `grace`.
+    /// `svc.>` is asked here and served there. A server subscription that is not wanted is kept for
+    /// `grace`.
     fn new(grace: Duration) -> Self {
         let (server, near, far) = (NatsServer::start(""), bus(), bus());
         let calls = start(Bridge::builder(&near).server(server.url()).call("svc.>"));
@@ -26,7 +27,8 @@ impl Chain {
         Chain { server, near, far, calls, serves }
     }
 
-    /// Asks as a component does that knows nothing of bridges; true if it is told that nobody is there.
+    /// Asks as a component does that knows nothing of bridges; true if it is told that there are no
+    /// responders.
     #[track_caller]
     fn assert_nobody(&self, subject: &str) {
         let before = self.calls.stats().open_requests;
@@ -35,7 +37,7 @@ impl Chain {
         assert_eq!(self.calls.stats().open_requests, before, "it is over");
     }
 
-    /// What a client of the server's gets.
+    /// The answer that a client of the server's gets.
     fn ask(&self, subject: &str) -> Result<async_nats::Message, async_nats::RequestError> {
         let remote = Remote::connect(&self.server.url());
         remote.block_on(remote.client.request(subject.to_owned(), "".into()))
@@ -166,7 +168,7 @@ fn a_request_that_two_bridges_call_fails_when_both_have_found_nobody() {
         assert_nobody_on(&bus, "svc.one");
         assert_nobody_on(&bus, "svc.two");
     }
-    // Who asks by hand is told once.
+    // A client that asks by hand is told once.
     let client = bus.connect();
     let inbox = client.new_inbox();
     let answers = client.subscribe(inbox.clone()).unwrap();
@@ -174,7 +176,7 @@ fn a_request_that_two_bridges_call_fails_when_both_have_found_nobody() {
     assert_eq!(answers.recv_timeout(PATIENCE).unwrap().status(), Some(StatusCode::NO_RESPONDERS));
     bridges.iter().for_each(|bridge| bridge.flush(PATIENCE).wait().unwrap());
     assert!(answers.try_recv().is_err());
-    // Whoever answers is not overtaken by the other side's nobody.
+    // An answer is not overtaken by the other side's 503.
     let remote = Remote::connect(&two.url());
     remote.respond("svc.one", |_| vec!["!".to_owned()]);
     for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! Who lets the bridge in: TLS, nkeys, tokens, and users that an operator's account has signed.
+//! The bridge's credentials: TLS, nkeys, tokens, and users that an operator's account has signed.
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::operator::{self, Operator};
@@ -31,7 +31,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // What can't be taken away is in the target directory anyhow.
+        // A file that can't be removed is in the target directory anyhow.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -56,7 +56,7 @@ fn a_server_behind_tls() {
     bus.connect().publish("a", "safe").unwrap();
     bridge.flush(PATIENCE).wait().unwrap();
     assert_eq!(text(&all.next()), "safe");
-    // Not known to who has not been told of it.
+    // A bridge that has not been given the certificate does not know it.
     let stranger = Bridge::builder(&bus).server(server.url()).require_connected(Duration::from_secs(1)).start();
     let Err(StartError::NotConnected { reason, .. }) = stranger else { panic!("{stranger:?}") };
     assert!(reason.contains("certificate"), "{reason}");
@@ -172,7 +172,7 @@ fn a_user_that_is_revoked_while_the_server_is_away_does_not_come_back() {
     let events = bridge.events();
     server.kill();
     server.restart_with(&operator.config(&[user.public_key()]));
-    // While nobody listens there is another reason; the state has the last one.
+    // While the server is down there is another reason; the state has the last one.
     wait_until("it is refused", || match bridge.state() {
         BridgeState::Disconnected { reason: Some(reason) } => reason.contains("authorization violation"),
         _ => false,

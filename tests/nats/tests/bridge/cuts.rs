@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 const CUTS: usize = 50;
 
-/// Messages that may wait in the bridge, for each publisher to go on.
+/// Messages that may wait in the bridge while each publisher continues.
 const QUEUED_MAX: u64 = 2_000;
 
 /// Messages that may be on their way from the server.
@@ -28,7 +28,7 @@ struct Line {
     since: Instant,
 }
 
-/// Whoever publishes until then ends, also if the test has failed.
+/// Ends the threads that publish until then, also if the test has failed.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {
@@ -62,7 +62,8 @@ impl Line {
                     });
                     pass(&far, &near, &left);
                     let _ = near.shutdown(Shutdown::Both);
-                    // What the server has got of a connection it works off before it closes it. Else the next one could overtake.
+                    // The server works off all that it has got of a connection before it closes it. Else the next one could
+                    // overtake.
                     let _ = std::io::copy(&mut &far, &mut std::io::sink());
                 });
             }
@@ -88,7 +89,7 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, left: &AtomicI64) {
     }
 }
 
-/// What came of publishing on the bus while the line breaks.
+/// The outcome of publishing on the bus while the line breaks.
 struct Outcome {
     /// By publisher.
     published: Vec<u64>,
@@ -118,7 +119,7 @@ fn cut(publishers: usize, at_least_once: bool) -> Outcome {
         let mut number = 0_u64;
         while !ended.load(SeqCst) {
             let flow = bridge.stats().outgoing;
-            // Neither the bridge's buffer nor that of who receives is to overflow.
+            // Neither the bridge's buffer nor that of the receiver is to overflow.
             if flow.queued > QUEUED_MAX || flow.delivered > received.load(SeqCst) + OPEN_MAX {
                 thread::yield_now();
                 continue;
@@ -143,7 +144,7 @@ fn cut(publishers: usize, at_least_once: bool) -> Outcome {
         drop(end);
         publishing.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    // That something was lost is what this is about; a second barrier has only what came after.
+    // Losses are the point of this test; a second barrier has only those that came after.
     assert!(matches!(bridge.flush(PATIENCE).wait(), Ok(()) | Err(FlushError::Lost { .. })));
     assert_eq!(bridge.flush(PATIENCE).wait(), Ok(()));
     remote.flush();
@@ -219,7 +220,8 @@ fn at_least_once_is_each_at_least_once() {
     assert!(flow.repeated > 0 && again <= flow.repeated, "{again} came again: {flow:?}");
 }
 
-/// What the server sends while there is no line is nobody's loss but NATS'.
+/// Messages that the server sends while there is no line are lost in NATS, and not counted by the
+/// bridge.
 #[test]
 fn what_comes_in_comes_in_order_and_once() {
     let (server, bus) = (NatsServer::start(""), bus());

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What the line does not let through.
+/// The payload that the line does not let through.
 const POISON: &[u8] = b"poison";
 
 /// Connections that it may take to find one message among as many as the window holds: narrower five times, and then three.

@@ -97,7 +97,7 @@ impl RemoteSubscriber {
         self.handle.block_on(next).expect("a message in time").expect("it goes on")
     }
 
-    /// What is there now.
+    /// The message that is there now.
     pub(crate) fn try_next(&mut self) -> Option<async_nats::Message> {
         let next = async {
             tokio::select! {

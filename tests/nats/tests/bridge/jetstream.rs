@@ -31,7 +31,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.server = None;
-        // What can't be taken away is in the target directory anyhow.
+        // A file that can't be removed is in the target directory anyhow.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

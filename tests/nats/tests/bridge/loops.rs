@@ -140,7 +140,7 @@ fn two_servers_through_one_bus() {
     let mut all = [once("here"), once("there")].concat();
     all.sort();
     assert_eq!(east, all);
-    // Nobody needs the header to see that nothing came back.
+    // The header is not needed to see that nothing came back.
     assert_eq!(first.stats().incoming.lost.total() + second.stats().incoming.lost.total(), 0);
 }
 
@@ -158,7 +158,8 @@ fn a_ring_of_two_buses_and_two_servers() {
     settle(&all, &[&in_east, &in_west]);
     let copies = payloads(&here).len();
     let lost: u64 = bridges.iter().map(|bridge| bridge.stats().incoming.lost.of(LossReason::Loop)).sum();
-    // What was published here came back over the other bus, and was stopped; what came from the east came by two ways.
+    // Messages that were published here came back over the other bus, and were stopped; those from the east came by
+    // two ways.
     assert!(lost > 0, "nothing had to be stopped");
     assert!((2 * ROUNDS..=4 * ROUNDS).contains(&copies), "{copies} copies of {}", 2 * ROUNDS);
     let taken = || bridges.iter().map(|bridge| bridge.stats().outgoing.taken).sum::<u64>();

@@ -1,4 +1,4 @@
-//! Operators, accounts and users as NATS signs them: claims as JSON, signed by the key of who stands above.
+//! Operators, accounts and users as NATS signs them: claims as JSON, signed by the key of the level above.
 //!
 //! Each is a token of three parts: what signs, the claims, and the signature over both. The server knows the operator from its
 //! configuration and the account from a resolver in memory; the user brings its own, and proves by its key that it is the one named.
@@ -70,7 +70,7 @@ impl User {
         self.key.public_key()
     }
 
-    /// What a `.creds` file holds.
+    /// The content of a `.creds` file.
     pub(crate) fn creds(&self) -> String {
         self.creds_signed_by(&self.key)
     }
@@ -85,11 +85,12 @@ impl User {
     }
 }
 
-/// What `issuer` says of `subject`, signed.
+/// The claims of `issuer` about `subject`, signed.
 fn claims(issuer: &KeyPair, subject: &KeyPair, mut nats: Value, expires: Option<u64>) -> String {
     nats["version"] = json!(VERSION);
     let (issuer_key, subject) = (issuer.public_key(), subject.public_key());
-    // Of two made in the same second for the same subject only one is ever used, so that the subject will do as an id.
+    // If two are made in the same second for the same subject, only one is ever used, so that the subject will do as
+    // an id.
     let mut claims =
         json!({ "jti": subject, "iat": now(), "iss": issuer_key, "sub": subject, "name": "test", "nats": nats });
     if let Some(expires) = expires {

@@ -1,4 +1,4 @@
-//! What a builder is told beside rules, and what is bounded.
+//! The options of a builder besides rules, and the bounds.
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, wait_until};
 use crate::support::nats_server::NatsServer;
@@ -46,7 +46,7 @@ fn attempts_are_counted_from_one_and_begin_again_when_it_was_connected() {
     for round in 0..2 {
         let events = bridge.events();
         server.kill();
-        // That it is connected may be told after it is so.
+        // The event of a connection may come after the connection itself.
         event(&events, |event| (event == BridgeEvent::Disconnected).then_some(()));
         wait_until("it has tried several times", || attempts.lock().unwrap().len() >= 3);
         server.restart();
@@ -151,7 +151,7 @@ fn each_time_may_be_zero_or_without_end() {
         // It may be done before it is looked at.
         let at_once = bridge.flush(Duration::ZERO).wait();
         assert!(matches!(at_once, Ok(()) | Err(FlushError::Timeout { .. })), "{at_once:?}");
-        // The subscription that nobody wants any more is kept for so long.
+        // The subscription that is not wanted any more is kept for so long.
         wait_until("it is kept or gone", || bridge.stats().subscriptions == usize::from(!time.is_zero()));
         client.publish("out", "").unwrap();
         bridge.drain(Duration::MAX).wait().unwrap();

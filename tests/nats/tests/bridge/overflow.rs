@@ -1,4 +1,4 @@
-//! Buffers that are full, by policy: who waits, what is lost, what ends. (Trouble has the two that drop.)
+//! Buffers that are full, by policy: waiting, losses, ends. (Trouble has the two that drop.)
 
 use crate::fixture::{PATIENCE, Remote, RemoteSubscriber, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
@@ -11,7 +11,8 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Nobody who is told of room in time waits so long; who is not told fails the test, by what is lost then.
+/// A publisher that is told of room in time never waits so long; one that is not told fails the test, by
+/// the loss at the end.
 const LONG: Duration = Duration::from_secs(120);
 
 const WINDOW: usize = 64;
@@ -143,7 +144,7 @@ fn the_end_of_a_bridge_lets_publishers_go() {
         assert_eq!(bus.connect().publish("a", "first").unwrap(), 1);
         thread::scope(|scope| {
             let publishing = scope.spawn(|| bus.connect().publish("a", "second").unwrap());
-            // That it waits already is likely, and either way it is let go.
+            // It probably waits already, and either way it is let go.
             thread::yield_now();
             match drains {
                 false => bridge.close(),
@@ -226,7 +227,7 @@ fn a_buffer_that_overflows_may_be_the_end_of_its_bridge() {
     let flow = bridge.stats().outgoing;
     assert_eq!((flow.queued, flow.lost.of(LossReason::QueueFull)), (10, 5));
     server.restart();
-    // What was in it is sent; after that there is nobody any more.
+    // The messages in it are sent; after that the bridge is closed.
     bridge.closed().wait();
     let flow = bridge.stats().outgoing;
     assert_eq!((flow.taken, flow.delivered, flow.lost.total()), (15, 10, 5), "{flow:?}");

@@ -95,12 +95,12 @@ fn who_asks_from_the_server_is_told_that_nobody_is_there() {
     let remote = Remote::connect(&server.url());
     let client = bus.connect();
     let _one = client.subscribe("svc.one").unwrap();
-    // Nobody wants it: the server itself says so.
+    // No subscription wants it: the server itself says so.
     let ask = |subject: &'static str| remote.block_on(remote.client.request(subject, "".into()));
     let bridge = start(Bridge::builder(&bus).server(server.url()).serve("other.>").serve("svc.>"));
     let error = ask("other.x").unwrap_err();
     assert_eq!(error.kind(), async_nats::RequestErrorKind::NoResponders);
-    // Somebody wants something else of the same rule: the bridge says so, at once.
+    // A subscription wants something else of the same rule: the bridge says so, at once.
     let told = ask("svc.two").unwrap();
     let headers = told.headers.unwrap();
     assert_eq!(headers.get("Status").map(|status| status.as_str()), Some("503"));

@@ -1,4 +1,4 @@
-//! Which messages cross, who is subscribed to what, and who gets a message of a queue group.
+//! The messages that cross, the subscriptions on both sides, and the receivers in queue groups.
 
 use crate::fixture::{self, PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
@@ -35,7 +35,7 @@ fn ten_thousand_interests_are_one_subscription_and_go_with_the_last() {
     remote.publish("orders.77.x", "1");
     assert_eq!(many[77].recv().unwrap().payload(), b"1");
     drop(many);
-    // Nobody wants it, but somebody may be back at once.
+    // It is not wanted, but may be again at once.
     bridge.flush(PATIENCE).wait().unwrap();
     assert_eq!(subscriptions(&server), after);
     clock.wait_for_timers(1);

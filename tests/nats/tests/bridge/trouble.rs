@@ -283,7 +283,8 @@ fn a_server_that_stands_still_costs_bounded_memory_and_loses_nothing_it_has_got(
     }
     wait_until("the window is full", || bridge.stats().outgoing.in_flight >= 104);
     let flow = bridge.stats().outgoing;
-    // A megabyte is on its way and 500 wait, beside what is taken from the buffer in one go.
+    // A megabyte is on its way and 500 wait, apart from the messages that are taken from the buffer
+    // in one go.
     assert!(flow.in_flight < 104 + 200 && flow.queued <= 500, "{flow:?}");
     assert!(flow.balances());
     server.signal("-CONT");
@@ -423,7 +424,7 @@ fn killed(times: usize, at_least_once: bool) -> (Vec<u64>, u64, Bridge) {
         ended.store(true, Ordering::SeqCst);
         publisher.join().unwrap()
     });
-    // What was lost on the way is no news.
+    // The losses on the way are expected.
     let _ = bridge.flush(PATIENCE).wait();
     arrived.extend(payloads(&server.kill()));
     (arrived, published, bridge)
@@ -460,7 +461,7 @@ fn a_server_killed_under_load_loses_nothing_where_that_was_asked_for() {
     let mut highest = None;
     for n in &arrived {
         let again = !seen.insert(*n);
-        // What comes for the first time comes in order.
+        // Messages that come for the first time come in order.
         assert!(again || highest < Some(*n), "{n} after {highest:?}");
         highest = highest.max(Some(*n));
     }
@@ -486,7 +487,7 @@ fn bridges_come_and_go_while_everybody_is_busy() {
                         client.publish(format!("busy.{other}"), "x").unwrap();
                     }
                     drop(own);
-                    // Answered by whoever is there, or nobody.
+                    // Answered by a service that is there, or not at all.
                     drop(client.request_timeout("ask", "", Duration::from_millis(1)));
                 }
             });

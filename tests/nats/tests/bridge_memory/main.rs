@@ -1,7 +1,7 @@
-//! What a bridge costs in memory while one of its sides stands still. A binary of its own: it measures the whole process.
+//! The memory of a bridge while one of its sides stands still. A binary of its own: it measures the whole process.
 //!
-//! Goal: however much is published, a bridge keeps no more of it than its bounds say. Method: hundreds of megabytes against bounds of a few,
-//! and the size of the process beside them. Linux tells that size; elsewhere the same is done and not measured.
+//! Goal: however much is published, a bridge keeps no more of it than its bounds say. Method: hundreds of megabytes against bounds
+//! of a few, and the size of the process meanwhile. Linux tells that size; elsewhere the same is done and not measured.
 
 #[path = "../bridge/fixture.rs"]
 #[allow(dead_code, reason = "shared with the tests of the bridge, which use all of it")]
@@ -19,10 +19,11 @@ const MIB: usize = 1 << 20;
 const MESSAGES: u64 = 50_000;
 const SIZE: usize = 8 << 10;
 
-/// What a buffer, and a window, may hold.
+/// The bound of a buffer, and of a window.
 const BOUND: usize = 4 * MIB;
 
-/// What the process may grow by, in all: the bounds, what is on its way between them, and what an allocator does not give back.
+/// The growth that the process is allowed, in all: the bounds, messages on their way between them, and memory that an allocator
+/// does not give back.
 const GROWTH_MAX: usize = 48 * MIB;
 
 /// One test after the other.
@@ -63,7 +64,7 @@ fn resident() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
-/// Of what was published some must wait, and most be lost: else nothing stood still.
+/// Some of the published messages must wait, and most be lost: else nothing stood still.
 #[track_caller]
 fn assert_overflown(flow: Flow) {
     assert!(flow.balances() && flow.queued > 0 && flow.lost.total() > MESSAGES / 2, "{flow:?}");

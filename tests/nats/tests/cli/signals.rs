@@ -1,4 +1,4 @@
-//! What signals do to a running process.
+//! The effects of signals on a running process.
 
 use crate::process::{Folder, Postroom, Wire, get};
 use crate::support::nats_server::NatsServer;
@@ -115,7 +115,8 @@ fn reload_takes_over_what_can_change_and_refuses_the_rest() {
     assert!(started.connect().info.contains(r#""max_payload":2000"#));
 }
 
-/// As nats-server 2.15.1, beside it: what was allowed as an answer is not any more, whatever the reload was for.
+/// As nats-server 2.15.1, run beside it: answers that were allowed are not any more, whatever the reload was
+/// for.
 #[test]
 fn a_reload_ends_leaves_to_answer() {
     const USERS: &str = "authorization { users: [ { user: bob, password: b }, { user: ann, password: a, permissions: { \
@@ -195,7 +196,7 @@ fn await_text(path: &str, text: &str) {
     }
 }
 
-/// As nats-server 2.15.1, beside it: what does not ask it to end does not end it.
+/// As nats-server 2.15.1, run beside it: a signal that does not ask for its end does not end it.
 #[test]
 fn signals_that_mean_nothing_to_it_do_not_end_it() {
     let started = Postroom::start(&[]);

@@ -50,7 +50,7 @@ fn lines_have_the_local_time() {
         let time = line.split(' ').nth(2).unwrap().split('.').next().unwrap();
         time.split(':').fold(0, |seconds, part| seconds * 60 + part.parse::<u32>().unwrap())
     };
-    // What is 9 hours before UTC by the letter of POSIX is 9 hours ahead.
+    // A zone that is 9 hours before UTC by the letter of POSIX is 9 hours ahead.
     let (there, here) = (second_of_day("JST-9"), second_of_day("UTC0"));
     let behind = (here + 9 * 60 * 60 + DAY - there) % DAY;
     assert!(behind < 60, "{there} and {here}");

@@ -1,4 +1,4 @@
-//! What it says when it does not start, and with which code it exits.
+//! Its words when it does not start, and its exit codes.
 
 use crate::process::{Folder, Postroom, run};
 use crate::support::nats_server::NatsServer;
@@ -64,8 +64,8 @@ fn a_configuration_is_checked_without_a_start() {
     assert!(err.contains("bad.conf:2:") && err.contains("bad.conf:3:1"), "all faults, with line and column: {err}");
 }
 
-/// What is only warned of at a start fails the check, with the same code as at nats-server 2.15.1. Options that have no effect here do
-/// not: nats-server has no warning for them.
+/// A fault that only causes a warning at a start fails the check, with the same code as at nats-server 2.15.1. Options that have no
+/// effect here do not: nats-server has no warning for them.
 #[test]
 fn a_configuration_that_is_warned_of_fails_its_check() {
     let folder = Folder::new();

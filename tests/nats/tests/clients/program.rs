@@ -46,7 +46,7 @@ impl Program {
             for line in log.lines().map_while(Result::ok) {
                 said.extend([&line, "\n"]);
                 if line.ends_with("Server is ready") {
-                    // Nobody listens any more when it was too late.
+                    // The receiver is gone if it was too late.
                     drop(tell.send(Ok(())));
                 }
             }

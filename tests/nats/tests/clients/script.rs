@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long a script may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What became of a script's checks: for each, nothing or why it failed.
+/// The outcomes of a script's checks: for each, nothing or why it failed.
 pub(crate) struct Report(Result<BTreeMap<String, Option<String>>, String>);
 
 impl Report {
@@ -54,7 +54,7 @@ fn run<S: AnyServer>(mut command: Command) -> Result<BTreeMap<String, Option<Str
     let mut stderr = script.stderr.take().expect("it is piped");
     let complaints = thread::spawn(move || {
         let mut text = Vec::new();
-        // What was read before an error is as much as there is to show.
+        // The text read before an error is all that there is to show.
         let _ = stderr.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     });
@@ -102,7 +102,7 @@ pub(crate) fn prepared(name: &str, make: impl FnOnce(&Path) -> Result<(), String
     let lock = File::create(folder.with_file_name(format!("{name}.lock"))).map_err(of_file)?;
     lock.lock().map_err(of_file)?;
     if !whole.exists() {
-        // What an earlier attempt left half done.
+        // Removes the remains of an earlier attempt.
         fs::remove_dir_all(&folder).and_then(|()| fs::create_dir_all(&folder)).map_err(of_file)?;
         make(&folder)?;
         File::create(&whole).map_err(of_file)?;

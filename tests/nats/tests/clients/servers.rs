@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a server is started with; by default, open to all.
+/// The options that a server is started with; by default, open to all.
 #[derive(Default)]
 pub(crate) struct Setup {
-    /// `ann` with the password `secret`, who may publish and subscribe to `ok.>` and inboxes only; `root` with the password
-    /// `everything`.
+    /// `ann` with the password `secret`, whose permissions are to publish and subscribe to `ok.>` and inboxes only; `root`
+    /// with the password `everything`.
     pub(crate) users: bool,
     pub(crate) token: Option<&'static str>,
     /// The public key of the only user.

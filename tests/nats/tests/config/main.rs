@@ -1,7 +1,8 @@
 //! Goal: a configuration that nats-server takes is taken here, and one that it refuses is refused, with the same line; where we judge
 //! otherwise, that is listed. Method: the same texts to [`Config`] and to the real server's `-t`, against one table.
 //!
-//! Source: nats-server 2.15.1. What `-t` prints is not compared, only whether it takes the text and which line it blames.
+//! Source: nats-server 2.15.1. The output of `-t` is not compared, only whether it takes the text and which line it
+//! blames.
 
 mod texts;
 
@@ -14,7 +15,7 @@ use std::process::Command;
 use support::nats_server::NatsServer;
 use texts::{DIFFERENT, SAME};
 
-/// What becomes of a text.
+/// The outcome of a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Valid,

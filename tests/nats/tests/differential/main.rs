@@ -21,8 +21,8 @@ fn ours_and_the_real_server_are_equal() {
     println!("{report}");
 }
 
-/// What the others rest on: the sequences leave nothing to luck that the tolerances do not allow for. And they get as far as they
-/// should: every refusal of a connection that lives is among what they bring.
+/// The base of the other tests: the sequences leave nothing to luck that the tolerances do not allow for. And they get as far as
+/// they should: every refusal of a connection that lives is among what they bring.
 #[test]
 fn two_real_servers_are_equal() {
     let report = campaign(&Settings::from_environment(300), &|profile| [real(profile), real(profile)]);

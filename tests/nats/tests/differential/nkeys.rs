@@ -9,10 +9,11 @@ use nkeys::KeyPair;
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// What is shown; whether it is accepted, `None` if that depends on the letters of the signature; and how it is made from the nonce.
+/// The credentials shown; whether they are accepted, `None` if that depends on the letters of the signature; and how they are made
+/// from the nonce.
 type Case<'a> = (&'static str, Option<bool>, &'a dyn Fn(&str) -> String);
 
-/// What comes back to a CONNECT that is made from the nonce of the greeting.
+/// The answer to a CONNECT that is made from the nonce of the greeting.
 fn answer(target: &Target, connect: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut wire = Wire::new(target.open(), Duration::from_secs(10));
     let greeting = wire.until(|frame| frame.info().is_some()).expect("a greeting");

@@ -6,10 +6,10 @@ use crate::support::wire::{Frame, Wire};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Far more than systems hold back for a socket that nobody reads.
+/// Far more than systems hold back for a socket that is not read.
 const MESSAGES: usize = 48;
 
-/// Publishes to somebody who does not read; gives back all that he got in the end.
+/// Publishes to a client that does not read; gives back all that it got in the end.
 fn what_the_slow_one_gets(target: &Target) -> Vec<Frame> {
     let mut slow = Wire::new(target.open(), PATIENCE);
     slow.send(b"CONNECT {\"verbose\":false}\r\nSUB foo 1\r\nPING\r\n");

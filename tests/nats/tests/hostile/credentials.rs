@@ -1,4 +1,4 @@
-//! Who is let in: each form of credentials beside `no_auth_user`, here and at nats-server.
+//! Authentication: each form of credentials beside `no_auth_user`, here and at nats-server.
 
 use crate::support::nats_server::NatsServer;
 use postroom::server::Config;
@@ -155,7 +155,8 @@ fn wrong_passwords_hold_up_nobody_who_is_connected() {
     };
     let refused = wrong.iter_mut().map(is_refused).filter(|refused| *refused).count();
     assert!(refused < WRONG, "the PONG waited for all of them");
-    // What is checked at once is bounded, and so are the threads. The servers of several tests share this process.
+    // The number of checks at once is bounded, and so are the threads. The servers of several tests share this
+    // process.
     let threads = |wanted: &str| {
         let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
         let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
@@ -173,7 +174,7 @@ fn a_password_is_not_checked_for_a_client_that_has_gone() {
     let (runtime, server) = single_threaded("one-worker", Duration::from_secs(15));
     for _ in 0..GONE {
         let mut gone = dial(&server, r#""user":"ann","pass":"wrong""#);
-        // What was not read would make its end a reset.
+        // Unread input would make its end a reset.
         gone.read_line(&mut String::new()).unwrap();
     }
     let mut ann = dial(&server, r#""user":"ann","pass":"right""#);
@@ -206,7 +207,8 @@ fn a_password_that_waits_too_long_for_its_check_times_out() {
     assert!(answers.iter().any(|answer| answer == "-ERR 'Authentication Timeout'"), "{answers:?}");
 }
 
-/// A reload compares a connection's password again if its hash has changed, and lets go whom it does not prove any more.
+/// A reload compares a connection's password again if its hash has changed, and ends a connection whose password does
+/// not match any more.
 #[test]
 fn a_reload_checks_a_password_again_only_if_its_hash_has_changed() {
     let options = |hash: &str, others: &[&str]| {

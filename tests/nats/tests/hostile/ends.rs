@@ -1,4 +1,4 @@
-//! The end of many subscriptions of one client holds nobody up.
+//! The end of many subscriptions of one client delays no other client.
 
 use crate::held::Room;
 use postroom::ServerOptions;

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// What a test may hold beside what is counted: the buffers of its few connections.
+/// The memory that a test may hold beyond the counted part: the buffers of its few connections.
 const FIXED: usize = 512 * KIB;
 
 pub(crate) struct Room {
@@ -179,7 +179,7 @@ fn g6_long_names_count_as_payloads_do() {
         let client = room.bus.connect();
         let queue = client.subscribe("kept.*").unwrap();
         room.check(line.repeat(10).as_bytes(), 100, || queue.stats().queued_bytes as usize);
-        // What counts in must count out.
+        // A message that was counted in must be counted out.
         assert_eq!(queue.iter().take(1_000).count(), 1_000);
         assert_eq!((queue.stats().queued_bytes, queue.stats().balances()), (0, true));
         let options = SubscribeOptions::new().capacity_bytes(10_000);

@@ -1,4 +1,4 @@
-//! Requests as curl, browsers and dashboards send them: with signs that nobody escaped, or with too many that somebody did.
+//! Requests as curl, browsers and dashboards send them: with signs that are not escaped, or with too many that are.
 
 use crate::both::{Answer, Ours, Real, Wire, get};
 
@@ -60,7 +60,7 @@ const TARGETS: &[&str] = &[
     "",
 ];
 
-/// What can be compared: JSON is, where it is an error's text.
+/// The parts that can be compared: JSON is, where it is an error's text.
 fn outcome(answer: Answer) -> (u16, Vec<String>, String, Option<String>) {
     let count = answer.body.split_once("\"num_connections\": ").map(|(_, rest)| rest[..1].to_owned());
     let is_page =

@@ -40,7 +40,7 @@ fn union(list: &[Value]) -> Option<Value> {
     Some(merged)
 }
 
-/// What may differ, with the reason.
+/// The permitted differences, with their reasons.
 const ALLOWED: [(&str, &str); 5] = [
     (
         "-connz.connections[].subscriptions_list_detail[].max",

@@ -45,7 +45,7 @@ fn snapshots_have_the_values_of_the_connections() {
         std::thread::yield_now();
     };
     assert_eq!(closed.connections[0].reason.as_deref(), Some("Client Closed"));
-    // What it did stays counted.
+    // Its counts stay.
     assert_eq!((ours.server.varz().in_msgs, ours.server.varz().connections), (1, 0));
 }
 

@@ -1,7 +1,8 @@
-//! A bus and a real nats-server, linked by a bridge: who publishes or asks is on the one side, who receives or answers on the other.
+//! A bus and a real nats-server, linked by a bridge: publishers and requesters are on the one side, receivers and responders on the
+//! other.
 //!
 //! Each connection of a rule is two connections, one on each side. A rule is left out where it needs both to be the same, with the
-//! reason beside its name.
+//! reason next to its name.
 
 use super::on_the_wire::{Place, Wires};
 use super::support::nats_server::NatsServer;
@@ -23,7 +24,8 @@ struct Link {
 }
 
 impl Link {
-    /// What was published on either side before has arrived on the other, and interest is in force on both.
+    /// Messages that were published on either side before have arrived on the other, and interest is in
+    /// force on both.
     fn settle(&self) {
         self.wires.flush();
         for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! H and L rules: headers travel untouched, sizes and numbers are bounded.
 //!
-//! Goal: limits that hold to the byte and cost nobody but who exceeds them. Method: one below, at and above each limit.
+//! Goal: limits that hold to the byte and cost only the connection that exceeds them. Method: one below, at and above
+//! each limit.
 
 use crate::system::*;
 
@@ -35,7 +36,7 @@ fn h1_headers_and_payload_arrive_together<S: System>() {
     assert_eq!((got.reply.as_deref(), got.status), (Some("r"), None));
 }
 
-/// What comes of `HEADERS`.
+/// The headers that come of `HEADERS`.
 fn through<S: System>() -> Vec<(String, String)> {
     let system = S::start(Setup::default());
     let (connection, other) = (system.connect(), system.connect());

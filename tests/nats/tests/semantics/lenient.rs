@@ -88,7 +88,7 @@ fn what_a_wire_cant_carry_is_refused() {
     assert!(matches!(wire.subscribe("a..b"), Err(SubscribeError::InvalidPattern(_))), "S4 holds");
 }
 
-/// What the thread remembers of a lenient connection's routes opens no door to a strict one.
+/// The routes of a lenient connection that the thread remembers open no door to a strict one.
 #[test]
 fn a_strict_connection_stays_strict_beside_a_lenient_one() {
     let bus = Bus::new();
@@ -115,11 +115,11 @@ fn a_strict_connection_stays_strict_beside_a_lenient_one() {
     assert!(matches!(strict.request(&subject, ""), Err(RequestError::Publish(error)) if error == refused));
     assert!(matches!(strict.subscribe(&reply), Err(SubscribeError::InvalidPattern(_))));
     assert_eq!(all.len(), 0, "nobody got any of it");
-    // Passing it on is for those who may say such things themselves.
+    // Only a connection that could send such a message itself may pass it on.
     assert_eq!(wire.publish_message(&got), Ok(1));
 }
 
-/// A responder need not know who asks; what it answers goes where it was asked to go.
+/// A responder need not know the requester; its answer goes to the reply that the request named.
 #[test]
 fn a_strict_responder_answers_a_lenient_reply() {
     let bus = Bus::new();

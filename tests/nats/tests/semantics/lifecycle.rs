@@ -1,6 +1,7 @@
 //! D rules: how interest ends.
 //!
-//! Goal: limits count what was delivered before, and a drain loses nothing. Method: messages around the end, then who got what.
+//! Goal: limits count what was delivered before, and a drain loses nothing. Method: messages around the end, then the receivers
+//! of each.
 
 use crate::system::*;
 
@@ -136,7 +137,7 @@ fn d8_drain_of_a_connection_hands_over_what_arrived_and_closes<S: System>() {
     assert_eq!(refused(connection.request("x", "")), Refusal::Closed);
     other.send("foo", "to nobody");
     other.flush();
-    // That a connection has ended here does not say that a server has read all that it had sent: only its own PONG would.
+    // The end of a connection here does not mean that a server has read all that it had sent: only its own PONG would.
     assert_eq!(foreign.next().expect("it was sent").text(), "published before");
     assert!(foreign.payloads().is_empty());
 }

@@ -73,7 +73,7 @@ impl Wires {
     }
 }
 
-/// What a connection was told.
+/// The events that a connection was told.
 #[derive(Default)]
 struct Log {
     /// The last round trip that came back.
@@ -119,7 +119,7 @@ struct Wire {
 
 impl Wire {
     /// Returns when the server has done all that was asked for before and the client has taken in the results. It is a publish
-    /// that the server refuses: that needs no subscription, reaches nobody, and works without echo.
+    /// that the server refuses: that needs no subscription, reaches no subscriber, and works without echo.
     fn round_trip(&self) {
         let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let mut log = self.log.subscribe();
@@ -140,7 +140,7 @@ impl Wire {
         });
     }
 
-    /// What the server complained of since the last time.
+    /// The errors from the server since the last time.
     fn complaints(&self) -> Vec<String> {
         let mut errors = Vec::new();
         self.log.send_modify(|log| errors = std::mem::take(&mut log.errors));

@@ -1,7 +1,7 @@
-//! P2 to P7, S9 and S10, and what R2, Q4 and the ledger make of them.
+//! P2 to P7, S9 and S10, and their effects on R2, Q4 and the ledger.
 //!
-//! Goal: the answers that nats-server 2.15.1 gives to a client with the same permissions. Method: a client without permissions and one
-//! with some on one bus with a manual clock; who gets what, and what is told.
+//! Goal: the answers that nats-server 2.15.1 gives to a client with the same permissions. Method: a client without permissions and
+//! one with some on one bus with a manual clock; their messages, and their events.
 
 use postroom::{
     AllowResponses, Bus, Client, Clock, CloseReason, ConnectOptions, Denied, Event, ManualClock, Permissions,
@@ -68,7 +68,7 @@ fn p3_the_subject_is_matched_as_it_is_and_the_reply_not_at_all() {
         assert_eq!(wire.publish_raw(raw(subject, None)), Err(denied(subject)));
     }
     assert_eq!(all.len(), 4);
-    // A strict connection hears first that it is no subject.
+    // A strict connection hears first that the subject is invalid.
     let wildcard = PublishError::InvalidSubject(SubjectError::Wildcard { position: 3 });
     assert_eq!(with(&bus, rules).publish("ok.*", ""), Err(wildcard));
 }
@@ -143,7 +143,7 @@ fn p5_a_denied_part_of_a_wildcard_is_withheld() {
     assert_eq!([reached("in.ok"), reached("in.secret"), reached("in.qsec"), reached("in.a.b")], [2, 0, 1, 1]);
     assert_eq!(plain.try_iter().map(|m| m.subject().to_string()).collect::<Vec<_>>(), ["in.ok", "in.qsec", "in.a.b"]);
     assert_eq!(member.try_iter().map(|m| m.subject().to_string()).collect::<Vec<_>>(), ["in.ok"]);
-    // R2: nobody but the one it was withheld from.
+    // R2: no subscriber but the one that it was withheld from.
     let news = inbox.try_recv().unwrap();
     assert_eq!(
         (news.status(), news.headers().get("Nats-Subject")),
@@ -155,7 +155,7 @@ fn p5_a_denied_part_of_a_wildcard_is_withheld() {
     let stats = bus.stats();
     assert_eq!(stats.ledger.matched, stats.routed);
     assert!(stats.ledger.balances());
-    // What is denied as a whole is refused.
+    // A subscription that is denied as a whole is refused.
     assert!(!may(&client, "in.secret", None) && !may(&client, "in.qsec", Some("q")) && may(&client, "in.qsec", None));
     let client = with(&bus, Permissions::new().deny_subscribe("foo.*").unwrap());
     assert!(!may(&client, "foo.a", None) && !may(&client, "foo.*", None) && !may(&client, "foo.>", None));
@@ -275,7 +275,7 @@ fn p7_a_second_delivery_of_the_same_reply() {
     (0..10).for_each(|_| assert_eq!(client.publish("inb.1", ""), Ok(1)));
 }
 
-/// What a publish would be told, without one.
+/// The answer that a publish would get, without a publish.
 #[test]
 fn p7_asking_before_uses_nothing_up() {
     let (bus, clock) = bus();

@@ -1,4 +1,5 @@
-//! Where async-nats connects: to a real nats-server, to ours, and to ours beside clients in process.
+//! The servers that async-nats connects to: a real nats-server, ours, and ours beside clients in
+//! process.
 
 use super::on_the_wire::{Place, Wires};
 use super::support::nats_server::NatsServer;

@@ -1,7 +1,8 @@
 //! Q rules: one member of each group gets a message.
 //!
-//! Goal: groups by name, chosen at random, never leaving a message to somebody who can't take it. Method: many messages,
-//! then who got how many of them; bounds on the shares are five standard deviations wide.
+//! Goal: groups by name, chosen at random, never leaving a message to a member that can't take it. Method: many
+//! messages, then the number of them that each member got; bounds on the shares are five standard deviations
+//! wide.
 
 use crate::system::*;
 
@@ -208,7 +209,7 @@ mod fallback {
             assert_eq!(client.publish("foo.bar", "").unwrap(), 1);
         }
         assert_eq!([one.len(), two.len(), three.len()], [0; 3]);
-        // Evenly, as if there were no others: a start at one of those does not go to whoever comes next.
+        // Evenly, as if there were no others: a start at one of those does not pass to the next member.
         assert_even(&taken(&ordinary), 1_200);
         // On this subject there are two others only.
         for _ in 0..300 {
@@ -364,7 +365,7 @@ mod fallback {
         assert_settled(&bus);
     }
 
-    /// What a prepared publisher, a task and a thread do is the same.
+    /// A prepared publisher, a task and a thread choose in the same way.
     #[test]
     fn q6_prepared_and_async_publishers_choose_likewise() {
         let bus = bus();

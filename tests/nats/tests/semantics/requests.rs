@@ -1,4 +1,4 @@
-//! R rules: requests, answers, and the news that nobody answers.
+//! R rules: requests, answers, and the news that there are no responders.
 //!
 //! Goal: a 503 exactly when R2 says so, to exactly one subscription, counted nowhere. Method: requests by hand over inboxes
 //! that the test subscribes to, and the connection's own `request` beside them.
@@ -46,7 +46,7 @@ fn r2_a_503_only_when_all_conditions_hold<S: System>() {
     assert_eq!(inbox.arrived().len(), 1);
     // (1) No reply.
     connection.send("nobody", "");
-    // (3) Somebody, a queue group included, gets it.
+    // (3) A subscription gets it, which may be in a queue group.
     let somebody = other.queue_subscribe("somebody", "g");
     other.flush();
     connection.ask("somebody", "inb.2");
@@ -112,7 +112,7 @@ fn r4_one_of_several_inboxes_gets_the_503<S: System>() {
     other.flush();
     connection.ask("nobody", "inb.1");
     connection.flush();
-    // The request itself reached ">": somebody was there, so no news.
+    // The request itself reached ">": that is a responder, so no news.
     let got: Vec<Got> = own.iter().flat_map(|inbox| inbox.arrived()).collect();
     assert_eq!(got.len(), 1);
     assert_eq!(got[0].subject, "nobody");

@@ -1,8 +1,9 @@
-//! What the rules are tested against: any system that carries messages between connections by subject.
+//! The systems that the rules are tested against: any that carries messages between connections by
+//! subject.
 //!
 //! A rule is written once against these traits and runs on every system that implements them. Nothing here waits for a
-//! time: `flush` returns when all that this connection published before has arrived wherever it goes, and what begins or
-//! ends a subscription is in force everywhere when it returns.
+//! time: `flush` returns when all that this connection published before has arrived wherever it goes, and a call that
+//! begins or ends a subscription returns when that is in force everywhere.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use std::time::Duration;
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a system is started with; `None` is the system's default.
+/// The options that a system is started with; `None` is the system's default.
 #[derive(Clone, Copy, Default)]
 pub struct Setup {
     pub max_payload: Option<usize>,
     pub max_subscriptions: Option<usize>,
 }
 
-/// What a connection announces.
+/// The options that a connection announces.
 #[derive(Clone, Copy, Default)]
 pub struct With {
     pub no_echo: bool,
@@ -27,7 +28,7 @@ pub struct With {
     pub capacity: Option<usize>,
 }
 
-/// What makes the answers to a question.
+/// The function that makes the answers to a question.
 pub type Answerer = Box<dyn Fn(&Got) -> Vec<String> + Send + Sync>;
 
 pub trait System: Sized {

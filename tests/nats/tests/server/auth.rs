@@ -1,4 +1,4 @@
-//! Who may come in (P1, P8, C3).
+//! Authentication (P1, P8, C3).
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
@@ -105,7 +105,8 @@ fn p1_an_nkey_signs_the_nonce_of_its_own_connection() {
         wire.send(signed(&pair, &nonce));
         assert_eq!(wire.flush(), NONE);
 
-        // Another's nonce is none; nor another's key; nor none.
+        // A signature of another's nonce is refused, and so are one with another's key and a
+        // missing one.
         let (mut wire, other) = greeted();
         assert_ne!(other, nonce);
         wire.send(signed(&pair, &nonce));
@@ -118,7 +119,7 @@ fn p1_an_nkey_signs_the_nonce_of_its_own_connection() {
             wire.send(connect_line(&format!(r#""nkey":"{}","sig":"{bad}""#, pair.public_key())));
             assert_eq!(wire.rest(), [VIOLATION], "{bad}");
         }
-        // Beside it, passwords.
+        // Passwords work beside it.
         assert_eq!(shows(&fixture, r#""user":"ann","pass":"pw""#), NONE);
         assert_eq!(shows(&fixture, &format!(r#""user":"{}","pass":"""#, pair.public_key())), [VIOLATION]);
     });

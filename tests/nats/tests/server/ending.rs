@@ -12,7 +12,7 @@ fn closing_the_bus_ends_all_connections_and_the_server() {
         let mut silent = fixture.dial();
         silent.expect("INFO");
         fixture.bus.close();
-        // C18: nobody had to do anything to notice, and there is no -ERR.
+        // C18: a client notices without doing anything, and there is no -ERR.
         for wire in [&mut idle, &mut listening, &mut silent] {
             assert_eq!(wire.rest(), [""; 0]);
         }
@@ -65,7 +65,7 @@ fn a_server_and_its_connections_keep_no_closed_bus_alive() {
         let Fixture { bus, server, .. } = fixture;
         drop(server);
         bus.close();
-        // Ends: nobody holds a place among those who listen.
+        // The loop ends: nothing keeps the stream of events open.
         while events.recv().is_some() {}
     });
 }

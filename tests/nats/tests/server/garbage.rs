@@ -16,7 +16,7 @@ fn beside_another(options: ServerOptions, test: impl Fn(&Fixture, &mut dyn FnMut
         served();
         test(&fixture, &mut served);
         served();
-        // Nobody else is left.
+        // No other client is left.
         fixture.wait_for_connections(1);
         assert_eq!(fixture.bus.stats().subscriptions, 1);
         assert!(fixture.bus.stats().ledger.balances());

@@ -111,7 +111,7 @@ fn shutdown_cuts_lame_duck_mode_short_and_restart_ends_it() {
     fixture.server.restart().unwrap();
     let again = modern(&fixture);
     assert_eq!(again.info.get("ldm"), None);
-    // The farewell that was cut short does not go on.
+    // The farewell that was cut short is not continued.
     wait_until(|| fixture.clock.timers() == 1);
     fixture.clock.advance(SECOND * 59);
     assert_eq!(fixture.connections(), 1);

@@ -1,5 +1,6 @@
-//! What was on its way to a client whose connection the server ends: it arrives, whoever reads late and has sent more than the server
-//! wanted to see. An operating system that closes a socket with unread input throws away what the other side has not fetched yet.
+//! Bytes on their way to a client whose connection the server ends: they arrive, even if the client reads late and has sent more
+//! than the server wanted to see. An operating system that closes a socket with unread input throws away what the other side has
+//! not fetched yet.
 
 use crate::fixture::*;
 use crate::wire::Wire;
@@ -66,7 +67,7 @@ fn c7_all_arrives_at_who_sends_everything_before_it_reads() {
     });
 }
 
-/// The clock stands still: who is waited for could go on sending.
+/// The clock stands still: a peer that is waited for could continue to send.
 #[test]
 fn who_has_lost_all_and_who_a_server_leaves_that_ends_are_not_waited_for() {
     let ends: [fn(&Fixture); 2] = [
@@ -127,7 +128,7 @@ fn there_are_only_so_many_who_are_waited_for() {
     let mut one_more = sent_away();
     send_to_the_end(&mut one_more);
     wires.iter_mut().for_each(|wire| wire.send("x"));
-    // Who leaves makes room.
+    // A peer that leaves makes room.
     wires.truncate(1023);
     wait_until(|| fixture.clock.timers() == 1023);
     wait_until(|| {

@@ -159,7 +159,7 @@ fn restart_listens_on_the_same_port_fifty_times() {
         assert_eq!(wire.rest(), [""; 0], "C18");
     }
     assert_eq!(ids.len(), 50, "to clients, each is a new server");
-    // In process nobody noticed.
+    // No client in process noticed.
     assert_eq!(inside.len(), 50);
     fixture.wait_for_connections(0);
 }
@@ -239,7 +239,7 @@ fn dials_while_it_shuts_down_are_refused_or_ended() {
     let address = fixture.server.address().unwrap();
     std::thread::scope(|scope| {
         let dialling = scope.spawn(|| {
-            // Until the listener is gone; whoever was let in before is sent away.
+            // Until the listener is gone; a client that was let in before is sent away.
             let mut streams = Vec::new();
             while let Ok(stream) = TcpStream::connect(address) {
                 streams.push(stream);

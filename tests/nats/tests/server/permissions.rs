@@ -1,4 +1,5 @@
-//! What a user may do (P2 to P7), on the wire and in process: the same lists, the same outcome.
+//! The permissions of a user (P2 to P7), on the wire and in process: the same lists, the same
+//! outcome.
 
 use crate::fixture::*;
 use crate::wire::Wire;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 const NONE: [&str; 0] = [];
 
-/// What may be asked of both kinds of clients; gives back whether it was allowed.
+/// The operations that both kinds of clients are asked for; gives back whether they were allowed.
 trait Kind {
     fn publish(&mut self, subject: &str) -> bool;
     fn subscribe(&mut self, pattern: &str, queue: Option<&str>) -> bool;
@@ -159,7 +160,7 @@ fn p5_a_denied_subject_under_an_allowed_wildcard_is_withheld() {
         assert_eq!(ops.len(), 1);
         assert!(ops[0].contains("503"), "{ops:?}");
         assert_eq!(fixture.client().publish("in.secret", "").unwrap(), 0);
-        // Q4: the group goes on to another member.
+        // Q4: the group passes the message to another member.
         assert_eq!(ann.ask("UNSUB 1\r\nUNSUB 2\r\nSUB in.* g 3\r\n"), NONE);
         assert_eq!(root.ask("SUB in.* g 2\r\n"), NONE);
         for _ in 0..20 {

@@ -1,4 +1,5 @@
-//! Other options while the server runs. What nats-server 2.15.1 does after a SIGHUP was observed with the same steps.
+//! Other options while the server runs. The behaviour of nats-server 2.15.1 after a SIGHUP was observed with the same
+//! steps.
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
@@ -57,7 +58,7 @@ fn subscriptions_that_are_no_longer_allowed_end_and_the_others_stay() {
         let mut got = ann.flush();
         got.sort();
         assert_eq!(got, ["MSG foo 1 1|x", "MSG foo 4 1|x"]);
-        // What it may publish has changed as well; and the sid is free again.
+        // Its permissions to publish have changed as well; and the sid is free again.
         let refused = [r#"-ERR 'Permissions Violation for Publish to "foo"'"#];
         assert_eq!(ann.ask("PUB foo 0\r\n\r\nPUB ok 0\r\n\r\n"), refused);
         assert_eq!(ann.ask("UNSUB 1\r\nUNSUB 4\r\nSUB foo 3\r\n"), NONE);

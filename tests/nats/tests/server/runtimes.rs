@@ -84,7 +84,7 @@ fn a_server_outlives_the_runtime_of_its_maker_without_harm() {
     let [runtime, _] = runtimes();
     let server = runtime.block_on(async { Server::bind(&bus, "127.0.0.1:0").unwrap() });
     drop(runtime);
-    // There is nobody left to do its work, and nothing to wait for.
+    // There is no thread left to do its work, and nothing to wait for.
     server.shutdown();
     drop(server);
     assert_eq!(bus.stats().subscriptions, 0);
@@ -115,7 +115,7 @@ fn attach_serves_one_connection_over_a_unix_socket() {
     let inside = bus.connect().subscribe("foo").unwrap();
     assert_eq!(wire.ask("SUB foo 1\r\nPUB foo 2\r\nhi\r\n"), ["MSG foo 1 2|hi"]);
     assert_eq!(inside.recv().unwrap().payload(), b"hi");
-    // C2: without an address there is none to tell.
+    // C2: without an address, `client_ip` is not told.
     assert_eq!(wire.info.get("client_ip"), None);
     drop(server);
     assert_eq!(wire.rest(), [""; 0]);

@@ -1,5 +1,5 @@
-//! Peers that take what they are sent too slowly (L1 to L3): they are sent away or slow their publishers down for a moment,
-//! and nobody else pays for it.
+//! Peers that take their messages too slowly (L1 to L3): they are sent away or slow their publishers down for a moment, and
+//! no other client pays for it.
 
 use crate::fixture::*;
 use crate::wire::Wire;
@@ -21,7 +21,7 @@ fn idle_reader(fixture: &Fixture) -> Wire {
     wire
 }
 
-/// Publishes until somebody has had enough. Gives back how many were taken.
+/// Publishes until the slow client is cut off. Gives back how many were taken.
 fn flood(fixture: &Fixture, client: &Client, mut meanwhile: impl FnMut()) -> usize {
     let payload = vec![b'x'; 16 * KIB];
     let mut taken = 0;
@@ -33,7 +33,7 @@ fn flood(fixture: &Fixture, client: &Client, mut meanwhile: impl FnMut()) -> usi
     taken
 }
 
-/// What is left to read, which must be messages and nothing else.
+/// The unread rest, which must be messages and nothing else.
 fn assert_cut_off(wire: &mut Wire) -> usize {
     let mut all = Vec::new();
     let mut buffer = vec![0; 64 * KIB];
@@ -111,7 +111,8 @@ fn l2_a_write_that_does_not_end_in_time_ends_the_connection() {
         let mut slow = idle_reader(&fixture);
         let client = fixture.client();
         let mut rounds = 0;
-        // A socket's buffers are deep, and nobody says when they are full: but then the writer sets itself a deadline.
+        // A socket's buffers are deep, and there is no sign when they are full: but then the writer sets itself a
+        // deadline.
         let payload = vec![b'x'; 64 * KIB];
         while fixture.bus.has_interest("foo") {
             for _ in 0..16 {
@@ -158,7 +159,7 @@ fn stalling(no_stall: bool) -> (Fixture, Wire, Wire) {
     (fixture, slow, publisher)
 }
 
-/// What a publisher sends; the reader's bound is 32 of them.
+/// A publisher's message; the reader's bound is 32 of them.
 fn large() -> String {
     format!("PUB foo {}\r\n{}\r\n", 32 * KIB, "x".repeat(32 * KIB))
 }
@@ -178,7 +179,7 @@ fn publish_and_wait(fixture: &Fixture, publisher: &mut Wire) -> u32 {
     waits
 }
 
-/// If somebody waits for a moment, that moment passes.
+/// If a publisher waits for a moment, that moment passes.
 fn pass_a_wait(fixture: &Fixture) -> bool {
     let wait = fixture.clock.next_timer().unwrap_or_default().saturating_sub(fixture.clock.now());
     let is_a_moment = !wait.is_zero() && wait <= Duration::from_millis(10);
@@ -193,10 +194,10 @@ fn l3_a_publisher_waits_a_moment_for_a_reader_that_is_three_quarters_behind() {
     let (fixture, mut slow, mut publisher) = stalling(false);
     publisher.expect("PING");
     let waits: Vec<_> = (0..30).map(|_| publish_and_wait(&fixture, &mut publisher)).collect();
-    // What the pipe itself holds, up to two messages, does not count.
+    // The contents of the pipe itself, up to two messages, do not count.
     assert!(waits[..24].iter().all(|waits| *waits == 0), "{waits:?}");
     assert!(waits[27..].iter().all(|waits| (1..=2).contains(waits)), "{waits:?}");
-    // In process nobody waits.
+    // A publisher in process does not wait.
     assert_eq!(fixture.client().publish("foo", "last").unwrap(), 1);
     // And once it is read, neither does a publisher on the wire.
     let got = slow.flush();
@@ -227,7 +228,7 @@ fn l3_without_stalls_what_is_too_much_is_dropped_and_the_reader_stays() {
     for _ in 0..100 {
         publisher.send(large());
     }
-    // The clock stands still: nobody waited.
+    // The clock stands still: no publisher waited.
     assert_eq!(publisher.flush(), NONE);
     assert_eq!(fixture.client().publish("foo", "x").map(|_| ()), Ok(()));
     let got = slow.flush();

@@ -121,7 +121,7 @@ fn g3_g5_nothing_is_doubled_swapped_or_lost_from_the_ledger_under_load() {
 fn a_group_of_both_kinds_shares_all_messages_while_members_come_and_go() {
     let bus = Bus::new();
     let server = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new()).unwrap();
-    // One member stays, so that there is always somebody.
+    // One member stays, so that there is always a receiver.
     let stays = bus.connect().queue_subscribe("work", "g").unwrap();
     let done = AtomicBool::new(false);
     let all = std::thread::scope(|scope| {

@@ -152,7 +152,7 @@ fn a_handshake_that_never_comes_is_given_up() {
             greeting(&mut stream);
         }
         fixture.next_deadline(SECOND * 3..=SECOND * 3);
-        // Half a record is no handshake either.
+        // Half a record does not count as a handshake either.
         stream.write_all(&[0x16, 3, 1]).unwrap();
         fixture.clock.advance(SECOND * 3 - std::time::Duration::from_nanos(1));
         assert_eq!(fixture.connections(), 1);

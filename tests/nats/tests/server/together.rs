@@ -154,12 +154,12 @@ fn r2_r3_nobody_to_answer_is_known_at_once_in_both_directions() {
         let inbox = client.subscribe("in.*").unwrap();
         assert_eq!(client.publish_with_reply("nobody", "in.1", "").unwrap(), 0);
         assert_eq!(inbox.try_recv().unwrap().status(), Some(StatusCode::NO_RESPONDERS));
-        // Somebody on the wire is somebody.
+        // A subscriber on the wire counts as a responder.
         assert_eq!(wire.ask("SUB nobody 9\r\n"), NONE);
         assert_eq!(client.publish_with_reply("nobody", "in.2", "").unwrap(), 1);
         assert_eq!(wire.flush(), ["MSG nobody 9 in.2 0|"]);
         assert!(inbox.is_empty());
-        // And nobody again, once it is gone.
+        // And there is no responder again, once it is gone.
         drop(wire);
         fixture.wait_for_connections(2);
         assert!(client.request("nobody", "").unwrap_err().is_no_responders());
@@ -204,7 +204,7 @@ fn h2_header_blocks_pass_untouched_whatever_they_hold() {
         let (mut from, mut to) = (fixture.wire(), fixture.wire());
         assert_eq!(to.ask("SUB foo 1\r\n"), NONE);
         assert_eq!(from.ask("HPUB foo 5 7\r\nABCDEhi\r\nHPUB foo 0 2\r\nhi\r\n"), NONE);
-        // H3: of no bytes, it is none.
+        // H3: a header block of no bytes counts as none.
         assert_eq!(to.flush(), ["HMSG foo 1 5 7|ABCDEhi", "MSG foo 1 2|hi"]);
         let block = "NATS/1.0   200  Odd \r\nb:2\r\nA:   1\r\nb: 3\r\n folded\r\n\r\n";
         assert_eq!(from.ask(format!("HPUB foo r {0} {0}\r\n{block}\r\n", block.len())), NONE);
@@ -250,7 +250,7 @@ fn c25_without_echo_only_others_get_it() {
         }
         assert_eq!(wire.flush(), NONE);
         assert_eq!(member.len(), 20);
-        // X5: nobody but itself is nobody.
+        // X5: without another subscriber there is no responder.
         let ops = wire.ask("SUB own 3\r\nSUB inb 4\r\nPUB own inb 0\r\n\r\n");
         assert_eq!(ops, [r"HMSG inb 4 35 35|NATS/1.0 503\r\nNats-Subject: own\r\n\r\n"]);
     });
@@ -293,7 +293,7 @@ fn d2_when_the_last_message_has_come_the_subscription_is_gone_for_publishers_too
         assert_eq!(client.publish("inb", "").unwrap(), 1);
         assert!(!fixture.bus.has_interest("inb"));
         assert_eq!(client.publish("inb", "").unwrap(), 0);
-        // R2: "only subscriptions that have had all they want" is nobody.
+        // R2: subscriptions that have reached their limit do not count as responders.
         let ops = wire.ask("PUB inb r 0\r\n\r\n");
         assert_eq!(ops, ["MSG inb 1 0|", r"HMSG r 2 35 35|NATS/1.0 503\r\nNats-Subject: inb\r\n\r\n"]);
     });
@@ -361,7 +361,7 @@ fn a_callback_in_process_may_publish_to_the_wire_that_it_serves() {
         });
         let mut wire = fixture.wire();
         assert_eq!(wire.ask("SUB out 1\r\nPUB in 1\r\na\r\n"), ["MSG out 1 2|0a", "MSG out 1 2|1a", "MSG out 1 2|2a"]);
-        // G9: a panic there is none of the wire's business.
+        // G9: a panic there does not concern the wire.
         let _bad = client.subscribe_fn("bad", |_| panic!("on purpose"));
         assert_eq!(wire.ask("PUB bad 0\r\n\r\nPUB out 1\r\nx\r\n"), ["MSG out 1 1|x"]);
         assert_eq!(fixture.bus.stats().panics, 1);

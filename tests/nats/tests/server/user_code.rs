@@ -1,7 +1,7 @@
-//! Code of users that a server runs: no lock is held (G4), and what it panics with is left at that (G9).
+//! Code of users that a server runs: no lock is held (G4), and its panics have no further effect (G9).
 //!
-//! Goal: observers, wakers and loggers may ask and change the server that runs them, and one that panics holds up nobody. Method: each of
-//! them asks the server for its connections, or panics, wherever a client can set it off.
+//! Goal: observers, wakers and loggers may ask and change the server that runs them, and one that panics delays no client. Method:
+//! each of them asks the server for its connections, or panics, wherever a client can set it off.
 
 use crate::wire::FOREVER;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 
-/// What a client gets for this, up to the first PONG or the end.
+/// The bytes that a client gets for `lines`, up to the first PONG or the end.
 fn say(server: &Server, lines: &str) -> String {
     let mut wire = TcpStream::connect(server.address().unwrap()).unwrap();
     wire.set_read_timeout(Some(FOREVER)).unwrap();
@@ -95,7 +95,7 @@ fn a_waker_of_who_watches_interest_asks_the_server() {
     assert!(server.varz().connections == 0);
 }
 
-/// Kicks who wants to subscribe to `secret`.
+/// Kicks each client that wants to subscribe to `secret`.
 #[derive(Default)]
 struct Guard(OnceLock<Bus>);
 

@@ -16,15 +16,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Longer than anything may take: only reached when something is broken.
 pub(crate) const FOREVER: Duration = Duration::from_secs(30);
 
-/// What a raw client talks through.
+/// The transport of a raw client.
 pub(crate) trait Stream: Read + Write + Send {}
 
 impl<S: Read + Write + Send> Stream for S {}
 
 /// One connection to a server.
 ///
-/// What the server sends is told as text: `INFO`, `PING`, `PONG`, `+OK`, `-ERR '…'` as they are (the JSON of the latest INFO is
-/// in `info`), `MSG` and `HMSG` with their line, a bar and the bytes that follow, escaped: `MSG foo 1 2|hi`.
+/// The server's operations are told as text: `INFO`, `PING`, `PONG`, `+OK`, `-ERR '…'` as they are (the JSON of the latest INFO
+/// is in `info`), `MSG` and `HMSG` with their line, a bar and the bytes that follow, escaped: `MSG foo 1 2|hi`.
 pub(crate) struct Wire {
     stream: Box<dyn Stream>,
     input: Vec<u8>,
@@ -46,7 +46,7 @@ impl Wire {
         Wire::over(Blocking(pipe))
     }
 
-    /// Takes the greeting, says who it is, and waits until the server has taken note.
+    /// Takes the greeting, sends CONNECT, and waits until the server has taken note.
     pub(crate) fn connect(mut self, with: &str) -> Self {
         assert_eq!(self.next().as_deref(), Some("INFO"), "C1");
         self.send(connect_line(with));

@@ -1,7 +1,7 @@
-//! What hostile peers may cost in memory. A binary of its own: it measures the whole process.
+//! The memory that hostile peers may cost. A binary of its own: it measures the whole process.
 //!
 //! Goal: whatever a peer sends, or does not read, the server keeps no more of it than its limits say. Method: peers that would
-//! fill hundreds of megabytes if they were let, and the size of the process beside them. Linux tells that size; elsewhere the
+//! fill hundreds of megabytes if they were let, and the size of the process meanwhile. Linux tells that size; elsewhere the
 //! same is done and not measured.
 
 #[path = "../server/wire.rs"]
@@ -32,7 +32,7 @@ impl Room {
         // The clock stands still: no PINGs.
         let bus = Bus::builder().clock(Clock::manual()).build();
         let server = Server::new(&bus, options).unwrap();
-        // What a first connection needs once and for all does not count.
+        // The memory that a first connection needs once and for all does not count.
         Wire::pipe(server.open_pipe()).connect("");
         Room { bus, server, start: resident(), _alone: alone }
     }

@@ -27,7 +27,8 @@ fn wild() -> Chaos {
         .with(Fault::max_payload(12).on("log").chance(0.5))
 }
 
-/// A small application on one thread: workers in a queue group, a service, who asks and who logs. Gives back everything that was seen.
+/// A small application on one thread: workers in a queue group, a service, a requester and a logger. Gives back everything that was
+/// seen.
 fn transcript(seed: u64) -> String {
     let kit = TestKit::builder().seed(seed).chaos(wild()).build();
     let transcript = Arc::new(parking_lot::Mutex::new(String::new()));

@@ -1,4 +1,4 @@
-//! Each fault: what happens to whom, and what does not.
+//! Each fault: its effects on the clients concerned, and on no others.
 
 use crate::{MS, SECOND, client, kit, permitted, publish, queued};
 use postroom::testkit::{Chaos, Fault, TestKit, Unlawful};
@@ -14,7 +14,7 @@ fn a_late_subscription_misses_others_but_not_what_its_own_client_publishes() {
     let theirs = other.subscribe("a").unwrap();
     assert_eq!(other.publish("a", "1"), Ok(1));
     assert_eq!((all.len(), theirs.len()), (0, 1));
-    // What it publishes itself comes after its SUB, and so does all that follows (C15).
+    // Its own messages come after its SUB, and so do all that follow (C15).
     app.publish("a", "2").unwrap();
     other.publish("a", "3").unwrap();
     assert_eq!(queued(&all), ["2", "3"]);
@@ -136,7 +136,7 @@ fn a_lost_answer_leaves_who_asked_waiting() {
     assert_eq!(app.request("ask", "").unwrap().payload(), b"42");
     assert_eq!(permitted(&kit), ["C18"]);
 
-    // What wants no answer can lose none, and a calm brings those that were to be lost.
+    // A message that wants no answer can lose none, and a calm brings those that were to be lost.
     kit.inject(Fault::lost_answer().on("tell").times(1));
     let listener = app.subscribe("tell").unwrap();
     app.publish("tell", "").unwrap();

@@ -1,4 +1,5 @@
-//! What no lawful fault may break, with several threads at once: the order of each publisher, and the ledger.
+//! Promises that no lawful fault may break, with several threads at once: the order of each publisher, and
+//! the ledger.
 
 use crate::{MS, client};
 use postroom::testkit::{Chaos, Fault, TestKit};
@@ -8,7 +9,7 @@ use std::thread;
 const PUBLISHERS: u64 = 4;
 const MESSAGES: u64 = 300;
 
-/// What each publisher's messages are to a subscriber, in the order of their coming.
+/// Each publisher's messages at a subscriber, in the order of their arrival.
 fn by_publisher(messages: impl IntoIterator<Item = postroom::Message>) -> BTreeMap<String, Vec<u64>> {
     let mut seen = BTreeMap::<_, Vec<u64>>::new();
     for message in messages {

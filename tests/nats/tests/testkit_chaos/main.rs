@@ -40,7 +40,7 @@ fn queued(subscriber: &Subscriber) -> Vec<String> {
     subscriber.try_iter().map(|message| message.payload_str().unwrap().to_owned()).collect()
 }
 
-/// What each fault that happened is called, by the rule that permits it.
+/// The rules that permit the faults that happened.
 fn permitted(kit: &TestKit) -> Vec<&'static str> {
     kit.faults().iter().map(|fault| fault.permitted_by).collect()
 }

@@ -1,6 +1,7 @@
 //! Each fault on the real nats-server: the same symptom for a client, so that the fault is lawful.
 //!
-//! What can be seen on a wire is seen on both: on the kit's bus through its server, with the fault, and on the real one, which is made to do it.
+//! Symptoms that a wire can show are observed on both: on the kit's bus through its server, with the fault, and on the real one,
+//! which is made to do it.
 
 use crate::relay::Relay;
 use crate::support::nats_server::NatsServer;
@@ -13,7 +14,7 @@ use postroom::testkit::Fault;
 use std::process::Command;
 use std::time::Duration;
 
-/// What is not there after this long, does not come.
+/// A message that is not there after this long does not come.
 const NOTHING: Duration = Duration::from_millis(300);
 
 fn signal(server: &NatsServer, name: &str) {
@@ -122,7 +123,7 @@ fn no_responders() {
     let ask = |wire: &mut Wire, service: Option<&mut Wire>| {
         wire.send(b"PUB ask inbox.1 0\r\n\r\n");
         if let Some(service) = service {
-            // It has the question once its own PONG comes, if who asks has its own.
+            // The service has the request once its own PONG comes, if the requester has its own.
             let before = texts(&barrier(wire));
             assert_eq!((before, barrier(service).len()), (vec![], 1));
             service.send(b"PUB inbox.1 2\r\n42\r\n");
@@ -147,7 +148,7 @@ fn no_responders() {
 
 #[test]
 fn disconnect() {
-    // What the client sees of its end, and what it gets after it has come back.
+    // The client's view of its end, and the messages that it gets after it has come back.
     let symptom = |addr: &str, cut: &dyn Fn(&mut Wire) -> Option<NatsServer>| {
         let mut app = subscribed(addr, "app", "a 1");
         let mut other = peer(addr, "other");
@@ -226,7 +227,8 @@ fn what_is_published_without_a_connection_follows() {
 
 #[test]
 fn slow_consumer() {
-    // Who does not read is cut off without a word, somewhere in what is sent to it.
+    // A client that does not read is cut off without a word, somewhere in the messages that are
+    // sent to it.
     let cut_off_without_a_word = |frames: Vec<String>, sent: usize| {
         let (last, messages) = frames.split_last().expect("an end");
         let only_messages = messages.iter().all(|frame| frame.starts_with("MSG a 1 "));
@@ -333,7 +335,7 @@ fn late_subscription() {
 
 #[test]
 fn lost_answer() {
-    // Who asked has its question answered, and never hears of it.
+    // The request is answered, and the requester never hears of it.
     let ours = {
         let kit = kit(Fault::lost_answer().times(1));
         let (_server, addr) = serve(&kit);
@@ -364,7 +366,8 @@ fn lost_answer() {
 
 #[test]
 fn member_away() {
-    // A member that leaves in the middle misses what the others get, and all is got by somebody.
+    // A member that leaves in the middle misses the messages that the others get, and each message
+    // is got by some member.
     let server = NatsServer::start("");
     let mut members = ["1", "2"].map(|name| subscribed(&server.addr(), name, "q g 1"));
     let mut app = peer(&server.addr(), "app");
@@ -449,7 +452,8 @@ fn redelivery() {
 
 #[test]
 fn slow_delivery() {
-    // What the other one has while the slow one has nothing, and what the slow one has at last.
+    // The messages of the other client while the slow one has none, and those of the slow one at
+    // last.
     let ours = {
         let kit = kit(Fault::slow_delivery(SECOND).of("slow").times(1));
         let (slow, other, app) = (client(&kit, "slow"), client(&kit, "other"), client(&kit, "app"));

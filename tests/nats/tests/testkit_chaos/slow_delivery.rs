@@ -50,7 +50,7 @@ fn an_answer_comes_late_and_a_request_for_a_slow_service_too() {
         let _service = client(&kit, "service").subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
         std::thread::scope(|scope| {
             let asking = scope.spawn(|| app.request("ask", ""));
-            // That of the request, and that of the fault.
+            // The timer of the request, and that of the fault.
             kit.clock().wait_for_timers(2);
             assert!(!asking.is_finished());
             kit.clock().advance(SECOND);

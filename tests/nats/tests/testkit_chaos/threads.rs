@@ -19,7 +19,7 @@ fn order_pens(chaos: Chaos, invoicing: Invoicing) {
         test.publish_with_reply("orders.place", format!("answers.{order}"), what).unwrap();
         kit.run_until(|| answers.len() == order);
     }
-    // What is still delayed comes.
+    // The delayed messages come.
     kit.advance(SECOND);
     assert_eq!(answers.len(), 5, "each order is answered");
     let mut invoiced = BTreeSet::new();

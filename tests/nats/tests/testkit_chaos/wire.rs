@@ -21,7 +21,7 @@ pub(crate) fn peer(addr: &str, name: &str) -> Wire {
     wire
 }
 
-/// What came until now, without what a server says of itself.
+/// The frames that came until now, without those in which a server describes itself.
 pub(crate) fn barrier(wire: &mut Wire) -> Vec<Frame> {
     wire.send(b"PING\r\n");
     let mut frames = wire.until_pong(1).unwrap_or_else(|(frames, stalled)| panic!("{stalled:?} after {frames:?}"));
@@ -151,7 +151,7 @@ async fn a_real_client_reconnects_and_goes_on() {
     assert_eq!(orders.next().await.unwrap().payload, "2");
 }
 
-/// Waits until somebody is subscribed there.
+/// Waits until a client is subscribed there.
 async fn until_interest(kit: &TestKit, subject: &str) {
     while !kit.bus().has_interest(subject) {
         tokio::task::yield_now().await;

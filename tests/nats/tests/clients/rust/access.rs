@@ -1,4 +1,4 @@
-//! Who may connect, and what they may do.
+//! Authentication and permissions.
 
 use super::*;
 use crate::servers::{AnyServer, Setup};

@@ -1,4 +1,4 @@
-//! What is a barrier, and what is not.
+//! Barriers, and calls that are not.
 
 use super::in_time;
 use std::time::Duration;

@@ -47,7 +47,7 @@ async fn connect(server: &impl AnyServer) -> Client {
 async fn connect_and_listen(server: &impl AnyServer, options: ConnectOptions) -> (Client, Events) {
     let (send, events) = mpsc::unbounded_channel();
     let options = options.event_callback(move |event| {
-        // Nobody need listen to the end.
+        // The receiver need not live to the end.
         drop(send.send(event));
         std::future::ready(())
     });
@@ -70,7 +70,8 @@ impl Events {
     }
 }
 
-/// What was sent before, on this connection, has been done: an answer to a question of its own has come back (C15).
+/// All that was sent before, on this connection, has been done: an answer to a question of its own has come back
+/// (C15).
 async fn round_trip(client: &Client) {
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await.expect("an open connection");
@@ -78,7 +79,8 @@ async fn round_trip(client: &Client) {
     answers.next().await.expect("it comes back");
 }
 
-/// Waits until there is no subscription on a subject: what ends it may reach the server later than this connection's requests.
+/// Waits until there is no subscription on a subject: the operation that ends it may reach the server later than this
+/// connection's requests.
 async fn until_nobody_answers(client: &Client, subject: &'static str) {
     let question = || Request::new().timeout(Some(Duration::from_millis(100)));
     in_time(async {

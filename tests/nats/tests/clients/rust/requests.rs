@@ -1,4 +1,5 @@
-//! Requests, and what async-nats builds on them: JetStream's news that there is none, and services.
+//! Requests, and the features that async-nats builds on them: JetStream's news that there is none,
+//! and services.
 
 use super::*;
 use crate::servers::{AnyServer, Setup};
@@ -23,7 +24,7 @@ async fn a_request_without_an_answer_times_out<S: AnyServer>() {
     round_trip(&client).await;
     let refusal = client.request("silent", "".into()).await.unwrap_err();
     assert_eq!(refusal.kind(), RequestErrorKind::TimedOut);
-    // An answer that comes too late hurts nobody.
+    // An answer that comes too late harms no request.
     let late = next(&mut silent).await.reply.expect("a reply");
     client.publish(late, "late".into()).await.unwrap();
     let refusal = client.request("nobody", "".into()).await.unwrap_err();

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What to run.
+/// The settings of a campaign.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Which sequences of the seed: their numbers.
@@ -51,13 +51,13 @@ impl Settings {
 /// Gives the two servers to compare, configured alike.
 pub(crate) type MakePair<'a> = &'a (dyn Fn(&Profile) -> [Target; 2] + Sync);
 
-/// What a campaign did.
+/// The results of a campaign.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) sequences: u64,
     pub(crate) operations: u64,
     pub(crate) needed: Needed,
-    /// What the second server sent: frames by kind, and the texts of -ERR without what is quoted in them.
+    /// The output of the second server: frames by kind, and the texts of -ERR without their quoted parts.
     pub(crate) frames: BTreeMap<String, u64>,
     pub(crate) failures: Vec<Failure>,
     pub(crate) took: Duration,

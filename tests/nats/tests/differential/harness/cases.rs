@@ -13,14 +13,14 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the cases showed.
+/// The results of the cases.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) cases: usize,
     pub(crate) rules: BTreeSet<String>,
     /// Cases that ours answers otherwise, as is known: their rules and titles, and why.
     pub(crate) known: Vec<String>,
-    /// What is not as written down.
+    /// Answers that differ from those written down.
     pub(crate) wrong: Vec<String>,
 }
 

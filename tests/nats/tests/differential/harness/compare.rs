@@ -11,11 +11,11 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct View {
     connections: BTreeMap<usize, Vec<Frame>>,
-    /// What shared queue groups got, whoever of them it was.
+    /// The deliveries to shared queue groups, whichever member got them.
     groups: Vec<(&'static str, Delivery)>,
 }
 
-/// Takes away from a view what may differ.
+/// Takes permitted differences away from a view.
 type Tolerance = fn(&mut View);
 
 /// The tolerances, each with the rule that permits it.
@@ -56,7 +56,7 @@ pub(crate) type Needed = [u64; TOLERANCES.len()];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) step: usize,
-    /// What each of them shows there, after the tolerances.
+    /// The view of each of them there, after the tolerances.
     pub(crate) views: [String; 2],
 }
 
@@ -237,7 +237,8 @@ fn late_info(view: &mut View) {
     }
 }
 
-/// Sorts by sid what is equal but for the sid and comes in one go: that is one message, or several that nobody can tell apart.
+/// Sorts by sid the frames that are equal but for the sid and come in one go: that is one message, or several that can't be
+/// told apart.
 fn order_across_subscriptions(view: &mut View) {
     for frames in view.connections.values_mut() {
         let mut from = 0;

@@ -64,7 +64,7 @@ const ODD_REPLIES: &[&str] = &[
     "_GR_",
     "$NRG.x",
 ];
-/// Of subscriptions that nobody else's queue group is shared with. Short: C23.
+/// The sids of subscriptions whose queue groups no other connection shares. Short: C23.
 const SIDS: &[&str] = &["1", "2", "3", "4"];
 const ODD_SIDS: &[&str] = &["0", "01", "x", "*", "a.b", "-1", "18446744073709551616"];
 const HEADERS: &[&str] = &[
@@ -157,7 +157,8 @@ const BAD_LINES: &[&str] = &[
     "\u{0}",
     "P\u{e9}",
 ];
-/// These too; but the real server goes on with what it has read together with them (C6), so they come last.
+/// These too; but the real server also works off the bytes that it has read together with them (C6), so
+/// they come last.
 const LAST_LINES: &[&str] = &["-ERR 'x'", "-ERR x", "-err 'Stale Connection'"];
 const CONNECTS: &[&str] = &[
     "{}",
@@ -224,7 +225,7 @@ fn flag(likely: bool) -> impl Strategy<Value = Option<bool>> {
     prop_oneof![5 => Just(Some(likely)), 1 => Just(Some(!likely)), 2 => Just(None)]
 }
 
-/// What a client library sends, more or less.
+/// The CONNECT of a client library, more or less.
 fn connect(profile: &Profile) -> impl Strategy<Value = Op> + use<> {
     let headers_and_responders = prop_oneof![
         16 => Just((Some(true), Some(true))),
@@ -328,7 +329,7 @@ fn again(profile: &Profile) -> impl Strategy<Value = Op> + use<> {
     ]
 }
 
-/// What a client sends at one time.
+/// The operations that a client sends at one time.
 fn ops(profile: &Profile) -> impl Strategy<Value = Vec<Op>> + use<> {
     let weight = u32::from(profile.refuses());
     let base = prop_oneof![4 => publish(profile), 3 => sub(profile), 3 => unsub(), weight => again(profile)];

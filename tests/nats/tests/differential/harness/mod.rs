@@ -1,18 +1,18 @@
-//! The same bytes on two servers, and whether anybody could see a difference.
+//! The same bytes on two servers, and whether a client could see a difference.
 //!
 //! A *sequence* is operations on up to four connections. After each step every connection of the sequence sends PING and reads up to
 //! its PONG, which by C15 is the barrier behind which all effects of the step have arrived: so transcripts are complete without
 //! any waiting. The transcripts of two servers must be equal, up to named tolerances.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `profile` | how a server is configured, in both languages, and what is worth sending to it |
-//! | `operation` | what a client can send, legal or not, and its bytes |
+//! | `profile` | the configuration of a server, in both languages, and the operations worth sending to it |
+//! | `operation` | the operations of a client, legal or not, and their bytes |
 //! | `generate` | random sequences, which shrink |
 //! | `run` | a sequence on a server: its transcript |
 //! | `compare` | whether two transcripts are equal, and the tolerances |
 //! | `campaign` | many sequences on two servers; a failure, shrunk |
-//! | `script` | a sequence and what comes back, written down as text |
+//! | `script` | a sequence and its answers, written down as text |
 //! | `cases` | the directed cases: scripts for each row of the rules |
 //! | `servers` | the two servers |
 #![allow(dead_code, reason = "the test and the example each use a part")]

@@ -1,9 +1,9 @@
-//! What a client can send, legal or not, and its bytes.
+//! The operations of a client, legal or not, and their bytes.
 
 use super::profile::Profile;
 
-/// Subscriptions with these sids are members of a queue group that others share; which of them gets a message is luck. They never have
-/// a limit, because then luck would show in what follows (Q8).
+/// Subscriptions with these sids are members of a queue group that others share; which of them gets a message is luck. They never
+/// have a limit, because then luck would show in later steps (Q8).
 pub(crate) const SHARED: [(&str, &str); 3] = [("7", "g"), ("8", "h"), ("9", "g")];
 
 /// The queue groups of the sids 5 and 6, by connection: each has one member only. Their names have something about them (S5, P6).
@@ -122,9 +122,9 @@ impl Payload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
     None,
-    /// That which `SHARED` has for the sid.
+    /// The group that `SHARED` has for the sid.
     Shared,
-    /// That which `ALONE` has for the connection and the sid.
+    /// The group that `ALONE` has for the connection and the sid.
     Alone,
 }
 
@@ -187,7 +187,7 @@ pub(crate) enum Op {
     Line(&'static str),
     /// A SUB whose arguments have as many bytes as are allowed, plus this.
     Long(i32),
-    /// An operation with bytes of it changed. What it does to the parser cannot be known, so it is the last of its connection: the
+    /// An operation with bytes of it changed. Its effect on the parser cannot be known, so it is the last of its connection: the
     /// client ends its side behind it, so that the server must come to an end too.
     Wild {
         base: Box<Op>,
@@ -261,7 +261,7 @@ impl Op {
     }
 }
 
-/// Takes out each CR that is not followed by LF. What the real server makes of one within a line depends on where its reads happen
+/// Takes out each CR that is not followed by LF. The real server's reading of one within a line depends on where its reads happen
 /// to end.
 fn only_line_ends(bytes: &[u8]) -> Vec<u8> {
     let kept = |at: &usize| bytes[*at] != b'\r' || bytes.get(at + 1) == Some(&b'\n');
@@ -280,7 +280,7 @@ pub(crate) struct Step {
     pub(crate) end: bool,
 }
 
-/// What a server is asked to do.
+/// The work that a server is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sequence {
     /// How each connection begins, whenever it is opened.

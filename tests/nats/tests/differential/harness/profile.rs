@@ -10,14 +10,16 @@ pub(crate) struct Profile {
     pub(crate) config: &'static str,
     /// The same, in ours.
     pub(crate) options: fn() -> ServerOptions,
-    /// What a CONNECT may hold to log in; empty if nobody needs to.
+    /// The credentials that a CONNECT may hold to log in; empty if none are needed.
     pub(crate) logins: &'static [&'static str],
-    /// What is refused. Where there are any, nobody subscribes to `>`: at each refusal the real server publishes an advisory, on
-    /// `$SYS.ACCOUNT.CLIENT.AUTH.ERR`, some time later. Where there are none, but logins, nobody connects without one.
+    /// The credentials that are refused. Where there are any, no client subscribes to `>`: at each refusal the real server
+    /// publishes an advisory, on `$SYS.ACCOUNT.CLIENT.AUTH.ERR`, some time later. Where there are none, but logins, no
+    /// client connects without one.
     pub(crate) wrong_logins: &'static [&'static str],
     pub(crate) max_payload: usize,
     pub(crate) max_control_line: usize,
-    /// Whether members of a group may share it: not where it shows in what follows who got a message.
+    /// Whether members of a group may share it: not where later steps show which member got a
+    /// message.
     pub(crate) shared_groups: bool,
 }
 
@@ -32,7 +34,7 @@ impl Profile {
         self.logins.is_empty() || !self.wrong_logins.is_empty()
     }
 
-    /// The CONNECT of somebody who may connect, and wants no `+OK`.
+    /// The CONNECT of a user that may connect, and wants no `+OK`.
     pub(crate) fn connect(&self) -> String {
         let login = self.login(0).map_or_else(String::new, |login| format!(",{login}"));
         format!("CONNECT {{\"verbose\":false{login}}}\r\n")
@@ -123,7 +125,8 @@ fn users() -> ServerOptions {
         .user(User::new("dan", hash).permissions(dan))
 }
 
-/// Users who may answer (P7). Who may answer depends on who got the question, so no group is shared.
+/// Users that may answer (P7). The right to answer depends on which client got the question, so no
+/// group is shared.
 pub(crate) const RESPONSES: Profile = Profile {
     name: "responses",
     config: r#"
@@ -165,7 +168,7 @@ authorization { users: [
     shared_groups: false,
 };
 
-/// A token, and what is none.
+/// A token, and credentials that are not the token.
 pub(crate) const TOKEN: Profile = Profile {
     name: "token",
     config: "authorization { token: \"s3cret\" }\n",
@@ -182,7 +185,7 @@ pub(crate) const TOKEN: Profile = Profile {
     shared_groups: true,
 };
 
-/// A public key, and who is meant by a connection without credentials (P1). The private one is in the directed cases.
+/// A public key, and the user for a connection without credentials (P1). The private one is in the directed cases.
 pub(crate) const GUEST: Profile = Profile {
     name: "guest",
     config: r#"

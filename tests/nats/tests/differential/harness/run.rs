@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A server, as far as it can be reached.
 pub(crate) struct Target {
     open: Box<dyn Fn() -> Box<dyn Stream> + Send>,
-    /// What the connection that passes the time sends first.
+    /// The first operation of the connection that passes the time.
     login: Vec<u8>,
     /// A connection that takes no part in the sequences.
     aside: Option<Wire>,
@@ -23,7 +23,7 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// `open` connects to the server; `login` is the CONNECT of somebody who may.
+    /// `open` connects to the server; `login` is the CONNECT of a user that may connect.
     pub(crate) fn new(open: impl Fn() -> Box<dyn Stream> + Send + 'static, login: &str) -> Self {
         Target { open: Box::new(open), login: login.as_bytes().to_vec(), aside: None }
     }
@@ -69,17 +69,17 @@ impl Write {
     }
 }
 
-/// What a connection received in a step.
+/// The frames that a connection received in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) connection: usize,
     pub(crate) frames: Vec<Frame>,
 }
 
-/// What all connections received in a step, each up to its PONG.
+/// The frames of all connections in a step, each up to its PONG.
 pub(crate) type StepTranscript = Vec<Received>;
 
-/// What a server answered: one entry for each write, and one for the end of all connections.
+/// The answers of a server: one entry for each write, and one for the end of all connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Transcript {
     pub(crate) steps: Vec<StepTranscript>,
@@ -116,7 +116,7 @@ pub(crate) fn writes(sequence: &Sequence, profile: &Profile) -> Vec<Write> {
     writes
 }
 
-/// What a connection sends first, if anything.
+/// The first operation of each connection, if any.
 pub(crate) fn greetings(sequence: &Sequence, profile: &Profile) -> Vec<Vec<u8>> {
     let all = sequence.greetings.iter().enumerate();
     let bytes = |(connection, op): (usize, &Option<Op>)| {

@@ -8,11 +8,11 @@
 //! A< -ERR 'Invalid Subject'
 //! ```
 //!
-//! | line | what |
+//! | line | meaning |
 //! |---|---|
 //! | `== RULES title` | begins a case; rules are separated by commas |
 //! | `config: …` | a line of both servers' configuration |
-//! | `info` | what comes back shows INFO too |
+//! | `info` | the answers show INFO too |
 //! | `any sid` | of a 503, whose subscription it comes to is not looked at |
 //! | `differs: …` | ours answers otherwise, and why |
 //! | `A connects …` | CONNECT with `"verbose":false,"pedantic":false` and these keys |
@@ -20,7 +20,7 @@
 //! | `A>> …` | sends this as it is, within an operation: A waits for no answer |
 //! | `A> … (end)` | ends A's side behind it |
 //! | `A waits N` | until so many frames have come by themselves |
-//! | `A< …` | what A gets in this step, without INFO and without the PONG of the barrier; `g<` what a member of the shared group `g` gets |
+//! | `A< …` | the frames that A gets in this step, without INFO and without the PONG of the barrier; `g<` those that a member of the shared group `g` gets |
 
 use super::compare::{expectation, view};
 use super::run::{Transcript, Write};
@@ -100,7 +100,7 @@ pub(crate) fn print(head: &str, cases: &[(Case, Vec<Vec<String>>)]) -> String {
     text
 }
 
-/// What came back in each step, in the words of the file.
+/// The answers in each step, in the words of the file.
 pub(crate) fn answers(case: &Case, transcript: &Transcript) -> Vec<Vec<String>> {
     let mut answers = Vec::new();
     for (number, step) in case.steps.iter().enumerate() {

@@ -66,7 +66,7 @@ pub(crate) fn ours_by_pipe(profile: &Profile) -> Target {
     Target::new(open, &profile.connect())
 }
 
-/// A pipe for those who block.
+/// A pipe for threads that block.
 struct Blocking {
     runtime: Arc<Runtime>,
     pipe: Pipe,
