@@ -2,7 +2,7 @@
 //!
 //! Every lock and every atomic of the crate comes from here, so that the models in `tests/models` run the shipped code
 //! and not a copy of it. Crossbeam channels are not replaced: the crate only ever calls their non-blocking halves, which a
-//! model may treat as one step: [`step`] stands before each, since shuttle changes threads only where it sees an operation.
+//! model may treat as one step: `step` stands before each, since shuttle changes threads only where it sees an operation.
 
 mod locks;
 #[cfg(not(postroom_shuttle))]
