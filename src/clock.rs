@@ -259,7 +259,9 @@ impl Timetable {
 /// The timers of one bus.
 pub(crate) struct Timers {
     clock: Clock,
-    /// For the system clock only.
+    /// The clock of the timers that run in real time; the bus's own, unless that is a manual one.
+    real: Clock,
+    /// The timers that run in real time.
     own: Arc<Mutex<SystemTimers>>,
     /// On a bus that is observed: its activity, and the timers that count in it.
     watched: Option<Watched>,
@@ -299,7 +301,8 @@ struct SystemTimers {
 impl Timers {
     pub(crate) fn new(clock: Clock, activity: Option<Activity>, reporter: Reporter) -> Self {
         let watched = activity.map(|activity| Watched { activity, set: Mutex::default() });
-        Timers { clock, own: Arc::default(), watched, reporter }
+        let real = if clock.is_manual() { Clock::system() } else { clock.clone() };
+        Timers { clock, real, own: Arc::default(), watched, reporter }
     }
 
     /// The reporter of the bus that the timers belong to.
@@ -368,6 +371,16 @@ impl Timers {
         if let Some(clock) = self.manual() {
             return Some(clock.set(deadline, waker));
         }
+        self.set_own(deadline, waker)
+    }
+
+    /// Wakes `waker` after `wait` in real time, unless cancelled before with [`Timers::cancel_real`]: for what goes on outside of the bus,
+    /// which no manual clock hurries. Does not count as going on.
+    pub(crate) fn set_real(&self, wait: Duration, waker: &Waker) -> Option<TimerKey> {
+        self.set_own(self.real.now().checked_add(wait)?, UserWaker::new(waker, self.reporter))
+    }
+
+    fn set_own(&self, deadline: Duration, waker: UserWaker) -> Option<TimerKey> {
         let mut own = self.own.lock();
         if own.thread.is_none() {
             own.thread = self.start_thread();
@@ -393,6 +406,12 @@ impl Timers {
         drop(waker);
         let firing = self.watched.as_ref().map(|watched| watched.set.lock().remove(&key));
         drop(firing);
+    }
+
+    /// As [`Timers::cancel`], for one that was set with [`Timers::set_real`].
+    pub(crate) fn cancel_real(&self, key: TimerKey) {
+        let waker = self.own.lock().timetable.wakers.remove(&key);
+        drop(waker);
     }
 
     /// Parks this thread until `waker`, which unparks it, is woken, or the clock shows `deadline`. May return early.
@@ -440,7 +459,7 @@ impl Timers {
     }
 
     fn start_thread(&self) -> Option<Thread> {
-        let (clock, timers) = (self.clock.clone(), self.own.clone());
+        let (clock, timers) = (self.real.clone(), self.own.clone());
         let run = move || {
             loop {
                 let (due, next) = {

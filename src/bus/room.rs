@@ -9,10 +9,11 @@ use crate::message::{Message, Trace};
 use crate::sync::{park_timeout, thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The time between two tries at a full channel of the user's where no wake-up tells of room: in tasks, and on a manual clock.
+/// The real time between two tries at a full channel of the user's where no wake-up tells of room: in tasks, and in threads on a
+/// bus with a manual clock.
 const CHANNEL_RETRY: Duration = Duration::from_millis(1);
 
 /// The time after which a thread that waits for room in a user's channel looks whether the subscription is
@@ -27,7 +28,10 @@ pub(crate) struct Waiting {
     size: usize,
     deadline: Option<Duration>,
     place: Place,
+    /// The end of the wait, on the bus's clock.
     timer: Option<TimerKey>,
+    /// The next look at a channel of the user's, in real time: its reader is outside of the bus.
+    retry: Option<TimerKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,13 +292,20 @@ impl Shared {
 impl Waiting {
     fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
         let size = message.weight();
-        Waiting { subscription, message: Some(message), size, deadline, place: Place::default(), timer: None }
+        Waiting {
+            subscription,
+            message: Some(message),
+            size,
+            deadline,
+            place: Place::default(),
+            timer: None,
+            retry: None,
+        }
     }
 
     /// Tries again; leaves the task's waker where room is announced and with the clock.
     fn poll(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<Outcome> {
         let shared = &*connection.shared;
-        self.cancel_timer(shared);
         let subscription = self.subscription.clone();
         let is_channel = subscription.outlet.channel().is_some();
         if !is_channel {
@@ -323,12 +334,16 @@ impl Waiting {
                     if is_channel && subscription.outlet.is_awaited() {
                         subscription.outlet.mailbox().announce_room();
                     }
-                    let retry = if is_channel { now.checked_add(CHANNEL_RETRY) } else { None };
-                    self.set_timer(shared, retry.into_iter().chain(self.deadline).min(), cx.waker());
+                    // Before the old ones are taken back: a clock that moves on meanwhile finds the end of the wait.
+                    let timer = self.deadline.and_then(|at| shared.timers.set(at, cx.waker()));
+                    let retry = if is_channel { shared.timers.set_real(CHANNEL_RETRY, cx.waker()) } else { None };
+                    self.cancel_timers(shared);
+                    (self.timer, self.retry) = (timer, retry);
                     return Poll::Pending;
                 }
             }
         };
+        self.cancel_timers(shared);
         self.leave();
         Poll::Ready(outcome)
     }
@@ -344,7 +359,7 @@ impl Waiting {
 
     /// For a future that is dropped: the copy is lost, and counted.
     pub(crate) fn cancel(mut self, connection: &Connection) {
-        self.cancel_timer(&connection.shared);
+        self.cancel_timers(&connection.shared);
         self.leave();
         if let Some(message) = self.message.take() {
             let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled).is_ok();
@@ -355,13 +370,12 @@ impl Waiting {
         }
     }
 
-    fn set_timer(&mut self, shared: &Shared, at: Option<Duration>, waker: &Waker) {
-        self.timer = at.and_then(|at| shared.timers.set(at, waker));
-    }
-
-    fn cancel_timer(&mut self, shared: &Shared) {
+    fn cancel_timers(&mut self, shared: &Shared) {
         if let Some(timer) = self.timer.take() {
             shared.timers.cancel(timer);
+        }
+        if let Some(retry) = self.retry.take() {
+            shared.timers.cancel_real(retry);
         }
     }
 

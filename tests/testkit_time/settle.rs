@@ -135,6 +135,34 @@ fn messages_in_a_users_channel_count_until_they_are_dropped() {
     kit.settle();
 }
 
+/// The reader of the channel is not of the bus: it may read in an hour. The publishers that wait for it hold up neither the test nor its
+/// clock, and go on without a move of it.
+#[test]
+fn publishers_that_wait_for_a_full_users_channel_are_settled() {
+    let kit = TestKit::new();
+    let (app, test) = (kit.bus().connect(), kit.client());
+    let (into, channel) = crossbeam_channel::bounded(1);
+    let block = SubscribeOptions::new().overflow(Overflow::Block(HOUR));
+    let _guard = test.subscribe_channel_with("a", block, into).unwrap();
+    app.publish("a", "").unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let publisher = app.clone();
+    let task = runtime.spawn(kit.task(async move { publisher.publish_async("a", "").await.unwrap() }));
+    let thread = std::thread::spawn(move || app.publish("a", "").unwrap());
+    kit.clock().wait_for_timers(2);
+    for _ in 0..5 {
+        kit.settle();
+        runtime.block_on(kit.settle_async());
+        kit.advance(SECOND);
+    }
+    for _ in 0..3 {
+        channel.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+    }
+    assert_eq!((runtime.block_on(task).unwrap(), thread.join().unwrap()), (1, 1));
+    kit.settle();
+    assert_eq!((kit.clock().timers(), kit.clock().now()), (0, SECOND * 5));
+}
+
 #[test]
 fn a_thread_that_ends_or_panics_with_a_message_has_come_to_its_end() {
     let kit = TestKit::new();
