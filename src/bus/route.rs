@@ -19,7 +19,7 @@ pub(crate) struct Outgoing<'a> {
     /// It answers a message: its subject is the reply that the bus delivered, whatever that is.
     pub(crate) answers: bool,
     /// The route of this subject, if the publisher keeps it.
-    pub(crate) prepared: Option<&'a Prepared<Arc<Subscription>>>,
+    pub(crate) prepared: Option<&'a Arc<Prepared<Arc<Subscription>>>>,
     pub(crate) reply: Option<&'a Subject>,
     pub(crate) head: Option<Arc<Head>>,
     pub(crate) payload: Payload<'a>,

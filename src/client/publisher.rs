@@ -119,8 +119,8 @@ impl Publisher {
     }
 
     #[inline]
-    fn prepared(&self) -> &Prepared<Arc<Subscription>> {
-        self.prepared.as_deref().expect("there until it is dropped")
+    fn prepared(&self) -> &Arc<Prepared<Arc<Subscription>>> {
+        self.prepared.as_ref().expect("there until it is dropped")
     }
 }
 

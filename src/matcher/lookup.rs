@@ -200,7 +200,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// Takes every remembered route out that may lead to an entry of `pattern`.
     pub(super) fn forget(&self, pattern: &Pattern) {
-        self.preparations.forget(pattern);
+        self.forget_prepared(pattern);
         let hash = self.hash(pattern.as_str());
         for cell in self.cells.iter() {
             // Dropped outside the lock.

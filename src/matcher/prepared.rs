@@ -1,91 +1,129 @@
 //! Routes that a caller keeps for one subject, outside any thread's cache.
+//!
+//! A removal takes out the kept routes that it makes stale. Each of these had to be collected again anyway, so all removals together
+//! look at no more routes than publishes have collected, and none looks at a subject whose route is still good.
 
 use super::cache::Route;
 use super::matches::Matches;
 use super::split::first_token;
-use super::{Hit, Matcher};
+use super::{Hit, Matcher, starts_wild};
 use crate::steps;
 use crate::subject::{Pattern, Subject};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, OwnerLock, yield_now};
-use ahash::RandomState;
-use smol_str::SmolStr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 /// A subject whose route is kept; made by [`Matcher::prepare`].
 #[derive(Debug)]
 pub(crate) struct Prepared<T> {
     subject: Subject,
-    /// Tells it from others of the same subject.
-    number: u64,
-    hash: u64,
+    key: Key,
+    /// While this is `Some` and unlocked, it is among the [`Preparations`].
     route: OwnerLock<Option<Route<T>>>,
 }
 
-/// All that is prepared, so that a removed entry can be taken out of its routes. Cold: touched when a caller prepares, drops
-/// what it prepared, and when an entry that was routed to is removed.
-#[derive(Debug)]
-pub(super) struct Preparations<T>(Mutex<All<T>>);
-
-#[derive(Debug)]
-struct All<T> {
-    by_subject: HashMap<SmolStr, Same<T>, RandomState>,
-    made: u64,
+/// Ordered so that the routes which a change makes stale are neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// Hash of the subject's first token.
+    first_token: u64,
+    /// Hash of the subject.
+    hash: u64,
+    /// Tells it from others of the same subject.
+    number: u64,
 }
 
-/// Those of one subject, by number.
-type Same<T> = BTreeMap<u64, Weak<Prepared<T>>>;
+impl Key {
+    const FIRST: Key = Key { first_token: 0, hash: 0, number: 0 };
+    const LAST: Key = Key { first_token: u64::MAX, hash: u64::MAX, number: u64::MAX };
+}
+
+/// The prepared subjects that hold a route, so that a removed entry can be taken out of it. Cold: touched when a route is collected for
+/// a subject that held none, when a prepared subject is dropped, and when an entry that was routed to is removed.
+///
+/// LOCK ORDER: after a prepared route. A removal, which has this lock first, only tries the route's.
+#[derive(Debug)]
+pub(super) struct Preparations<T> {
+    held: Mutex<BTreeMap<Key, Weak<Prepared<T>>>>,
+    /// ORDERING: Relaxed; only uniqueness counts.
+    made: AtomicU64,
+}
 
 impl<T> Default for Preparations<T> {
     fn default() -> Self {
-        let by_subject = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
-        Preparations(Mutex::new(All { by_subject, made: 0 }))
+        Preparations { held: Mutex::new(BTreeMap::new()), made: AtomicU64::new(0) }
     }
 }
 
 impl<T: Clone + Send + Sync> Matcher<T> {
     pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
-        steps::count(1);
-        let hash = self.hash(subject.as_str());
-        let mut all = self.preparations.0.lock();
-        all.made += 1;
-        let number = all.made;
-        let prepared = Arc::new(Prepared { subject, number, hash, route: OwnerLock::new(None) });
-        let same = all.by_subject.entry(prepared.subject.as_smol().clone()).or_default();
-        same.insert(number, Arc::downgrade(&prepared));
-        prepared
+        let (first_token, hash) = (self.hash(first_token(subject.as_str())), self.hash(subject.as_str()));
+        let number = self.preparations.made.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Prepared { subject, key: Key { first_token, hash, number }, route: OwnerLock::new(None) })
     }
 
     /// To be called once a prepared subject is no longer used.
     pub(crate) fn unprepare(&self, prepared: Arc<Prepared<T>>) {
-        let (subject, number) = (prepared.subject.clone(), prepared.number);
+        let key = prepared.key;
         // First, so that an entry that is removed meanwhile finds it, or finds it gone with its route.
         drop(prepared);
-        let mut all = self.preparations.0.lock();
-        if let Some(same) = all.by_subject.get_mut(subject.as_str()) {
-            same.remove(&number);
-            if same.is_empty() {
-                all.by_subject.remove(subject.as_str());
-            }
-        }
+        self.preparations.held.lock().remove(&key);
     }
 
     /// As [`Matcher::with_matches`], without a look-up. A caller that shares `prepared` with another thread which is inside
     /// at the moment takes the common way.
     #[inline]
-    pub(crate) fn with_prepared<R>(&self, prepared: &Prepared<T>, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
+    pub(crate) fn with_prepared<R>(&self, prepared: &Arc<Prepared<T>>, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
         let subject = prepared.subject.as_str();
         let Some(mut kept) = prepared.route.try_lock() else {
             return self.with_matches(subject, f);
         };
         if let Some(route) = &mut *kept
-            && self.generations.holds(&mut route.stamp, prepared.hash, || self.hash(first_token(subject)))
+            && self.generations.holds(&mut route.stamp, prepared.key.hash, || prepared.key.first_token)
         {
             return f(prepared.hit(route));
         }
-        let reuse = kept.take().map_or_else(Matches::new, |route| route.matches);
-        let route = kept.insert(self.collect_route(prepared.hash, subject, reuse));
+        let reuse = match kept.take() {
+            Some(route) => route.matches,
+            None => {
+                // Before the entries are collected: the removal of one of them finds this.
+                self.preparations.held.lock().insert(prepared.key, Arc::downgrade(prepared));
+                Matches::new()
+            }
+        };
+        let route = kept.insert(self.collect_route(prepared.key.hash, subject, reuse));
         f(prepared.hit(route))
+    }
+
+    /// Takes out every kept route that the removal of an entry of `pattern` has made stale; those that lead to the entry are among them.
+    pub(super) fn forget_prepared(&self, pattern: &Pattern) {
+        let text = pattern.as_str();
+        let (mut from, mut to) = (Key::FIRST, Key::LAST);
+        if !starts_wild(text) {
+            let first_token = self.hash(first_token(text));
+            (from, to) = (Key { first_token, ..from }, Key { first_token, ..to });
+        }
+        if pattern.is_literal() {
+            let hash = self.hash(text);
+            (from, to) = (Key { hash, ..from }, Key { hash, ..to });
+        }
+        let mut next = Bound::Included(from);
+        while let Some((key, taken)) = self.preparations.take_next((next, Bound::Included(to))) {
+            match taken {
+                // One that is held again by now was collected after the removal.
+                Some(taken) => {
+                    next = Bound::Excluded(key);
+                    drop(taken);
+                }
+                // Its owner stays inside for one match and never sleeps there.
+                None => {
+                    next = Bound::Included(key);
+                    yield_now();
+                }
+            }
+        }
     }
 }
 
@@ -99,29 +137,27 @@ impl<T> Prepared<T> {
     }
 }
 
+/// A route that was taken out, and the prepared subject that held it; both are dropped where no lock is held.
+type Taken<T> = (Option<Arc<Prepared<T>>>, Option<Route<T>>);
+
 impl<T> Preparations<T> {
-    pub(super) fn forget(&self, pattern: &Pattern) {
-        let mut concerned: Vec<Arc<Prepared<T>>> = Vec::new();
-        {
-            let all = self.0.lock();
-            let mut gather = |same: &Same<T>| concerned.extend(same.values().filter_map(Weak::upgrade));
-            if pattern.is_literal() {
-                all.by_subject.get(pattern.as_str()).into_iter().for_each(&mut gather);
-            } else {
-                all.by_subject
-                    .iter()
-                    .filter(|(subject, _)| pattern.matches(subject))
-                    .for_each(|(_, same)| gather(same));
-            }
-        }
-        for prepared in concerned {
-            let dropped = loop {
-                match prepared.route.try_lock() {
-                    Some(mut route) => break route.take(),
-                    None => yield_now(),
+    /// Takes out the first route in `range`; `Some(None)` in place of it if its owner is inside.
+    fn take_next(&self, range: (Bound<Key>, Bound<Key>)) -> Option<(Key, Option<Taken<T>>)> {
+        let mut held = self.held.lock();
+        steps::count(1);
+        let (key, prepared) = held.range(range).next().map(|(key, prepared)| (*key, prepared.upgrade()))?;
+        let route = match &prepared {
+            Some(prepared) => match prepared.route.try_lock() {
+                Some(mut route) => route.take(),
+                None => {
+                    drop(held);
+                    return Some((key, None));
                 }
-            };
-            drop(dropped);
-        }
+            },
+            None => None,
+        };
+        held.remove(&key);
+        drop(held);
+        Some((key, Some((prepared, route))))
     }
 }

@@ -128,13 +128,28 @@ fn queue_groups_are_not_searched_one_by_one() {
     });
 }
 
+/// The work of all removals together is that of the publishes which made the kept routes: each kept route is looked at once.
 #[test]
-fn preparing_the_same_subject_again_looks_at_no_other() {
-    steps::assert_linear(|publishers| {
-        let matcher = Matcher::<u8>::new();
-        let prepared: Vec<_> = (0..publishers).map(|_| matcher.prepare("a.b".parse().unwrap())).collect();
-        for one in prepared {
-            matcher.unprepare(one);
-        }
-    });
+fn removing_patterns_looks_at_each_kept_route_once() {
+    for pattern_of in [|n| format!("a.{n}"), |n| format!("a.{n}.*"), |n| format!("a{n}.*.*"), |n| format!("*.{n}.*")] {
+        steps::assert_linear(|publishers| {
+            let matcher = Matcher::new();
+            let prepare = |n| matcher.prepare(pattern_of(n).replace('*', "b").parse().unwrap());
+            let prepared: Vec<_> = (0..publishers).map(prepare).collect();
+            let insert = |n| (Pattern::new(pattern_of(n)).unwrap(), n);
+            let entries: Vec<_> =
+                (0..publishers).map(insert).map(|(pattern, n)| (matcher.insert(&pattern, n), pattern)).collect();
+            for one in &prepared {
+                matcher.with_prepared(one, |found| assert!(!found.matches.is_empty()));
+            }
+            for (n, (id, pattern)) in entries.into_iter().enumerate() {
+                assert_eq!(matcher.remove(&pattern, id), Some(n));
+            }
+            for one in prepared {
+                matcher.with_prepared(&one, |found| assert!(found.matches.is_empty()));
+                matcher.unprepare(one);
+            }
+            assert_eq!(matcher.stats().entries, 0);
+        });
+    }
 }
