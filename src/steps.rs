@@ -4,6 +4,15 @@
 //! the counts for two sizes. Times depend on the machine; counts do not. Outside of this crate's own tests nothing is counted, and
 //! nothing is left of the call.
 
+/// This thread now holds so many locks.
+#[cfg(debug_assertions)]
+#[inline(always)]
+pub(crate) fn holds(locks: usize) {
+    #[cfg(test)]
+    tests::holds(locks);
+    let _ = locks;
+}
+
 /// This thread has looked at, or moved, so many entries.
 #[inline(always)]
 pub(crate) fn count(entries: usize) {
@@ -12,6 +21,8 @@ pub(crate) fn count(entries: usize) {
     let _ = entries;
 }
 
+#[cfg(all(test, debug_assertions, not(postroom_shuttle)))]
+pub(crate) use tests::assert_few_under_a_lock;
 #[cfg(test)]
 pub(crate) use tests::assert_linear;
 
@@ -22,13 +33,42 @@ mod tests {
     thread_local! {
         static STEPS: Cell<usize> = const { Cell::new(0) };
         static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
+        static LOCKS: Cell<usize> = const { Cell::new(0) };
+        /// Since this thread last held no lock.
+        static LOCKED: Cell<usize> = const { Cell::new(0) };
+        static MOST_LOCKED: Cell<usize> = const { Cell::new(usize::MAX) };
     }
 
     pub(super) fn add(entries: usize) {
         STEPS.set(STEPS.get().saturating_add(entries));
+        if LOCKS.get() > 0 {
+            LOCKED.set(LOCKED.get() + entries);
+            let (locked, most) = (LOCKED.get(), MOST_LOCKED.get());
+            assert!(locked <= most || std::thread::panicking(), "more than {most} steps while a lock is held");
+        }
         // Told at once: what grows with the square takes very long to come to its end.
         let (steps, most) = (STEPS.get(), MOST.get());
         assert!(steps <= most || std::thread::panicking(), "30 times as much takes more than {most} steps");
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn holds(locks: usize) {
+        LOCKS.set(locks);
+        if locks == 0 {
+            LOCKED.set(0);
+        }
+    }
+
+    /// Checks that `work` takes at most `most` steps on this thread between taking a lock and holding none.
+    #[cfg(all(debug_assertions, not(postroom_shuttle)))]
+    #[track_caller]
+    pub(crate) fn assert_few_under_a_lock<R>(most: usize, work: impl FnOnce() -> R) -> R {
+        let before = STEPS.get();
+        MOST_LOCKED.set(most);
+        let done = work();
+        MOST_LOCKED.set(usize::MAX);
+        assert!(STEPS.get() > before, "no step was counted");
+        done
     }
 
     /// Checks that 30 times as much of something costs hardly more than 30 times the steps. `work` is given how much, and does it on this

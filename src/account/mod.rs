@@ -9,11 +9,13 @@
 //! | `permissions` | the permissions of a connection, as they are written down |
 //! | `rules` | the decision of permissions about one subject or pattern |
 //! | `owner` | a connection's part in its subscriptions: its permissions, and leave to answer |
+//! | `past` | the counts of subscriptions and connections that are gone |
 //! | `subscription` | one interest of one connection |
 
 mod ledger;
 mod lists;
 mod owner;
+mod past;
 mod permissions;
 mod rules;
 mod subscription;
@@ -24,6 +26,7 @@ pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, SubscriptionInfo};
 pub use lists::AllowResponses;
 pub(crate) use owner::Owner;
+pub(crate) use past::{Past, Place};
 pub use permissions::Permissions;
 pub(crate) use subscription::{Subscription, Watch};
 
@@ -39,5 +42,5 @@ pub(crate) struct Account {
     pub(crate) limits: Limits,
     /// The totals of subscriptions and connections that are gone. LOCK ORDER: before the bus's list of connections, before
     /// a connection's registry.
-    pub(crate) past: Mutex<Totals>,
+    pub(crate) past: Mutex<Past>,
 }

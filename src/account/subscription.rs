@@ -1,6 +1,6 @@
 //! One interest of one connection.
 
-use super::{Owner, SubscriptionInfo};
+use super::{Owner, Place, SubscriptionInfo};
 use crate::delivery::{Outlet, Receiver};
 use crate::matcher::EntryId;
 use crate::subject::{Pattern, Subject};
@@ -73,6 +73,11 @@ impl Subscription {
             pattern: self.pattern.clone(),
             queue: self.queue.as_ref().map(|name| name.to_string()),
         }
+    }
+
+    /// Its place among all that is counted.
+    pub(crate) fn place(&self) -> Place {
+        Place { connection: self.owner.id, slot: Some(self.slot as usize) }
     }
 
     /// Whether messages may go in without being looked at, as nearly all may.

@@ -5,7 +5,7 @@ use super::interest::Watches;
 use super::observe::{Observed, Observer};
 use super::panics::Panics;
 use super::{Bus, Phase, Shared};
-use crate::account::{Account, Totals};
+use crate::account::{Account, Past};
 use crate::clock::{Clock, Timers};
 use crate::delivery::{Overflow, Policy, WakeList};
 use crate::limits::{Limits, LimitsError};
@@ -135,7 +135,7 @@ impl BusBuilder {
             seed: Some(seed),
         });
         let shared = Shared {
-            account: Account { matcher, limits, past: Mutex::new(Totals::default()) },
+            account: Account { matcher, limits, past: Mutex::new(Past::default()) },
             timers: Arc::new(Timers::new(
                 clock.clone(),
                 observed.as_ref().map(|observed| observed.activity.clone()),

@@ -418,20 +418,19 @@ impl Connection {
         self.shared.one_closed();
     }
 
-    /// The totals of this connection, its subscriptions' ledgers included. The subscriptions visited are left in `visited`: the
-    /// caller drops them where it holds no lock, since one of them may be the last.
-    pub(crate) fn totals(&self, visited: &mut Vec<Arc<Subscription>>) -> Totals {
-        let mut totals = self.published_totals();
-        for subscription in self.subscriptions() {
-            if !subscription.is_retired() {
-                totals.ledger += subscription.outlet.counts().into();
-            }
-            visited.push(subscription);
-        }
-        totals
+    /// Adds the subscriptions that are registered in at most `most` slots, from slot `from` on, to `seen`, to be dropped where no lock is
+    /// held; how many slots that were, and whether there are more.
+    pub(super) fn registered(&self, from: usize, most: usize, seen: &mut Vec<Arc<Subscription>>) -> (usize, bool) {
+        let registry = self.registry.lock();
+        let rest = registry.slots.get(from..).unwrap_or_default();
+        let slots = &rest[..most.min(rest.len())];
+        steps::count(slots.len());
+        seen.extend(slots.iter().flatten().filter_map(Weak::upgrade));
+        (slots.len(), slots.len() < rest.len())
     }
 
-    fn published_totals(&self) -> Totals {
+    /// The counts of this connection without its subscriptions.
+    pub(super) fn published_totals(&self) -> Totals {
         let mut totals = Totals::default();
         for desk in self.desks.iter() {
             totals.published += desk.published.load(Ordering::Relaxed);

@@ -63,7 +63,7 @@ pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 pub(crate) use watchdog::Awaited;
 
-use crate::account::{Account, Subscription, Totals};
+use crate::account::{Account, Place, Subscription, Totals};
 use crate::activity::Activity;
 use crate::client::{Client, Drain, PublishError};
 use crate::clock::{Clock, Timers};
@@ -187,8 +187,9 @@ impl Bus {
     /// All counters of the bus in one snapshot.
     ///
     /// The ledger in it balances by construction. While others publish or receive, a message under way may be in it or not.
-    /// Blocking: the locks of the ledger, the list of connections and each connection's list of subscriptions; it visits every
-    /// subscription.
+    /// Blocking: the locks of the ledger, the list of connections and each connection's list of subscriptions. It visits every
+    /// subscription, 256 at most under one hold of these locks. A subscription that ends
+    /// meanwhile counts once; one that begins meanwhile may be in it or not.
     pub fn stats(&self) -> BusStats {
         self.shared.stats()
     }
@@ -367,6 +368,11 @@ impl Shared {
         self.connections.lock().values().filter_map(Weak::upgrade).collect()
     }
 
+    /// The first connection whose number is `from` or more; without it if its end has begun.
+    fn connection_from(&self, from: u64) -> Option<(u64, Option<Arc<Connection>>)> {
+        self.connections.lock().range(from..).next().map(|(id, connection)| (*id, connection.upgrade()))
+    }
+
     /// The subscriptions of a connection; dropped by the caller with no lock held.
     fn subscriptions_of(&self, id: u64) -> Vec<Arc<Subscription>> {
         let connection = self.connections.lock().get(&id).and_then(Weak::upgrade);
@@ -407,7 +413,8 @@ impl Shared {
         let connection = connection_of(subscription);
         let mut past = self.account.past.lock();
         if subscription.may_retire() {
-            past.ledger += subscription.outlet.seal().into();
+            let ledger = subscription.outlet.seal().into();
+            past.enter(Some(subscription.place()), Totals { ledger, ..Totals::default() });
             if let Some(connection) = &connection {
                 connection.unregister(subscription);
             }
@@ -418,7 +425,7 @@ impl Shared {
     /// For the drop of a connection.
     pub(crate) fn forget_connection(&self, id: u64, totals: impl FnOnce() -> Totals) {
         let mut past = self.account.past.lock();
-        *past += totals();
+        past.enter(Some(Place::of_connection(id)), totals());
         self.connections.lock().remove(&id);
     }
 }

@@ -1,7 +1,7 @@
 //! Messages that found no room: the subscription's overflow policy, and waiting for room, in threads and in tasks.
 
 use super::{Awaited, Connection, Shared};
-use crate::account::Subscription;
+use crate::account::{Ledger, Subscription, Totals};
 use crate::blocking;
 use crate::clock::TimerKey;
 use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, Sink, runner};
@@ -262,9 +262,8 @@ impl Shared {
                         Ok(true) => drop(self.end(subscription, CloseReason::LimitReached)),
                         // Its guard is gone and its counts are in the past already: this one goes there directly.
                         Err(Sealed) => {
-                            let mut past = self.account.past.lock();
-                            past.ledger.matched += 1;
-                            past.ledger.delivered += 1;
+                            let ledger = Ledger { matched: 1, delivered: 1, ..Ledger::default() };
+                            self.account.past.lock().enter(None, Totals { ledger, ..Totals::default() });
                         }
                     }
                     if subscription.outlet.close_reason().is_some() {

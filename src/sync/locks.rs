@@ -249,7 +249,10 @@ mod count {
 
     pub(super) fn change(to: impl FnOnce(usize) -> usize) {
         // `Err` only in a model, once its thread has ended.
-        let _ = HELD.try_with(|held| held.set(to(held.get())));
+        let _ = HELD.try_with(|held| {
+            held.set(to(held.get()));
+            crate::steps::holds(held.get());
+        });
     }
 
     pub(super) fn held() -> usize {
