@@ -16,10 +16,10 @@ use std::time::Duration;
 /// How many messages are taken from the buffer at once. They are beyond its bounds.
 const BATCH: usize = 128;
 
-/// How long sent messages may stay without a mark while the window has room.
+/// How long, in real time, sent messages may stay without a mark while the window has room.
 const MARK_AFTER: Duration = Duration::from_millis(250);
 
-/// A mark that is not answered within this time will not be, where a 503 is the answer.
+/// A mark that is not answered within this real time will not be, where a 503 is the answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sends for ever.
@@ -40,7 +40,7 @@ pub(super) async fn send(
             if !line.window(|window| window.has_unmarked()) {
                 due = None;
             } else if due.is_none() {
-                due = Some(Box::pin(core.bus.sleep(MARK_AFTER)));
+                due = Some(Box::pin(core.real_sleep(MARK_AFTER)));
             }
             let has_due = due.is_some();
             tokio::select! {
@@ -119,7 +119,7 @@ async fn wait_for_room(line: &Line) -> Result<(), Gone> {
         }
         tokio::select! {
             () = has_room => {}
-            () = line.core.bus.sleep(ANSWER_WITHIN) => line.stop_asking().await?,
+            () = line.core.real_sleep(ANSWER_WITHIN) => line.stop_asking().await?,
         }
     }
 }

@@ -22,7 +22,7 @@ const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 /// Round trips in which other bridges of the bus may hear that this one leads to the same system.
 const ACQUAINTANCE: usize = 16;
 
-/// How long the server may take to show in which way it can be asked for confirmation.
+/// How long, in real time, the server may take to show in which way it can be asked for confirmation.
 const SHOW_WITHIN: Duration = Duration::from_secs(2);
 
 /// Turns of all other tasks in which the library may pass on the server's last words.
@@ -222,7 +222,7 @@ impl Line {
         };
         tokio::select! {
             ask = self.until(look) => ask,
-            () = self.core.bus.sleep(SHOW_WITHIN) => match self.answers.lock().nobody {
+            () = self.core.real_sleep(SHOW_WITHIN) => match self.answers.lock().nobody {
                 Way::Open => Ask::Nobody,
                 Way::Unknown | Way::Denied => Ask::Not,
             },

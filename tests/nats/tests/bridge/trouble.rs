@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Direction, FlushError, LossReason, StartError};
-use postroom::{BridgeEvent, BridgeState, Overflow};
+use postroom::{BridgeEvent, BridgeState, Bus, Clock, Overflow};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
@@ -158,6 +158,20 @@ fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
     assert!(!sends_as("root") && !sends_as("u"));
     assert!(!sends_as("shy"), "one way is left");
     assert!(sends_as("mute") && sends_as("deaf"), "none is");
+}
+
+/// A server is waited for in real time: until it is known that it confirms nothing, and until messages are marked that nothing follows.
+#[test]
+fn a_manual_clock_that_stands_still_holds_up_no_wait_for_a_server() {
+    let (server, bus) = (NatsServer::start(PERMISSIONS), Bus::builder().clock(Clock::manual()).build());
+    let client = bus.connect();
+    for user in ["u", "deaf"] {
+        let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user(user));
+        let bridge = builder.export("open.>").start().unwrap();
+        wait_until("it is connected", || bridge.state().is_connected());
+        client.publish("open.a", "").unwrap();
+        wait_until("it is settled", || bridge.stats().outgoing.delivered == 1);
+    }
 }
 
 #[test]
