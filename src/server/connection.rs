@@ -35,7 +35,7 @@ const MANY: usize = 1_024;
 /// Pieces that are written at once, at most.
 const SLICES: usize = 64;
 
-/// How long a publisher waits for a slow connection: longer once that is over its bound (L3).
+/// How long, in real time, a publisher waits for a slow connection: longer once that is over its bound (L3).
 const STALL: Duration = Duration::from_millis(5);
 
 /// A connection, as the server keeps it.
@@ -397,7 +397,7 @@ pub(super) async fn read(
             // A publisher that is faster than its readers is slowed down, for a moment only (L3).
             tokio::select! {
                 () = slow.eased() => {}
-                () = bus.sleep(STALL) => {}
+                () = registry.real_sleep(STALL) => {}
                 () = connection.attention.notified() => connection.nudge(),
             }
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// How long a client that was sent away may take to close its end, on the bus's clock.
+/// How long a client that was sent away may take to close its end, in real time.
 const TIME: Duration = Duration::from_secs(1);
 
 /// How much of what it sends meanwhile is read and dropped.
@@ -66,7 +66,7 @@ pub(super) async fn run(
         }
     };
     let in_vain = closed || place.is_none() || connection.out.is_discarded();
-    let time = registry.bus.sleep(TIME);
+    let time = registry.real_sleep(TIME);
     registry.leave(&connection);
     drop((registry, connection));
     if !in_vain {
@@ -87,5 +87,38 @@ async fn discard(mut reader: impl AsyncRead + Unpin, mut most: usize) {
             Ok(0) | Err(_) => return,
             Ok(count) => most = most.saturating_sub(count),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BYTES, STREAMS};
+    use crate::server::{Server, ServerOptions, pipe};
+    use crate::{Bus, Clock};
+    use tokio::io::AsyncWriteExt;
+
+    /// The clock stands still, and the wait ends.
+    #[test]
+    fn only_so_many_clients_are_waited_for() {
+        let bus = Bus::builder().clock(Clock::manual()).build();
+        let server = Server::new(&bus, ServerOptions::new()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let send_to_the_end = || {
+            runtime.block_on(async {
+                let mut pipe = server.open_pipe();
+                pipe.write_all(b"XYZ\r\n").await.unwrap();
+                let mut sent = 0;
+                while sent <= BYTES + 4 * pipe::CAPACITY && pipe.write_all(&[b'y'; 4 << 10]).await.is_ok() {
+                    sent += 4 << 10;
+                }
+                sent
+            })
+        };
+        let places = &server.registry.lingering;
+        let all = places.clone().try_acquire_many_owned(STREAMS as u32).unwrap();
+        assert!(send_to_the_end() <= 4 * pipe::CAPACITY);
+        drop(all);
+        let sent = send_to_the_end();
+        assert!(sent > 4 * pipe::CAPACITY && sent <= BYTES + 4 * pipe::CAPACITY, "{sent}");
     }
 }

@@ -9,9 +9,9 @@ use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
 use super::pieces::Pool;
 use super::{check, snapshot, tls};
-use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
+use crate::{Bus, Sleep};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
@@ -146,10 +146,10 @@ impl Registry {
         }))
     }
 
-    /// Waits in real time, whatever clock the bus has: for what the operating system does, which no manual clock hurries.
-    pub(super) async fn real_sleep(&self, time: Duration) {
+    /// Waits in real time, whatever clock the bus has: for the operating system and for peers, which no manual clock hurries.
+    pub(super) fn real_sleep(&self, time: Duration) -> Sleep {
         let bus = if self.bus.clock().is_manual() { self.real_time.get_or_init(Bus::new) } else { &self.bus };
-        bus.sleep(time).await;
+        bus.sleep(time)
     }
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {

@@ -82,7 +82,7 @@ fn who_has_lost_all_and_who_a_server_leaves_that_ends_are_not_waited_for() {
             let mut wire = fixture.wire();
             assert_eq!(wire.ask("SUB foo 1\r\n"), [""; 0]);
             end(&fixture);
-            wait_until(|| wire.try_send("x").is_err());
+            assert!(send_to_the_end(&mut wire) < 16 << 20);
         });
     }
 }
@@ -108,33 +108,8 @@ fn whoever_does_not_close_is_cut_off_after_a_moment() {
     wire.send("XYZ\r\n");
     assert_eq!(wire.rest(), [UNKNOWN]);
     fixture.wait_for_connections(0);
-    wait_until(|| fixture.clock.timers() == 1);
-    wire.send("still here");
-    fixture.clock.advance(SECOND);
+    // The socket is closed by its peer in real time: the clock stands still.
     wait_until(|| wire.try_send("x").is_err());
-}
-
-#[test]
-fn there_are_only_so_many_who_are_waited_for() {
-    let fixture = Fixture::new(Way::Pipe, ServerOptions::new());
-    let sent_away = || {
-        let mut wire = fixture.wire();
-        wire.send("XYZ\r\n");
-        assert_eq!(wire.rest(), [UNKNOWN]);
-        wire
-    };
-    let mut wires: Vec<_> = (0..1024).map(|_| sent_away()).collect();
-    wait_until(|| fixture.clock.timers() == 1024);
-    let mut one_more = sent_away();
-    send_to_the_end(&mut one_more);
-    wires.iter_mut().for_each(|wire| wire.send("x"));
-    // A peer that leaves makes room.
-    wires.truncate(1023);
-    wait_until(|| fixture.clock.timers() == 1023);
-    wait_until(|| {
-        wires.push(sent_away());
-        fixture.clock.timers() == 1024
-    });
 }
 
 /// It is not the server's end that they hold up, nor do they keep its bus.
