@@ -9,9 +9,18 @@ fn sort(argument: Option<&str>, input: &[u8]) -> Output {
     static PROGRAM: OnceLock<std::path::PathBuf> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build
-            .args(["build", "--quiet", "--package", "postroom-examples", "--example", "sorting_office"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // With the features and the profile of all tests, so that nothing is built twice.
+        build.args([
+            "test",
+            "--no-run",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--all-features",
+            "--example",
+            "sorting_office",
+        ]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
