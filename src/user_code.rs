@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Waker;
 
 /// Which code of a user's panicked.
@@ -221,10 +221,15 @@ impl UserWaker {
 }
 
 impl UserWaker {
-    /// For a waker of ours around it, which is called where nothing is locked, or by a sink that knows that it may be.
-    pub(crate) fn pass_on(&self) {
+    /// For a waker of ours around it, which is called where nothing is locked, or by a sink that knows that it may be. The woken task may
+    /// have put another waker in its place meanwhile; then this one is the last, and its drop is part of the call.
+    pub(crate) fn pass_on(self: Arc<Self>) {
+        let reporter = self.reporter;
         if let Some(waker) = &self.waker {
-            self.reporter.contain_while_routing(UserCode::Waker, || waker.wake_by_ref());
+            reporter.contain_while_routing(UserCode::Waker, || waker.wake_by_ref());
+        }
+        if let Some(waker) = Arc::into_inner(self).and_then(|mut last| last.waker.take()) {
+            reporter.contain_while_routing(UserCode::Waker, || drop(waker));
         }
     }
 }

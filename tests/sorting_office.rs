@@ -21,6 +21,13 @@ fn sort(argument: Option<&str>, input: &[u8]) -> Output {
             "sorting_office",
         ]);
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        // Build scripts that look at what the outer cargo tells of its package would run again.
+        for name in std::env::vars()
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            build.env_remove(name);
+        }
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }

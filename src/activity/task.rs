@@ -148,3 +148,37 @@ impl<F> fmt::Debug for Task<F> {
         f.debug_struct("Task").field("name", &self.bell.state.lock().name).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(postroom_shuttle)))]
+mod tests {
+    use super::*;
+    use std::sync::Weak;
+
+    type Shared = std::sync::Mutex<Pin<Box<Task<std::future::Pending<()>>>>>;
+
+    /// A waker whose task is polled at once, by another thread and with another waker.
+    struct Replaced(Weak<Shared>);
+
+    impl Wake for Replaced {
+        fn wake(self: Arc<Self>) {
+            let task = self.0.upgrade().expect("the task lives");
+            let poll = move || task.lock().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+            assert!(std::thread::spawn(poll).join().expect("no panic"));
+        }
+    }
+
+    /// A sink wakes the task of a connection's writer while the bus routes.
+    #[test]
+    fn a_waker_that_is_replaced_while_it_wakes_may_go_under_a_lock() {
+        let activity = Activity::default();
+        let task: Arc<Shared> = Arc::new(std::sync::Mutex::new(Box::pin(activity.task(std::future::pending()))));
+        let bell = Waker::from(task.lock().unwrap().bell.clone());
+        let outer = Waker::from(Arc::new(Replaced(Arc::downgrade(&task))));
+        assert!(task.lock().unwrap().as_mut().poll(&mut Context::from_waker(&outer)).is_pending());
+        drop(outer);
+        let routing = Mutex::new(());
+        let held = routing.lock();
+        bell.wake_by_ref();
+        drop(held);
+    }
+}

@@ -467,7 +467,8 @@ impl Frame {
         self.encode(message, |delivery, with_headers| {
             let Delivery { subject, sid, reply, headers, payload } = delivery;
             let line = LINE_MAX + subject.len() + sid.len() + reply.map_or(0, str::len);
-            if Pieces::shares(payload.len()) {
+            // A shared message keeps its header block, so it is shared only if that is written too.
+            if Pieces::shares(payload.len()) && (with_headers || message.header_block().is_none()) {
                 let headers = if with_headers { headers } else { &[] };
                 out.copy(line + headers.len(), |out| {
                     delivery.write_head(out, with_headers);
