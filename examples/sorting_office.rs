@@ -25,7 +25,7 @@ use postroom::{Bus, Client, ConnectOptions, Ledger, Overflow, SubscribeOptions, 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufRead, BufReader, stdin};
+use std::io::{BufRead, BufReader, Write, stdin};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -110,8 +110,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     drop(hurry);
-    println!("{published} published, {bad} bad, {} metered\n", seen.load(Relaxed));
-    println!("{:<8} {:<28} {:>9} {:>9} {:>9}", "part", "subscription", "matched", "delivered", "dropped");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{published} published, {bad} bad, {} metered\n", seen.load(Relaxed))?;
+    writeln!(out, "{:<8} {:<28} {:>9} {:>9} {:>9}", "part", "subscription", "matched", "delivered", "dropped")?;
     // The parts finish what is queued; then the last queries are made.
     let mut ends: Vec<_> = parts.into_iter().map(Part::finish).collect::<Result<_, _>>()?;
     for action in ["status", "configure", "install"] {
@@ -119,16 +120,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         ends.push(format!("{action:<10} {}", count.payload_str()?));
     }
     ends.insert(ends.len() - 3, query.finish()?);
-    println!("{}", ends.join("\n"));
+    writeln!(out, "{}", ends.join("\n"))?;
     metered.unsubscribe();
 
     let Ledger { matched, delivered, dropped, queued, .. } = bus.stats().ledger;
     let is_balanced = matched == delivered + dropped.total() + queued;
     let verdict = if is_balanced { "balances" } else { "DOES NOT BALANCE" };
-    println!(
+    writeln!(
+        out,
         "\nledger: {matched} matched = {delivered} delivered + {} dropped + {queued} queued: {verdict}",
         dropped.total()
-    );
+    )?;
     if is_balanced { Ok(()) } else { Err("the ledger does not balance".into()) }
 }
 
