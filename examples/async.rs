@@ -1,6 +1,6 @@
 //! The same handles in tasks, on any executor, here tokio: `cargo run --example async`.
 
-use postroom::{Bus, Overflow, RequestError, SubscribeOptions};
+use postroom::{Bus, OverflowPolicy, RequestError, SubscribeOptions};
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,14 +25,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(nobody.is_err_and(|error: RequestError| error.is_no_responders()));
 
     // A full queue suspends the publishing task and blocks no thread: here one thread runs both sides.
-    let one_at_a_time = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::from_secs(60)));
+    let one_at_a_time = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::from_secs(60)));
     let numbers = client.subscribe_with("numbers", one_at_a_time)?;
     let adder = tokio::spawn(async move {
         let mut sum = 0;
         while let Ok(number) = numbers.recv_async().await {
             sum += number.payload_str().unwrap().parse::<u64>().unwrap();
         }
-        (sum, numbers.stats().dropped.total())
+        (sum, numbers.ledger().dropped.total())
     });
     for n in 1..=100 {
         assert_eq!(client.publish_async("numbers", n.to_string()).await?, 1);

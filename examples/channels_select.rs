@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The receiving ends are gone: the bus notices at the next message, and the subscription ends.
     assert_eq!(client.publish("alarm.boiler.hot", "95")?, 0);
     assert!(alarm_guard.close_reason().is_some());
-    assert_eq!(reading_guard.stats().delivered, 500);
+    assert_eq!(reading_guard.ledger().delivered, 500);
     println!("{seen} readings and one alarm through one select!");
     Ok(())
 }

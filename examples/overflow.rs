@@ -1,6 +1,6 @@
 //! Five messages for a queue of two, under each policy: `cargo run --example overflow`.
 
-use postroom::{Bus, CloseReason, DropReason, Event, Overflow, SubscribeOptions, Subscriber, TryRecvError};
+use postroom::{Bus, CloseReason, DropReason, Event, OverflowPolicy, SubscribeOptions, Subscriber, TryRecvError};
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let events = bus.events();
     let client = bus.connect();
 
-    let five_for = |policy: Overflow| -> Result<Subscriber, Box<dyn std::error::Error>> {
+    let five_for = |policy: OverflowPolicy| -> Result<Subscriber, Box<dyn std::error::Error>> {
         let slow = client.subscribe_with("n", SubscribeOptions::new().capacity(2).overflow(policy))?;
         for n in ["1", "2", "3", "4", "5"] {
             client.publish("n", n)?;
@@ -18,26 +18,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let taken = |slow: &Subscriber| slow.try_iter().map(|m| m.payload_str().unwrap().to_owned()).collect::<Vec<_>>();
 
     // The default: what is queued stays, what comes is lost.
-    let slow = five_for(Overflow::DropNewest)?;
-    assert_eq!(slow.stats().dropped.of(DropReason::QueueFull), 3);
+    let slow = five_for(OverflowPolicy::DropNewest)?;
+    assert_eq!(slow.ledger().dropped.of(DropReason::QueueFull), 3);
     assert_eq!(taken(&slow), ["1", "2"]);
     drop(slow);
 
     // The latest state is what counts.
-    let slow = five_for(Overflow::DropOldest)?;
-    assert_eq!(slow.stats().dropped.of(DropReason::Oldest), 3);
+    let slow = five_for(OverflowPolicy::DropOldest)?;
+    assert_eq!(slow.ledger().dropped.of(DropReason::Oldest), 3);
     assert_eq!(taken(&slow), ["4", "5"]);
     drop(slow);
 
     // The publisher waits; here nobody takes anything, so in vain.
-    let slow = five_for(Overflow::Block(Duration::from_millis(1)))?;
-    assert_eq!(slow.stats().dropped.of(DropReason::BlockTimeout), 3);
+    let slow = five_for(OverflowPolicy::Block(Duration::from_millis(1)))?;
+    assert_eq!(slow.ledger().dropped.of(DropReason::BlockTimeout), 3);
     assert_eq!(taken(&slow), ["1", "2"]);
     drop(slow);
 
     // Too slow is gone: the rest is not lost in silence, it finds no subscriber.
-    let slow = five_for(Overflow::Close)?;
-    assert_eq!(slow.stats().dropped.of(DropReason::SlowConsumer), 1);
+    let slow = five_for(OverflowPolicy::Close)?;
+    assert_eq!(slow.ledger().dropped.of(DropReason::SlowConsumer), 1);
     assert_eq!(taken(&slow), ["1", "2"]);
     assert_eq!(slow.try_recv().unwrap_err(), TryRecvError::Closed(CloseReason::SlowConsumer));
     drop(slow);

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(client.publish("jobs.resize", n.to_string())?, 2, "one worker and the auditor");
     }
 
-    assert_eq!((stuck.len(), stuck.stats().dropped.total()), (1, 0));
+    assert_eq!((stuck.len(), stuck.ledger().dropped.total()), (1, 0));
     drop(stuck); // with the job that it never did
     assert_eq!(auditor.try_iter().count() as u64, JOBS);
     client.drain().wait();

@@ -1,6 +1,6 @@
 //! Requests: one answer, several answers, no answer: `cargo run --example request`.
 
-use postroom::{AnswersEnd, Bus, Clock, RequestMany};
+use postroom::{Bus, Clock, RequestManyOptions, ResponsesEnd};
 use std::thread;
 use std::time::Duration;
 
@@ -46,11 +46,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .into_iter()
         .map(|name| client.subscribe_fn("stock.tea", move |question| _ = question.respond(name)))
         .collect::<Result<_, _>>()?;
-    let mut answers = client.request_many("stock.tea", "", RequestMany::new().max(3))?;
+    let mut answers = client.request_many("stock.tea", "", RequestManyOptions::new().max(3))?;
     let mut names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
     names.sort();
     assert_eq!(names, ["north", "south", "west"]);
-    assert_eq!(answers.end(), Some(AnswersEnd::Max));
+    assert_eq!(answers.end(), Some(ResponsesEnd::Max));
 
     shop.drain().wait();
     service.join().unwrap();

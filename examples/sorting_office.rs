@@ -21,7 +21,7 @@
 //! A bad line is reported with its number and does not stop the run. The run fails if the input can't be read or the ledger does not
 //! balance.
 
-use postroom::{Bus, Client, ConnectOptions, Ledger, Overflow, SubscribeOptions, Subscriber};
+use postroom::{Bus, Client, ConnectOptions, Ledger, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let bus = Bus::new();
-    let lossless = || SubscribeOptions::new().capacity(4_096).overflow(Overflow::Block(PATIENCE));
+    let lossless = || SubscribeOptions::new().capacity(4_096).overflow(OverflowPolicy::Block(PATIENCE));
     let counts = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
     let (hurry, hurried) = crossbeam_channel::bounded::<()>(0);
 
@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts").block_on(task)
     })?);
-    let newest = SubscribeOptions::new().capacity(64).overflow(Overflow::DropOldest);
+    let newest = SubscribeOptions::new().capacity(64).overflow(OverflowPolicy::DropOldest);
     parts.push(Part::start(&bus, "screen", "log.>", newest, move |lines| {
         // A message is never sent there: the wait ends early when the other end is gone.
         let pause = || _ = hurried.recv_timeout(Duration::from_millis(1));
@@ -154,7 +154,7 @@ impl Part {
         let name = name.to_owned();
         let thread = thread::spawn(move || {
             let note = work(&lines);
-            let Ledger { matched, delivered, dropped, .. } = lines.stats();
+            let Ledger { matched, delivered, dropped, .. } = lines.ledger();
             let (pattern, dropped) = (lines.pattern(), dropped.total());
             format!("{name:<8} {:<28} {matched:>9} {delivered:>9} {dropped:>9}  {note}", pattern.as_str())
         });

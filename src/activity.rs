@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-pub use task::Task;
+pub use task::Tracked;
 
 /// Counts what a bus has set going and what has not come to an end; see [`Bus::activity`](crate::Bus::activity). Cheap to clone; clones are
 /// the same.
@@ -31,7 +31,7 @@ pub use task::Task;
 /// | a subscriber | a future or stream of it gave a task a message | it is asked for the next, or dropped |
 /// | a timer | it fired | its owner has taken notice |
 /// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
-/// | a part of a program | [`Activity::hold`] | the [`Hold`] is dropped |
+/// | a part of a program | [`Activity::hold`] | the [`ActivityGuard`] is dropped |
 ///
 /// Messages for connections that are [`untracked`](crate::ConnectOptions::untracked) do not count once they are there, nor does a
 /// thread for having been given one, or an answer. The work of a task between a fired timer, or a failed request, and its next look
@@ -48,7 +48,7 @@ const ROOM_KEPT: usize = 1_024;
 #[derive(Default)]
 struct Ongoing {
     /// By number of the hold.
-    held: Vec<Option<Held>>,
+    held: Vec<Option<ActivityKind>>,
     free: Vec<u32>,
     changes: u64,
     waiting: Vec<UserWaker>,
@@ -57,7 +57,7 @@ struct Ongoing {
 /// A holder or a thing that an [`Activity`] counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Held {
+pub enum ActivityKind {
     /// A message, by the number that the observer gave it.
     Message {
         /// The observer's number.
@@ -87,29 +87,33 @@ pub enum Held {
     Part(String),
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for ActivityKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Held::Message { id, subject } => write!(f, "message {id} on `{subject}` is queued or in somebody's hands"),
-            Held::Callback { subscription, pattern } => {
+            ActivityKind::Message { id, subject } => {
+                write!(f, "message {id} on `{subject}` is queued or in somebody's hands")
+            }
+            ActivityKind::Callback { subscription, pattern } => {
                 write!(f, "the callback of subscription {subscription} on `{pattern}` runs")
             }
-            Held::Thread(name) => write!(f, "thread {name} was given something and has not come back to the bus"),
-            Held::Subscriber { subscription, pattern } => {
+            ActivityKind::Thread(name) => {
+                write!(f, "thread {name} was given something and has not come back to the bus")
+            }
+            ActivityKind::Subscriber { subscription, pattern } => {
                 write!(
                     f,
                     "a task took something from subscription {subscription} on `{pattern}` and has not asked again"
                 )
             }
-            Held::Timer(at) => write!(f, "a timer fired at {at:?} and nobody has taken notice yet"),
-            Held::Part(name) => write!(f, "{name} is busy"),
+            ActivityKind::Timer(at) => write!(f, "a timer fired at {at:?} and nobody has taken notice yet"),
+            ActivityKind::Part(name) => write!(f, "{name} is busy"),
         }
     }
 }
 
 /// As long as it is there, what it stands for counts as going on.
 #[must_use = "what it stands for is over when it is dropped"]
-pub struct Hold {
+pub struct ActivityGuard {
     activity: Activity,
     number: u32,
 }
@@ -120,14 +124,14 @@ impl Activity {
     }
 
     /// Says that a part of a program is busy, until the hold is dropped.
-    pub fn hold(&self, name: impl Into<String>) -> Hold {
-        self.begin(Held::Part(name.into()))
+    pub fn hold(&self, name: impl Into<String>) -> ActivityGuard {
+        self.begin(ActivityKind::Part(name.into()))
     }
 
     /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. It is known by
-    /// the name of its type until it is [named](Task::named).
-    pub fn task<F: Future>(&self, future: F) -> Task<F> {
-        Task::new(self.clone(), future)
+    /// the name of its type until it is [named](Tracked::named).
+    pub fn task<F: Future>(&self, future: F) -> Tracked<F> {
+        Tracked::new(self.clone(), future)
     }
 
     /// Whether there is no activity.
@@ -136,7 +140,7 @@ impl Activity {
     }
 
     /// All activities, in no particular order.
-    pub fn held(&self) -> Vec<Held> {
+    pub fn held(&self) -> Vec<ActivityKind> {
         self.ongoing.lock().held.iter().flatten().cloned().collect()
     }
 
@@ -190,7 +194,7 @@ impl Activity {
         false
     }
 
-    pub(crate) fn begin(&self, held: Held) -> Hold {
+    pub(crate) fn begin(&self, held: ActivityKind) -> ActivityGuard {
         let mut ongoing = self.ongoing.lock();
         ongoing.changes += 1;
         let number = match ongoing.free.pop() {
@@ -204,7 +208,7 @@ impl Activity {
             }
         };
         drop(ongoing);
-        Hold { activity: self.clone(), number }
+        ActivityGuard { activity: self.clone(), number }
     }
 
     /// Says that this thread is busy until it waits on the bus again, finds nothing to receive there, or ends: as if the bus had given it
@@ -215,7 +219,7 @@ impl Activity {
             if !leases.borrow().iter().any(|hold| hold.activity.is(self)) {
                 let thread = std::thread::current();
                 let name = thread.name().map_or_else(|| format!("{:?}", thread.id()), |name| format!("`{name}`"));
-                let hold = self.begin(Held::Thread(name));
+                let hold = self.begin(ActivityKind::Thread(name));
                 leases.borrow_mut().push(hold);
             }
         });
@@ -250,7 +254,7 @@ impl Ongoing {
     }
 }
 
-impl Drop for Hold {
+impl Drop for ActivityGuard {
     fn drop(&mut self) {
         let mut ongoing = self.activity.ongoing.lock();
         ongoing.changes += 1;
@@ -273,12 +277,12 @@ pub(crate) fn come_back() {
 #[cfg(not(postroom_shuttle))]
 thread_local! {
     /// One for each bus that gave this thread something since it last came back. Dropped when the thread ends.
-    static LEASES: RefCell<Vec<Hold>> = const { RefCell::new(Vec::new()) };
+    static LEASES: RefCell<Vec<ActivityGuard>> = const { RefCell::new(Vec::new()) };
 }
 
 #[cfg(postroom_shuttle)]
 shuttle::thread_local! {
-    static LEASES: RefCell<Vec<Hold>> = RefCell::new(Vec::new());
+    static LEASES: RefCell<Vec<ActivityGuard>> = RefCell::new(Vec::new());
 }
 
 impl fmt::Debug for Activity {
@@ -287,9 +291,9 @@ impl fmt::Debug for Activity {
     }
 }
 
-impl fmt::Debug for Hold {
+impl fmt::Debug for ActivityGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hold").field(&self.activity.ongoing.lock().held[self.number as usize]).finish()
+        f.debug_tuple("ActivityGuard").field(&self.activity.ongoing.lock().held[self.number as usize]).finish()
     }
 }
 
@@ -302,7 +306,7 @@ mod tests {
         let activity = Activity::default();
         assert!(activity.is_quiet());
         let (first, second) = (activity.hold("a"), activity.hold("b"));
-        assert_eq!(activity.held(), [Held::Part("a".into()), Held::Part("b".into())]);
+        assert_eq!(activity.held(), [ActivityKind::Part("a".into()), ActivityKind::Part("b".into())]);
         drop(first);
         assert!(!activity.is_quiet());
         let waiting = std::thread::spawn({

@@ -1,6 +1,6 @@
 //! Threads that others need: what is done before a thread may be held up, and while it sleeps.
 //!
-//! Callbacks run on the thread that publishes, and a queue with [`Overflow::Block`](crate::Overflow::Block) holds that thread up. A
+//! Callbacks run on the thread that publishes, and a queue with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) holds that thread up. A
 //! part of a program that publishes for others on threads that must not stop, as a server does on those of a runtime, says with
 //! [`with_hooks`] what it wants done around both.
 //!

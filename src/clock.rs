@@ -7,7 +7,7 @@
 //! timer; for the system clock the bus starts one thread for them when the first one comes, which ends with the bus. The
 //! manual clock fires timers on the thread that advances it.
 
-use crate::activity::{Activity, Held, Hold, come_back};
+use crate::activity::{Activity, ActivityGuard, ActivityKind, come_back};
 use crate::sync::{Mutex, Thread, park, park_timeout, spawn, thread_waker};
 use crate::user_code::{Reporter, UserWaker};
 use std::collections::BTreeMap;
@@ -279,12 +279,12 @@ struct Firing {
     waker: UserWaker,
     activity: Activity,
     deadline: Duration,
-    hold: Mutex<Option<Hold>>,
+    hold: Mutex<Option<ActivityGuard>>,
 }
 
 impl Wake for Firing {
     fn wake(self: Arc<Self>) {
-        let fresh = self.activity.begin(Held::Timer(self.deadline));
+        let fresh = self.activity.begin(ActivityKind::Timer(self.deadline));
         let before = self.hold.lock().replace(fresh);
         drop(before);
         self.waker.wake_by_ref();

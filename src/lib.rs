@@ -62,8 +62,8 @@
 //! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] |
 //! | publish, subscribe, ask | [`Client`]; many messages to one subject: [`Publisher`] |
 //! | receive, in threads and tasks | [`Subscriber`]; into a channel, a callback or a sink: [`SubscriptionGuard`] |
-//! | bound a queue, choose its overflow policy | [`SubscribeOptions`], [`Overflow`] |
-//! | answer, and ask several at once | [`Message::respond`], [`RequestMany`] |
+//! | bound a queue, choose its overflow policy | [`SubscribeOptions`], [`OverflowPolicy`] |
+//! | answer, and ask several at once | [`Message::respond`], [`RequestManyOptions`] |
 //! | observe the activity | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
 //! | end without loss | [`Drain`] |
 //! | know the wanted subjects | [`Bus::interest`], [`Bus::has_interest`] |
@@ -167,22 +167,22 @@ struct Readme;
 pub use {bytes, crossbeam_channel};
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use activity::{Activity, Held, Hold, Task};
+pub use activity::{Activity, ActivityGuard, ActivityKind, Tracked};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, CallbackPanic, ClientStats, Closed, ConnectOptions, Connected, Delivery,
-    Denied, Event, Events, HeldCopy, HeldMessage, Interest, InterestChanged, Observer, Publish, Refused, Sleep,
-    SlowConsumer, Verdict, Wanted,
+    BuildError, Bus, BusBuilder, BusStats, CallbackPanic, ClientInfo, ClientStats, Closed, ConnectOptions,
+    DelayedDelivery, DelayedMessage, DeliveryAction, Denied, Event, Events, InterestChanged, InterestWatcher, Observer,
+    PatternInterest, PublishAction, PublishContext, RejectedPublish, Sleep, SlowConsumer,
 };
 pub use client::{
-    Answers, AnswersEnd, AnswersIter, Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError,
-    PublishFuture, Publisher, RawMessage, RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestMany,
-    RequestOptions, RespondError, RespondFuture, SubscribeError, SubscribeOptions, Subscriber, SubscriberStream,
-    SubscriptionGuard, TryRecvError,
+    Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture, Publisher, RawMessage,
+    RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestManyOptions, RequestOptions, RespondError,
+    RespondFuture, Responses, ResponsesEnd, ResponsesIter, SubscribeError, SubscribeOptions, Subscriber,
+    SubscriberStream, SubscriptionGuard, TryRecvError,
 };
 pub use clock::{Clock, ManualClock};
-pub use delivery::{CloseReason, DropReason, Drops, Lost, Overflow, SinkAnswer};
+pub use delivery::{CloseReason, DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
 pub use error::Error;
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};

@@ -41,7 +41,7 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Requests of one connection that may wait for an answer at once. Default 65,536. At most 1,000,000.
     pub max_requests: usize,
-    /// Answers that one request-many may have queued before its caller takes them, of `subscription_capacity_bytes` at most. Those
+    /// Responses that one request-many may have queued before its caller takes them, of `subscription_capacity_bytes` at most. Those
     /// beyond either bound are late. Default 65,536.
     pub request_many_capacity: usize,
     /// Subjects whose route one thread remembers for one bus. Default 1,024, as nats-server's result cache; 0 turns the

@@ -3,8 +3,8 @@
 //! The compiler can't know, since handles share state that is changed through `&`, and keep functions of users. It holds because a panic in
 //! code of a user's is caught where that is called (G9), with no lock held and no state half changed (G4).
 
-use crate::bus::{Bus, BusBuilder, Events, Interest};
-use crate::client::{Answers, Client, Drain, Publisher, Subscriber, SubscriptionGuard};
+use crate::bus::{Bus, BusBuilder, Events, InterestWatcher};
+use crate::client::{Client, Drain, Publisher, Responses, Subscriber, SubscriptionGuard};
 use crate::clock::{Clock, ManualClock};
 use crate::message::Message;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -19,14 +19,14 @@ macro_rules! unwind_safe {
 }
 
 unwind_safe! {
-    Answers,
+    Responses,
     Bus,
     BusBuilder,
     Client,
     Clock,
     Drain,
     Events,
-    Interest,
+    InterestWatcher,
     ManualClock,
     Message,
     Publisher,

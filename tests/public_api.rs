@@ -43,19 +43,19 @@ fn handles_go_anywhere() {
     handle::<Clock>();
     handle::<ManualClock>();
     handle::<Drain>();
-    handle::<RequestMany>();
+    handle::<RequestManyOptions>();
     handle::<ConnectOptions>();
     handle::<RawMessage<'static>>();
     handle::<Sleep>();
-    handle::<Interest>();
+    handle::<InterestWatcher>();
     handle::<Matcher<String>>();
     handle::<Matches<String>>();
     handle::<QueueGroup<String>>();
     handle::<LinearMatcher<String>>();
     handle::<IntoIter>();
     handle::<Iter<'static>>();
-    handle::<Answers>();
-    handle::<AnswersIter>();
+    handle::<Responses>();
+    handle::<ResponsesIter>();
     handle::<SubscriberStream<'static>>();
     handle::<headers::Iter<'static>>();
     handle::<headers::IntoIter>();
@@ -72,7 +72,7 @@ fn what_is_awaited_goes_to_any_executor() {
     future::<InterestChanged<'static>>();
     stream::<Subscriber>();
     stream::<SubscriberStream<'static>>();
-    stream::<Answers>();
+    stream::<Responses>();
     stream::<Events>();
     fn is_future<F: IntoFuture<Output = ()>>() {}
     is_future::<Drain>();
@@ -93,21 +93,21 @@ fn what_is_told_and_asked_for_is_a_value() {
     value::<StatusCode>();
     value::<Limits>();
     value::<Ledger>();
-    value::<Drops>();
+    value::<DropCounts>();
     value::<BusStats>();
     value::<ClientStats>();
     value::<MatcherStats>();
     value::<Event>();
     value::<SlowConsumer>();
-    value::<Lost>();
+    value::<DroppedMessage>();
     value::<SubscriptionInfo>();
-    value::<Wanted>();
+    value::<PatternInterest>();
     value::<SubscribeOptions>();
-    value::<Overflow>();
+    value::<OverflowPolicy>();
     value::<DropReason>();
-    value::<SinkAnswer>();
+    value::<SinkResult>();
     value::<CloseReason>();
-    value::<AnswersEnd>();
+    value::<ResponsesEnd>();
     value::<EntryId>();
     value::<Permissions>();
     value::<AllowResponses>();
@@ -340,9 +340,9 @@ fn what_is_told_can_be_printed() {
     for _ in 0..3 {
         client.publish("a", "xy").unwrap();
     }
-    assert_eq!(say(slow.stats()), "matched 3: delivered 0, dropped 2 (2 queue full), queued 1 (2 bytes)");
-    assert_eq!(format!("{:?}", slow.stats().dropped), "{QueueFull: 2}");
-    assert_eq!(say(Drops::default()), "0");
+    assert_eq!(say(slow.ledger()), "matched 3: delivered 0, dropped 2 (2 queue full), queued 1 (2 bytes)");
+    assert_eq!(format!("{:?}", slow.ledger().dropped), "{QueueFull: 2}");
+    assert_eq!(say(DropCounts::default()), "0");
     let event = say(events.try_recv().unwrap());
     let (id, client_id) = (slow.id(), client.id());
     let slow_one =
@@ -356,7 +356,7 @@ fn what_is_told_can_be_printed() {
     for reason in DropReason::ALL {
         assert!(!say(reason).is_empty() && !say(reason).contains(char::is_uppercase));
     }
-    assert_eq!(say(AnswersEnd::Max), "as many answers as wanted");
+    assert_eq!(say(ResponsesEnd::Max), "as many answers as wanted");
 }
 
 /// G9: a panic leaves nothing half done, so handles may be used on both sides of where it is caught.
@@ -371,8 +371,8 @@ fn handles_cross_a_catch_unwind() {
     both::<Message>();
     both::<Payload<'static>>();
     both::<Events>();
-    both::<Interest>();
-    both::<Answers>();
+    both::<InterestWatcher>();
+    both::<Responses>();
     both::<Drain>();
     both::<ManualClock>();
     let client = Bus::new().connect();

@@ -5,7 +5,7 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
-use postroom::{Bus, Clock, Overflow, RequestMany, SubscribeOptions};
+use postroom::{Bus, Clock, OverflowPolicy, RequestManyOptions, SubscribeOptions};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
@@ -35,7 +35,7 @@ fn ordinary_life(bus: &Bus) {
     client.publish("a", "").unwrap();
     subscriber.recv().unwrap();
     client.request("svc", "").unwrap();
-    assert_eq!(client.request_many("svc", "", RequestMany::new().max(1)).unwrap().into_iter().count(), 1);
+    assert_eq!(client.request_many("svc", "", RequestManyOptions::new().max(1)).unwrap().into_iter().count(), 1);
     let mut receive = pin!(subscriber.recv_async());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(receive.as_mut().poll(&mut cx).is_pending());
@@ -50,7 +50,7 @@ fn blocking_waits(bus: &Bus) {
     let wait = Duration::from_micros(1);
     let client = bus.connect();
     let subscriber =
-        client.subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(Overflow::Block(wait))).unwrap();
+        client.subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(wait))).unwrap();
     assert!(subscriber.recv_timeout(wait).is_err());
     client.publish("a", "").unwrap();
     assert_eq!(client.publish("a", "").unwrap(), 0);

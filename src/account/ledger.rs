@@ -1,6 +1,6 @@
 //! The ledger: what has become of every message that a subscription's pattern matched (G5).
 
-use crate::delivery::{Counts, Drops};
+use crate::delivery::{Counts, DropCounts};
 use crate::subject::Pattern;
 use std::fmt;
 use std::ops::AddAssign;
@@ -18,7 +18,7 @@ pub struct Ledger {
     /// Messages handed over.
     pub delivered: u64,
     /// Messages lost, by reason.
-    pub dropped: Drops,
+    pub dropped: DropCounts,
     /// Messages that wait to be taken.
     pub queued: u64,
     /// Bytes that wait to be taken: payloads, headers, and subjects and replies of more than 64 bytes.

@@ -1,6 +1,6 @@
 //! Tasks that count from the moment they are woken until they wait again.
 
-use super::{Activity, Hold};
+use super::{Activity, ActivityGuard};
 use crate::sync::Mutex;
 use crate::user_code::UserWaker;
 use std::fmt;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 ///
 /// The activity of the inner future; it ends when the task is dropped.
 #[must_use = "futures do nothing unless they are polled; this one counts as going on until it is"]
-pub struct Task<F> {
+pub struct Tracked<F> {
     future: Pin<Box<F>>,
     bell: Arc<Bell>,
 }
@@ -36,15 +36,15 @@ struct State {
 enum Phase {
     Waits,
     /// Woken, and not polled since.
-    Woken(Hold),
+    Woken(ActivityGuard),
     Over,
 }
 
-impl<F: Future> Task<F> {
+impl<F: Future> Tracked<F> {
     pub(super) fn new(activity: Activity, future: F) -> Self {
         let name = format!("task `{}`", std::any::type_name::<F>());
         let phase = Phase::Woken(activity.hold(name.clone()));
-        Task {
+        Tracked {
             future: Box::pin(future),
             bell: Arc::new(Bell { activity, state: Mutex::new(State { name, phase, outer: None }) }),
         }
@@ -64,7 +64,7 @@ impl<F: Future> Task<F> {
     }
 }
 
-impl<F: Future> Task<F> {
+impl<F: Future> Tracked<F> {
     /// Polls it if it was woken since the last time; else only remembers whom to wake. For who is woken for other things too, and must not
     /// make it count for them.
     pub fn poll_if_woken(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -111,7 +111,7 @@ impl Wake for Bell {
     }
 }
 
-impl<F: Future> Future for Task<F> {
+impl<F: Future> Future for Tracked<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -137,15 +137,15 @@ impl<F: Future> Future for Task<F> {
     }
 }
 
-impl<F> Drop for Task<F> {
+impl<F> Drop for Tracked<F> {
     fn drop(&mut self) {
         self.bell.end();
     }
 }
 
-impl<F> fmt::Debug for Task<F> {
+impl<F> fmt::Debug for Tracked<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("name", &self.bell.state.lock().name).finish_non_exhaustive()
+        f.debug_struct("Tracked").field("name", &self.bell.state.lock().name).finish_non_exhaustive()
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use std::sync::Weak;
 
-    type Shared = std::sync::Mutex<Pin<Box<Task<std::future::Pending<()>>>>>;
+    type Shared = std::sync::Mutex<Pin<Box<Tracked<std::future::Pending<()>>>>>;
 
     /// A waker whose task is polled at once, by another thread and with another waker.
     struct Replaced(Weak<Shared>);

@@ -3,7 +3,7 @@
 use super::event::{Direction, Episode, Hub, LossEpisode, LostMessage};
 use super::stats::{Flow, LossReason, Losses};
 use crate::sync::Mutex;
-use crate::{Clock, Overflow};
+use crate::{Clock, OverflowPolicy};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) struct Barrier {
 pub(super) struct Bounds {
     pub(super) messages: usize,
     pub(super) bytes: usize,
-    pub(super) overflow: Overflow,
+    pub(super) overflow: OverflowPolicy,
 }
 
 /// The outcome of a push.
@@ -58,7 +58,7 @@ pub(super) enum Pushed {
     Lost,
     /// There is no room for it now, and the pushing thread is to wait. Not counted.
     Full,
-    /// It found no room, and so nothing more comes in ([`Overflow::Close`]). Counted.
+    /// It found no room, and so nothing more comes in ([`OverflowPolicy::Close`]). Counted.
     Last,
 }
 
@@ -170,7 +170,7 @@ impl<T: Item> Buffer<T> {
             return Pushed::Full;
         }
         inner.taken += 1;
-        if self.bounds.overflow == Overflow::DropOldest && size <= self.bounds.bytes {
+        if self.bounds.overflow == OverflowPolicy::DropOldest && size <= self.bounds.bytes {
             // Evicted messages have to wait for their drop, too, and are bounded as well: beyond that bound, the new
             // message is lost.
             while !fits(inner)
@@ -186,7 +186,7 @@ impl<T: Item> Buffer<T> {
         }
         if inner.overflown || !fits(inner) {
             self.lose(inner, item.subject(), item.size(), LossReason::QueueFull);
-            let is_last = self.bounds.overflow == Overflow::Close && !inner.overflown;
+            let is_last = self.bounds.overflow == OverflowPolicy::Close && !inner.overflown;
             inner.overflown |= is_last;
             return if is_last { Pushed::Last } else { Pushed::Lost };
         }
@@ -198,7 +198,7 @@ impl<T: Item> Buffer<T> {
     /// How long the pushing thread is to wait for room, if that is the policy.
     pub(super) fn waits(&self) -> Option<Duration> {
         match self.bounds.overflow {
-            Overflow::Block(limit) => Some(limit),
+            OverflowPolicy::Block(limit) => Some(limit),
             _ => None,
         }
     }

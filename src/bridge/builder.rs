@@ -12,7 +12,7 @@ use super::session::Sending;
 use super::state::BridgeState;
 use super::wait::block_on;
 use super::{incoming, wait};
-use crate::{Bus, Client, ConnectOptions, Overflow, Pattern, SubscribeOptions, SubscriptionGuard};
+use crate::{Bus, Client, ConnectOptions, OverflowPolicy, Pattern, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
 use async_nats::rustls::crypto::{CryptoProvider, ring};
 use std::fmt;
@@ -50,7 +50,7 @@ pub struct BridgeBuilder {
 
 impl BridgeBuilder {
     pub(super) fn new(bus: &Bus) -> Self {
-        let bounds = Bounds { messages: CAPACITY.0, bytes: CAPACITY.1, overflow: Overflow::DropNewest };
+        let bounds = Bounds { messages: CAPACITY.0, bytes: CAPACITY.1, overflow: OverflowPolicy::DropNewest };
         BridgeBuilder {
             bus: bus.clone(),
             options: async_nats::ConnectOptions::new(),
@@ -122,23 +122,23 @@ impl BridgeBuilder {
     }
 
     /// Messages and bytes of payload and headers that wait for the server, at most, and what happens when there are more. Default 65,536
-    /// and 64 MiB, [`Overflow::DropNewest`].
+    /// and 64 MiB, [`OverflowPolicy::DropNewest`].
     ///
-    /// With [`Overflow::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks
+    /// With [`OverflowPolicy::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks
     /// that [publish so](crate::Client::publish_async) without a thread. A message that has waited too long is counted by the bus,
     /// and here as [`LossReason::BlockTimeout`](super::LossReason::BlockTimeout). A message that is published on a bridge's own
     /// thread (by a callback on an inbox that an answer came to), a 503, and a message that is larger than the whole buffer do not
     /// wait, and are lost as `QueueFull`.
     ///
-    /// With [`Overflow::Close`] the first message without room is lost, and the bridge drains itself.
-    pub fn outgoing_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
+    /// With [`OverflowPolicy::Close`] the first message without room is lost, and the bridge drains itself.
+    pub fn outgoing_capacity(mut self, messages: usize, bytes: usize, overflow: OverflowPolicy) -> Self {
         self.outgoing = Bounds { messages, bytes, overflow };
         self
     }
 
-    /// The same for messages that wait to be published on the bus, but for [`Overflow::Block`]: no publisher on the server's side
+    /// The same for messages that wait to be published on the bus, but for [`OverflowPolicy::Block`]: no publisher on the server's side
     /// can be made to wait.
-    pub fn incoming_capacity(mut self, messages: usize, bytes: usize, overflow: Overflow) -> Self {
+    pub fn incoming_capacity(mut self, messages: usize, bytes: usize, overflow: OverflowPolicy) -> Self {
         self.incoming = Bounds { messages, bytes, overflow };
         self
     }
@@ -248,10 +248,10 @@ impl BridgeBuilder {
         let servers = addresses(servers)?;
         check(outgoing)?;
         check(incoming)?;
-        if matches!(incoming.overflow, Overflow::Block(_)) {
+        if matches!(incoming.overflow, OverflowPolicy::Block(_)) {
             return Err(StartError::UnsupportedOverflow);
         }
-        check(Bounds { messages: window.0, bytes: window.1, overflow: Overflow::DropNewest })?;
+        check(Bounds { messages: window.0, bytes: window.1, overflow: OverflowPolicy::DropNewest })?;
         let (to_server, to_bus) = sort(rules)?;
         let client = bus.connect_with(ConnectOptions::new().name(name).no_echo(true).lenient(true));
         let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
@@ -334,7 +334,7 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     let mut guards: Vec<SubscriptionGuard> = Vec::new();
     // The bus limits how long publishers wait; the buffer applies all other policies.
     let policy = match core.outbox.waits() {
-        Some(limit) => SubscribeOptions::new().overflow(Overflow::Block(limit)),
+        Some(limit) => SubscribeOptions::new().overflow(OverflowPolicy::Block(limit)),
         None => SubscribeOptions::new(),
     };
     for (at, listed) in core.outgoing.iter().enumerate() {

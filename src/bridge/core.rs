@@ -10,7 +10,9 @@ use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::sync::Mutex;
-use crate::{Bus, Client, DropReason, Interest, Message, SinkAnswer, Sleep, Subject, SubscriptionGuard, Wanted};
+use crate::{
+    Bus, Client, DropReason, InterestWatcher, Message, PatternInterest, SinkResult, Sleep, Subject, SubscriptionGuard,
+};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -149,9 +151,9 @@ pub(super) struct Core {
     /// Imports and serves.
     pub(super) incoming: Rules,
     /// By incoming rule: the interest on the bus in its messages.
-    pub(super) wanted: Vec<Interest>,
+    pub(super) wanted: Vec<InterestWatcher>,
     /// By outgoing rule: the interest on the bus in the messages that it takes.
-    takers: Vec<Interest>,
+    takers: Vec<InterestWatcher>,
     /// The guards of the rules' sinks and, the last one, of the sink for answers. They know the core: emptied
     /// at the end.
     guards: Mutex<Arc<Vec<SubscriptionGuard>>>,
@@ -169,7 +171,7 @@ pub(super) struct Core {
     phase_changed: Notify,
     // ORDERING of the fields below: Relaxed; they only count.
     pub(super) answers: AtomicU64,
-    pub(super) late_answers: AtomicU64,
+    pub(super) late_replies: AtomicU64,
     pub(super) connects: AtomicU64,
     pub(super) subscriptions: AtomicUsize,
     /// Whether the credentials were refused at the last attempt.
@@ -187,8 +189,8 @@ pub(super) struct Parts {
     pub(super) client: Client,
     pub(super) outgoing: Rules,
     pub(super) incoming: Rules,
-    pub(super) wanted: Vec<Interest>,
-    pub(super) takers: Vec<Interest>,
+    pub(super) wanted: Vec<InterestWatcher>,
+    pub(super) takers: Vec<InterestWatcher>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
     pub(super) requests_max: usize,
@@ -218,7 +220,7 @@ impl Core {
             phase: AtomicU8::new(Phase::Open as u8),
             phase_changed: Notify::new(),
             answers: AtomicU64::new(0),
-            late_answers: AtomicU64::new(0),
+            late_replies: AtomicU64::new(0),
             connects: AtomicU64::new(0),
             subscriptions: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
@@ -234,46 +236,46 @@ impl Core {
     }
 
     /// Takes a message that a rule's sink was shown. Runs while the bus routes: must not use it.
-    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> SinkAnswer {
+    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> SinkResult {
         let subject = message.subject().as_str();
         let listed = self.outgoing.get(rule);
         if !self.outgoing.is_first(rule, subject, message.reply().is_some())
             || self.member.came_from_there(from)
             || (listed.is_open() && self.is_private(subject))
         {
-            return SinkAnswer::Refused;
+            return SinkResult::Refused;
         }
         self.push(To::Rule(rule), message, from)
     }
 
     /// The publisher waits if that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the
     /// buffer would wait for itself.
-    fn push(&self, to: To, message: &Message, from: Option<u64>) -> SinkAnswer {
+    fn push(&self, to: To, message: &Message, from: Option<u64>) -> SinkResult {
         let may_wait = self.outbox.waits().is_some() && from.is_some() && !link::is_own_thread();
         let offered = Offered { to, message };
         let make = || Out { to: offered.to.clone(), message: message.clone(), ended: 0 };
         match self.outbox.push(&offered, make, may_wait) {
-            Pushed::Taken => SinkAnswer::Taken,
-            Pushed::Full => SinkAnswer::Full,
-            Pushed::Lost => SinkAnswer::Refused,
+            Pushed::Taken => SinkResult::Taken,
+            Pushed::Full => SinkResult::Full,
+            Pushed::Lost => SinkResult::Refused,
             Pushed::Last => {
                 self.enter(Phase::Draining);
-                SinkAnswer::Refused
+                SinkResult::Refused
             }
         }
     }
 
     /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
-    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> SinkAnswer {
+    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> SinkResult {
         let token = message.subject().as_str().get(self.near_root.len() + 1..).unwrap_or_default();
         let Some(request) = self.served.find(token) else {
-            self.late_answers.fetch_add(1, Ordering::Relaxed);
-            return SinkAnswer::Refused;
+            self.late_replies.fetch_add(1, Ordering::Relaxed);
+            return SinkResult::Refused;
         };
         if from.is_none() && message.status() == Some(StatusCode::NO_RESPONDERS) {
             self.served.close(token);
             if !request.is_told_of_nobody {
-                return SinkAnswer::Taken;
+                return SinkResult::Taken;
             }
             let message = super::wire::no_responders(&request.subject);
             return self.push(To::Answer(request), &message, from);
@@ -285,7 +287,7 @@ impl Core {
     /// other bridges count as having got it, until they, too, have found no responder.
     pub(super) fn is_taken_here(&self, request: &Request) -> bool {
         let Request { subject, reply, rule: Some(rule), .. } = request else {
-            let takes = |wanted: &Wanted| wanted.pattern.matches(&request.subject);
+            let takes = |wanted: &PatternInterest| wanted.pattern.matches(&request.subject);
             return self.takers.iter().any(|interest| interest.is_wanted() && interest.patterns().iter().any(takes));
         };
         let interest = &self.takers[*rule];
@@ -295,7 +297,7 @@ impl Core {
         // Members of the bridge's own group have not got it: it is chosen last.
         let own = self.outgoing.get(*rule).rule.queue.as_deref();
         let has_it = |queue: Option<&str>| queue.is_none() || queue != own;
-        let takes = |wanted: &&Wanted| wanted.pattern.matches(subject) && has_it(wanted.queue.as_deref());
+        let takes = |wanted: &&PatternInterest| wanted.pattern.matches(subject) && has_it(wanted.queue.as_deref());
         let takers: usize = interest.patterns().iter().filter(takes).map(|wanted| wanted.subscriptions).sum();
         let matching = self.outgoing.iter().filter(|listed| listed.rule.pattern().matches(subject));
         let sinks = matching.map(|listed| listed.rule.queue.clone()).collect();
@@ -328,7 +330,7 @@ impl Core {
     /// Takes over a count of the bus: messages whose publishers waited in vain.
     pub(super) fn count_timeouts(&self) {
         if self.outbox.waits().is_some() {
-            let of = |guard: &SubscriptionGuard| guard.stats().dropped.of(DropReason::BlockTimeout);
+            let of = |guard: &SubscriptionGuard| guard.ledger().dropped.of(DropReason::BlockTimeout);
             self.outbox.timed_out(self.guards().iter().map(of).sum());
         }
     }
@@ -435,7 +437,7 @@ impl Core {
             outgoing: self.outbox.flow(),
             incoming: self.inbox.flow(),
             answers: self.answers.load(Ordering::Relaxed),
-            late_answers: self.late_answers.load(Ordering::Relaxed),
+            late_replies: self.late_replies.load(Ordering::Relaxed),
             connects: self.connects.load(Ordering::Relaxed),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
             open_requests: self.called.len() + self.served.len(),

@@ -45,7 +45,7 @@ pub enum StartError {
         /// Bytes asked for.
         bytes: usize,
     },
-    /// [`Overflow::Block`](crate::Overflow::Block) for incoming messages: no publisher on the server's side can be
+    /// [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) for incoming messages: no publisher on the server's side can be
     /// made to wait.
     #[error("what comes from a server can't be made to wait")]
     UnsupportedOverflow,

@@ -113,7 +113,7 @@ pub struct BridgeEvents {
     listener: Arc<Listener>,
     bus: Bus,
     /// The `Stream` has given `None`.
-    is_over: bool,
+    is_elapsed: bool,
 }
 
 #[derive(Default)]
@@ -205,14 +205,14 @@ impl Stream for BridgeEvents {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
         let next = self.poll(cx);
-        self.is_over |= matches!(next, Poll::Ready(None));
+        self.is_elapsed |= matches!(next, Poll::Ready(None));
         next
     }
 }
 
 impl FusedStream for BridgeEvents {
     fn is_terminated(&self) -> bool {
-        self.is_over
+        self.is_elapsed
     }
 }
 
@@ -276,7 +276,7 @@ impl Hub {
         let mut listeners = self.listeners.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
         listeners.push(Arc::downgrade(&listener));
-        BridgeEvents { listener, bus: bus.clone(), is_over: false }
+        BridgeEvents { listener, bus: bus.clone(), is_elapsed: false }
     }
 
     pub(super) fn tell(&self, event: BridgeEvent) {

@@ -162,7 +162,7 @@ fn token_of<'a>(line: &Line, message: &'a async_nats::Message) -> Option<&'a str
 
 fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
     if !line.heard(token) && !answer(&line.core, token, message) {
-        line.core.late_answers.fetch_add(1, Relaxed);
+        line.core.late_replies.fetch_add(1, Relaxed);
     }
 }
 

@@ -116,7 +116,7 @@ impl Subscriptions {
 }
 
 /// Waits until any of them has changed.
-async fn changed(interests: &[crate::Interest]) {
+async fn changed(interests: &[crate::InterestWatcher]) {
     let mut all: Vec<_> = interests.iter().map(|interest| Box::pin(interest.changed())).collect();
     poll_fn(|cx| {
         let mut any = false;

@@ -6,10 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LossReason {
-    /// The buffer was full: [`Overflow::DropNewest`](crate::Overflow::DropNewest), [`Overflow::Close`](crate::Overflow::Close), and
-    /// messages that can't wait with [`Overflow::Block`](crate::Overflow::Block).
+    /// The buffer was full: [`OverflowPolicy::DropNewest`](crate::OverflowPolicy::DropNewest), [`OverflowPolicy::Close`](crate::OverflowPolicy::Close), and
+    /// messages that can't wait with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block).
     QueueFull,
-    /// It had waited longest when another needed its room ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
+    /// It had waited longest when another needed its room ([`OverflowPolicy::DropOldest`](crate::OverflowPolicy::DropOldest)).
     Oldest,
     /// It was handed to the connection and not confirmed by the server when that was lost: it may have arrived or not. With
     /// [`at_least_once`](crate::BridgeBuilder::at_least_once) it is sent again instead.
@@ -28,7 +28,7 @@ pub enum LossReason {
     SlowConsumer,
     /// It was still buffered when the bridge was closed.
     Discarded,
-    /// No room came up in time ([`Overflow::Block`](crate::Overflow::Block)). The bus counts and tells it, too, as
+    /// No room came up in time ([`OverflowPolicy::Block`](crate::OverflowPolicy::Block)). The bus counts and tells it, too, as
     /// [`DropReason::BlockTimeout`](crate::DropReason::BlockTimeout) of a subscription of the bridge's.
     BlockTimeout,
     /// The connection ended each time this message was sent alone, three times in a row: the server hangs up because of it. Only with
@@ -141,7 +141,7 @@ pub struct BridgeStats {
     /// Answers from the server's side that were published on the bus.
     pub answers: u64,
     /// Answers, from either side, to requests that are over or forgotten.
-    pub late_answers: u64,
+    pub late_replies: u64,
     /// Times that a connection was made.
     pub connects: u64,
     /// Subscriptions of rules on the server now.

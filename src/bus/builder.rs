@@ -7,7 +7,7 @@ use super::panics::Panics;
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Past};
 use crate::clock::{Clock, Timers};
-use crate::delivery::{Overflow, Policy, WakeList};
+use crate::delivery::{OverflowPolicy, Policy, WakeList};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng::{self, Secret};
@@ -122,12 +122,12 @@ impl BusBuilder {
         let usual = Policy {
             capacity: limits.subscription_capacity,
             capacity_bytes: limits.subscription_capacity_bytes,
-            overflow: Overflow::default(),
+            overflow: OverflowPolicy::default(),
         };
         let boundless = Policy {
             capacity: Limits::CAPACITY_MAX,
             capacity_bytes: Limits::CAPACITY_BYTES_MAX,
-            overflow: Overflow::default(),
+            overflow: OverflowPolicy::default(),
         };
         let matcher = Matcher::with_options(MatcherOptions {
             shards,

@@ -3,7 +3,7 @@
 use super::Sleep;
 use crate::account::SubscriptionInfo;
 use crate::clock::Timers;
-use crate::delivery::{Budget, CloseReason, Episode, Lost, Place, WakeList, runner};
+use crate::delivery::{Budget, CloseReason, DroppedMessage, Episode, Place, WakeList, runner};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::user_code::UserCode;
@@ -99,9 +99,9 @@ pub struct SlowConsumer {
     /// Which subscription.
     pub subscription: SubscriptionInfo,
     /// The first message lost.
-    pub first: Lost,
+    pub first: DroppedMessage,
     /// The last message lost so far.
-    pub last: Lost,
+    pub last: DroppedMessage,
     /// Messages lost so far in this episode.
     pub dropped: u64,
     /// Whether it is over.

@@ -8,17 +8,17 @@ use crate::message::Message;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-/// A message that is to be routed later; made by [`Publish::hold`](crate::Publish::hold). Dropping it loses it, without a count: it has not been published yet.
+/// A message that is to be routed later; made by [`PublishContext::hold`](crate::PublishContext::hold). Dropping it loses it, without a count: it has not been published yet.
 #[must_use = "dropping it loses the message"]
-pub struct HeldMessage {
+pub struct DelayedMessage {
     id: u64,
     connection: Arc<Connection>,
     message: Message,
 }
 
-impl HeldMessage {
+impl DelayedMessage {
     pub(super) fn new(id: u64, connection: Arc<Connection>, message: Message) -> Self {
-        HeldMessage { id, connection, message }
+        DelayedMessage { id, connection, message }
     }
 
     /// The message.
@@ -42,7 +42,7 @@ impl HeldMessage {
     ///
     /// Blocks as a publish does.
     pub fn release(self) -> usize {
-        let HeldMessage { id, connection, message } = self;
+        let DelayedMessage { id, connection, message } = self;
         // A reply that a bus let through once is not looked at again.
         let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
         let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
@@ -60,18 +60,18 @@ impl HeldMessage {
     }
 }
 
-impl fmt::Debug for HeldMessage {
+impl fmt::Debug for DelayedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("HeldMessage");
+        let mut shown = f.debug_struct("DelayedMessage");
         shown.field("id", &self.id).field("client", &self.client()).field("message", &self.message).finish()
     }
 }
 
-/// A message on its way to one subscription; made by [`Publish::hold_copy`](crate::Publish::hold_copy). Dropping it loses the copy,
+/// A message on its way to one subscription; made by [`PublishContext::delay_delivery`](crate::PublishContext::delay_delivery). Dropping it loses the copy,
 /// which counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If the subscription has
 /// ended, the copy is not counted.
 #[must_use = "dropping it loses the copy"]
-pub struct HeldCopy {
+pub struct DelayedDelivery {
     id: u64,
     /// The connection that published it.
     connection: Arc<Connection>,
@@ -81,9 +81,9 @@ pub struct HeldCopy {
     message: Option<Message>,
 }
 
-impl HeldCopy {
+impl DelayedDelivery {
     pub(super) fn new(id: u64, connection: Arc<Connection>, to: Weak<Subscription>, message: Message) -> Self {
-        HeldCopy { id, connection, to, message: Some(message) }
+        DelayedDelivery { id, connection, to, message: Some(message) }
     }
 
     /// The number that its message is known by.
@@ -112,7 +112,7 @@ impl HeldCopy {
     }
 }
 
-impl Drop for HeldCopy {
+impl Drop for DelayedDelivery {
     fn drop(&mut self) {
         let (Some(message), Some(to)) = (self.message.take(), self.to.upgrade()) else { return };
         let reason = DropReason::Fault;
@@ -123,8 +123,8 @@ impl Drop for HeldCopy {
     }
 }
 
-impl fmt::Debug for HeldCopy {
+impl fmt::Debug for DelayedDelivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldCopy").field("id", &self.id).field("message", &self.message).finish_non_exhaustive()
+        f.debug_struct("DelayedDelivery").field("id", &self.id).field("message", &self.message).finish_non_exhaustive()
     }
 }

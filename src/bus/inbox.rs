@@ -94,7 +94,7 @@ struct Slot {
 
 #[derive(Debug)]
 struct Waiting {
-    /// Answers that may wait here; more are turned away.
+    /// Responses that may wait here; more are turned away.
     capacity: usize,
     /// Only one answer is wanted.
     single: bool,
@@ -216,7 +216,7 @@ impl Inbox {
         slots.slots.len() - slots.free.len()
     }
 
-    /// Answers that no request waited for any more, or that were more than wanted.
+    /// Responses that no request waited for any more, or that were more than wanted.
     pub(crate) fn late(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
     }
@@ -346,7 +346,7 @@ impl Drop for Ticket {
             return;
         }
         let (waiting, idle) = self.inbox.slots.lock().give_back(self.slot);
-        // Answers and wakers are a user's: dropped with no lock held.
+        // Responses and wakers are a user's: dropped with no lock held.
         if let Some(waiting) = waiting {
             let untaken = waiting.first.is_some() as u64 + waiting.more.len() as u64;
             if untaken > 0 {

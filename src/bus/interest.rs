@@ -1,6 +1,6 @@
-//! Interest: watching which subscriptions overlap a pattern, without asking again and again.
+//! InterestWatcher: watching which subscriptions overlap a pattern, without asking again and again.
 //!
-//! Each [`Interest`] has a watch that counts subscriptions. The thread that begins or ends a subscription tells the watch of it, so
+//! Each [`InterestWatcher`] has a watch that counts subscriptions. The thread that begins or ends a subscription tells the watch of it, so
 //! that a change costs the same whatever else is subscribed. While there is no watch, this costs one load.
 //!
 //! A watch may hear of a subscription twice (from the search that fills a new watch, and from the thread that began it), and of its
@@ -40,7 +40,7 @@ use std::time::Duration;
 ///
 /// Every subscription counts from when `subscribe` has returned until it ends, whatever receives for it: members of queue groups, callbacks
 /// and sinks, and the one that a connection makes for the answers to its requests with its first request (`_INBOX.<name>.*`). Only those of
-/// connections that were named with [`except`](Interest::except) do not. Permissions that withhold messages change nothing here.
+/// connections that were named with [`except`](InterestWatcher::except) do not. Permissions that withhold messages change nothing here.
 ///
 /// Several threads and tasks may ask at once. It keeps the bus alive, as a client does; dropping it ends the watch. While one is there, each
 /// subscription that begins or ends costs two or three look-ups in hash tables more, and a test of its pattern for each other one.
@@ -48,7 +48,7 @@ use std::time::Duration;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, Interest, Wanted};
+/// use postroom::{Bus, InterestWatcher, PatternInterest};
 ///
 /// let bus = Bus::new();
 /// let (client, ours) = (bus.connect(), bus.connect());
@@ -58,7 +58,7 @@ use std::time::Duration;
 ///
 /// let eu = client.subscribe("*.eu")?;
 /// let work = client.queue_subscribe("orders.us", "workers")?;
-/// let all: Vec<_> = orders.patterns().iter().map(Wanted::to_string).collect();
+/// let all: Vec<_> = orders.patterns().iter().map(PatternInterest::to_string).collect();
 /// assert_eq!(all, ["*.eu", "orders.us in queue group workers"]);
 ///
 /// drop((eu, work));
@@ -67,17 +67,17 @@ use std::time::Duration;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "dropping it ends the watch"]
-pub struct Interest {
+pub struct InterestWatcher {
     shared: Arc<Shared>,
     watch: Arc<Watch>,
     /// The number of changes that waiters have been told of.
     seen: AtomicU64,
 }
 
-/// The pattern and queue group that one or several subscriptions share: see [`Interest::patterns`].
+/// The pattern and queue group that one or several subscriptions share: see [`InterestWatcher::patterns`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub struct Wanted {
+pub struct PatternInterest {
     /// Their pattern.
     pub pattern: Pattern,
     /// The queue group that they are members of.
@@ -222,7 +222,7 @@ impl Watch {
 
     /// The caller holds the state.
     fn count_change(&self) {
-        // ORDERING: SeqCst; pairs with the load in `Interest::news`, which comes after a waiter is in the list that is looked at next.
+        // ORDERING: SeqCst; pairs with the load in `InterestWatcher::news`, which comes after a waiter is in the list that is looked at next.
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -245,7 +245,7 @@ fn key(subscription: &Subscription) -> (Pattern, Option<SmolStr>) {
     (subscription.pattern.clone(), subscription.queue.as_deref().cloned())
 }
 
-impl Interest {
+impl InterestWatcher {
     pub(super) fn new(shared: Arc<Shared>, pattern: Pattern) -> Self {
         let watch = Arc::new(Watch::new(pattern, shared.seed));
         shared.watches.add(watch.clone());
@@ -253,7 +253,7 @@ impl Interest {
         for (_, subscription) in shared.account.matcher.overlapping(&watch.pattern) {
             watch.begin(&subscription);
         }
-        let interest = Interest { shared, watch, seen: AtomicU64::new(0) };
+        let interest = InterestWatcher { shared, watch, seen: AtomicU64::new(0) };
         interest.news();
         interest
     }
@@ -307,13 +307,13 @@ impl Interest {
 
     /// The wanted patterns: each once, and once more for each queue group that it is subscribed to in; sorted by pattern and then
     /// group, those without a group first.
-    pub fn patterns(&self) -> Vec<Wanted> {
-        let wanted = |(key, count): (&(Pattern, Option<SmolStr>), &usize)| Wanted {
+    pub fn patterns(&self) -> Vec<PatternInterest> {
+        let wanted = |(key, count): (&(Pattern, Option<SmolStr>), &usize)| PatternInterest {
             pattern: key.0.clone(),
             queue: key.1.as_ref().map(SmolStr::to_string),
             subscriptions: *count,
         };
-        let mut all: Vec<Wanted> = self.watch.state.lock().wanted.iter().map(wanted).collect();
+        let mut all: Vec<PatternInterest> = self.watch.state.lock().wanted.iter().map(wanted).collect();
         all.sort_unstable();
         all
     }
@@ -368,29 +368,29 @@ impl Interest {
     }
 }
 
-impl Drop for Interest {
+impl Drop for InterestWatcher {
     fn drop(&mut self) {
         self.shared.watches.remove(&self.watch);
     }
 }
 
-impl fmt::Debug for Interest {
+impl fmt::Debug for InterestWatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interest").field("pattern", self.pattern()).field("patterns", &self.patterns()).finish()
+        f.debug_struct("InterestWatcher").field("pattern", self.pattern()).field("patterns", &self.patterns()).finish()
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for PatternInterest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.pattern)?;
         self.queue.iter().try_for_each(|queue| write!(f, " in queue group {queue}"))
     }
 }
 
-/// Ready when an interest has changed; made by [`Interest::changed`].
+/// Ready when an interest has changed; made by [`InterestWatcher::changed`].
 #[must_use = "it waits only for those who await it"]
 pub struct InterestChanged<'a> {
-    interest: &'a Interest,
+    interest: &'a InterestWatcher,
     place: Place,
     /// It was ready once.
     is_done: bool,

@@ -50,11 +50,11 @@ pub use builder::{BuildError, BusBuilder};
 pub use closed::Closed;
 pub(crate) use connection::{Connection, Phase, RegisterError};
 pub use event::{Denied, Event, Events, SlowConsumer};
-pub use held::{HeldCopy, HeldMessage};
+pub use held::{DelayedDelivery, DelayedMessage};
 pub(crate) use inbox::{Inbox, InboxError, Ticket};
-pub use interest::{Interest, InterestChanged, Wanted};
+pub use interest::{InterestChanged, InterestWatcher, PatternInterest};
 pub(crate) use observe::Observed;
-pub use observe::{Connected, Delivery, Observer, Publish, Refused, Verdict};
+pub use observe::{ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish};
 pub use options::ConnectOptions;
 pub use panicked::CallbackPanic;
 pub(crate) use room::Waiting;
@@ -271,8 +271,8 @@ impl Bus {
     /// # Errors
     ///
     /// Those of [`Pattern::new`](crate::Pattern::new).
-    pub fn interest(&self, pattern: impl ToPattern) -> Result<Interest, SubjectError> {
-        Ok(Interest::new(self.shared.clone(), pattern.into_pattern()?))
+    pub fn interest(&self, pattern: impl ToPattern) -> Result<InterestWatcher, SubjectError> {
+        Ok(InterestWatcher::new(self.shared.clone(), pattern.into_pattern()?))
     }
 
     /// Drains all clients and then closes the bus; see [`Client::drain`]. Connections made from now on are closed.

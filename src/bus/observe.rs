@@ -3,10 +3,10 @@
 //! Only on a bus that was built with an [`Observer`]; on any other, none of this costs more than a look at a flag that every publish looks at
 //! anyway.
 
-use super::held::{HeldCopy, HeldMessage};
+use super::held::{DelayedDelivery, DelayedMessage};
 use super::{CallbackPanic, Connection, Outgoing, PublishError, RouteError};
 use crate::account::{Subscription, SubscriptionInfo};
-use crate::activity::{Activity, Held, Hold};
+use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::delivery::{CloseReason, DropReason};
 use crate::message::{Message, Payload, Trace};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, Observer, Publish, Verdict};
+/// use postroom::{Bus, Observer, PublishContext, PublishAction};
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
@@ -37,8 +37,8 @@ use std::sync::Arc;
 /// struct Count(AtomicU64);
 ///
 /// impl Observer for Count {
-///     fn publish(&self, _: &Publish<'_>) -> Verdict {
-///         Verdict::Route { id: self.0.fetch_add(1, Ordering::Relaxed), times: 1 }
+///     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
+///         PublishAction::Route { id: self.0.fetch_add(1, Ordering::Relaxed), times: 1 }
 ///     }
 /// }
 ///
@@ -50,13 +50,13 @@ use std::sync::Arc;
 /// ```
 pub trait Observer: Send + Sync + 'static {
     /// A publish has passed all checks. What is to become of it?
-    fn publish(&self, publish: &Publish<'_>) -> Verdict;
+    fn publish(&self, publish: &PublishContext<'_>) -> PublishAction;
 
     /// The bus itself refused a publish, for one of the reasons of [`PublishError`]: no subscriber gets it, and
     /// [`Observer::publish`] is not asked. A refusal by the observer itself is not told here.
     ///
     /// Also told of a request by a client that drains, which is not sent, and of a refusal by [`Client::check_publish`](crate::Client::check_publish).
-    fn refused(&self, refused: &Refused<'_>) {
+    fn refused(&self, refused: &RejectedPublish<'_>) {
         let _ = refused;
     }
 
@@ -72,9 +72,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// May a copy of message `id` go to that subscription? Asked for each subscription that matches, and for members of a queue group in
     /// turn until one takes it.
-    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let _ = (id, publish, to);
-        Delivery::Pass
+        DeliveryAction::Pass
     }
 
     /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. A copy for a sink or a
@@ -95,7 +95,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A client connected to the bus.
-    fn connected(&self, client: &Connected<'_>) {
+    fn connected(&self, client: &ClientInfo<'_>) {
         let _ = client;
     }
 
@@ -129,7 +129,7 @@ pub trait Observer: Send + Sync + 'static {
 /// A connection that has just been made.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Connected<'a> {
+pub struct ClientInfo<'a> {
     /// Its number.
     pub client: u64,
     /// Its name.
@@ -145,7 +145,7 @@ pub struct Connected<'a> {
 /// A message that is about to be routed.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Publish<'a> {
+pub struct PublishContext<'a> {
     /// The number of the connection that publishes it.
     pub client: u64,
     /// The connection's name.
@@ -153,37 +153,37 @@ pub struct Publish<'a> {
     /// The message.
     pub message: &'a Message,
     /// It is the bus's own notice that there are no responders (R2). For such a message only the `id` of
-    /// [`Verdict::Route`] counts.
+    /// [`PublishAction::Route`] counts.
     pub is_notice: bool,
     connection: &'a Connection,
     /// The subscription that is to get a copy, if the question is about one copy.
     to: Option<&'a Arc<Subscription>>,
 }
 
-impl Publish<'_> {
+impl PublishContext<'_> {
     /// How many subscriptions match it now; of each queue group that has members, one.
     pub fn reach(&self) -> usize {
         self.connection.reach(self.message.subject().as_str())
     }
 
-    /// The same message once more, to be routed later as message `id`: in place of this one with [`Verdict::Hold`], or as well as it.
-    pub fn hold(&self, id: u64) -> HeldMessage {
-        HeldMessage::new(id, self.connection.me(), self.message.clone())
+    /// The same message once more, to be routed later as message `id`: in place of this one with [`PublishAction::Delay`], or as well as it.
+    pub fn delay(&self, id: u64) -> DelayedMessage {
+        DelayedMessage::new(id, self.connection.me(), self.message.clone())
     }
 
-    /// The copy for the subscription that [`Observer::deliver`] was asked about, to be delivered later: with [`Delivery::Hold`]. `None` anywhere
+    /// The copy for the subscription that [`Observer::deliver`] was asked about, to be delivered later: with [`DeliveryAction::Delay`]. `None` anywhere
     /// else.
-    pub fn hold_copy(&self) -> Option<HeldCopy> {
+    pub fn delay_delivery(&self) -> Option<DelayedDelivery> {
         let (id, to) = (self.message.trace()?.id(), self.to?);
         // Until its release it is a message to come, which does not count as activity.
-        Some(HeldCopy::new(id, self.connection.me(), Arc::downgrade(to), self.message.untracked()))
+        Some(DelayedDelivery::new(id, self.connection.me(), Arc::downgrade(to), self.message.untracked()))
     }
 }
 
 /// A publish that the bus refused.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Refused<'a> {
+pub struct RejectedPublish<'a> {
     /// The number of the connection that wanted to publish.
     pub client: u64,
     /// The connection's name.
@@ -200,7 +200,7 @@ pub struct Refused<'a> {
 /// The observer's decision about a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum PublishAction {
     /// It is routed this many times, as message `id`.
     Route {
         /// The number that it is known by from now on.
@@ -210,13 +210,13 @@ pub enum Verdict {
     },
     /// It is routed with another payload.
     Replace {
-        /// As in [`Verdict::Route`].
+        /// As in [`PublishAction::Route`].
         id: u64,
         /// The new payload. Not held to the limits again.
         payload: Bytes,
     },
-    /// It comes later: the observer has kept it with [`Publish::hold`]. To the publisher it looks as if it had been routed.
-    Hold {
+    /// It comes later: the observer has kept it with [`PublishContext::delay`]. To the publisher it looks as if it had been routed.
+    Delay {
         /// The number that it is known by from now on.
         id: u64,
     },
@@ -239,17 +239,17 @@ pub enum Verdict {
 /// The observer's decision about a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Delivery {
+pub enum DeliveryAction {
     /// It is delivered as usual.
     Pass,
     /// It is as if the subscription did not match; in a queue group, another member is asked.
     Hide,
     /// It is lost, and counted as [`DropReason::Fault`].
     Lose,
-    /// It comes later: the observer has kept it with [`Publish::hold_copy`]. To the publisher it looks as if it had been
+    /// It comes later: the observer has kept it with [`PublishContext::delay_delivery`]. To the publisher it looks as if it had been
     /// accepted.
-    Hold,
-    /// There is no room for it: in a queue group, another member is asked; else the subscription's [`Overflow`](crate::Overflow)
+    Delay,
+    /// There is no room for it: in a queue group, another member is asked; else the subscription's [`OverflowPolicy`](crate::OverflowPolicy)
     /// policy applies, and a blocking publisher may then find room.
     Full,
 }
@@ -288,7 +288,7 @@ impl Observed {
     }
 
     fn trace(&self, id: u64, message: &Message) -> Trace {
-        Trace::new(id, self.activity.begin(Held::Message { id, subject: message.subject().clone() }))
+        Trace::new(id, self.activity.begin(ActivityKind::Message { id, subject: message.subject().clone() }))
     }
 }
 
@@ -322,10 +322,11 @@ impl Connection {
         let mut message = out.take_message(self.shared.reporter());
         let publish = self.publish_of(&message, false);
         // If the observer panics, the message is routed as usual.
-        let verdict = observed.ask(|observer| observer.publish(&publish)).unwrap_or(Verdict::Route { id: 0, times: 1 });
+        let verdict =
+            observed.ask(|observer| observer.publish(&publish)).unwrap_or(PublishAction::Route { id: 0, times: 1 });
         let (id, times) = match verdict {
-            Verdict::Route { id, times } => (id, times),
-            Verdict::Replace { id, payload } => {
+            PublishAction::Route { id, times } => (id, times),
+            PublishAction::Replace { id, payload } => {
                 message = Message::assemble(
                     message.subject().clone(),
                     message.reply(),
@@ -335,23 +336,23 @@ impl Connection {
                 );
                 (id, 1)
             }
-            Verdict::Hold { .. } => {
+            PublishAction::Delay { .. } => {
                 // The release tells if there are no responders.
                 out.matched = true;
                 return Ok(self.reach(out.subject));
             }
-            Verdict::Swallow => return Ok(self.count_reached(out)),
-            Verdict::Unmatched => {
+            PublishAction::Swallow => return Ok(self.count_reached(out)),
+            PublishAction::Unmatched => {
                 if out.reply.is_some() {
                     self.answer_no_responders(out.subject, out.reply);
                 }
                 return Ok(0);
             }
-            Verdict::Deny => return Err(self.publish_denied(out.subject)),
-            Verdict::TooLarge { max } => {
+            PublishAction::Deny => return Err(self.publish_denied(out.subject)),
+            PublishAction::TooLarge { max } => {
                 return Err(RouteError::PayloadTooLarge { size, max });
             }
-            Verdict::Closed => return Err(RouteError::Closed),
+            PublishAction::Closed => return Err(RouteError::Closed),
         };
         let mut accepted = 0;
         for _ in 0..times.max(1) {
@@ -377,7 +378,7 @@ impl Connection {
         }
         let (client_name, subject) = (self.options.name.as_deref(), Subject::unchecked(shown(out.subject)));
         let message = Message::assemble(subject, out.reply, out.head.take(), &mut out.payload, self.shared.reporter());
-        let refused = Refused { client: self.id, client_name, message: &message, error };
+        let refused = RejectedPublish { client: self.id, client_name, message: &message, error };
         observed.tell(|observer| observer.refused(&refused));
     }
 
@@ -415,9 +416,9 @@ impl Connection {
         matcher.with_matches(subject, |hit| hit.matches.plain().len() + hit.matches.groups().len())
     }
 
-    fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> Publish<'a> {
+    fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> PublishContext<'a> {
         let client_name = self.options.name.as_deref();
-        Publish { client: self.id, client_name, message, is_notice, connection: self, to: None }
+        PublishContext { client: self.id, client_name, message, is_notice, connection: self, to: None }
     }
 
     /// Whether the observer allows a subscription that is about to be made.
@@ -430,7 +431,7 @@ impl Connection {
 
     pub(super) fn tell_connected(&self) {
         if let Some(observed) = &self.shared.observed {
-            let connected = Connected {
+            let connected = ClientInfo {
                 client: self.id,
                 name: self.options.name.as_deref(),
                 untracked: self.owner.is_untracked,
@@ -447,14 +448,14 @@ impl Connection {
     }
 
     /// The observer's decision about a copy; for a watched subscription.
-    pub(super) fn ask_delivery(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
+    pub(super) fn ask_delivery(&self, subscription: &Arc<Subscription>, message: &Message) -> DeliveryAction {
         match (&self.shared.observed, message.trace()) {
             (Some(observed), Some(trace)) => {
-                let publish = Publish { to: Some(subscription), ..self.publish_of(message, false) };
+                let publish = PublishContext { to: Some(subscription), ..self.publish_of(message, false) };
                 let ask = |observer: &dyn Observer| observer.deliver(trace.id(), &publish, &subscription.info());
-                observed.ask_while_routing(ask).unwrap_or(Delivery::Pass)
+                observed.ask_while_routing(ask).unwrap_or(DeliveryAction::Pass)
             }
-            _ => Delivery::Pass,
+            _ => DeliveryAction::Pass,
         }
     }
 
@@ -462,7 +463,7 @@ impl Connection {
     pub(super) fn trace_notice(&self, message: Message) -> Message {
         let Some(observed) = &self.shared.observed else { return message };
         let verdict = observed.ask(|observer| observer.publish(&self.publish_of(&message, true)));
-        let Some(Verdict::Route { id, .. }) = verdict else { return message };
+        let Some(PublishAction::Route { id, .. }) = verdict else { return message };
         let trace = observed.trace(id, &message);
         message.traced(trace)
     }
@@ -515,15 +516,15 @@ impl super::Shared {
     }
 
     /// For a callback that runs.
-    pub(super) fn hold_callback(&self, subscription: &Subscription) -> Option<Hold> {
+    pub(super) fn hold_callback(&self, subscription: &Subscription) -> Option<ActivityGuard> {
         let (subscription, pattern) = (subscription.entry.number(), subscription.pattern.clone());
-        Some(self.observed.as_ref()?.activity.begin(Held::Callback { subscription, pattern }))
+        Some(self.observed.as_ref()?.activity.begin(ActivityKind::Callback { subscription, pattern }))
     }
 
     /// For a task that took something from a subscriber.
-    pub(crate) fn hold_subscriber(&self, subscription: &Subscription) -> Option<Hold> {
+    pub(crate) fn hold_subscriber(&self, subscription: &Subscription) -> Option<ActivityGuard> {
         let (subscription, pattern) = (subscription.entry.number(), subscription.pattern.clone());
-        Some(self.observed.as_ref()?.activity.begin(Held::Subscriber { subscription, pattern }))
+        Some(self.observed.as_ref()?.activity.begin(ActivityKind::Subscriber { subscription, pattern }))
     }
 
     /// Tells the observer, if there is one, that a copy was lost.

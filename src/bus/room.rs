@@ -4,7 +4,9 @@ use super::{Awaited, Connection, Shared};
 use crate::account::{Ledger, Subscription, Totals};
 use crate::blocking;
 use crate::clock::TimerKey;
-use crate::delivery::{After, CloseReason, DropReason, Lost, Offered, Overflow, Place, Refused, Sealed, Sink, runner};
+use crate::delivery::{
+    After, CloseReason, DropReason, DroppedMessage, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
+};
 use crate::message::{Message, Trace};
 use crate::sync::{park_timeout, thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
@@ -65,18 +67,18 @@ impl Connection {
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Outcome {
         match subscription.outlet.overflow() {
-            Overflow::DropNewest => self.shared.lose(subscription, message, DropReason::QueueFull),
+            OverflowPolicy::DropNewest => self.shared.lose(subscription, message, DropReason::QueueFull),
             // The messages in a sink are not ours to drop.
-            Overflow::DropOldest if subscription.outlet.sink().is_some() => {
+            OverflowPolicy::DropOldest if subscription.outlet.sink().is_some() => {
                 self.shared.lose(subscription, message, DropReason::QueueFull)
             }
-            Overflow::DropOldest => self.shared.push_out(subscription, message),
-            Overflow::Close => {
+            OverflowPolicy::DropOldest => self.shared.push_out(subscription, message),
+            OverflowPolicy::Close => {
                 let outcome = self.shared.lose(subscription, message, DropReason::SlowConsumer);
                 self.shared.end(subscription, CloseReason::SlowConsumer);
                 outcome
             }
-            Overflow::Block(limit) => {
+            OverflowPolicy::Block(limit) => {
                 let deadline = self.shared.timers.deadline(limit);
                 match waiting {
                     None => self.shared.timers.in_passing(|| self.wait_for_room(subscription, message, deadline)),
@@ -171,7 +173,8 @@ impl Shared {
 
     fn note_loss(&self, subscription: &Arc<Subscription>, message: &Message, reason: DropReason) -> Result<(), Sealed> {
         debug_assert!(reason.is_slow());
-        let lost = Lost { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
+        let lost =
+            DroppedMessage { subject: message.subject().clone(), size: message.size(), reason, at: self.timers.now() };
         if let Some(episode) = subscription.outlet.mailbox().lose(lost)? {
             self.hub.tell_episode(subscription.info(), &episode);
         }

@@ -34,7 +34,7 @@ impl Sleep {
     }
 
     /// Whether the time has come.
-    pub fn is_over(&self) -> bool {
+    pub fn is_elapsed(&self) -> bool {
         self.deadline.is_some_and(|deadline| self.timers.now() >= deadline)
     }
 
@@ -51,7 +51,7 @@ impl Sleep {
     }
 
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_over() {
+        if self.is_elapsed() {
             return self.done();
         }
         let Some(deadline) = self.deadline else { return Poll::Pending };
@@ -60,7 +60,7 @@ impl Sleep {
             let waker = UserWaker::new(cx.waker(), self.timers.reporter());
             self.set = self.timers.set(deadline, cx.waker()).map(|key| (key, waker));
             // A manual clock that has come there since the look above fires nothing before it is moved again.
-            if self.is_over() {
+            if self.is_elapsed() {
                 return self.done();
             }
         }
@@ -91,6 +91,6 @@ impl Drop for Sleep {
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("until", &self.deadline).field("is_over", &self.is_over()).finish()
+        f.debug_struct("Sleep").field("until", &self.deadline).field("is_elapsed", &self.is_elapsed()).finish()
     }
 }

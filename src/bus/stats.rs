@@ -25,7 +25,7 @@ pub struct BusStats {
     pub routed: u64,
     /// Requests made.
     pub requests: u64,
-    /// Answers that no request waited for any more, or that were more than wanted.
+    /// Responses that no request waited for any more, or that were more than wanted.
     pub late_replies: u64,
     /// Panics in code of users': callbacks and sinks, and all that [`UserCode`](crate::user_code::UserCode) names.
     pub panics: u64,
@@ -52,7 +52,7 @@ pub struct ClientStats {
     pub routed: u64,
     /// Requests made.
     pub requests: u64,
-    /// Answers that no request waited for any more, or that were more than wanted.
+    /// Responses that no request waited for any more, or that were more than wanted.
     pub late_replies: u64,
     /// Callbacks that panicked on a message of this connection's.
     pub panics: u64,

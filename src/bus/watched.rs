@@ -1,9 +1,9 @@
-//! Delivery to subscriptions that a message may be kept from: by the permissions of their connection, or by the bus's
+//! DeliveryAction to subscriptions that a message may be kept from: by the permissions of their connection, or by the bus's
 //! observer.
 
 use super::Connection;
 use super::later::Later;
-use super::observe::Delivery;
+use super::observe::DeliveryAction;
 use super::route::not_poured;
 use crate::account::Subscription;
 use crate::delivery::{DropReason, Refused};
@@ -22,17 +22,17 @@ impl Connection {
     ) -> usize {
         let Some(message) = message else { return 0 };
         match self.admission(subscription, message) {
-            Delivery::Hide => return 0,
-            Delivery::Lose => return 1,
-            Delivery::Hold => {
+            DeliveryAction::Hide => return 0,
+            DeliveryAction::Lose => return 1,
+            DeliveryAction::Delay => {
                 later.held();
                 return 1;
             }
-            Delivery::Full => {
+            DeliveryAction::Full => {
                 later.full(subscription, message.clone());
                 return 0;
             }
-            Delivery::Pass => {}
+            DeliveryAction::Pass => {}
         }
         self.hand_over(subscription, message, size, later)
     }
@@ -68,14 +68,14 @@ impl Connection {
         message: &Message,
     ) -> Result<(), Refused> {
         match self.admission(subscription, message) {
-            Delivery::Hide => return Err(Refused::Gone),
-            Delivery::Lose => return Ok(()),
-            Delivery::Hold => {
+            DeliveryAction::Hide => return Err(Refused::Gone),
+            DeliveryAction::Lose => return Ok(()),
+            DeliveryAction::Delay => {
                 later.held();
                 return Ok(());
             }
-            Delivery::Full => return Err(Refused::Full),
-            Delivery::Pass => {}
+            DeliveryAction::Full => return Err(Refused::Full),
+            DeliveryAction::Pass => {}
         }
         self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
         self.note_accepted(subscription, message, later);
@@ -92,13 +92,15 @@ impl Connection {
 
     /// The decision of the receiving connection's permissions, and then of the bus's observer. A withheld copy is not for
     /// that subscription.
-    fn admission(&self, subscription: &Arc<Subscription>, message: &Message) -> Delivery {
+    fn admission(&self, subscription: &Arc<Subscription>, message: &Message) -> DeliveryAction {
         let (subject, reply) = (message.subject().as_str(), message.reply());
         if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
-            return Delivery::Hide;
+            return DeliveryAction::Hide;
         }
         match self.ask_delivery(subscription, message) {
-            Delivery::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => Delivery::Hide,
+            DeliveryAction::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => {
+                DeliveryAction::Hide
+            }
             decided => decided,
         }
     }

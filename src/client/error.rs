@@ -122,7 +122,7 @@ pub enum SubscribeError {
         /// The most that can be asked for.
         max: usize,
     },
-    /// [`Overflow::DropOldest`](crate::Overflow::DropOldest) was asked of a channel whose front is the user's.
+    /// [`OverflowPolicy::DropOldest`](crate::OverflowPolicy::DropOldest) was asked of a channel whose front is the user's.
     #[error("a user's channel can't drop its oldest message")]
     UnsupportedOverflow,
     /// The client or the bus is closed, or draining (D8).

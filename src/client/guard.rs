@@ -41,11 +41,11 @@ impl SubscriptionGuard {
     }
 
     /// The ledger of its messages so far. Messages whose callback runs count as queued.
-    pub fn stats(&self) -> Ledger {
+    pub fn ledger(&self) -> Ledger {
         self.subscription.outlet.counts().into()
     }
 
-    /// Tells publishers that wait because the sink said [`SinkAnswer::Full`](crate::SinkAnswer::Full) to show it their messages
+    /// Tells publishers that wait because the sink said [`SinkResult::Full`](crate::SinkResult::Full) to show it their messages
     /// again. For the code that empties the sink's store: after each time that made room, with no lock held that the sink takes; it
     /// wakes tasks and threads. Without waiters it is one load.
     pub fn announce_room(&self) {
@@ -103,7 +103,7 @@ impl fmt::Debug for SubscriptionGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SubscriptionGuard")
             .field("pattern", self.pattern())
-            .field("stats", &self.stats())
+            .field("stats", &self.ledger())
             .field("ended", &self.close_reason())
             .finish()
     }

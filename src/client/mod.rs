@@ -32,12 +32,12 @@ pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
 pub use raw::RawMessage;
 pub use request::{RequestFuture, RespondFuture};
-pub use request_many::{Answers, AnswersEnd, AnswersIter, RequestMany};
+pub use request_many::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
 pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 
 use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
-use crate::delivery::{CloseReason, Other, Outlet, Overflow, Receiver, SinkAnswer};
+use crate::delivery::{CloseReason, Other, Outlet, OverflowPolicy, Receiver, SinkResult};
 use crate::message::{HeaderMap, Message, Payload};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
@@ -68,7 +68,7 @@ impl Client {
     /// run when the current one has returned, or waits through the bus for something.)
     ///
     /// Order: what one thread publishes reaches each subscriber in that order (G3). Blocking: only for subscriptions with
-    /// [`Overflow::Block`] that are full, and for callbacks.
+    /// [`OverflowPolicy::Block`] that are full, and for callbacks.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Client {
         Ok(self.connection.publish(&mut outgoing_message(&self.connection, message)?, None)?)
     }
 
-    /// As [`Client::publish`], for tasks: full subscriptions with [`Overflow::Block`] suspend the task and block no thread.
+    /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
     ///
     /// The message is delivered to all others *now*, when this is called; the future waits for the rest and says how many accepted it
     /// in all.
@@ -231,7 +231,7 @@ impl Client {
 
     /// Routes messages into a channel of the user's, so that they can be received together with other things (`select!`).
     ///
-    /// A message in the channel counts as delivered. A full channel is a slow consumer: [`Overflow::DropNewest`]. When the receiving end
+    /// A message in the channel counts as delivered. A full channel is a slow consumer: [`OverflowPolicy::DropNewest`]. When the receiving end
     /// is gone the subscription ends.
     ///
     /// # Errors
@@ -264,14 +264,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::queue_subscribe`]; also [`SubscribeError::UnsupportedOverflow`] for [`Overflow::DropOldest`].
+    /// As [`Client::queue_subscribe`]; also [`SubscribeError::UnsupportedOverflow`] for [`OverflowPolicy::DropOldest`].
     pub fn subscribe_channel_with(
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
         channel: Sender<Message>,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        if options.overflow_asked() == Some(Overflow::DropOldest) {
+        if options.overflow_asked() == Some(OverflowPolicy::DropOldest) {
             return Err(SubscribeError::UnsupportedOverflow);
         }
         self.guarded(pattern, options, Other::Channel(channel))
@@ -313,7 +313,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::subscribe`].
-    pub fn subscribe_sink<A: Into<SinkAnswer>>(
+    pub fn subscribe_sink<A: Into<SinkResult>>(
         &self,
         pattern: impl ToPattern,
         sink: impl Fn(&Message, Option<u64>) -> A + Send + Sync + 'static,
@@ -328,11 +328,11 @@ impl Client {
     /// as in a 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the
     /// rest.
     ///
-    /// Its answer counts at once, a `bool` or a [`SinkAnswer`]. With `true` it has taken the message. With `false` it is as if the
+    /// Its answer counts at once, a `bool` or a [`SinkResult`]. With `true` it has taken the message. With `false` it is as if the
     /// message had not matched: in a queue group the next member is tried (Q4), and if no other subscription takes it there were
-    /// no responders (R2). With [`SinkAnswer::Full`] it is full, and the subscription's [`Overflow`] says what that means. With
-    /// [`Overflow::Block`] the publisher waits, with no lock held, and shows it the message again after
-    /// [`SubscriptionGuard::announce_room`]; with [`Overflow::DropOldest`] the message is lost, since what the sink holds is not
+    /// no responders (R2). With [`SinkResult::Full`] it is full, and the subscription's [`OverflowPolicy`] says what that means. With
+    /// [`OverflowPolicy::Block`] the publisher waits, with no lock held, and shows it the message again after
+    /// [`SubscriptionGuard::announce_room`]; with [`OverflowPolicy::DropOldest`] the message is lost, since what the sink holds is not
     /// the bus's to drop. A message of the bus itself (a 503) never waits: there full is refused.
     ///
     /// It must be quick, must not block, and **must not use the bus**, its clients or their subscriptions in any way: that may deadlock. It
@@ -368,7 +368,7 @@ impl Client {
     /// assert_eq!(*log.lock().unwrap(), "12345678");
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn subscribe_sink_with<A: Into<SinkAnswer>>(
+    pub fn subscribe_sink_with<A: Into<SinkResult>>(
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
@@ -499,16 +499,16 @@ impl Client {
     /// # Errors
     ///
     /// [`RequestError::NoResponders`] at once if there is no subscription, and the errors of [`Client::publish`]. How the answers
-    /// ended, [`Answers::end`] tells.
+    /// ended, [`Responses::end`] tells.
     pub fn request_many<'a>(
         &self,
         subject: impl ToSubject,
         payload: impl Into<Payload<'a>>,
-        mut until: RequestMany,
-    ) -> Result<Answers, RequestError> {
+        mut until: RequestManyOptions,
+    ) -> Result<Responses, RequestError> {
         let question = self.question(&subject, payload.into(), until.deadline_asked()).headers(until.take_headers());
         let pending = question.send(&self.connection, false)?;
-        Ok(Answers::new(pending, self.connection.clone(), until))
+        Ok(Responses::new(pending, self.connection.clone(), until))
     }
 
     /// A subject that no other part uses, to subscribe to and give as a reply (R7).

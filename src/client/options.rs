@@ -2,7 +2,7 @@
 
 use super::error::SubscribeError;
 use crate::bus::Shared;
-use crate::delivery::{Overflow, Policy};
+use crate::delivery::{OverflowPolicy, Policy};
 use crate::limits::Limits;
 use crate::message::HeaderMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use std::time::Duration;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, DropReason, Overflow, SubscribeOptions};
+/// use postroom::{Bus, DropReason, OverflowPolicy, SubscribeOptions};
 ///
 /// let client = Bus::new().connect();
-/// let newest = SubscribeOptions::new().capacity(2).overflow(Overflow::DropOldest);
+/// let newest = SubscribeOptions::new().capacity(2).overflow(OverflowPolicy::DropOldest);
 /// let readings = client.subscribe_with("temperature", newest)?;
 /// for reading in ["17", "18", "19"] {
 ///     client.publish("temperature", reading)?;
 /// }
 /// assert_eq!(readings.recv()?.payload(), b"18");
-/// assert_eq!(readings.stats().dropped.of(DropReason::Oldest), 1);
+/// assert_eq!(readings.ledger().dropped.of(DropReason::Oldest), 1);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ use std::time::Duration;
 pub struct SubscribeOptions {
     capacity: Option<usize>,
     capacity_bytes: Option<usize>,
-    overflow: Option<Overflow>,
+    overflow: Option<OverflowPolicy>,
     pub(super) queue: Option<String>,
     fallback: bool,
 }
@@ -56,8 +56,8 @@ impl SubscribeOptions {
         self
     }
 
-    /// The policy for a message that finds no room. Default [`Overflow::DropNewest`].
-    pub fn overflow(mut self, overflow: Overflow) -> Self {
+    /// The policy for a message that finds no room. Default [`OverflowPolicy::DropNewest`].
+    pub fn overflow(mut self, overflow: OverflowPolicy) -> Self {
         self.overflow = Some(overflow);
         self
     }
@@ -72,7 +72,7 @@ impl SubscribeOptions {
     /// of a program that carry messages to members elsewhere, as a leaf node does for the servers behind it. Default false.
     ///
     /// Among those whose pattern matches the message (Q2), a member is there if it is neither closed, nor at its limit, nor
-    /// withheld by permissions or no-echo, nor a sink that refuses. A member that is merely full is there, and its [`Overflow`]
+    /// withheld by permissions or no-echo, nor a sink that refuses. A member that is merely full is there, and its [`OverflowPolicy`]
     /// applies, as with a leaf node: the message is not carried elsewhere because a member is slow. Among several fallback members
     /// one is chosen at random, and the next is tried when it can't take the message (Q3, Q4). In everything else it is a member
     /// as any other: it counts as a responder (R2), in the ledger, and in a drain.
@@ -123,7 +123,7 @@ impl SubscribeOptions {
         }
     }
 
-    pub(super) fn overflow_asked(&self) -> Option<Overflow> {
+    pub(super) fn overflow_asked(&self) -> Option<OverflowPolicy> {
         self.overflow
     }
 

@@ -80,7 +80,7 @@ impl<'a> Question<'a> {
         Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false }
     }
 
-    /// Sends it; a full queue with [`Overflow::Block`](crate::Overflow::Block) blocks this thread.
+    /// Sends it; a full queue with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) blocks this thread.
     pub(super) fn send(mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
@@ -339,7 +339,7 @@ impl Message {
         connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
     }
 
-    /// As [`Message::respond`], for tasks: full subscriptions with [`Overflow::Block`](crate::Overflow::Block) suspend the task and block
+    /// As [`Message::respond`], for tasks: full subscriptions with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) suspend the task and block
     /// no thread; see [`Client::publish_async`](crate::Client::publish_async).
     ///
     /// # Errors

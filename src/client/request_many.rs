@@ -22,20 +22,20 @@ type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 /// # Example
 ///
 /// ```
-/// use postroom::{AnswersEnd, Bus, RequestMany};
+/// use postroom::{ResponsesEnd, Bus, RequestManyOptions};
 ///
 /// let client = Bus::new().connect();
 /// let east = client.subscribe_fn("who", |question| { question.respond("east").unwrap(); })?;
 /// let west = client.subscribe_fn("who", |question| { question.respond("west").unwrap(); })?;
 ///
-/// let mut answers = client.request_many("who", "", RequestMany::new().max(2))?;
+/// let mut answers = client.request_many("who", "", RequestManyOptions::new().max(2))?;
 /// let names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
 /// assert_eq!(names, ["east", "west"]);
-/// assert_eq!(answers.end(), Some(AnswersEnd::Max));
+/// assert_eq!(answers.end(), Some(ResponsesEnd::Max));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub struct RequestMany {
+pub struct RequestManyOptions {
     deadline: Option<Duration>,
     stall: Option<Duration>,
     max: Option<usize>,
@@ -43,10 +43,10 @@ pub struct RequestMany {
     headers: HeaderMap,
 }
 
-impl RequestMany {
+impl RequestManyOptions {
     /// Ends when the bus's [`request_timeout`](crate::Limits::request_timeout) is up.
     pub fn new() -> Self {
-        RequestMany { deadline: None, stall: None, max: None, sentinel: None, headers: HeaderMap::new() }
+        RequestManyOptions { deadline: None, stall: None, max: None, sentinel: None, headers: HeaderMap::new() }
     }
 
     /// Ends at this time after the request, whatever has come.
@@ -93,15 +93,15 @@ impl RequestMany {
     }
 }
 
-impl Default for RequestMany {
+impl Default for RequestManyOptions {
     fn default() -> Self {
-        RequestMany::new()
+        RequestManyOptions::new()
     }
 }
 
-impl fmt::Debug for RequestMany {
+impl fmt::Debug for RequestManyOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestMany")
+        f.debug_struct("RequestManyOptions")
             .field("deadline", &self.deadline)
             .field("stall", &self.stall)
             .field("max", &self.max)
@@ -114,7 +114,7 @@ impl fmt::Debug for RequestMany {
 /// Why there are no more answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AnswersEnd {
+pub enum ResponsesEnd {
     /// As many came as were wanted.
     Max,
     /// None came for the length of a stall.
@@ -130,47 +130,47 @@ pub enum AnswersEnd {
     Closed,
 }
 
-impl fmt::Display for AnswersEnd {
+impl fmt::Display for ResponsesEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            AnswersEnd::Max => "as many answers as wanted",
-            AnswersEnd::Stall => "no answer for the length of a stall",
-            AnswersEnd::Sentinel => "sentinel",
-            AnswersEnd::Deadline => "deadline",
-            AnswersEnd::Status => "status message",
-            AnswersEnd::Closed => "client closed",
+            ResponsesEnd::Max => "as many answers as wanted",
+            ResponsesEnd::Stall => "no answer for the length of a stall",
+            ResponsesEnd::Sentinel => "sentinel",
+            ResponsesEnd::Deadline => "deadline",
+            ResponsesEnd::Status => "status message",
+            ResponsesEnd::Closed => "client closed",
         })
     }
 }
 
-/// The answers to one request, for threads ([`recv`](Answers::recv), [`iter`](Answers::iter), `for answer in answers`) and for tasks
-/// ([`recv_async`](Answers::recv_async), [`Stream`]). All of them give `None` once the request has ended; [`end`](Answers::end) says why.
+/// The answers to one request, for threads ([`recv`](Responses::recv), [`iter`](Responses::iter), `for answer in answers`) and for tasks
+/// ([`recv_async`](Responses::recv_async), [`Stream`]). All of them give `None` once the request has ended; [`end`](Responses::end) says why.
 ///
 /// Dropping it ends the request; what comes later is counted as late.
 #[must_use = "dropping it ends the request"]
-pub struct Answers {
+pub struct Responses {
     pending: Pending,
     connection: Arc<Connection>,
-    until: RequestMany,
+    until: RequestManyOptions,
     given: usize,
     /// When the next answer must have come, if there is a stall.
     next_by: Option<Duration>,
     timer: Option<TimerKey>,
-    end: Option<AnswersEnd>,
+    end: Option<ResponsesEnd>,
     /// The cooperative budget of the task that takes them.
     budget: Budget,
 }
 
-impl Answers {
-    pub(super) fn new(mut pending: Pending, connection: Arc<Connection>, until: RequestMany) -> Self {
+impl Responses {
+    pub(super) fn new(mut pending: Pending, connection: Arc<Connection>, until: RequestManyOptions) -> Self {
         // The total counts from the request, not from the first look at the answers.
         let _ = pending.deadline(&connection);
-        let end = (until.max == Some(0)).then_some(AnswersEnd::Max);
-        Answers { pending, connection, until, given: 0, next_by: None, timer: None, end, budget: Budget::default() }
+        let end = (until.max == Some(0)).then_some(ResponsesEnd::Max);
+        Responses { pending, connection, until, given: 0, next_by: None, timer: None, end, budget: Budget::default() }
     }
 
     /// Why it has ended, if it has.
-    pub fn end(&self) -> Option<AnswersEnd> {
+    pub fn end(&self) -> Option<ResponsesEnd> {
         self.end
     }
 
@@ -188,12 +188,12 @@ impl Answers {
         next
     }
 
-    /// As [`Answers::recv`], for at most `timeout` on the bus's clock. `None` also when the time is up; [`Answers::end`] is `None` then.
+    /// As [`Responses::recv`], for at most `timeout` on the bus's clock. `None` also when the time is up; [`Responses::end`] is `None` then.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Message> {
         self.wait(self.connection.shared.timers.deadline(timeout))
     }
 
-    /// As [`Answers::recv`], without blocking a thread.
+    /// As [`Responses::recv`], without blocking a thread.
     ///
     /// # Cancel safety
     ///
@@ -202,7 +202,7 @@ impl Answers {
         std::future::poll_fn(|cx| self.poll_recv(None, cx))
     }
 
-    /// As [`Answers::recv_timeout`], without blocking a thread. The time counts from this call.
+    /// As [`Responses::recv_timeout`], without blocking a thread. The time counts from this call.
     ///
     /// # Cancel safety
     ///
@@ -237,7 +237,7 @@ impl Answers {
             return Poll::Ready(None);
         }
         let sooner = self.next_by.into_iter().chain(limit).min();
-        let Answers { pending, connection, timer, budget, .. } = self;
+        let Responses { pending, connection, timer, budget, .. } = self;
         let next = budget.poll(cx, |cx| runner::poll(|| pending.poll(connection, sooner, timer, cx)));
         next.map(|next| self.take(next, limit))
     }
@@ -253,33 +253,33 @@ impl Answers {
                     return None;
                 }
                 let stalled = self.next_by.is_some_and(|next_by| deadline.is_none_or(|deadline| next_by < deadline));
-                return self.ended(if stalled { AnswersEnd::Stall } else { AnswersEnd::Deadline });
+                return self.ended(if stalled { ResponsesEnd::Stall } else { ResponsesEnd::Deadline });
             }
-            Some(Err(())) => return self.ended(AnswersEnd::Closed),
+            Some(Err(())) => return self.ended(ResponsesEnd::Closed),
             Some(Ok(answer)) => answer,
         };
         if is_no_responders(&answer) || answer.status().is_some() {
-            return self.ended(AnswersEnd::Status);
+            return self.ended(ResponsesEnd::Status);
         }
         if self.until.sentinel.as_ref().is_some_and(|is_last| is_last(&answer)) {
-            return self.ended(AnswersEnd::Sentinel);
+            return self.ended(ResponsesEnd::Sentinel);
         }
         self.given += 1;
         self.next_by = self.until.stall.and_then(|gap| self.connection.shared.timers.deadline(gap));
         if self.until.max == Some(self.given) {
-            self.end = Some(AnswersEnd::Max);
+            self.end = Some(ResponsesEnd::Max);
         }
         Some(received(answer, &self.connection))
     }
 
-    fn ended(&mut self, why: AnswersEnd) -> Option<Message> {
+    fn ended(&mut self, why: ResponsesEnd) -> Option<Message> {
         self.end = Some(why);
         None
     }
 }
 
-/// The iterator of [`Answers::iter`].
-struct IterMut<'a>(&'a mut Answers);
+/// The iterator of [`Responses::iter`].
+struct IterMut<'a>(&'a mut Responses);
 
 impl Iterator for IterMut<'_> {
     type Item = Message;
@@ -294,9 +294,9 @@ impl FusedIterator for IterMut<'_> {}
 /// A blocking iterator that owns its answers.
 #[derive(Debug)]
 #[must_use = "dropping it ends the request"]
-pub struct AnswersIter(Answers);
+pub struct ResponsesIter(Responses);
 
-impl Iterator for AnswersIter {
+impl Iterator for ResponsesIter {
     type Item = Message;
 
     fn next(&mut self) -> Option<Message> {
@@ -304,18 +304,18 @@ impl Iterator for AnswersIter {
     }
 }
 
-impl FusedIterator for AnswersIter {}
+impl FusedIterator for ResponsesIter {}
 
-impl IntoIterator for Answers {
+impl IntoIterator for Responses {
     type Item = Message;
-    type IntoIter = AnswersIter;
+    type IntoIter = ResponsesIter;
 
-    fn into_iter(self) -> AnswersIter {
-        AnswersIter(self)
+    fn into_iter(self) -> ResponsesIter {
+        ResponsesIter(self)
     }
 }
 
-impl Stream for Answers {
+impl Stream for Responses {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
@@ -323,20 +323,20 @@ impl Stream for Answers {
     }
 }
 
-impl FusedStream for Answers {
+impl FusedStream for Responses {
     fn is_terminated(&self) -> bool {
         self.end.is_some()
     }
 }
 
-impl Drop for Answers {
+impl Drop for Responses {
     fn drop(&mut self) {
         cancel(&self.connection, &mut self.timer);
     }
 }
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for Responses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("given", &self.given).field("end", &self.end).finish_non_exhaustive()
+        f.debug_struct("Responses").field("given", &self.given).field("end", &self.end).finish_non_exhaustive()
     }
 }

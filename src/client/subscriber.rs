@@ -3,7 +3,7 @@
 use super::drain::Drain;
 use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::account::{Ledger, Subscription};
-use crate::activity::Hold;
+use crate::activity::ActivityGuard;
 use crate::bus::{Awaited, Connection, Sleep};
 use crate::delivery::{Budget, CloseReason, Place, runner};
 use crate::message::{Message, Trace};
@@ -39,7 +39,7 @@ pub struct Subscriber {
     /// The waiter of the `Stream`. Made on first use, so that an idle subscription stays small.
     place: Option<Box<Place>>,
     /// The `Stream` has given `None`.
-    is_over: bool,
+    is_elapsed: bool,
     /// On a bus that is observed: it gave something to a task that has not asked again.
     lent: Lent,
     /// The cooperative budget of its tasks.
@@ -52,7 +52,7 @@ struct Lent {
     // ORDERING: Relaxed; spares buses without an observer the lock, and coherence shows it to the thread that
     // asks again.
     is_lent: AtomicBool,
-    hold: Mutex<Option<Hold>>,
+    hold: Mutex<Option<ActivityGuard>>,
 }
 
 impl Subscriber {
@@ -61,7 +61,7 @@ impl Subscriber {
             subscription,
             connection,
             place: None,
-            is_over: false,
+            is_elapsed: false,
             lent: Lent::default(),
             budget: Budget::default(),
         }
@@ -222,7 +222,7 @@ impl Subscriber {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn stream(&self) -> SubscriberStream<'_> {
-        SubscriberStream { subscriber: self, place: Place::standing(), is_over: false }
+        SubscriberStream { subscriber: self, place: Place::standing(), is_elapsed: false }
     }
 
     /// Iterates over messages, blocking for each, until the subscription ends.
@@ -266,7 +266,7 @@ impl Subscriber {
     }
 
     /// The ledger of its messages so far.
-    pub fn stats(&self) -> Ledger {
+    pub fn ledger(&self) -> Ledger {
         self.subscription.outlet.counts().into()
     }
 
@@ -386,7 +386,7 @@ pub(super) fn end_after(connection: &Connection, subscription: &Subscription, ma
 
 impl Lent {
     #[cold]
-    fn lend(&self, hold: Option<Hold>) {
+    fn lend(&self, hold: Option<ActivityGuard>) {
         let before = std::mem::replace(&mut *self.hold.lock(), hold);
         self.is_lent.store(true, Ordering::Relaxed);
         drop(before);
@@ -418,14 +418,14 @@ impl Stream for Subscriber {
         let mut place = self.place.take().unwrap_or_else(|| Box::new(Place::standing()));
         let found = self.poll_recv(&mut place, cx);
         self.place = Some(place);
-        self.is_over |= matches!(found, Poll::Ready(Err(_)));
+        self.is_elapsed |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::ok)
     }
 }
 
 impl FusedStream for Subscriber {
     fn is_terminated(&self) -> bool {
-        self.is_over
+        self.is_elapsed
     }
 }
 
@@ -434,23 +434,23 @@ impl FusedStream for Subscriber {
 pub struct SubscriberStream<'a> {
     subscriber: &'a Subscriber,
     place: Place,
-    is_over: bool,
+    is_elapsed: bool,
 }
 
 impl Stream for SubscriberStream<'_> {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let SubscriberStream { subscriber, place, is_over } = &mut *self;
+        let SubscriberStream { subscriber, place, is_elapsed } = &mut *self;
         let found = subscriber.poll_recv(place, cx);
-        *is_over |= matches!(found, Poll::Ready(Err(_)));
+        *is_elapsed |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::ok)
     }
 }
 
 impl FusedStream for SubscriberStream<'_> {
     fn is_terminated(&self) -> bool {
-        self.is_over
+        self.is_elapsed
     }
 }
 
@@ -471,7 +471,7 @@ impl fmt::Debug for Subscriber {
         f.debug_struct("Subscriber")
             .field("pattern", self.pattern())
             .field("queue", &self.queue())
-            .field("stats", &self.stats())
+            .field("stats", &self.ledger())
             .field("ended", &self.close_reason())
             .finish()
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A message that was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Lost {
+pub struct DroppedMessage {
     /// Where it was published.
     pub subject: Subject,
     /// Bytes of payload and headers.
@@ -20,9 +20,9 @@ pub struct Lost {
     pub at: Duration,
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for DroppedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Lost { subject, size, reason, at } = self;
+        let DroppedMessage { subject, size, reason, at } = self;
         write!(f, "{size} bytes on {subject} at {at:?} ({reason})")
     }
 }
@@ -30,8 +30,8 @@ impl fmt::Display for Lost {
 /// The losses of an episode so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Losses {
-    pub(crate) first: Lost,
-    pub(crate) last: Lost,
+    pub(crate) first: DroppedMessage,
+    pub(crate) last: DroppedMessage,
     pub(crate) dropped: u64,
     pub(crate) ended: bool,
 }
@@ -41,11 +41,11 @@ pub(crate) struct Losses {
 pub(crate) struct Episode(Mutex<Losses>);
 
 impl Episode {
-    pub(super) fn begin(lost: Lost) -> Self {
+    pub(super) fn begin(lost: DroppedMessage) -> Self {
         Episode(Mutex::new(Losses { first: lost.clone(), last: lost, dropped: 1, ended: false }))
     }
 
-    pub(super) fn add(&self, lost: Lost) {
+    pub(super) fn add(&self, lost: DroppedMessage) {
         let mut losses = self.0.lock();
         losses.dropped += 1;
         losses.last = lost;

@@ -19,9 +19,9 @@
 // | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
 // | book.sealed     | `seal`, once         | counters of a loss  | the counts do not change any more               |
 
-use super::episode::{Episode, Lost};
+use super::episode::{DroppedMessage, Episode};
 use super::outlet::After;
-use super::overflow::{DropCounters, DropReason, Drops, Policy};
+use super::overflow::{DropCounters, DropCounts, DropReason, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
 use crate::message::Message;
@@ -397,7 +397,7 @@ impl Mailbox {
     }
 
     /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
-    pub(crate) fn lose(&self, lost: Lost) -> Result<Option<Arc<Episode>>, Sealed> {
+    pub(crate) fn lose(&self, lost: DroppedMessage) -> Result<Option<Arc<Episode>>, Sealed> {
         let mut book = self.book.lock();
         if book.sealed {
             return Err(Sealed);
@@ -463,7 +463,7 @@ impl Mailbox {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) delivered: u64,
-    pub(crate) drops: Drops,
+    pub(crate) drops: DropCounts,
     pub(crate) queued: u64,
     pub(crate) queued_bytes: u64,
 }

@@ -16,11 +16,11 @@ mod tally;
 mod wake;
 
 pub(crate) use budget::Budget;
-pub use episode::Lost;
+pub use episode::DroppedMessage;
 pub(crate) use episode::{Episode, Losses};
 pub(crate) use mailbox::{Counts, Mailbox, Refused, Sealed};
 pub(crate) use outlet::{After, Direct, Offered, Other, Outlet, Receiver, Sink};
-pub use outlet::{CloseReason, SinkAnswer};
+pub use outlet::{CloseReason, SinkResult};
 pub(crate) use overflow::Policy;
-pub use overflow::{DropReason, Drops, Overflow};
+pub use overflow::{DropCounts, DropReason, OverflowPolicy};
 pub(crate) use wake::{Place, WakeList, Watchdog};

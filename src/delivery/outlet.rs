@@ -1,7 +1,7 @@
 //! The one way in to a subscriber, whatever it is made of.
 
 use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
-use super::overflow::{Overflow, Policy};
+use super::overflow::{OverflowPolicy, Policy};
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{OnceLock, step};
@@ -25,7 +25,7 @@ pub enum CloseReason {
     ClientClosed,
     /// Its bus was closed.
     BusClosed,
-    /// It was too slow, and its policy is [`Overflow::Close`].
+    /// It was too slow, and its policy is [`OverflowPolicy::Close`].
     SlowConsumer,
     /// The receiving end of the user's channel is gone.
     Disconnected,
@@ -82,24 +82,24 @@ pub(crate) enum Other {
 }
 
 /// Is told which connection published the message, `None` for the bus itself.
-pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> SinkAnswer + Send + Sync;
+pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> SinkResult + Send + Sync;
 
 /// The answer of a [sink](crate::Client::subscribe_sink_with) to a message that it was shown; `true` is
-/// [`Taken`](SinkAnswer::Taken), `false` [`Refused`](SinkAnswer::Refused).
+/// [`Taken`](SinkResult::Taken), `false` [`Refused`](SinkResult::Refused).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SinkAnswer {
+pub enum SinkResult {
     /// The sink has the message.
     Taken,
     /// It is as if the message had not matched.
     Refused,
-    /// There is no room for it now: the subscription's [`Overflow`] applies, as with a full queue.
+    /// There is no room for it now: the subscription's [`OverflowPolicy`] applies, as with a full queue.
     Full,
 }
 
-impl From<bool> for SinkAnswer {
+impl From<bool> for SinkResult {
     fn from(taken: bool) -> Self {
-        if taken { SinkAnswer::Taken } else { SinkAnswer::Refused }
+        if taken { SinkResult::Taken } else { SinkResult::Refused }
     }
 }
 
@@ -162,7 +162,7 @@ impl Outlet {
         std::mem::replace(&mut self.receiver, Receiver::Queue)
     }
 
-    pub(crate) fn overflow(&self) -> Overflow {
+    pub(crate) fn overflow(&self) -> OverflowPolicy {
         self.policy.overflow
     }
 
@@ -217,15 +217,15 @@ impl Outlet {
         let answer = user_code::catch(|| sink(message, from));
         let answer = answer.unwrap_or_else(|payload| {
             *panic = Some(payload);
-            SinkAnswer::Refused
+            SinkResult::Refused
         });
-        if answer == SinkAnswer::Taken {
+        if answer == SinkResult::Taken {
             let wake_room = mailbox.settle_quietly(size);
             let (last, recovered) = (admitted.last, admitted.recovered);
             return Ok(After { wake_room, last, recovered, ..After::default() });
         }
         mailbox.turn_away(size);
-        Err(if answer == SinkAnswer::Full { Refused::Full } else { Refused::Gone })
+        Err(if answer == SinkResult::Full { Refused::Full } else { Refused::Gone })
     }
 
     /// Whether a message that is let in may stay pending for as long as code of the user's runs.

@@ -1,4 +1,4 @@
-//! Overflow policies, and the counting of losses.
+//! OverflowPolicy policies, and the counting of losses.
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
@@ -16,11 +16,11 @@ use std::time::Duration;
 /// Every loss is counted by [`DropReason`] and reported in one [`Event::SlowConsumer`](crate::Event::SlowConsumer) per episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Overflow {
-    /// Drops the arriving message: what NATS clients do (L7, L8). The default.
+pub enum OverflowPolicy {
+    /// DropCounts the arriving message: what NATS clients do (L7, L8). The default.
     #[default]
     DropNewest,
-    /// Drops from the front of the queue until the arriving message fits. A user's channel
+    /// DropCounts from the front of the queue until the arriving message fits. A user's channel
     /// ([`Client::subscribe_channel`](crate::Client::subscribe_channel)) can't have this policy: its front is not
     /// ours.
     DropOldest,
@@ -38,13 +38,13 @@ pub enum Overflow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The queue was full ([`Overflow::DropNewest`]).
+    /// The queue was full ([`OverflowPolicy::DropNewest`]).
     QueueFull,
-    /// It had waited longest when another needed its room ([`Overflow::DropOldest`]).
+    /// It had waited longest when another needed its room ([`OverflowPolicy::DropOldest`]).
     Oldest,
-    /// No room came up in time ([`Overflow::Block`]).
+    /// No room came up in time ([`OverflowPolicy::Block`]).
     BlockTimeout,
-    /// It found the queue full and so closed the subscription ([`Overflow::Close`]).
+    /// It found the queue full and so closed the subscription ([`OverflowPolicy::Close`]).
     SlowConsumer,
     /// The receiving end of a user's channel was gone.
     Disconnected,
@@ -52,7 +52,7 @@ pub enum DropReason {
     Discarded,
     /// The future that was waiting for room to publish it was dropped.
     Cancelled,
-    /// An observer of the bus said so ([`Delivery::Lose`](crate::Delivery::Lose)): a fault that a test asked for.
+    /// An observer of the bus said so ([`DeliveryAction::Lose`](crate::DeliveryAction::Lose)): a fault that a test asked for.
     Fault,
 }
 
@@ -93,15 +93,15 @@ impl fmt::Display for DropReason {
 
 /// Messages lost, by reason.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Drops([u64; DropReason::ALL.len()]);
+pub struct DropCounts([u64; DropReason::ALL.len()]);
 
-impl Drops {
-    /// Lost for this reason.
+impl DropCounts {
+    /// DroppedMessage for this reason.
     pub fn of(&self, reason: DropReason) -> u64 {
         self.0[reason as usize]
     }
 
-    /// Lost for any reason.
+    /// DroppedMessage for any reason.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -111,20 +111,20 @@ impl Drops {
         DropReason::ALL.into_iter().map(|reason| (reason, self.of(reason))).filter(|(_, count)| *count > 0)
     }
 
-    pub(crate) fn add(&mut self, other: &Drops) {
+    pub(crate) fn add(&mut self, other: &DropCounts) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
     }
 }
 
 /// The reasons for which something was lost, with their counts.
-impl fmt::Debug for Drops {
+impl fmt::Debug for DropCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
 }
 
 /// The sum, and the reasons for which something was lost with their counts: `3 (2 queue full, 1 cancelled)`.
-impl fmt::Display for Drops {
+impl fmt::Display for DropCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.total().fmt(f)?;
         for (at, (reason, count)) in self.iter().enumerate() {
@@ -135,7 +135,7 @@ impl fmt::Display for Drops {
     }
 }
 
-/// [`Drops`] while they are being counted.
+/// [`DropCounts`] while they are being counted.
 #[derive(Debug, Default)]
 pub(super) struct DropCounters([AtomicU64; DropReason::ALL.len()]);
 
@@ -145,8 +145,8 @@ impl DropCounters {
         self.0[reason as usize].fetch_add(1, Relaxed);
     }
 
-    pub(super) fn read(&self) -> Drops {
-        Drops(std::array::from_fn(|at| self.0[at].load(Relaxed)))
+    pub(super) fn read(&self) -> DropCounts {
+        DropCounts(std::array::from_fn(|at| self.0[at].load(Relaxed)))
     }
 }
 
@@ -155,7 +155,7 @@ impl DropCounters {
 pub(crate) struct Policy {
     pub(crate) capacity: usize,
     pub(crate) capacity_bytes: usize,
-    pub(crate) overflow: Overflow,
+    pub(crate) overflow: OverflowPolicy,
 }
 
 impl Policy {

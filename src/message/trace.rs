@@ -1,6 +1,6 @@
 //! The mark of a message on an observed bus.
 
-use crate::activity::Hold;
+use crate::activity::ActivityGuard;
 use std::sync::Arc;
 
 /// The observer's number of a message, and what makes the message count as going on while a copy of it is there.
@@ -8,11 +8,11 @@ use std::sync::Arc;
 pub(crate) struct Trace {
     id: u64,
     /// Shared by all copies; `None` if this copy does not count.
-    hold: Option<Arc<Hold>>,
+    hold: Option<Arc<ActivityGuard>>,
 }
 
 impl Trace {
-    pub(crate) fn new(id: u64, hold: Hold) -> Self {
+    pub(crate) fn new(id: u64, hold: ActivityGuard) -> Self {
         Trace { id, hold: Some(Arc::new(hold)) }
     }
 

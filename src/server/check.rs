@@ -2,7 +2,7 @@
 //! of their own, and only while a connection waits for them.
 
 use super::options::Secret;
-use crate::Hold;
+use crate::ActivityGuard;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Checking {
     }
 
     /// Begins a comparison. The hold tells the test kit that the comparison is under way.
-    pub(super) fn begin(&mut self, check: Check, places: Arc<Semaphore>, hold: Option<Hold>) {
+    pub(super) fn begin(&mut self, check: Check, places: Arc<Semaphore>, hold: Option<ActivityGuard>) {
         self.0 = Some(Box::pin(async move {
             let checked = check.outcome(places).await;
             drop(hold);

@@ -53,7 +53,7 @@ impl Desk {
 
     /// Begins a slice of the connection's work.
     pub(super) fn begin_slice(&mut self, now: Duration) {
-        if self.slice.is_over() {
+        if self.slice.is_elapsed() {
             share_runtime();
         }
         (self.slice, self.paused) = (Slice::begin(now), false);
@@ -103,7 +103,7 @@ impl Desk {
     /// DIFFERENCE: what others publish in between may be missed.
     fn renew(&self, sid: &[u8], interest: Interest) {
         let Interest { listening, queue, max, before } = interest;
-        let before = before + listening.guard.stats().delivered;
+        let before = before + listening.guard.ledger().delivered;
         let pattern = listening.guard.pattern().clone();
         drop(listening);
         let left = max.map(|max| max.saturating_sub(before));

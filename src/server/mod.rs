@@ -97,7 +97,7 @@ use tokio::task::JoinHandle;
 ///
 /// Messages are routed on the runtime's threads, callbacks of in-process subscribers included. The work of one connection is done
 /// in slices, between which the others have their turn. A callback that blocks, or a full queue with
-/// [`Overflow::Block`](crate::Overflow::Block), holds up the connection that published, and what that connection has brought to
+/// [`OverflowPolicy::Block`](crate::OverflowPolicy::Block), holds up the connection that published, and what that connection has brought to
 /// others before is on its way then. If it waits through the bus (for a response, a message, room), another thread of the runtime
 /// takes its place meanwhile, so that it may wait for wire clients. For other waits there is
 /// [`blocking::wait`](crate::blocking::wait): without it, as in any task, a thread of the runtime is missing as long. On a

@@ -4,7 +4,7 @@
 use super::pieces::{Pieces, Pool};
 use crate::protocol::{Delivery, text};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Activity, Hold, Message, StatusCode, blocking};
+use crate::{Activity, ActivityGuard, Message, StatusCode, blocking};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -48,7 +48,7 @@ struct State {
     dropped_under_pressure: bool,
     counts: Counts,
     /// While there is something to write, where that is counted.
-    busy: Option<Hold>,
+    busy: Option<ActivityGuard>,
 }
 
 /// How the writer is to end.

@@ -180,7 +180,7 @@ fn told((sid, interest): (&[u8], &Interest)) -> Subscription {
         subject: interest.listening.guard.pattern().as_str().to_owned(),
         queue: interest.queue.clone(),
         sid: String::from_utf8_lossy(sid).into_owned(),
-        msgs: interest.listening.guard.stats().delivered,
+        msgs: interest.listening.guard.ledger().delivered,
         max: interest.max,
     }
 }

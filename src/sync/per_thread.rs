@@ -29,7 +29,7 @@ enum Stage {
     Ends,
 }
 
-/// Drops before the thread's number does, for it was made after.
+/// DropCounts before the thread's number does, for it was made after.
 struct End;
 
 impl Drop for End {

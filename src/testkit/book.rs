@@ -6,7 +6,8 @@ use super::panics::Panics;
 use super::time::Agenda;
 use crate::subject::Pattern;
 use crate::{
-    CallbackPanic, CloseReason, Connected, Delivery, DropReason, Observer, Publish, Refused, SubscriptionInfo, Verdict,
+    CallbackPanic, ClientInfo, CloseReason, DeliveryAction, DropReason, Observer, PublishAction, PublishContext,
+    RejectedPublish, SubscriptionInfo,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +44,7 @@ impl Book {
 }
 
 impl Observer for Book {
-    fn publish(&self, publish: &Publish<'_>) -> Verdict {
+    fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         // Drawn here, so that a message that is refused or comes later has one too.
         let number = self.number();
         let verdict = self.chaos.publish(publish, number);
@@ -51,7 +52,7 @@ impl Observer for Book {
         verdict
     }
 
-    fn refused(&self, refused: &Refused<'_>) {
+    fn refused(&self, refused: &RejectedPublish<'_>) {
         self.journal.refused(self.number(), refused);
     }
 
@@ -63,11 +64,11 @@ impl Observer for Book {
         self.chaos.returned(id);
     }
 
-    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let delivery = self.chaos.deliver(id, publish, to);
         match delivery {
-            Delivery::Lose => self.journal.lost(id, to, DropReason::Fault),
-            Delivery::Hold => self.journal.held(id, to),
+            DeliveryAction::Lose => self.journal.lost(id, to, DropReason::Fault),
+            DeliveryAction::Delay => self.journal.held(id, to),
             _ => {}
         }
         delivery
@@ -85,7 +86,7 @@ impl Observer for Book {
         self.panics.add(panic);
     }
 
-    fn connected(&self, client: &Connected<'_>) {
+    fn connected(&self, client: &ClientInfo<'_>) {
         self.chaos.connected(client);
     }
 

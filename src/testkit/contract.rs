@@ -6,7 +6,7 @@ use super::near;
 use super::report::{OrPanic, times};
 use super::{TestKit, Unsettled};
 use crate::subject::{Pattern, ToPattern};
-use crate::{Clock, CloseReason, Held, Subject, SubscriptionInfo};
+use crate::{ActivityKind, Clock, CloseReason, Subject, SubscriptionInfo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl TestKit {
         took: Duration,
     ) -> Option<Result<(), Unsettled>> {
         let Err(unsettled) = settled else { return Some(Ok(())) };
-        let lies = unsettled.held.iter().all(|held| matches!(held, Held::Message { .. }));
+        let lies = unsettled.held.iter().all(|held| matches!(held, ActivityKind::Message { .. }));
         if lies && changes == self.activity().changes() {
             return Some(Ok(()));
         }

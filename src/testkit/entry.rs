@@ -1,7 +1,7 @@
 //! One message as a kit wrote it down.
 
 use crate::message::Message;
-use crate::{DropReason, HeaderMap, PublishError, Subject, SubscriptionInfo, Verdict};
+use crate::{DropReason, HeaderMap, PublishAction, PublishError, Subject, SubscriptionInfo};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,16 +65,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(verdict: &Verdict) -> Self {
+    pub(super) fn of(verdict: &PublishAction) -> Self {
         match verdict {
-            Verdict::Route { times, .. } => Outcome::Routed { times: (*times).max(1) },
-            Verdict::Replace { .. } => Outcome::Replaced,
-            Verdict::Hold { .. } => Outcome::Held { released: false },
-            Verdict::Swallow => Outcome::Swallowed,
-            Verdict::Unmatched => Outcome::Unmatched,
-            Verdict::Deny => Outcome::Denied,
-            Verdict::TooLarge { max } => Outcome::TooLarge { max: *max },
-            Verdict::Closed => Outcome::Closed,
+            PublishAction::Route { times, .. } => Outcome::Routed { times: (*times).max(1) },
+            PublishAction::Replace { .. } => Outcome::Replaced,
+            PublishAction::Delay { .. } => Outcome::Held { released: false },
+            PublishAction::Swallow => Outcome::Swallowed,
+            PublishAction::Unmatched => Outcome::Unmatched,
+            PublishAction::Deny => Outcome::Denied,
+            PublishAction::TooLarge { max } => Outcome::TooLarge { max: *max },
+            PublishAction::Closed => Outcome::Closed,
         }
     }
 

@@ -5,7 +5,7 @@ use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
 use crate::subject::Pattern;
 use crate::sync::Mutex;
-use crate::{Clock, CloseReason, DropReason, Publish, Refused, SubscriptionInfo, Verdict};
+use crate::{Clock, CloseReason, DropReason, PublishAction, PublishContext, RejectedPublish, SubscriptionInfo};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,7 +102,7 @@ impl Journal {
         self.on.load(Ordering::Relaxed)
     }
 
-    pub(super) fn published(&self, number: u64, publish: &Publish<'_>, verdict: &Verdict) {
+    pub(super) fn published(&self, number: u64, publish: &PublishContext<'_>, verdict: &PublishAction) {
         if !self.is_on() {
             return;
         }
@@ -116,7 +116,7 @@ impl Journal {
         );
     }
 
-    pub(super) fn refused(&self, number: u64, refused: &Refused<'_>) {
+    pub(super) fn refused(&self, number: u64, refused: &RejectedPublish<'_>) {
         if self.is_on() {
             let outcome = Outcome::Refused(Arc::new(refused.error.clone()));
             self.write(number, refused.client, refused.client_name, refused.message, outcome, false);

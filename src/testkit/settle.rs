@@ -2,7 +2,7 @@
 
 use super::TestKit;
 use super::report::OrPanic;
-use crate::{Bus, Clock, Held, Hold, Sleep, Task};
+use crate::{ActivityGuard, ActivityKind, Bus, Clock, Sleep, Tracked};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -180,7 +180,7 @@ impl TestKit {
     /// drop(upload);
     /// kit.settle();
     /// ```
-    pub fn busy(&self, name: impl Into<String>) -> Hold {
+    pub fn busy(&self, name: impl Into<String>) -> ActivityGuard {
         self.activity().hold(name)
     }
 
@@ -236,7 +236,7 @@ impl TestKit {
     /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. With all
     /// tasks of an application wrapped so, [`TestKit::settle`] is exact for them.
     ///
-    /// It is known by the name of its type until it is [named](Task::named).
+    /// It is known by the name of its type until it is [named](Tracked::named).
     ///
     /// # Example
     ///
@@ -258,7 +258,7 @@ impl TestKit {
     /// assert_eq!(results.try_recv()?.payload(), b"hello");
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn task<F: Future>(&self, future: F) -> Task<F> {
+    pub fn task<F: Future>(&self, future: F) -> Tracked<F> {
         self.activity().task(future)
     }
 
@@ -291,7 +291,7 @@ pub struct Unsettled {
     /// How long was waited, in real time.
     pub limit: Duration,
     /// The activities then. Empty if all was quiet again and again, but never for long.
-    pub held: Vec<Held>,
+    pub held: Vec<ActivityKind>,
     /// Messages in the queues of all subscriptions, those of the test included.
     pub queued: u64,
     /// The time of the bus's clock.
@@ -318,14 +318,14 @@ impl fmt::Display for Unsettled {
             Some(next) => write!(f, "at {next:?}")?,
             None => write!(f, "none")?,
         }
-        let has = |of: fn(&Held) -> bool| held.iter().any(of);
-        if has(|held| matches!(held, Held::Callback { .. })) {
+        let has = |of: fn(&ActivityKind) -> bool| held.iter().any(of);
+        if has(|held| matches!(held, ActivityKind::Callback { .. })) {
             write!(f, "\n  if this was called by that callback: it can't wait for its own end")?;
         }
-        if has(|held| matches!(held, Held::Message { .. } | Held::Thread(_))) {
+        if has(|held| matches!(held, ActivityKind::Message { .. } | ActivityKind::Thread(_))) {
             write!(f, "\n  what the test itself receives is not waited for if it uses `TestKit::client`")?;
         }
-        if has(|held| matches!(held, Held::Subscriber { .. } | Held::Timer(_))) {
+        if has(|held| matches!(held, ActivityKind::Subscriber { .. } | ActivityKind::Timer(_))) {
             write!(f, "\n  if these are tasks of the executor that this runs on: use the async form")?;
         }
         Ok(())
@@ -338,8 +338,12 @@ impl Unsettled {
     /// Whether all activity may be waiting for the clock: messages in queues or hands, tasks that took one, callbacks. If nothing
     /// has changed for as long as [`STALL`], it is taken to.
     fn may_wait(&self) -> bool {
-        let waits =
-            |held: &Held| matches!(held, Held::Message { .. } | Held::Subscriber { .. } | Held::Callback { .. });
+        let waits = |held: &ActivityKind| {
+            matches!(
+                held,
+                ActivityKind::Message { .. } | ActivityKind::Subscriber { .. } | ActivityKind::Callback { .. }
+            )
+        };
         self.next_timer.is_some() && self.held.iter().all(waits)
     }
 }
@@ -358,7 +362,7 @@ impl Alarm<'_> {
 
     /// The time counts from the first call of this or of [`Alarm::poll`].
     fn has_rung(&mut self) -> bool {
-        self.sleep().is_over()
+        self.sleep().is_elapsed()
     }
 
     fn sleep(&mut self) -> &mut Pin<Box<Sleep>> {

@@ -2,7 +2,7 @@
 
 use crate::sync::Mutex;
 use crate::user_code::{Reporter, UserCode};
-use crate::{Activity, Bus, Hold, Sleep};
+use crate::{Activity, ActivityGuard, Bus, Sleep};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Weak, mpsc};
@@ -35,7 +35,7 @@ struct State {
     entries: BTreeMap<u64, Entry>,
     asked: u64,
     /// To the thread that runs what falls due on the system's clock.
-    runner: Option<mpsc::Sender<(Action, Hold)>>,
+    runner: Option<mpsc::Sender<(Action, ActivityGuard)>>,
 }
 
 struct Entry {
@@ -50,7 +50,7 @@ impl Agenda {
         self.0.state.lock().bus = Some(bus.clone());
     }
 
-    /// Drops all that is to come, and all that is asked for from now on.
+    /// DropCounts all that is to come, and all that is asked for from now on.
     pub(super) fn close(&self) {
         // Dropped with no lock held: messages are a user's.
         let state = std::mem::take(&mut *self.0.state.lock());
@@ -159,8 +159,8 @@ fn run_action(reporter: Reporter, action: Action) {
 }
 
 /// Starts a thread that runs what it is sent and ends when the sender is gone; `None` if the operating system has none.
-fn start_runner(reporter: Reporter) -> Option<mpsc::Sender<(Action, Hold)>> {
-    let (sender, jobs) = mpsc::channel::<(Action, Hold)>();
+fn start_runner(reporter: Reporter) -> Option<mpsc::Sender<(Action, ActivityGuard)>> {
+    let (sender, jobs) = mpsc::channel::<(Action, ActivityGuard)>();
     let run = move || {
         for (action, hold) in jobs {
             run_action(reporter, action);

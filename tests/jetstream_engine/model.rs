@@ -277,18 +277,18 @@ impl Model {
     fn trim(&mut self) {
         let each = self.config.max_msgs_per_subject;
         let over = |model: &Model| {
-            let is_over = |message: &Message| each > 0 && model.of_subject(&message.subject) as i64 > each;
-            model.messages.iter().position(is_over)
+            let is_elapsed = |message: &Message| each > 0 && model.of_subject(&message.subject) as i64 > each;
+            model.messages.iter().position(is_elapsed)
         };
         while let Some(at) = over(self) {
             self.remove(at, |ledger| &mut ledger.evicted);
         }
-        let is_over = |model: &Model| {
+        let is_elapsed = |model: &Model| {
             let StreamConfig { max_msgs, max_bytes, .. } = model.config;
             (max_msgs > 0 && model.messages.len() as i64 > max_msgs)
                 || (max_bytes > 0 && model.bytes() as i64 > max_bytes)
         };
-        while self.config.discard == Discard::Old && is_over(self) {
+        while self.config.discard == Discard::Old && is_elapsed(self) {
             self.remove(0, |ledger| &mut ledger.evicted);
         }
     }

@@ -1,6 +1,6 @@
 //! The bus as one would explain it: lists and loops.
 
-use postroom::{DropReason, Overflow};
+use postroom::{DropReason, OverflowPolicy};
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
@@ -29,7 +29,7 @@ pub(crate) struct Subscription {
     pub(crate) queue: Option<&'static str>,
     pub(crate) capacity: usize,
     pub(crate) capacity_bytes: usize,
-    pub(crate) overflow: Overflow,
+    pub(crate) overflow: OverflowPolicy,
     pub(crate) open: bool,
     pub(crate) items: VecDeque<Item>,
     pub(crate) delivered: u64,
@@ -44,7 +44,7 @@ impl Subscription {
         pattern: &'static str,
         queue: Option<&'static str>,
         (capacity, capacity_bytes): (usize, usize),
-        overflow: Overflow,
+        overflow: OverflowPolicy,
     ) -> Self {
         let (items, drops) = Default::default();
         let (open, delivered, let_in, limit) = (true, 0, 0, None);
@@ -82,7 +82,7 @@ impl Subscription {
 
     /// True if it was accepted.
     pub(crate) fn offer(&mut self, item: Item) -> bool {
-        if self.overflow == Overflow::DropOldest && item.size <= self.capacity_bytes {
+        if self.overflow == OverflowPolicy::DropOldest && item.size <= self.capacity_bytes {
             while !self.fits(item.size) {
                 self.items.pop_front();
                 self.lose(DropReason::Oldest);
@@ -95,8 +95,8 @@ impl Subscription {
             return true;
         }
         match self.overflow {
-            Overflow::DropNewest | Overflow::DropOldest => self.lose(DropReason::QueueFull),
-            Overflow::Close => {
+            OverflowPolicy::DropNewest | OverflowPolicy::DropOldest => self.lose(DropReason::QueueFull),
+            OverflowPolicy::Close => {
                 self.lose(DropReason::SlowConsumer);
                 self.open = false;
             }

@@ -5,8 +5,8 @@
 
 use super::model::{Item, Subscription, matches};
 use postroom::{
-    Bus, Client, Clock, ConnectOptions, DropReason, Limits, Message, Overflow, PublishError, Publisher, SubscribeError,
-    SubscribeOptions, Subscriber, TryRecvError,
+    Bus, Client, Clock, ConnectOptions, DropReason, Limits, Message, OverflowPolicy, PublishError, Publisher,
+    SubscribeError, SubscribeOptions, Subscriber, TryRecvError,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,8 +17,12 @@ use std::time::Duration;
 const SUBJECTS: [&str; 5] = ["a.b", "a.c", "b", "a.b.c", "c.b"];
 const PATTERNS: [&str; 8] = ["a.b", "a.*", "*", "a.>", ">", "*.b", "b", "*.*.>"];
 const QUEUES: [Option<&str>; 4] = [None, None, Some("g"), Some("h")];
-const POLICIES: [Overflow; 4] =
-    [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(Duration::ZERO), Overflow::Close];
+const POLICIES: [OverflowPolicy; 4] = [
+    OverflowPolicy::DropNewest,
+    OverflowPolicy::DropOldest,
+    OverflowPolicy::Block(Duration::ZERO),
+    OverflowPolicy::Close,
+];
 /// The second one is no-echo.
 const CLIENTS: usize = 3;
 /// Stands for the client of a subscription if that was closed.
@@ -69,7 +73,7 @@ enum Phase {
 
 struct Run {
     bus: Bus,
-    policy: Overflow,
+    policy: OverflowPolicy,
     clients: Vec<(Client, Phase)>,
     publishers: HashMap<(usize, usize), Publisher>,
     /// The handle is gone once it was dropped; the model's part stays for the sums.
@@ -79,7 +83,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(shards: usize, route_cache_entries: usize, policy: Overflow) -> Self {
+    fn new(shards: usize, route_cache_entries: usize, policy: OverflowPolicy) -> Self {
         let mut limits = Limits::default();
         limits.route_cache_entries = route_cache_entries;
         let bus = Bus::builder().limits(limits).shards(shards).clock(Clock::manual()).build();
@@ -309,7 +313,7 @@ impl Run {
         self.subscriptions[at]
             .0
             .as_ref()
-            .map_or_else(|| self.subscriptions[at].1.matched(), |real| real.stats().matched)
+            .map_or_else(|| self.subscriptions[at].1.matched(), |real| real.ledger().matched)
     }
 
     fn matched(&self) -> Vec<u64> {
@@ -320,7 +324,7 @@ impl Run {
     fn check(&self) {
         for (subscriber, model) in &self.subscriptions {
             let Some(subscriber) = subscriber else { continue };
-            let ledger = subscriber.stats();
+            let ledger = subscriber.ledger();
             assert!(ledger.balances());
             let dropped = |reason: DropReason| model.drops.get(&(reason as u8)).copied().unwrap_or_default();
             for reason in DropReason::ALL {
@@ -353,7 +357,7 @@ fn item_of(message: &Message) -> Item {
     Item { subject: message.subject().to_string(), number, size: message.size() }
 }
 
-fn runs_under(policy: Overflow) {
+fn runs_under(policy: OverflowPolicy) {
     for (shards, cache) in [(1, 0), (1, 1024), (2, 0), (2, 1024), (16, 0), (16, 1024)] {
         let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
         let test = |ops: Vec<Op>| {

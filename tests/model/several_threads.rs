@@ -1,6 +1,6 @@
 //! Several threads, each with random operations of its own: whenever all rest, the sums agree, and order was kept.
 
-use postroom::{Bus, Client, ConnectOptions, Limits, Message, Overflow, Publisher, SubscribeOptions, Subscriber};
+use postroom::{Bus, Client, ConnectOptions, Limits, Message, OverflowPolicy, Publisher, SubscribeOptions, Subscriber};
 use std::collections::HashMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,13 +29,13 @@ struct Worker {
     client: Client,
     publishers: Vec<Publisher>,
     subscribers: Vec<(Subscriber, HashMap<u64, u64>)>,
-    policy: Overflow,
+    policy: OverflowPolicy,
     sent: u64,
     received: u64,
 }
 
 impl Worker {
-    fn new(bus: &Bus, number: u64, seed: u64, policy: Overflow) -> Self {
+    fn new(bus: &Bus, number: u64, seed: u64, policy: OverflowPolicy) -> Self {
         let options = ConnectOptions::new();
         let client = bus.connect_with(options.no_echo(number == 1));
         let publishers = SUBJECTS.iter().map(|subject| client.publisher(*subject).unwrap()).collect();
@@ -108,7 +108,7 @@ impl Worker {
     }
 }
 
-fn run(shards: usize, route_cache_entries: usize, policy: Overflow, seed: u64) {
+fn run(shards: usize, route_cache_entries: usize, policy: OverflowPolicy, seed: u64) {
     let mut limits = Limits::default();
     limits.route_cache_entries = route_cache_entries;
     let bus = Bus::builder().limits(limits).shards(shards).seed(seed).build();
@@ -152,8 +152,12 @@ fn run(shards: usize, route_cache_entries: usize, policy: Overflow, seed: u64) {
 
 #[test]
 fn the_sums_agree_whenever_all_rest() {
-    let policies =
-        [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(Duration::from_micros(20)), Overflow::Close];
+    let policies = [
+        OverflowPolicy::DropNewest,
+        OverflowPolicy::DropOldest,
+        OverflowPolicy::Block(Duration::from_micros(20)),
+        OverflowPolicy::Close,
+    ];
     for seed in 0..3 {
         for (at, policy) in policies.into_iter().enumerate() {
             for shards in [1, 2, 16] {

@@ -1,7 +1,7 @@
 //! Ends against publishing: last drop, close, drain, and members that leave.
 
 use crate::{assert_in_order, assert_settled, bus, model, numbered, owned};
-use postroom::{CloseReason, Overflow, SubscribeError, SubscribeOptions, Subscriber};
+use postroom::{CloseReason, OverflowPolicy, SubscribeError, SubscribeOptions, Subscriber};
 use shuttle::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 // Goal: a subscriber that is dropped while another thread publishes leaves a ledger that balances, and nothing behind (G5, G6).
 // Method: a queue with room for one, under each policy that loses messages, and payloads that are watched.
-fn last_drop(overflow: Overflow) {
+fn last_drop(overflow: OverflowPolicy) {
     model(3_000, move || {
         let bus = bus();
         let (payload, watch) = owned();
@@ -33,22 +33,22 @@ fn last_drop(overflow: Overflow) {
 
 #[test]
 fn last_drop_with_drop_newest() {
-    last_drop(Overflow::DropNewest);
+    last_drop(OverflowPolicy::DropNewest);
 }
 
 #[test]
 fn last_drop_with_drop_oldest() {
-    last_drop(Overflow::DropOldest);
+    last_drop(OverflowPolicy::DropOldest);
 }
 
 #[test]
 fn last_drop_with_close() {
-    last_drop(Overflow::Close);
+    last_drop(OverflowPolicy::Close);
 }
 
 #[test]
 fn last_drop_with_block() {
-    last_drop(Overflow::Block(Duration::from_secs(3600)));
+    last_drop(OverflowPolicy::Block(Duration::from_secs(3600)));
 }
 
 // Goal: the same for a queue that is only just made when it is closed (G5). Method: two threads publish the first messages of a

@@ -1,7 +1,7 @@
-//! Interest that is watched while subscriptions come and go.
+//! InterestWatcher that is watched while subscriptions come and go.
 
 use crate::{assert_settled, block_on, bus, model};
-use postroom::Interest;
+use postroom::InterestWatcher;
 use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,8 @@ fn each_thread_finds_its_own() {
             let bus = bus.clone();
             thread::spawn(move || {
                 let subscriber = bus.connect().subscribe(pattern).unwrap();
-                let has = |interest: &Interest| interest.patterns().iter().any(|wanted| wanted.pattern == pattern);
+                let has =
+                    |interest: &InterestWatcher| interest.patterns().iter().any(|wanted| wanted.pattern == pattern);
                 let interest = bus.interest("a.b").unwrap();
                 assert!(has(&interest));
                 drop(subscriber);
@@ -90,7 +91,7 @@ fn a_connection_that_is_excepted_while_it_subscribes() {
 fn who_waits_is_told() {
     model(3_000, || {
         let bus = bus();
-        let waits = |interest: &Interest, as_task| {
+        let waits = |interest: &InterestWatcher, as_task| {
             if as_task { block_on(interest.changed()) } else { interest.wait_changed(Duration::MAX) }
         };
         let waiting = [true, false].map(|as_task| {

@@ -1,14 +1,14 @@
 //! Full queues: waiting for room, pushing out the oldest, ending.
 
 use crate::{SECOND, assert_in_order, assert_settled, block_on, bus, bus_on, model, numbered};
-use postroom::{Bus, Clock, CloseReason, DropReason, Overflow, SubscribeOptions, Subscriber};
+use postroom::{Bus, Clock, CloseReason, DropReason, OverflowPolicy, SubscribeOptions, Subscriber};
 use shuttle::thread;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-const NEVER: Overflow = Overflow::Block(std::time::Duration::from_secs(u64::MAX));
+const NEVER: OverflowPolicy = OverflowPolicy::Block(std::time::Duration::from_secs(u64::MAX));
 
 fn subscribed(bus: &Bus, options: SubscribeOptions) -> Arc<Subscriber> {
     Arc::new(bus.connect().subscribe_with("a", options).unwrap())
@@ -143,7 +143,7 @@ fn waiting_for_room_ends_in_time() {
     model(3_000, || {
         let clock = Clock::manual();
         let bus = bus_on(&clock);
-        let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(SECOND));
+        let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(SECOND));
         let subscriber = subscribed(&bus, options);
         let client = bus.connect();
         assert_eq!(client.publish("a", "x"), Ok(1));
@@ -165,7 +165,7 @@ fn waiting_for_room_ends_in_time() {
 fn the_oldest_go_while_a_receiver_takes() {
     model(2_500, || {
         let bus = bus();
-        let subscriber = subscribed(&bus, SubscribeOptions::new().capacity(2).overflow(Overflow::DropOldest));
+        let subscriber = subscribed(&bus, SubscribeOptions::new().capacity(2).overflow(OverflowPolicy::DropOldest));
         let publishing = [0, 1].map(|publisher| {
             let client = bus.connect();
             thread::spawn(move || {
@@ -192,7 +192,7 @@ fn the_oldest_go_while_a_receiver_takes() {
 fn a_slow_consumer_is_closed_once() {
     model(2_500, || {
         let bus = bus();
-        let subscriber = subscribed(&bus, SubscribeOptions::new().capacity(1).overflow(Overflow::Close));
+        let subscriber = subscribed(&bus, SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Close));
         let publishing = [0, 1].map(|_| {
             let client = bus.connect();
             thread::spawn(move || (0..2).map(|_| client.publish("a", "x").unwrap()).sum::<usize>())
@@ -215,7 +215,7 @@ fn waiting_for_a_channel_of_the_users() {
         let bus = bus_on(&clock);
         let client = bus.connect();
         let (tx, rx) = crossbeam_channel::bounded(1);
-        let options = SubscribeOptions::new().overflow(Overflow::Block(SECOND));
+        let options = SubscribeOptions::new().overflow(OverflowPolicy::Block(SECOND));
         let guard = client.subscribe_channel_with("a", options, tx).unwrap();
         assert_eq!(client.publish("a", "x"), Ok(1));
         let publishing = {

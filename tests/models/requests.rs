@@ -1,7 +1,7 @@
 //! Requests against answers, timeouts, cancellation and close (R1 to R9, on a clock that stands still until it is moved).
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
-use postroom::{Bus, Clock, RequestError, RequestMany, SubscriptionGuard};
+use postroom::{Bus, Clock, RequestError, RequestManyOptions, SubscriptionGuard};
 use shuttle::thread::{self, JoinHandle};
 use std::future::Future;
 use std::pin::pin;
@@ -202,7 +202,7 @@ fn several_answers_are_all_given() {
         let bus = bus();
         let answering = [answering(&bus), answering(&bus)];
         let client = bus.connect();
-        let answers = client.request_many("double", "21", RequestMany::new().max(2)).unwrap();
+        let answers = client.request_many("double", "21", RequestManyOptions::new().max(2)).unwrap();
         assert_eq!(answers.into_iter().count(), 2);
         assert_eq!(answering.map(|thread| thread.join().unwrap()), [1, 1]);
         assert_settled(&bus);

@@ -2,7 +2,7 @@
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
 use futures_core::Stream;
-use postroom::{Bus, Clock, Overflow, RecvTimeoutError, SubscribeOptions, Subscriber};
+use postroom::{Bus, Clock, OverflowPolicy, RecvTimeoutError, SubscribeOptions, Subscriber};
 use shuttle::thread;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -157,7 +157,7 @@ fn a_publish_that_is_left_alone_keeps_nobody_asleep() {
         model(3_000, move || {
             let bus = bus();
             let client = bus.connect();
-            let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+            let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX));
             let subscriber = client.subscribe_with("a", options).unwrap();
             assert_eq!(client.publish("a", "1"), Ok(1));
             let mut left = Box::pin(client.publish_async("a", "left"));

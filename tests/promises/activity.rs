@@ -16,8 +16,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Plain;
 
 impl Observer for Plain {
-    fn publish(&self, _: &Publish<'_>) -> Verdict {
-        Verdict::Route { id: 1, times: 1 }
+    fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
+        PublishAction::Route { id: 1, times: 1 }
     }
 }
 
@@ -29,7 +29,7 @@ fn bus() -> (Bus, Activity, ManualClock) {
 }
 
 fn threads(activity: &Activity) -> usize {
-    activity.held().iter().filter(|held| matches!(held, Held::Thread(_))).count()
+    activity.held().iter().filter(|held| matches!(held, ActivityKind::Thread(_))).count()
 }
 
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
@@ -38,7 +38,12 @@ fn poll<F: Future>(future: F) -> Poll<F::Output> {
 
 /// Runs `wait` on a thread, which waits with a limit when `then` is called; and looks at the activity when it has come back, before
 /// the thread comes to its end.
-fn after(activity: &Activity, clock: &ManualClock, wait: impl FnOnce() + Send, then: impl FnOnce()) -> Vec<Held> {
+fn after(
+    activity: &Activity,
+    clock: &ManualClock,
+    wait: impl FnOnce() + Send,
+    then: impl FnOnce(),
+) -> Vec<ActivityKind> {
     std::thread::scope(|scope| {
         let (go, end) = mpsc::channel::<()>();
         let (came, comes) = mpsc::channel();
@@ -64,7 +69,7 @@ fn a_thread_that_was_given_an_answer_counts() {
     drop(client.request("ask", "").unwrap());
     assert_eq!(threads(&activity), 1);
     activity.wait_quiet();
-    let mut answers = client.request_many("ask", "", RequestMany::new().max(1)).unwrap();
+    let mut answers = client.request_many("ask", "", RequestManyOptions::new().max(1)).unwrap();
     assert_eq!(threads(&activity), 0);
     drop(answers.recv().unwrap());
     assert_eq!(threads(&activity), 1);
@@ -96,7 +101,7 @@ fn a_subscriber_counts_until_it_is_asked_again_or_dropped() {
     for _ in 0..2 {
         assert!(matches!(poll(queue.recv_async()), Poll::Ready(Ok(_))));
     }
-    let subscriber = |held: &&Held| matches!(held, Held::Subscriber { .. });
+    let subscriber = |held: &&ActivityKind| matches!(held, ActivityKind::Subscriber { .. });
     assert_eq!(activity.held().iter().filter(subscriber).count(), 1, "{activity:?}");
     drop(queue);
     assert!(activity.is_quiet(), "{activity:?}");

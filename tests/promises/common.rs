@@ -2,7 +2,7 @@
 //! deadlock.
 
 use bytes::Bytes;
-use postroom::{Bus, Limits, Message, Overflow, Payload};
+use postroom::{Bus, Limits, Message, OverflowPolicy, Payload};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak, mpsc};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Longer than any test may take: only reached when a promise is broken.
 pub(crate) const FOREVER: Duration = Duration::from_secs(10);
 
-pub(crate) const POLICIES: [Overflow; 4] =
-    [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(FOREVER), Overflow::Close];
+pub(crate) const POLICIES: [OverflowPolicy; 4] =
+    [OverflowPolicy::DropNewest, OverflowPolicy::DropOldest, OverflowPolicy::Block(FOREVER), OverflowPolicy::Close];
 
 /// Buses that take different ways inside: one or many shards, with and without remembered routes.
 pub(crate) fn buses() -> impl Iterator<Item = Bus> {

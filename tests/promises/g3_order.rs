@@ -4,7 +4,7 @@
 //! messages, receivers check that each publisher's numbers only ever grow; also for what callbacks publish.
 
 use crate::common::{FOREVER, POLICIES, bus, buses, number};
-use postroom::{Client, Overflow, SubscribeOptions};
+use postroom::{Client, OverflowPolicy, SubscribeOptions};
 use std::collections::HashMap;
 use std::sync::{Arc, Barrier, Mutex};
 
@@ -69,15 +69,15 @@ fn many_publishers_under_every_policy() {
             subscriber.unsubscribe();
             receiver.join().unwrap()
         });
-        let ledger = subscriber.stats();
+        let ledger = subscriber.ledger();
         assert!(ledger.balances(), "{policy:?} {ledger:?}");
         assert_eq!(ledger.delivered, got.len() as u64);
         let counts = check(got);
         match policy {
-            Overflow::Block(_) => {
+            OverflowPolicy::Block(_) => {
                 assert!((0..PUBLISHERS).all(|publisher| counts[&publisher] == MESSAGES), "{counts:?}")
             }
-            Overflow::Close => {}
+            OverflowPolicy::Close => {}
             _ => assert_eq!(ledger.matched, PUBLISHERS * MESSAGES),
         }
     }
@@ -88,7 +88,7 @@ fn several_receivers_share_a_queue_without_going_back() {
     for capacity in [5, 64, 1000] {
         let bus = bus(16, 1024);
         let client = bus.connect();
-        let options = SubscribeOptions::new().capacity(capacity).overflow(Overflow::Block(FOREVER));
+        let options = SubscribeOptions::new().capacity(capacity).overflow(OverflowPolicy::Block(FOREVER));
         let subscriber = client.subscribe_with("a.*", options).unwrap();
         std::thread::scope(|scope| {
             let receivers: Vec<_> = (0..2)

@@ -4,12 +4,12 @@
 //! pattern of filling and taking around the edge, on two threads a publisher and a receiver that keep the queue near the edge.
 
 use crate::common::{FOREVER, POLICIES, bus, number};
-use postroom::{Overflow, SubscribeOptions};
+use postroom::{OverflowPolicy, SubscribeOptions};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
 /// Fills by one list, takes by the other, and compares with a plain queue.
-fn rhythm(policy: Overflow, capacity: usize, steps: &[(usize, usize)]) {
+fn rhythm(policy: OverflowPolicy, capacity: usize, steps: &[(usize, usize)]) {
     let client = bus(1, 0).connect();
     let options = SubscribeOptions::new().capacity(capacity).overflow(policy);
     let subscriber = client.subscribe_with("a", options).unwrap();
@@ -18,7 +18,7 @@ fn rhythm(policy: Overflow, capacity: usize, steps: &[(usize, usize)]) {
         for _ in 0..fill {
             let accepted = client.publish("a", next.to_string()).unwrap();
             match policy {
-                Overflow::DropOldest => {
+                OverflowPolicy::DropOldest => {
                     model.truncate(capacity);
                     if model.len() == capacity {
                         model.pop_front();
@@ -38,7 +38,7 @@ fn rhythm(policy: Overflow, capacity: usize, steps: &[(usize, usize)]) {
             assert_eq!(subscriber.try_recv().ok().map(|message| number(&message)), model.pop_front());
         }
         assert_eq!(subscriber.len(), model.len());
-        assert!(subscriber.stats().balances());
+        assert!(subscriber.ledger().balances());
     }
     let rest: Vec<u64> = subscriber.try_iter().map(|message| number(&message)).collect();
     assert_eq!(rest, Vec::from(model));
@@ -46,7 +46,9 @@ fn rhythm(policy: Overflow, capacity: usize, steps: &[(usize, usize)]) {
 
 #[test]
 fn every_edge_of_the_ring() {
-    for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(std::time::Duration::ZERO)] {
+    for policy in
+        [OverflowPolicy::DropNewest, OverflowPolicy::DropOldest, OverflowPolicy::Block(std::time::Duration::ZERO)]
+    {
         for capacity in [63, 64, 65, 127, 128, 129, 300] {
             for fill in [63, 64, 65, 66, 130] {
                 for take in [1, 63, 64, 65, 66, 130] {
@@ -66,7 +68,7 @@ proptest! {
         oldest in any::<bool>(),
         steps in prop::collection::vec((0usize..150, 0usize..150), 1..30),
     ) {
-        rhythm(if oldest { Overflow::DropOldest } else { Overflow::DropNewest }, capacity, &steps);
+        rhythm(if oldest { OverflowPolicy::DropOldest } else { OverflowPolicy::DropNewest }, capacity, &steps);
     }
 }
 
@@ -111,9 +113,9 @@ fn a_receiver_near_the_edge_sees_every_publisher_in_order() {
             subscriber.unsubscribe();
             receiver.join().unwrap();
         });
-        let ledger = subscriber.stats();
+        let ledger = subscriber.ledger();
         assert!(ledger.balances() && ledger.queued == 0, "{policy:?} {ledger:?}");
-        if let Overflow::Block(_) = policy {
+        if let OverflowPolicy::Block(_) = policy {
             assert_eq!(ledger.delivered, 2 * MESSAGES);
         }
     }

@@ -4,7 +4,7 @@
 //! publish, subscribe and unsubscribe, at every place where the bus lets go of one; a held lock shows as a thread that hangs.
 
 use crate::common::{Count, buses, must_return, payload_that, watched_payload};
-use postroom::{Bus, Client, Overflow, Payload, SubscribeOptions, Subscriber};
+use postroom::{Bus, Client, OverflowPolicy, Payload, SubscribeOptions, Subscriber};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -60,7 +60,12 @@ fn nobody_wants_it() {
 
 #[test]
 fn there_is_no_room_for_it() {
-    for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(Duration::ZERO), Overflow::Close] {
+    for policy in [
+        OverflowPolicy::DropNewest,
+        OverflowPolicy::DropOldest,
+        OverflowPolicy::Block(Duration::ZERO),
+        OverflowPolicy::Close,
+    ] {
         on_every_bus(move |_, client, drops| {
             let options = SubscribeOptions::new().capacity(1).overflow(policy);
             let full = client.subscribe_with("full", options.clone()).unwrap();
@@ -177,8 +182,8 @@ fn wakers_publish_and_subscribe() {
     on_every_bus(|bus, client, woken| {
         let waker = Nasty::waker(client, woken);
         let mut cx = Context::from_waker(&waker);
-        let subscriber =
-            client.subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX)));
+        let subscriber = client
+            .subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX)));
         let subscriber = subscriber.unwrap();
         for n in 1..=3 {
             let mut receive = pin!(subscriber.recv_async());

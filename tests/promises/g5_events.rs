@@ -5,7 +5,7 @@
 
 use crate::common::POLICIES;
 use postroom::{
-    Bus, Client, Clock, CloseReason, DropReason, Event, Events, Limits, ManualClock, Overflow, SlowConsumer,
+    Bus, Client, Clock, CloseReason, DropReason, Event, Events, Limits, ManualClock, OverflowPolicy, SlowConsumer,
     SubscribeOptions, Subscriber,
 };
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Room {
         Room { events: bus.events(), client: bus.connect(), clock, bus }
     }
 
-    fn slow(&self, capacity: usize, overflow: Overflow) -> Subscriber {
+    fn slow(&self, capacity: usize, overflow: OverflowPolicy) -> Subscriber {
         self.client.subscribe_with("a.*", SubscribeOptions::new().capacity(capacity).overflow(overflow)).unwrap()
     }
 
@@ -50,7 +50,7 @@ impl Room {
 #[test]
 fn an_episode_is_one_event_with_its_first_and_last_loss() {
     let room = Room::new();
-    let slow = room.slow(2, Overflow::DropNewest);
+    let slow = room.slow(2, OverflowPolicy::DropNewest);
     room.publish(&["a.1", "a.2"], 1);
     assert_eq!(room.events.try_recv(), None, "full is not lost");
     room.publish(&["a.3"], 3);
@@ -58,7 +58,7 @@ fn an_episode_is_one_event_with_its_first_and_last_loss() {
     let episode = room.episode();
     assert_eq!((episode.subscription.id, episode.subscription.client), (slow.id(), room.client.id()));
     assert_eq!((episode.subscription.pattern.as_str(), &episode.subscription.queue), ("a.*", &None));
-    let lost = |lost: &postroom::Lost| (lost.subject.to_string(), lost.size, lost.reason, lost.at);
+    let lost = |lost: &postroom::DroppedMessage| (lost.subject.to_string(), lost.size, lost.reason, lost.at);
     assert_eq!(lost(&episode.first), ("a.3".into(), 3, DropReason::QueueFull, SECOND * 3));
     assert_eq!(lost(&episode.last), ("a.5".into(), 4, DropReason::QueueFull, SECOND * 5));
     assert_eq!((episode.dropped, episode.ended), (3, false));
@@ -68,7 +68,7 @@ fn an_episode_is_one_event_with_its_first_and_last_loss() {
 #[test]
 fn what_is_read_while_it_goes_on_is_told_again_at_its_end() {
     let room = Room::new();
-    let slow = room.slow(4, Overflow::DropNewest);
+    let slow = room.slow(4, OverflowPolicy::DropNewest);
     room.publish(&["a.1"; 5], 1);
     assert_eq!(room.episode().dropped, 1);
     room.publish(&["a.2"; 3], 1);
@@ -92,7 +92,7 @@ fn what_is_read_while_it_goes_on_is_told_again_at_its_end() {
 #[test]
 fn what_was_not_read_before_its_end_is_told_once() {
     let room = Room::new();
-    let slow = room.slow(2, Overflow::DropOldest);
+    let slow = room.slow(2, OverflowPolicy::DropOldest);
     let late = room.bus.events();
     room.publish(&["a.1"; 5], 1);
     assert_eq!(room.episode().dropped, 3, "read here and not there");
@@ -107,11 +107,12 @@ fn what_was_not_read_before_its_end_is_told_once() {
 #[test]
 fn the_end_of_the_subscription_ends_the_episode() {
     for policy in POLICIES {
-        let policy = if matches!(policy, Overflow::Block(_)) { Overflow::Block(Duration::ZERO) } else { policy };
+        let policy =
+            if matches!(policy, OverflowPolicy::Block(_)) { OverflowPolicy::Block(Duration::ZERO) } else { policy };
         let room = Room::new();
         let slow = room.slow(1, policy);
         room.publish(&["a.1"; 2], 1);
-        if policy == Overflow::Close {
+        if policy == OverflowPolicy::Close {
             let episode = room.episode();
             assert_eq!((episode.dropped, episode.ended, episode.last.reason), (1, true, DropReason::SlowConsumer));
             let Some(Event::SubscriptionClosed { subscription, reason }) = room.events.try_recv() else {
@@ -130,10 +131,10 @@ fn the_end_of_the_subscription_ends_the_episode() {
 #[test]
 fn reasons_are_those_of_the_policy() {
     for (policy, reason, first) in [
-        (Overflow::DropNewest, DropReason::QueueFull, "a.2"),
-        (Overflow::DropOldest, DropReason::Oldest, "a.1"),
-        (Overflow::Block(Duration::ZERO), DropReason::BlockTimeout, "a.2"),
-        (Overflow::Close, DropReason::SlowConsumer, "a.2"),
+        (OverflowPolicy::DropNewest, DropReason::QueueFull, "a.2"),
+        (OverflowPolicy::DropOldest, DropReason::Oldest, "a.1"),
+        (OverflowPolicy::Block(Duration::ZERO), DropReason::BlockTimeout, "a.2"),
+        (OverflowPolicy::Close, DropReason::SlowConsumer, "a.2"),
     ] {
         let room = Room::new();
         let _slow = room.slow(1, policy);

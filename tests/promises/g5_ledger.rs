@@ -4,7 +4,9 @@
 //! counted where, and checks after every step that both sides of the bus (`routed`, `matched`) agree.
 
 use crate::common::{Count, FOREVER, POLICIES, bus, buses};
-use postroom::{Bus, Client, ConnectOptions, DropReason, Ledger, Limits, Overflow, RequestMany, SubscribeOptions};
+use postroom::{
+    Bus, Client, ConnectOptions, DropReason, Ledger, Limits, OverflowPolicy, RequestManyOptions, SubscribeOptions,
+};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -29,7 +31,7 @@ fn assert_ledger(ledger: Ledger, reason: DropReason, wanted: [u64; 4]) {
     assert_eq!(ledger.dropped.total(), dropped, "{ledger:?}");
 }
 
-fn small(capacity: usize, overflow: Overflow) -> SubscribeOptions {
+fn small(capacity: usize, overflow: OverflowPolicy) -> SubscribeOptions {
     SubscribeOptions::new().capacity(capacity).overflow(overflow)
 }
 
@@ -43,14 +45,14 @@ fn publish(client: &Client, messages: usize) {
 fn queue_full() {
     for bus in buses() {
         let client = bus.connect();
-        let subscriber = client.subscribe_with("a", small(3, Overflow::DropNewest)).unwrap();
+        let subscriber = client.subscribe_with("a", small(3, OverflowPolicy::DropNewest)).unwrap();
         publish(&client, 5);
-        assert_ledger(subscriber.stats(), DropReason::QueueFull, [5, 0, 2, 3]);
-        assert_eq!(subscriber.stats().queued_bytes, 15);
+        assert_ledger(subscriber.ledger(), DropReason::QueueFull, [5, 0, 2, 3]);
+        assert_eq!(subscriber.ledger().queued_bytes, 15);
         subscriber.recv().unwrap();
         publish(&client, 1);
-        assert_ledger(subscriber.stats(), DropReason::QueueFull, [6, 1, 2, 3]);
-        assert_eq!((quiet(&bus), client.stats().ledger), (subscriber.stats(), subscriber.stats()));
+        assert_ledger(subscriber.ledger(), DropReason::QueueFull, [6, 1, 2, 3]);
+        assert_eq!((quiet(&bus), client.stats().ledger), (subscriber.ledger(), subscriber.ledger()));
         drop(subscriber);
         let past = quiet(&bus);
         assert_eq!((past.matched, past.delivered, past.queued, past.queued_bytes), (6, 1, 0, 0));
@@ -64,11 +66,11 @@ fn queue_full() {
 fn oldest() {
     for bus in buses() {
         let client = bus.connect();
-        let subscriber = client.subscribe_with("a", small(3, Overflow::DropOldest)).unwrap();
+        let subscriber = client.subscribe_with("a", small(3, OverflowPolicy::DropOldest)).unwrap();
         publish(&client, 5);
-        assert_ledger(subscriber.stats(), DropReason::Oldest, [5, 0, 2, 3]);
+        assert_ledger(subscriber.ledger(), DropReason::Oldest, [5, 0, 2, 3]);
         assert_eq!(subscriber.try_iter().count(), 3);
-        assert_ledger(subscriber.stats(), DropReason::Oldest, [5, 3, 2, 0]);
+        assert_ledger(subscriber.ledger(), DropReason::Oldest, [5, 3, 2, 0]);
         quiet(&bus);
     }
 }
@@ -78,7 +80,7 @@ fn block_timeout() {
     let clock = postroom::Clock::manual();
     let bus = Bus::builder().clock(&clock).build();
     let client = bus.connect();
-    let subscriber = client.subscribe_with("a", small(1, Overflow::Block(Duration::from_secs(5)))).unwrap();
+    let subscriber = client.subscribe_with("a", small(1, OverflowPolicy::Block(Duration::from_secs(5)))).unwrap();
     publish(&client, 1);
     std::thread::scope(|scope| {
         scope.spawn(|| assert_eq!(client.publish("a", "late").unwrap(), 0));
@@ -87,7 +89,7 @@ fn block_timeout() {
         assert_eq!((ledger.matched, ledger.queued), (1, 1), "it is not decided yet");
         clock.advance(Duration::from_secs(5));
     });
-    assert_ledger(subscriber.stats(), DropReason::BlockTimeout, [2, 0, 1, 1]);
+    assert_ledger(subscriber.ledger(), DropReason::BlockTimeout, [2, 0, 1, 1]);
     quiet(&bus);
 }
 
@@ -95,11 +97,11 @@ fn block_timeout() {
 fn slow_consumer_closed() {
     for bus in buses() {
         let client = bus.connect();
-        let subscriber = client.subscribe_with("a", small(2, Overflow::Close)).unwrap();
+        let subscriber = client.subscribe_with("a", small(2, OverflowPolicy::Close)).unwrap();
         publish(&client, 5);
-        assert_ledger(subscriber.stats(), DropReason::SlowConsumer, [3, 0, 1, 2]);
+        assert_ledger(subscriber.ledger(), DropReason::SlowConsumer, [3, 0, 1, 2]);
         assert_eq!(subscriber.iter().count(), 2, "what was queued can still be taken, and then it ends");
-        assert_ledger(subscriber.stats(), DropReason::SlowConsumer, [3, 2, 1, 0]);
+        assert_ledger(subscriber.ledger(), DropReason::SlowConsumer, [3, 2, 1, 0]);
         assert_eq!(bus.stats().unmatched, 2);
         quiet(&bus);
     }
@@ -117,7 +119,7 @@ fn disconnected() {
             publish(&client, remembered);
             drop(rx);
             publish(&client, 2);
-            assert_ledger(guard.stats(), DropReason::Disconnected, [remembered as u64 + 1, remembered as u64, 1, 0]);
+            assert_ledger(guard.ledger(), DropReason::Disconnected, [remembered as u64 + 1, remembered as u64, 1, 0]);
             assert_eq!(guard.close_reason(), Some(postroom::CloseReason::Disconnected));
             assert!(!bus.has_interest("a"), "the bus lets go of it");
             assert_eq!((client.stats().subscriptions, bus.stats().subscriptions), (0, 0));
@@ -139,7 +141,7 @@ fn a_disconnected_member_is_passed_over() {
         drop(rx);
         publish(&client, 20);
         assert_eq!(steady.len(), 20);
-        assert_eq!(gone.stats(), Ledger::default());
+        assert_eq!(gone.ledger(), Ledger::default());
         assert_eq!(quiet(&bus).matched, 20);
     }
 }
@@ -148,20 +150,20 @@ fn a_disconnected_member_is_passed_over() {
 fn a_users_channel() {
     for bus in buses() {
         let client = bus.connect();
-        for policy in [Overflow::DropNewest, Overflow::Block(Duration::ZERO), Overflow::Close] {
+        for policy in [OverflowPolicy::DropNewest, OverflowPolicy::Block(Duration::ZERO), OverflowPolicy::Close] {
             let reason = match policy {
-                Overflow::DropNewest => DropReason::QueueFull,
-                Overflow::Close => DropReason::SlowConsumer,
+                OverflowPolicy::DropNewest => DropReason::QueueFull,
+                OverflowPolicy::Close => DropReason::SlowConsumer,
                 _ => DropReason::BlockTimeout,
             };
             let (tx, rx) = crossbeam_channel::bounded(2);
             let guard = client.subscribe_channel_with("a", SubscribeOptions::new().overflow(policy), tx).unwrap();
             publish(&client, 3);
-            assert_ledger(guard.stats(), reason, [3, 2, 1, 0]);
+            assert_ledger(guard.ledger(), reason, [3, 2, 1, 0]);
             rx.recv().unwrap();
             publish(&client, 1);
-            let more = if policy == Overflow::Close { 0 } else { 1 };
-            assert_ledger(guard.stats(), reason, [3 + more, 2 + more, 1, 0]);
+            let more = if policy == OverflowPolicy::Close { 0 } else { 1 };
+            assert_ledger(guard.ledger(), reason, [3 + more, 2 + more, 1, 0]);
             quiet(&bus);
         }
     }
@@ -171,18 +173,18 @@ fn a_users_channel() {
 fn discarded_and_cancelled() {
     for bus in buses() {
         let client = bus.connect();
-        let subscriber = client.subscribe_with("a", small(2, Overflow::Block(FOREVER))).unwrap();
+        let subscriber = client.subscribe_with("a", small(2, OverflowPolicy::Block(FOREVER))).unwrap();
         publish(&client, 2);
         let waiting = client.publish_async("a", "1");
         drop(waiting);
-        assert_ledger(subscriber.stats(), DropReason::Cancelled, [3, 0, 1, 2]);
+        assert_ledger(subscriber.ledger(), DropReason::Cancelled, [3, 0, 1, 2]);
         quiet(&bus);
         let polled = {
             let mut waiting = pin!(client.publish_async("a", "1"));
             waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         };
         assert!(polled.is_pending());
-        assert_ledger(subscriber.stats(), DropReason::Cancelled, [4, 0, 2, 2]);
+        assert_ledger(subscriber.ledger(), DropReason::Cancelled, [4, 0, 2, 2]);
         drop(subscriber);
         assert_eq!(quiet(&bus).dropped.of(DropReason::Discarded), 2);
     }
@@ -195,7 +197,7 @@ fn a_publish_that_waits_when_the_subscription_goes() {
     for bus in buses() {
         let client = bus.connect();
         for poll in [true, false] {
-            let subscriber = client.subscribe_with("a", small(1, Overflow::Block(FOREVER))).unwrap();
+            let subscriber = client.subscribe_with("a", small(1, OverflowPolicy::Block(FOREVER))).unwrap();
             publish(&client, 1);
             let mut waiting = Box::pin(client.publish_async("a", "1"));
             drop(subscriber);
@@ -222,7 +224,7 @@ fn callbacks_count_as_queued_while_they_run() {
         count.add();
     });
     publish(&client, 3);
-    let ledger = guard.unwrap().stats();
+    let ledger = guard.unwrap().ledger();
     assert_eq!((seen.get(), ledger.delivered, ledger.queued), (3, 3, 0), "no assertion failed inside");
     assert_eq!(bus.stats().panics, 0);
 }
@@ -244,7 +246,7 @@ fn publishes_and_requests_are_counted_once() {
     assert!(client.publish("b.*", "123").is_err());
     client.request("svc", "").unwrap();
     assert!(client.request("nobody", "").is_err());
-    let many = client.request_many("svc", "", RequestMany::new().max(2)).unwrap();
+    let many = client.request_many("svc", "", RequestManyOptions::new().max(2)).unwrap();
     assert_eq!(many.into_iter().count(), 2);
     let stats = client.stats();
     // Two of three answers to the request come too late, and one of those to the other finds no room.
@@ -252,7 +254,7 @@ fn publishes_and_requests_are_counted_once() {
     assert_eq!((stats.unmatched, stats.routed), (2, 3), "b and nobody; a and svc twice");
     let all = bus.stats();
     assert_eq!((all.published, all.published_bytes), (5 + 6 + 1, 6 + 12 + 3));
-    // Answers that no subscription takes count as unmatched.
+    // Responses that no subscription takes count as unmatched.
     assert_eq!((all.unmatched, all.routed), (2 + 1 + 3, 3 + 3));
     assert_eq!((all.requests, all.late_replies), (3, 3));
     quiet(&bus);
@@ -266,7 +268,7 @@ fn publishes_and_requests_are_counted_once() {
 fn waiting_for_room_is_no_lack_of_interest() {
     let bus = bus(16, 1024);
     let client = bus.connect();
-    let subscriber = client.subscribe_with("a", small(1, Overflow::Block(FOREVER))).unwrap();
+    let subscriber = client.subscribe_with("a", small(1, OverflowPolicy::Block(FOREVER))).unwrap();
     publish(&client, 1);
     let waiting = client.publish_async("a", "1");
     assert_eq!(bus.stats().unmatched, 0);
@@ -282,8 +284,11 @@ fn waiting_for_room_is_no_lack_of_interest() {
 fn both_sides_agree_when_subscriptions_go_under_way() {
     for policy in POLICIES {
         let bus = bus(1, 1024);
-        let policy =
-            if matches!(policy, Overflow::Block(_)) { Overflow::Block(Duration::from_micros(1)) } else { policy };
+        let policy = if matches!(policy, OverflowPolicy::Block(_)) {
+            OverflowPolicy::Block(Duration::from_micros(1))
+        } else {
+            policy
+        };
         let (ready, done) = (Barrier::new(3), AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..2 {

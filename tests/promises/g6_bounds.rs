@@ -4,14 +4,17 @@
 //! watches the numbers; then what is left is counted by hand. Also the bounds of everything that is asked for.
 
 use crate::common::{POLICIES, bus};
-use postroom::{BuildError, Bus, Limits, Overflow, RequestError, RequestMany, SubscribeError, SubscribeOptions};
+use postroom::{
+    BuildError, Bus, Limits, OverflowPolicy, RequestError, RequestManyOptions, SubscribeError, SubscribeOptions,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
 fn many_publishers_never_exceed_either_bound() {
     for policy in POLICIES {
-        let policy = if matches!(policy, Overflow::Block(_)) { Overflow::Block(Duration::ZERO) } else { policy };
+        let policy =
+            if matches!(policy, OverflowPolicy::Block(_)) { OverflowPolicy::Block(Duration::ZERO) } else { policy };
         // The messages bound first, then the bytes.
         for (capacity, capacity_bytes) in [(10, 1 << 20), (70, 1 << 20), (1 << 20, 100), (1 << 20, 1000)] {
             let bus = bus(16, 1024);
@@ -32,11 +35,11 @@ fn many_publishers_never_exceed_either_bound() {
                     .collect();
                 let watcher = scope.spawn(|| {
                     while !done.load(Ordering::SeqCst) {
-                        let ledger = subscriber.stats();
+                        let ledger = subscriber.ledger();
                         assert!(ledger.queued <= capacity as u64, "{policy:?}: {ledger:?}");
                         assert!(ledger.queued_bytes <= capacity_bytes as u64, "{policy:?}: {ledger:?}");
                         assert!(subscriber.len() <= capacity);
-                        if policy == Overflow::DropNewest {
+                        if policy == OverflowPolicy::DropNewest {
                             let _ = subscriber.try_recv();
                         }
                     }
@@ -45,11 +48,11 @@ fn many_publishers_never_exceed_either_bound() {
                 done.store(true, Ordering::SeqCst);
                 watcher.join().unwrap();
             });
-            let ledger = subscriber.stats();
+            let ledger = subscriber.ledger();
             assert!(ledger.balances());
             let left: Vec<usize> = subscriber.try_iter().map(|message| message.size()).collect();
             assert_eq!((ledger.queued, ledger.queued_bytes), (left.len() as u64, left.iter().sum::<usize>() as u64));
-            if !matches!(policy, Overflow::DropNewest) {
+            if !matches!(policy, OverflowPolicy::DropNewest) {
                 // As full as can be: not one more of the largest would have fitted.
                 assert!(
                     left.len() == capacity || left.iter().sum::<usize>() + 4 > capacity_bytes,
@@ -83,7 +86,7 @@ fn a_bound_is_reached_to_the_message_and_to_the_byte() {
 #[test]
 fn drop_oldest_evicts_as_much_as_is_needed() {
     let client = bus(1, 0).connect();
-    let options = SubscribeOptions::new().capacity_bytes(10).overflow(Overflow::DropOldest);
+    let options = SubscribeOptions::new().capacity_bytes(10).overflow(OverflowPolicy::DropOldest);
     let subscriber = client.subscribe_with("a", options).unwrap();
     for size in [4, 3, 3] {
         assert_eq!(client.publish("a", vec![size as u8; size]).unwrap(), 1);
@@ -146,7 +149,7 @@ fn capacities_and_names_are_checked_when_they_are_asked_for() {
     }
     assert_eq!(refused(SubscribeOptions::new().fallback(true)), SubscribeError::FallbackWithoutQueue);
     let (tx, _rx) = crossbeam_channel::bounded(1);
-    let oldest = SubscribeOptions::new().overflow(Overflow::DropOldest);
+    let oldest = SubscribeOptions::new().overflow(OverflowPolicy::DropOldest);
     assert_eq!(
         client.subscribe_channel_with("a", oldest, tx).map(drop).unwrap_err(),
         SubscribeError::UnsupportedOverflow
@@ -182,7 +185,7 @@ fn tokens_lengths_and_requests_are_bounded() {
     let _chatty = client.subscribe_fn("many", |question| {
         (0..5).for_each(|_| assert!(question.respond("").is_ok()));
     });
-    let answers = client.request_many("many", "", RequestMany::new().deadline(Duration::ZERO)).unwrap();
+    let answers = client.request_many("many", "", RequestManyOptions::new().deadline(Duration::ZERO)).unwrap();
     assert_eq!((answers.into_iter().count(), client.stats().late_replies), (2, 3));
 }
 
@@ -206,7 +209,7 @@ fn a_request_says_when_there_is_no_place_for_its_inbox() {
 fn a_wait_for_a_users_channel_ends_with_its_subscription() {
     let bus = Bus::new();
     let (tx, rx) = crossbeam_channel::bounded(1);
-    let options = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(20)));
+    let options = SubscribeOptions::new().overflow(OverflowPolicy::Block(Duration::from_secs(20)));
     let guard = bus.connect().subscribe_channel_with("a", options, tx).unwrap();
     let client = bus.connect();
     assert_eq!(client.publish("a", "fills it").unwrap(), 1);

@@ -4,7 +4,7 @@
 //! run that uses everything luck or time could touch, written down line by line, on threads of different history.
 
 use crate::common::number;
-use postroom::{Bus, Clock, ConnectOptions, Overflow, RequestMany, SubscribeOptions};
+use postroom::{Bus, Clock, ConnectOptions, OverflowPolicy, RequestManyOptions, SubscribeOptions};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
@@ -66,13 +66,13 @@ fn run(seed: u64, shards: usize) -> Vec<String> {
         note(format!("asked for {}", question.reply().unwrap()));
         question.respond("yes").unwrap();
         note(format!("{:?}", answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
-        drop(client.request_many("svc", "", RequestMany::new()).unwrap());
+        drop(client.request_many("svc", "", RequestManyOptions::new()).unwrap());
         note(format!("asked for {}", questions.recv().unwrap().reply().unwrap()));
     }
 
     // Losses, with their times.
     let slow =
-        clients[0].subscribe_with("slow", SubscribeOptions::new().capacity(2).overflow(Overflow::Close)).unwrap();
+        clients[0].subscribe_with("slow", SubscribeOptions::new().capacity(2).overflow(OverflowPolicy::Close)).unwrap();
     for _ in 0..4 {
         clock.advance(Duration::from_secs(1));
         clients[1].publish("slow", "").unwrap();

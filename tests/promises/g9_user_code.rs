@@ -133,7 +133,7 @@ fn a_publish_goes_on_after_a_waker_that_panics() {
     waits(one.as_mut(), &bad());
     waits(other.as_mut(), &waker);
     assert_eq!(client.publish("x", "1").unwrap(), 3);
-    assert_eq!((count.get(), calls.get(), full.stats().dropped.of(DropReason::QueueFull)), (1, 1, 1));
+    assert_eq!((count.get(), calls.get(), full.ledger().dropped.of(DropReason::QueueFull)), (1, 1, 1));
     assert_eq!(bus.stats().panics, 1);
     let told = std::iter::from_fn(|| events.try_recv()).collect::<Vec<_>>();
     let kinds = told.iter().filter(|event| matches!(event, Event::UserCodePanicked { code: UserCode::Waker, .. }));
@@ -173,7 +173,7 @@ fn whoever_waits_for_room_is_woken() {
     quietly();
     let bus = Bus::new();
     let ((waker, count, _), client, events) = (good(), bus.connect(), bus.events());
-    let block = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+    let block = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX));
     let queue = client.subscribe_with("a", block).unwrap();
     client.publish("a", "1").unwrap();
     let (mut one, mut other) = (Box::pin(client.publish_async("a", "2")), Box::pin(client.publish_async("a", "3")));
@@ -248,13 +248,19 @@ fn a_subscriber_that_is_dropped_discards_all() {
 #[test]
 fn what_finds_no_room_is_lost_and_the_others_get_theirs() {
     quietly();
-    for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(Duration::ZERO), Overflow::Close] {
+    for policy in [
+        OverflowPolicy::DropNewest,
+        OverflowPolicy::DropOldest,
+        OverflowPolicy::Block(Duration::ZERO),
+        OverflowPolicy::Close,
+    ] {
         let bus = Bus::new();
         let (client, events, dropped, calls) = (bus.connect(), bus.events(), Count::default(), Count::default());
         let options = SubscribeOptions::new().capacity(1).overflow(policy);
         let full = [(); 3].map(|()| client.subscribe_with("a", options.clone()).unwrap());
         let (sender, receiver) = crossbeam_channel::bounded(1);
-        let options = if policy == Overflow::DropOldest { options.overflow(Overflow::DropNewest) } else { options };
+        let options =
+            if policy == OverflowPolicy::DropOldest { options.overflow(OverflowPolicy::DropNewest) } else { options };
         let channel = client.subscribe_channel_with("a", options, sender).unwrap();
         let seen = calls.clone();
         let guard = client.subscribe_fn("a", move |_| _ = seen.add()).unwrap();
@@ -325,12 +331,12 @@ fn answers_headers_and_copies_that_wait() {
     assert_eq!(dropped.get(), 4);
     told(&bus, &events, UserCode::Destructor, 2);
     // A copy that waits for room, and is given up.
-    let block = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+    let block = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX));
     let queue = client.subscribe_with("a", block).unwrap();
     client.publish("a", "fills").unwrap();
     drop(client.publish_async("a", bomb(&dropped)));
     told(&bus, &events, UserCode::Destructor, 1);
-    assert_eq!(queue.stats().dropped.of(DropReason::Cancelled), 1);
+    assert_eq!(queue.ledger().dropped.of(DropReason::Cancelled), 1);
     drop(queue);
     // A value that a callback has captured.
     struct Bomb;
@@ -352,11 +358,11 @@ fn answers_headers_and_copies_that_wait() {
 struct Clumsy;
 
 impl Observer for Clumsy {
-    fn publish(&self, _: &Publish<'_>) -> Verdict {
+    fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
         panic!("on purpose: publish");
     }
 
-    fn refused(&self, _: &Refused<'_>) {
+    fn refused(&self, _: &RejectedPublish<'_>) {
         panic!("on purpose: refused");
     }
 
@@ -368,7 +374,7 @@ impl Observer for Clumsy {
         panic!("on purpose: returned");
     }
 
-    fn deliver(&self, _: u64, _: &Publish<'_>, _: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, _: u64, _: &PublishContext<'_>, _: &SubscriptionInfo) -> DeliveryAction {
         panic!("on purpose: deliver");
     }
 
@@ -380,7 +386,7 @@ impl Observer for Clumsy {
         panic!("on purpose: lost");
     }
 
-    fn connected(&self, _: &Connected<'_>) {
+    fn connected(&self, _: &ClientInfo<'_>) {
         panic!("on purpose: connected");
     }
 
@@ -430,7 +436,7 @@ fn an_observer_that_panics_changes_nothing() {
         assert!(client.publish("a", "1").unwrap() >= 1);
     }
     more(15);
-    assert_eq!((calls.get(), queue.len(), queue.stats().dropped.of(DropReason::QueueFull)), (3, 2, 1));
+    assert_eq!((calls.get(), queue.len(), queue.ledger().dropped.of(DropReason::QueueFull)), (3, 2, 1));
     assert!(client.publish("not..one", "").is_err());
     more(1);
     assert_eq!(queue.recv().unwrap().payload(), b"1");

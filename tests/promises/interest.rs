@@ -1,4 +1,4 @@
-//! Interest: the wanted patterns, counted as subscriptions come and go.
+//! InterestWatcher: the wanted patterns, counted as subscriptions come and go.
 //!
 //! Goal: an interest shows the result of a search through all subscriptions, at any quiet moment, whatever began and ended them;
 //! and waiters are told. Method: every way in which a subscription begins and ends; a long random run against a list kept by the
@@ -6,8 +6,8 @@
 
 use crate::common::{FOREVER, buses, must_return};
 use postroom::{
-    Bus, Client, Clock, ConnectOptions, Interest, Overflow, Permissions, SubscribeOptions, Subscriber,
-    SubscriptionGuard, Wanted,
+    Bus, Client, Clock, ConnectOptions, InterestWatcher, OverflowPolicy, PatternInterest, Permissions,
+    SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -20,8 +20,8 @@ use std::time::Duration;
 type End<'a> = dyn Fn(&Client, SubscriptionGuard) + 'a;
 
 /// As text, with how many.
-fn shown(interest: &Interest) -> Vec<String> {
-    let text = |wanted: &Wanted| format!("{wanted}: {}", wanted.subscriptions);
+fn shown(interest: &InterestWatcher) -> Vec<String> {
+    let text = |wanted: &PatternInterest| format!("{wanted}: {}", wanted.subscriptions);
     let all: Vec<_> = interest.patterns().iter().map(text).collect();
     assert_eq!((interest.len(), interest.is_wanted()), (all.len(), !all.is_empty()));
     assert_eq!(interest.has_queue(), all.iter().any(|text| text.contains("queue group")));
@@ -37,7 +37,7 @@ fn ready(changed: impl Future<Output = bool>) -> Option<bool> {
     }
 }
 
-fn news(interest: &Interest) -> Option<bool> {
+fn news(interest: &InterestWatcher) -> Option<bool> {
     ready(interest.changed())
 }
 
@@ -111,7 +111,7 @@ fn it_learns_of_every_way_to_begin_and_to_end() {
         let _sink = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_, _| true).unwrap();
         let (into, from) = crossbeam_channel::bounded(1);
         let _channel = client.subscribe_channel("channel", into).unwrap();
-        let slow = SubscribeOptions::new().capacity(1).overflow(Overflow::Close);
+        let slow = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Close);
         let _slow = client.subscribe_with("slow", slow).unwrap();
         assert_eq!(shown(&all), ["channel: 1", "sink: 1", "slow: 1"]);
         drop(from);
@@ -148,7 +148,7 @@ fn those_of_excepted_connections_do_not_count() {
         assert_eq!((some.len(), news(&some)), (0, Some(true)));
         // Numbers are those of one bus.
         let elsewhere = [Bus::new().connect(), Bus::new().connect()];
-        let again = elsewhere.iter().fold(bus.interest("a.*").unwrap(), Interest::except);
+        let again = elsewhere.iter().fold(bus.interest("a.*").unwrap(), InterestWatcher::except);
         assert_eq!(again.len(), 2);
     }
 }
@@ -162,7 +162,7 @@ fn g7_a_long_run_agrees_with_a_list() {
         let below = |n: usize| (luck.random() % n as u64) as usize;
         let clients = [(); 3].map(|()| bus.connect());
         // Each with the place of the connection that does not count.
-        let mut interests: Vec<(usize, Interest)> = Vec::new();
+        let mut interests: Vec<(usize, InterestWatcher)> = Vec::new();
         // Each with the place of its connection, and its group.
         let mut live: Vec<(usize, Option<String>, Subscriber)> = Vec::new();
         for round in 0..3_000 {
@@ -296,7 +296,7 @@ fn g2_threads_that_come_and_go_leave_the_right_count() {
             })
             .collect();
         start.wait();
-        let watched: Vec<Interest> = (0..200).map(|_| bus.interest("a.*").unwrap()).collect();
+        let watched: Vec<InterestWatcher> = (0..200).map(|_| bus.interest("a.*").unwrap()).collect();
         let whole = bus.interest("a.>").unwrap();
         while whole.patterns().iter().map(|wanted| wanted.subscriptions).sum::<usize>() < 20 {
             assert!(whole.wait_changed(FOREVER));

@@ -11,10 +11,10 @@ use std::time::Duration;
 #[derive(Default)]
 struct Book {
     next: AtomicU64,
-    verdicts: Mutex<HashMap<String, Verdict>>,
-    deliveries: Mutex<HashMap<u64, Delivery>>,
+    verdicts: Mutex<HashMap<String, PublishAction>>,
+    deliveries: Mutex<HashMap<u64, DeliveryAction>>,
     log: Mutex<Vec<String>>,
-    held: Mutex<Vec<HeldMessage>>,
+    held: Mutex<Vec<DelayedMessage>>,
 }
 
 impl Book {
@@ -27,7 +27,7 @@ impl Book {
         (book, builder.build())
     }
 
-    fn on(&self, subject: &str, verdict: Verdict) {
+    fn on(&self, subject: &str, verdict: PublishAction) {
         self.verdicts.lock().unwrap().insert(subject.into(), verdict);
     }
 
@@ -45,20 +45,20 @@ impl Book {
 }
 
 impl Observer for Book {
-    fn publish(&self, publish: &Publish<'_>) -> Verdict {
+    fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         let subject = publish.message.subject().to_string();
         let verdict = self.verdicts.lock().unwrap().get(&subject).cloned();
-        if let Some(Verdict::Hold { id }) = verdict {
-            self.held.lock().unwrap().push(publish.hold(id));
+        if let Some(PublishAction::Delay { id }) = verdict {
+            self.held.lock().unwrap().push(publish.delay(id));
         }
         match verdict {
-            Some(Verdict::Route { times, .. }) => Verdict::Route { id: self.id(), times },
-            None => Verdict::Route { id: self.id(), times: 1 },
+            Some(PublishAction::Route { times, .. }) => PublishAction::Route { id: self.id(), times },
+            None => PublishAction::Route { id: self.id(), times: 1 },
             Some(verdict) => verdict,
         }
     }
 
-    fn refused(&self, refused: &Refused<'_>) {
+    fn refused(&self, refused: &RejectedPublish<'_>) {
         let (by, subject) = (refused.client_name.unwrap_or("nobody"), refused.message.subject());
         self.note(format!("{by} may not publish on {subject}: {}", refused.error));
     }
@@ -67,7 +67,7 @@ impl Observer for Book {
         self.note(format!("{id} to {accepted:?}"));
     }
 
-    fn connected(&self, client: &Connected<'_>) {
+    fn connected(&self, client: &ClientInfo<'_>) {
         self.note(format!("client {} as {:?}", client.client, client.name));
     }
 
@@ -75,10 +75,10 @@ impl Observer for Book {
         self.note(format!("client {client} is gone"));
     }
 
-    fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let name = publish.client_name.unwrap_or_default();
         self.note(format!("{id} by {name}{} for {}?", publish.client, to.id));
-        self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(Delivery::Pass)
+        self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(DeliveryAction::Pass)
     }
 
     fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
@@ -99,13 +99,13 @@ fn verdicts_are_carried_out() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
-    book.on("twice", Verdict::Route { id: 0, times: 2 });
-    book.on("held", Verdict::Hold { id: 76 });
-    book.on("lost", Verdict::Swallow);
-    book.on("nobody", Verdict::Unmatched);
-    book.on("denied", Verdict::Deny);
-    book.on("large", Verdict::TooLarge { max: 3 });
-    book.on("closed", Verdict::Closed);
+    book.on("twice", PublishAction::Route { id: 0, times: 2 });
+    book.on("held", PublishAction::Delay { id: 76 });
+    book.on("lost", PublishAction::Swallow);
+    book.on("nobody", PublishAction::Unmatched);
+    book.on("denied", PublishAction::Deny);
+    book.on("large", PublishAction::TooLarge { max: 3 });
+    book.on("closed", PublishAction::Closed);
 
     assert_eq!(client.publish("plain", "x"), Ok(1));
     assert_eq!(client.publish("twice", "x"), Ok(2));
@@ -154,13 +154,13 @@ fn a_payload_is_replaced_and_a_copy_finds_no_room() {
     let events = bus.events();
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
-    book.on("other", Verdict::Replace { id: 5, payload: "changed".into() });
+    book.on("other", PublishAction::Replace { id: 5, payload: "changed".into() });
     client.publish_with_reply("other", "answers", "as it was").unwrap();
     let got = all.try_recv().unwrap();
     assert_eq!((got.payload(), got.reply().unwrap().as_str()), (&b"changed"[..], "answers"));
-    book.deliveries.lock().unwrap().insert(all.id(), Delivery::Full);
+    book.deliveries.lock().unwrap().insert(all.id(), DeliveryAction::Full);
     assert_eq!(client.publish("plain", ""), Ok(0));
-    assert_eq!(all.stats().dropped.of(DropReason::QueueFull), 1);
+    assert_eq!(all.ledger().dropped.of(DropReason::QueueFull), 1);
     assert!(matches!(events.try_recv(), Some(Event::SlowConsumer(slow)) if slow.dropped == 1));
     assert!(bus.stats().ledger.balances());
 }
@@ -170,7 +170,7 @@ fn a_held_request_learns_late_that_nobody_is_there() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let service = client.subscribe("ask").unwrap();
-    book.on("ask", Verdict::Hold { id: 76 });
+    book.on("ask", PublishAction::Delay { id: 76 });
     let mut asking = Box::pin(client.request_async("ask", ""));
     let mut second = Box::pin(client.request_async("ask", ""));
     let mut held: Vec<_> = book.held.lock().unwrap().drain(..).collect();
@@ -193,9 +193,9 @@ fn who_may_not_subscribe_is_told_so_and_a_publish_knows_its_reach() {
     struct Gate(Mutex<Vec<usize>>);
 
     impl Observer for Gate {
-        fn publish(&self, publish: &Publish<'_>) -> Verdict {
+        fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
             self.0.lock().unwrap().push(publish.reach());
-            Verdict::Route { id: 1, times: 1 }
+            PublishAction::Route { id: 1, times: 1 }
         }
 
         fn may_subscribe(&self, _: u64, pattern: &postroom::subject::Pattern, queue: Option<&str>) -> bool {
@@ -241,7 +241,7 @@ fn a_swallowed_request_is_no_request_without_responders() {
     let client = bus.connect();
     let _service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
     assert_eq!(client.request("ask", "").unwrap().payload(), b"42");
-    book.on("ask", Verdict::Swallow);
+    book.on("ask", PublishAction::Swallow);
     must_return(move || {
         let asking = std::thread::spawn(move || client.request("ask", ""));
         clock.wait_for_timers(1);
@@ -257,14 +257,14 @@ fn copies_are_hidden_and_lost_by_subscription() {
     let (first, second) = (client.subscribe("a").unwrap(), client.subscribe("a").unwrap());
     let members = [client.queue_subscribe("q", "g").unwrap(), client.queue_subscribe("q", "g").unwrap()];
     book.deliveries.lock().unwrap().extend([
-        (first.id(), Delivery::Hide),
-        (second.id(), Delivery::Lose),
-        (members[0].id(), Delivery::Hide),
+        (first.id(), DeliveryAction::Hide),
+        (second.id(), DeliveryAction::Lose),
+        (members[0].id(), DeliveryAction::Hide),
     ]);
     assert_eq!(client.publish("a", ""), Ok(1), "the lost one seems to have been accepted");
     assert_eq!((first.len(), second.len()), (0, 0));
-    assert_eq!(first.stats().matched, 0);
-    assert_eq!((second.stats().matched, second.stats().dropped.of(DropReason::Fault)), (1, 1));
+    assert_eq!(first.ledger().matched, 0);
+    assert_eq!((second.ledger().matched, second.ledger().dropped.of(DropReason::Fault)), (1, 1));
     for _ in 0..20 {
         assert_eq!(client.publish("q", ""), Ok(1));
     }
@@ -279,7 +279,7 @@ fn each_subscription_is_asked_for_and_members_until_one_takes_it() {
     let client = bus.connect_with(ConnectOptions::new().name("a"));
     let plain = [(); 2].map(|()| client.subscribe("x").unwrap());
     let members = [(); 3].map(|()| client.queue_subscribe("x", "g").unwrap());
-    book.deliveries.lock().unwrap().insert(members[0].id(), Delivery::Hide);
+    book.deliveries.lock().unwrap().insert(members[0].id(), DeliveryAction::Hide);
     let by = client.id();
     let mut hidden = 0;
     for id in 0..30 {
@@ -299,8 +299,8 @@ fn losses_are_told_with_their_reasons() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let options = |overflow| SubscribeOptions::new().capacity(1).overflow(overflow);
-    let newest = client.subscribe_with("n", options(Overflow::DropNewest)).unwrap();
-    let oldest = client.subscribe_with("o", options(Overflow::DropOldest)).unwrap();
+    let newest = client.subscribe_with("n", options(OverflowPolicy::DropNewest)).unwrap();
+    let oldest = client.subscribe_with("o", options(OverflowPolicy::DropOldest)).unwrap();
     for subject in ["n", "n", "o", "o"] {
         client.publish(subject, "").unwrap();
     }
@@ -327,13 +327,13 @@ fn what_goes_on_is_counted_from_publish_to_the_last_copy() {
     assert!(activity.is_quiet());
 
     client.publish("a", "x").unwrap();
-    assert!(matches!(&activity.held()[..], [Held::Message { id: 0, subject }] if subject == "a"));
+    assert!(matches!(&activity.held()[..], [ActivityKind::Message { id: 0, subject }] if subject == "a"));
     let message = app.try_recv().unwrap();
     let copy = message.clone();
     drop(message);
     assert_eq!(activity.len(), 2, "the copy, and this thread: {activity:?}");
     drop(copy);
-    assert!(matches!(&activity.held()[..], [Held::Thread(_)]));
+    assert!(matches!(&activity.held()[..], [ActivityKind::Thread(_)]));
     assert_eq!(app.try_recv().unwrap_err(), TryRecvError::Empty);
     assert!(activity.is_quiet(), "{activity:?}");
     let kept = seen.try_recv().unwrap();
@@ -363,7 +363,7 @@ fn a_thread_that_works_on_a_message_it_has_dropped_is_waited_for() {
     test.publish("jobs", "21").unwrap();
     begins.recv().unwrap();
     let held = bus.activity().unwrap().held();
-    assert!(matches!(&held[..], [Held::Thread(_)]), "{held:?}");
+    assert!(matches!(&held[..], [ActivityKind::Thread(_)]), "{held:?}");
     assert!(results.is_empty());
     go.send(()).unwrap();
     bus.activity().unwrap().wait_quiet();
@@ -382,7 +382,7 @@ fn callbacks_tasks_and_timers_are_counted() {
     let _callback = client
         .subscribe_fn("call", move |message| {
             drop(message);
-            assert!(matches!(&inside.held()[..], [Held::Callback { .. }]), "{inside:?}");
+            assert!(matches!(&inside.held()[..], [ActivityKind::Callback { .. }]), "{inside:?}");
         })
         .unwrap();
     client.publish("call", "").unwrap();
@@ -394,7 +394,7 @@ fn callbacks_tasks_and_timers_are_counted() {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     let poll = |cx: &mut std::task::Context<'_>| std::pin::pin!(queue.recv_async()).poll(cx);
     drop(poll(&mut cx));
-    assert!(matches!(&activity.held()[..], [Held::Subscriber { .. }]), "{activity:?}");
+    assert!(matches!(&activity.held()[..], [ActivityKind::Subscriber { .. }]), "{activity:?}");
     assert!(poll(&mut cx).is_pending());
     assert!(activity.is_quiet());
 
@@ -402,7 +402,7 @@ fn callbacks_tasks_and_timers_are_counted() {
     assert!(sleep.as_mut().poll(&mut cx).is_pending());
     assert!(activity.is_quiet(), "what is to come does not go on");
     clock.advance(Duration::from_secs(1));
-    assert!(matches!(&activity.held()[..], [Held::Timer(at)] if at.as_secs() == 1), "{activity:?}");
+    assert!(matches!(&activity.held()[..], [ActivityKind::Timer(at)] if at.as_secs() == 1), "{activity:?}");
     assert!(sleep.as_mut().poll(&mut cx).is_ready());
     assert!(activity.is_quiet());
 }
@@ -436,22 +436,22 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     #[derive(Default)]
     struct Late {
         to: AtomicU64,
-        held: Mutex<Vec<HeldCopy>>,
+        held: Mutex<Vec<DelayedDelivery>>,
         log: Mutex<Vec<String>>,
     }
 
     impl Observer for Late {
-        fn publish(&self, publish: &Publish<'_>) -> Verdict {
-            assert!(publish.hold_copy().is_none(), "it is for nobody yet");
-            Verdict::Route { id: 7, times: 1 }
+        fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
+            assert!(publish.delay_delivery().is_none(), "it is for nobody yet");
+            PublishAction::Route { id: 7, times: 1 }
         }
 
-        fn deliver(&self, _: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+        fn deliver(&self, _: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
             if to.id != self.to.load(Ordering::Relaxed) {
-                return Delivery::Pass;
+                return DeliveryAction::Pass;
             }
-            self.held.lock().unwrap().extend(publish.hold_copy());
-            Delivery::Hold
+            self.held.lock().unwrap().extend(publish.delay_delivery());
+            DeliveryAction::Delay
         }
 
         fn routed(&self, id: u64, accepted: &[u64]) {

@@ -16,10 +16,10 @@ use std::thread::ThreadId;
 struct Scribe {
     next: AtomicU64,
     lines: Mutex<Vec<(ThreadId, String)>>,
-    verdict: Mutex<Option<Verdict>>,
-    notice_verdict: Mutex<Option<Verdict>>,
-    deliveries: Mutex<Vec<(u64, Delivery)>>,
-    held: Mutex<Vec<HeldMessage>>,
+    verdict: Mutex<Option<PublishAction>>,
+    notice_verdict: Mutex<Option<PublishAction>>,
+    deliveries: Mutex<Vec<(u64, DeliveryAction)>>,
+    held: Mutex<Vec<DelayedMessage>>,
 }
 
 impl Scribe {
@@ -38,32 +38,32 @@ impl Scribe {
     }
 
     /// All publishes from now on.
-    fn decide(&self, verdict: Verdict) {
+    fn decide(&self, verdict: PublishAction) {
         *self.verdict.lock().unwrap() = Some(verdict);
     }
 
     /// All that the bus itself says.
-    fn decide_notices(&self, verdict: Verdict) {
+    fn decide_notices(&self, verdict: PublishAction) {
         *self.notice_verdict.lock().unwrap() = Some(verdict);
     }
 
-    fn on(&self, subscription: u64, delivery: Delivery) {
+    fn on(&self, subscription: u64, delivery: DeliveryAction) {
         self.deliveries.lock().unwrap().push((subscription, delivery));
     }
 }
 
 impl Observer for Scribe {
-    fn publish(&self, publish: &Publish<'_>) -> Verdict {
+    fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         let (what, verdict) =
             if publish.is_notice { ("notice", &self.notice_verdict) } else { ("publish", &self.verdict) };
         self.note(format!("{what} {}", publish.message.subject()));
         match verdict.lock().unwrap().clone() {
-            Some(Verdict::Hold { id }) => {
-                self.held.lock().unwrap().push(publish.hold(id));
-                Verdict::Hold { id }
+            Some(PublishAction::Delay { id }) => {
+                self.held.lock().unwrap().push(publish.delay(id));
+                PublishAction::Delay { id }
             }
             Some(verdict) => verdict,
-            None => Verdict::Route { id: self.next.fetch_add(1, Ordering::Relaxed), times: 1 },
+            None => PublishAction::Route { id: self.next.fetch_add(1, Ordering::Relaxed), times: 1 },
         }
     }
 
@@ -75,10 +75,14 @@ impl Observer for Scribe {
         self.note(format!("returned {id}"));
     }
 
-    fn deliver(&self, id: u64, _: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    fn deliver(&self, id: u64, _: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         self.note(format!("deliver {id} to {}", to.pattern));
         let deliveries = self.deliveries.lock().unwrap();
-        deliveries.iter().rev().find(|(subscription, _)| *subscription == to.id).map_or(Delivery::Pass, |known| known.1)
+        deliveries
+            .iter()
+            .rev()
+            .find(|(subscription, _)| *subscription == to.id)
+            .map_or(DeliveryAction::Pass, |known| known.1)
     }
 
     fn received(&self, id: u64, _: u64) {
@@ -89,7 +93,7 @@ impl Observer for Scribe {
         self.note(format!("lost {id}: {reason:?}"));
     }
 
-    fn connected(&self, client: &Connected<'_>) {
+    fn connected(&self, client: &ClientInfo<'_>) {
         self.note(format!("connected untracked {} kicked {}", client.untracked, client.can_be_kicked));
     }
 
@@ -185,7 +189,7 @@ fn it_is_not_asked_about_what_fails_a_check() {
     assert_eq!(scribe.told(), [""; 0]);
     // A payload that replaces another is not held to the limits.
     let all = client.subscribe("a").unwrap();
-    scribe.decide(Verdict::Replace { id: 7, payload: "more than four bytes".into() });
+    scribe.decide(PublishAction::Replace { id: 7, payload: "more than four bytes".into() });
     assert_eq!(client.publish("a", "1234"), Ok(1));
     assert_eq!(all.try_recv().unwrap().payload(), b"more than four bytes");
     assert!(bus.stats().ledger.balances());
@@ -231,7 +235,7 @@ fn a_publish_is_told_from_its_beginning_to_its_return() {
             "returned 1"
         ]
     );
-    scribe.decide(Verdict::Swallow);
+    scribe.decide(PublishAction::Swallow);
     client.publish("inner", "").unwrap();
     assert_eq!(scribe.told(), ["publish inner"]);
 }
@@ -288,9 +292,9 @@ fn of_a_notice_only_the_number_counts() {
         scribe.told()
     };
     assert!(ask().contains(&"received 1".to_owned()));
-    scribe.decide_notices(Verdict::Swallow);
+    scribe.decide_notices(PublishAction::Swallow);
     assert!(ask().ends_with(&["notice inbox".to_owned(), "returned 2".to_owned()]));
-    scribe.decide_notices(Verdict::Route { id: 9, times: 5 });
+    scribe.decide_notices(PublishAction::Route { id: 9, times: 5 });
     let told = ask();
     assert!(told.contains(&"received 9".to_owned()), "{told:?}");
     assert!(inbox.is_empty(), "once");
@@ -301,7 +305,7 @@ fn of_a_notice_only_the_number_counts() {
 fn what_was_not_for_an_ended_subscription_any_more_is_not_lost() {
     let (scribe, bus) = Scribe::bus();
     let client = bus.connect();
-    let block = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(FOREVER));
+    let block = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(FOREVER));
     let [given_up, ended] = ["given.up", "ended"].map(|subject| client.subscribe_with(subject, block.clone()).unwrap());
     let waiting = ["given.up", "ended"].map(|subject| {
         client.publish(subject, "").unwrap();
@@ -311,7 +315,7 @@ fn what_was_not_for_an_ended_subscription_any_more_is_not_lost() {
     scribe.told();
     drop(waiting);
     assert_eq!(scribe.told(), ["lost 1: Cancelled"]);
-    assert_eq!(given_up.stats().dropped.of(DropReason::Cancelled), 1);
+    assert_eq!(given_up.ledger().dropped.of(DropReason::Cancelled), 1);
     assert_eq!(bus.stats().ledger.dropped.of(DropReason::Cancelled), 1);
 }
 
@@ -320,7 +324,7 @@ fn no_times_is_once() {
     let (scribe, bus) = Scribe::bus();
     let client = bus.connect();
     let all = client.subscribe("a").unwrap();
-    scribe.decide(Verdict::Route { id: 3, times: 0 });
+    scribe.decide(PublishAction::Route { id: 3, times: 0 });
     assert_eq!((client.publish("a", ""), all.len()), (Ok(1), 1));
 }
 
@@ -329,7 +333,7 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
     let (scribe, bus) = Scribe::bus();
     let (client, other) = (bus.connect(), bus.connect());
     let all = other.subscribe("a").unwrap();
-    scribe.decide(Verdict::Hold { id: 3 });
+    scribe.decide(PublishAction::Delay { id: 3 });
     for payload in ["first", "second", "third"] {
         assert_eq!(client.publish("a", payload), Ok(1));
     }
@@ -344,7 +348,7 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
     assert_eq!(held.remove(0).release(), 1);
     assert_eq!(scribe.told(), ["deliver 3 to a", "routed 3 to 1", "returned 3"]);
     assert_eq!(all.try_recv().unwrap().payload(), b"first");
-    scribe.on(all.id(), Delivery::Lose);
+    scribe.on(all.id(), DeliveryAction::Lose);
     assert_eq!((held.remove(0).release(), all.len()), (1, 0));
     let before = bus.stats();
     drop(held);
@@ -356,20 +360,20 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
 fn who_has_no_room_by_decree_is_as_one_who_has_none() {
     let (scribe, bus) = Scribe::bus();
     let client = bus.connect();
-    let oldest = SubscribeOptions::new().queue("g").overflow(Overflow::DropOldest);
+    let oldest = SubscribeOptions::new().queue("g").overflow(OverflowPolicy::DropOldest);
     let members = [(); 2].map(|()| client.subscribe_with("a", oldest.clone()).unwrap());
-    scribe.on(members[0].id(), Delivery::Full);
+    scribe.on(members[0].id(), DeliveryAction::Full);
     (0..20).for_each(|_| assert_eq!(client.publish("a", ""), Ok(1)));
     assert_eq!(members.each_ref().map(Subscriber::len), [0, 20]);
-    scribe.on(members[1].id(), Delivery::Full);
+    scribe.on(members[1].id(), DeliveryAction::Full);
     // Room is looked for, and found.
     assert_eq!(client.publish("a", ""), Ok(1));
     let newest = client.subscribe("b").unwrap();
-    scribe.on(newest.id(), Delivery::Full);
-    assert_eq!((client.publish("b", ""), newest.stats().dropped.of(DropReason::QueueFull)), (Ok(0), 1));
-    let block = SubscribeOptions::new().overflow(Overflow::Block(FOREVER));
+    scribe.on(newest.id(), DeliveryAction::Full);
+    assert_eq!((client.publish("b", ""), newest.ledger().dropped.of(DropReason::QueueFull)), (Ok(0), 1));
+    let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(FOREVER));
     let waits = client.subscribe_with("c", block).unwrap();
-    scribe.on(waits.id(), Delivery::Full);
+    scribe.on(waits.id(), DeliveryAction::Full);
     assert_eq!((client.publish("c", ""), waits.len()), (Ok(1), 1));
     assert!(bus.stats().ledger.balances());
 }
@@ -419,9 +423,9 @@ impl Busy {
 }
 
 impl Observer for Busy {
-    fn publish(&self, publish: &Publish<'_>) -> Verdict {
+    fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         self.work(if publish.is_notice { "notice" } else { "publish" });
-        Verdict::Route { id: 1, times: 1 }
+        PublishAction::Route { id: 1, times: 1 }
     }
 
     fn routed(&self, _: u64, _: &[u64]) {
@@ -432,7 +436,7 @@ impl Observer for Busy {
         self.work("returned");
     }
 
-    fn connected(&self, _: &Connected<'_>) {
+    fn connected(&self, _: &ClientInfo<'_>) {
         self.work("connected");
     }
 
@@ -454,8 +458,9 @@ fn g4_where_it_may_use_the_bus_no_lock_is_held() {
         busy.bus.set(bus.clone()).unwrap();
         let client = bus.connect();
         // Each way to be routed: alone, to several, to a group, into a full queue, as a notice, as an answer.
-        let one =
-            client.subscribe_with("full", SubscribeOptions::new().capacity(1).overflow(Overflow::DropOldest)).unwrap();
+        let one = client
+            .subscribe_with("full", SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::DropOldest))
+            .unwrap();
         let _two = [client.subscribe("two").unwrap(), client.subscribe("two").unwrap()];
         let _member = client.queue_subscribe("member", "g").unwrap();
         let _service = client.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();

@@ -6,7 +6,7 @@
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
 use postroom::{
-    Bus, CloseReason, ConnectOptions, DropReason, Event, Message, Overflow, Permissions, SinkAnswer, StatusCode,
+    Bus, CloseReason, ConnectOptions, DropReason, Event, Message, OverflowPolicy, Permissions, SinkResult, StatusCode,
     SubscribeOptions, SubscriptionGuard,
 };
 use std::future::Future;
@@ -60,7 +60,7 @@ fn g3_g5_it_has_each_message_when_publish_returns_in_order_and_counted() {
             assert_eq!(client.publish("a.b", n.to_string()).unwrap(), 3);
             assert_eq!((first.taken(), last.taken(), queue.len()), (vec![n], vec![n], n as usize + 1));
         }
-        assert_eq!((alone.guard.stats().delivered, first.guard.stats().matched), (10, 10));
+        assert_eq!((alone.guard.ledger().delivered, first.guard.ledger().matched), (10, 10));
         assert_balanced(&bus);
     }
 }
@@ -97,7 +97,7 @@ fn q4_r2_what_it_refuses_goes_to_the_next_member_or_to_nobody() {
         }
         assert_eq!(other.len(), 17);
         // As if it had not matched.
-        assert_eq!(member.guard.stats().matched, 0);
+        assert_eq!(member.guard.ledger().matched, 0);
         let plain = Numbers::new(&client, "plain", SubscribeOptions::new());
         plain.refuse();
         assert_eq!(client.publish("plain", "0").unwrap(), 0);
@@ -236,8 +236,8 @@ impl Shelf {
         let places = left.clone();
         let sink =
             move |_: &Message, _| match places.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
-                Ok(_) => SinkAnswer::Taken,
-                Err(_) => SinkAnswer::Full,
+                Ok(_) => SinkResult::Taken,
+                Err(_) => SinkResult::Full,
             };
         Shelf { left, guard: client.subscribe_sink_with("a", options, sink).unwrap() }
     }
@@ -252,20 +252,23 @@ impl Shelf {
 fn g5_one_that_is_full_loses_by_its_policy() {
     for bus in buses() {
         for (overflow, reason) in [
-            (Overflow::DropNewest, DropReason::QueueFull),
-            (Overflow::DropOldest, DropReason::QueueFull),
-            (Overflow::Block(Duration::ZERO), DropReason::BlockTimeout),
-            (Overflow::Close, DropReason::SlowConsumer),
+            (OverflowPolicy::DropNewest, DropReason::QueueFull),
+            (OverflowPolicy::DropOldest, DropReason::QueueFull),
+            (OverflowPolicy::Block(Duration::ZERO), DropReason::BlockTimeout),
+            (OverflowPolicy::Close, DropReason::SlowConsumer),
         ] {
             let (client, events) = (bus.connect(), bus.events());
             let shelf = Shelf::new(&client, 1, SubscribeOptions::new().overflow(overflow));
             assert_eq!((client.publish("a", "").unwrap(), client.publish("a", "").unwrap()), (1, 0), "{overflow:?}");
-            let stats = shelf.guard.stats();
+            let stats = shelf.guard.ledger();
             assert_eq!((stats.matched, stats.delivered, stats.dropped.of(reason)), (2, 1, 1), "{overflow:?}");
             assert!(matches!(events.try_recv(), Some(Event::SlowConsumer(_))), "{overflow:?}");
-            assert_eq!(shelf.guard.close_reason(), (overflow == Overflow::Close).then_some(CloseReason::SlowConsumer));
+            assert_eq!(
+                shelf.guard.close_reason(),
+                (overflow == OverflowPolicy::Close).then_some(CloseReason::SlowConsumer)
+            );
             // A subscription is there, and lost it: there is a responder (R2).
-            if overflow != Overflow::Close {
+            if overflow != OverflowPolicy::Close {
                 let error = client.request_timeout("a", "", Duration::ZERO).unwrap_err();
                 assert!(!error.is_no_responders(), "{overflow:?}: {error:?}");
             }
@@ -278,7 +281,7 @@ fn g5_one_that_is_full_loses_by_its_policy() {
 fn g4_publishers_wait_for_one_that_is_full_with_no_lock_held() {
     for bus in buses() {
         let client = bus.connect();
-        let block = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(3_600)));
+        let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(Duration::from_secs(3_600)));
         let shelf = Shelf::new(&client, 0, block);
         let done = std::thread::scope(|scope| {
             let publishing: Vec<_> = (0..3)
@@ -301,7 +304,7 @@ fn g4_publishers_wait_for_one_that_is_full_with_no_lock_held() {
             sent
         });
         assert_eq!((done, shelf.left.load(Ordering::SeqCst)), (30, 0));
-        assert_eq!(shelf.guard.stats().delivered, 31);
+        assert_eq!(shelf.guard.ledger().delivered, 31);
         assert_balanced(&bus);
     }
 }
@@ -310,12 +313,12 @@ fn g4_publishers_wait_for_one_that_is_full_with_no_lock_held() {
 fn g5_the_end_of_one_that_is_full_lets_publishers_go() {
     for bus in buses() {
         let client = bus.connect();
-        let block = SubscribeOptions::new().overflow(Overflow::Block(Duration::from_secs(3_600)));
+        let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(Duration::from_secs(3_600)));
         let shown = Arc::new(AtomicBool::new(false));
         let seen = shown.clone();
         let guard = client.subscribe_sink_with("a", block, move |_, _| {
             seen.store(true, Ordering::SeqCst);
-            SinkAnswer::Full
+            SinkResult::Full
         });
         std::thread::scope(|scope| {
             let publishing = scope.spawn(|| bus.connect().publish("a", "").unwrap());
@@ -340,7 +343,7 @@ fn q4_in_a_group_one_that_is_full_is_passed_over() {
         }
         drop(other);
         assert_eq!(client.publish("a", "").unwrap(), 0);
-        assert_eq!(full.guard.stats().dropped.of(DropReason::QueueFull), 1);
+        assert_eq!(full.guard.ledger().dropped.of(DropReason::QueueFull), 1);
         assert_balanced(&bus);
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
 use postroom::{
-    Bus, Client, Clock, DrainTimeoutError, ManualClock, Overflow, RequestError, RequestMany, SubscribeOptions,
+    Bus, Client, Clock, DrainTimeoutError, ManualClock, OverflowPolicy, RequestError, RequestManyOptions,
+    SubscribeOptions,
 };
 use std::task::Poll;
 
@@ -33,7 +34,7 @@ fn a_dropped_request_leaves_nothing_behind() {
     drop(answered);
     assert_eq!((questions[0].respond("").unwrap(), questions[1].respond("").unwrap()), (0, 0));
     assert_eq!(bus.stats().late_replies, 3);
-    drop(client.request_many("svc", "", RequestMany::new()).unwrap());
+    drop(client.request_many("svc", "", RequestManyOptions::new()).unwrap());
     // Nothing waits: a drain ends at once.
     client.drain().wait();
     assert!(client.is_closed());
@@ -43,7 +44,7 @@ fn a_dropped_request_leaves_nothing_behind() {
 #[test]
 fn a_request_whose_copy_waits_for_room() {
     let (bus, clock, client) = room();
-    let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(SECOND * 100));
+    let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(SECOND * 100));
     let full = bus.connect().subscribe_with("svc", options).unwrap();
     client.publish("svc", "").unwrap();
     let task = Task::new();

@@ -1,7 +1,7 @@
 //! Every time that a client can give, at zero and at `Duration::MAX`; and clocks at the end of all time.
 
 use crate::executor::{SECOND, Task};
-use postroom::{Bus, Clock, Limits, ManualClock, Overflow, RecvTimeoutError, SubscribeOptions};
+use postroom::{Bus, Clock, Limits, ManualClock, OverflowPolicy, RecvTimeoutError, SubscribeOptions};
 use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -56,7 +56,7 @@ fn receivers_may_wait_for_no_time_or_for_all_of_it() {
 fn publishers_may_be_blocked_for_no_time_or_for_all_of_it() {
     for bus in [Bus::new(), bus().0] {
         let client = bus.connect();
-        let block = |time| SubscribeOptions::new().capacity(1).overflow(Overflow::Block(time));
+        let block = |time| SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(time));
         let (tx, _rx) = crossbeam_channel::bounded(1);
         let _channel = client.subscribe_channel_with("zero", block(Duration::ZERO), tx).unwrap();
         let _queue = client.subscribe_with("zero", block(Duration::ZERO)).unwrap();
@@ -102,7 +102,7 @@ fn a_blocked_publisher_goes_on_without_a_move_of_a_manual_clock() {
     let (bus, clock) = bus();
     let client = bus.connect();
     let (tx, rx) = crossbeam_channel::bounded(1);
-    let block = SubscribeOptions::new().overflow(Overflow::Block(SECOND));
+    let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(SECOND));
     let _guard = client.subscribe_channel_with("a", block, tx).unwrap();
     let publisher = client.clone();
     let sending = std::thread::spawn(move || (0..10).map(|_| publisher.publish("a", "").unwrap()).sum::<usize>());

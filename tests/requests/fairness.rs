@@ -4,7 +4,7 @@
 //! one poll of a loop over more than it may take; how much it took, and how often it was woken.
 
 use crate::executor::{Task, next};
-use postroom::{AnswersEnd, Bus, Overflow, RequestMany, SubscribeOptions};
+use postroom::{Bus, OverflowPolicy, RequestManyOptions, ResponsesEnd, SubscribeOptions};
 use std::cell::Cell;
 use std::task::Poll;
 
@@ -80,7 +80,7 @@ fn events_and_answers_yield() {
     let client = bus.connect();
     for _ in 0..150 {
         // Two events: that it is slow, and that it is closed for that.
-        let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Close);
+        let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Close);
         let slow = client.subscribe_with("slow", options).unwrap();
         client.publish("slow", "").unwrap();
         client.publish("slow", "").unwrap();
@@ -100,7 +100,7 @@ fn events_and_answers_yield() {
             request.respond("").unwrap();
         }
     });
-    let mut answers = client.request_many("many", "", RequestMany::new().max(300)).unwrap();
+    let mut answers = client.request_many("many", "", RequestManyOptions::new().max(300)).unwrap();
     let (task, taken) = (Task::new(), Cell::new(0));
     let mut work = Box::pin(async {
         while next(&mut answers).await.is_some() {
@@ -113,5 +113,5 @@ fn events_and_answers_yield() {
     }
     assert!(task.poll(&mut work).is_ready());
     drop(work);
-    assert_eq!(answers.end(), Some(AnswersEnd::Max));
+    assert_eq!(answers.end(), Some(ResponsesEnd::Max));
 }

@@ -5,7 +5,7 @@
 //! still, so that a wait which nothing ends shows as a future that is not ready.
 
 use crate::executor::{SECOND, Task, next};
-use postroom::{Bus, Client, Clock, ConnectOptions, Overflow, RequestMany, SubscribeOptions};
+use postroom::{Bus, Client, Clock, ConnectOptions, OverflowPolicy, RequestManyOptions, SubscribeOptions};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -67,7 +67,7 @@ fn an_answer() {
     let answered = in_a_callback(publishes, |_, client| {
         let _service = client.subscribe_fn("svc", |request| assert_eq!(request.respond("2"), Ok(1))).unwrap();
         let one = ready(client.request_async("svc", "")).unwrap();
-        let mut many = client.request_many("svc", "", RequestMany::new().max(1)).unwrap();
+        let mut many = client.request_many("svc", "", RequestManyOptions::new().max(1)).unwrap();
         (one, ready(next(&mut many)).unwrap())
     });
     assert_eq!((answered.0.payload(), answered.1.payload()), (&b"2"[..], &b"2"[..]));
@@ -78,7 +78,7 @@ fn room() {
     let accepted = in_a_callback(
         |_, client| assert_eq!(client.publish("take", ""), Ok(1)),
         |_, client| {
-            let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(SECOND));
+            let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(SECOND));
             let full = Arc::new(client.subscribe_with("full", options).unwrap());
             let taken = full.clone();
             let _takes = client.subscribe_fn("take", move |_| drop(taken.recv().unwrap())).unwrap();

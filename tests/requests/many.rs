@@ -3,7 +3,9 @@
 use crate::executor::{SECOND, Task, block_on, next, tokio_on};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use postroom::{Answers, AnswersEnd, Bus, Client, Clock, ManualClock, Message, RequestError, RequestMany, Subscriber};
+use postroom::{
+    Bus, Client, Clock, ManualClock, Message, RequestError, RequestManyOptions, Responses, ResponsesEnd, Subscriber,
+};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -23,7 +25,7 @@ impl Room {
         Room { client: bus.connect(), clock, bus, questions }
     }
 
-    fn ask(&self, until: RequestMany) -> (Answers, Message) {
+    fn ask(&self, until: RequestManyOptions) -> (Responses, Message) {
         let answers = self.client.request_many("svc", "", until).unwrap();
         (answers, self.questions.recv().unwrap())
     }
@@ -33,12 +35,12 @@ fn answer(question: &Message, payloads: &[&str]) {
     payloads.iter().for_each(|payload| assert!(question.respond(*payload).is_ok()));
 }
 
-fn texts(answers: &mut Answers) -> Vec<String> {
+fn texts(answers: &mut Responses) -> Vec<String> {
     answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect()
 }
 
 /// The next item, without waiting.
-fn now(task: &std::sync::Arc<Task>, answers: &mut Answers) -> Poll<Option<String>> {
+fn now(task: &std::sync::Arc<Task>, answers: &mut Responses) -> Poll<Option<String>> {
     let mut next = Box::pin(next(answers));
     task.poll(&mut next).map(|item| item.map(|answer| answer.payload_str().unwrap().to_owned()))
 }
@@ -47,7 +49,7 @@ fn now(task: &std::sync::Arc<Task>, answers: &mut Answers) -> Poll<Option<String
 #[test]
 fn the_family_of_receiving_calls() {
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new().deadline(4 * SECOND).stall(2 * SECOND));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().deadline(4 * SECOND).stall(2 * SECOND));
     assert_eq!((answers.try_recv(), answers.recv_timeout(Duration::ZERO), answers.end()), (None, None, None));
     let task = Task::new();
     {
@@ -68,7 +70,7 @@ fn the_family_of_receiving_calls() {
     room.clock.advance(2 * SECOND);
     assert_eq!(task.poll(&mut limited), Poll::Ready(None));
     drop(limited);
-    assert_eq!((answers.end(), answers.is_terminated()), (Some(AnswersEnd::Stall), true));
+    assert_eq!((answers.end(), answers.is_terminated()), (Some(ResponsesEnd::Stall), true));
     assert_eq!((answers.recv(), answers.try_recv(), answers.into_iter().next()), (None, None, None));
 }
 
@@ -83,7 +85,7 @@ fn answers_are_a_stream_for_those_who_have_its_methods_in_scope() {
     }
     impl<S: Stream + Unpin> StreamExt for S {}
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new().max(2));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().max(2));
     answer(&question, &["1", "2"]);
     assert_eq!(block_on(answers.next()).unwrap().payload(), b"1");
     assert_eq!(block_on(answers.next()).unwrap().payload(), b"2");
@@ -93,21 +95,21 @@ fn answers_are_a_stream_for_those_who_have_its_methods_in_scope() {
 #[test]
 fn a_request_for_several_answers_carries_headers() {
     let room = Room::new();
-    let (_answers, question) = room.ask(RequestMany::new().headers([("Id", "7")].try_into().unwrap()));
+    let (_answers, question) = room.ask(RequestManyOptions::new().headers([("Id", "7")].try_into().unwrap()));
     assert_eq!(question.headers().get("Id"), Some("7"));
 }
 
 #[test]
 fn a_number_of_answers() {
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new().max(2));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().max(2));
     answer(&question, &["1", "2", "3"]);
     assert_eq!(texts(&mut answers), ["1", "2"]);
-    assert_eq!((answers.end(), answers.recv().is_none()), (Some(AnswersEnd::Max), true));
+    assert_eq!((answers.end(), answers.recv().is_none()), (Some(ResponsesEnd::Max), true));
     drop(answers);
     assert_eq!(room.bus.stats().late_replies, 1, "the third was queued, and nobody's");
-    let (mut none, question) = room.ask(RequestMany::new().max(0));
-    assert_eq!((texts(&mut none).len(), none.end()), (0, Some(AnswersEnd::Max)));
+    let (mut none, question) = room.ask(RequestManyOptions::new().max(0));
+    assert_eq!((texts(&mut none).len(), none.end()), (0, Some(ResponsesEnd::Max)));
     drop(none);
     assert_eq!(question.respond("late").unwrap(), 0);
 }
@@ -115,31 +117,32 @@ fn a_number_of_answers() {
 #[test]
 fn a_sentinel() {
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new().until_empty());
+    let (mut answers, question) = room.ask(RequestManyOptions::new().until_empty());
     answer(&question, &["1", "2", "", "3"]);
-    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(AnswersEnd::Sentinel)));
-    let (mut answers, question) = room.ask(RequestMany::new().until(|answer| answer.payload() == b"end"));
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(ResponsesEnd::Sentinel)));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().until(|answer| answer.payload() == b"end"));
     answer(&question, &["", "end", "3"]);
-    assert_eq!((texts(&mut answers), answers.end()), (vec![String::new()], Some(AnswersEnd::Sentinel)));
+    assert_eq!((texts(&mut answers), answers.end()), (vec![String::new()], Some(ResponsesEnd::Sentinel)));
 }
 
 #[test]
 fn a_status() {
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new());
+    let (mut answers, question) = room.ask(RequestManyOptions::new());
     answer(&question, &["1"]);
     let status =
         Message::new(question.reply().unwrap(), "").unwrap().with_status(postroom::StatusCode::NOT_FOUND, "none");
     room.client.publish_message(&status).unwrap();
-    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into()], Some(AnswersEnd::Status)));
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into()], Some(ResponsesEnd::Status)));
 }
 
 #[test]
 fn the_deadline_for_threads() {
     let room = Room::new();
-    for (until, wait) in
-        [(RequestMany::new().deadline(SECOND), SECOND), (RequestMany::new(), room.bus.limits().request_timeout)]
-    {
+    for (until, wait) in [
+        (RequestManyOptions::new().deadline(SECOND), SECOND),
+        (RequestManyOptions::new(), room.bus.limits().request_timeout),
+    ] {
         let (mut answers, question) = room.ask(until);
         answer(&question, &["1"]);
         std::thread::scope(|scope| {
@@ -149,7 +152,7 @@ fn the_deadline_for_threads() {
             room.clock.wait_for_timers(1);
             room.clock.advance(wait);
             let (texts, end) = all.join().unwrap();
-            assert_eq!((texts, end), (vec!["1".into(), "2".into()], Some(AnswersEnd::Deadline)));
+            assert_eq!((texts, end), (vec!["1".into(), "2".into()], Some(ResponsesEnd::Deadline)));
         });
     }
     assert_eq!(room.clock.timers(), 0);
@@ -159,10 +162,10 @@ fn the_deadline_for_threads() {
 #[test]
 fn answers_in_time_are_not_lost_to_the_deadline() {
     let room = Room::new();
-    let (mut answers, question) = room.ask(RequestMany::new().deadline(SECOND));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().deadline(SECOND));
     answer(&question, &["1", "2"]);
     room.clock.advance(SECOND * 2);
-    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(AnswersEnd::Deadline)));
+    assert_eq!((texts(&mut answers), answers.end()), (vec!["1".into(), "2".into()], Some(ResponsesEnd::Deadline)));
 }
 
 /// The first answer may take until the deadline, each later one as long as the stall.
@@ -170,7 +173,7 @@ fn answers_in_time_are_not_lost_to_the_deadline() {
 fn a_stall_for_tasks() {
     let room = Room::new();
     let task = Task::new();
-    let (mut answers, question) = room.ask(RequestMany::new().stall(SECOND).deadline(SECOND * 10));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().stall(SECOND).deadline(SECOND * 10));
     assert!(now(&task, &mut answers).is_pending());
     room.clock.advance(SECOND * 5);
     assert_eq!(task.woken(), 0, "the stall has not begun");
@@ -183,30 +186,30 @@ fn a_stall_for_tasks() {
     assert!(now(&task, &mut answers).is_pending());
     assert_eq!(room.clock.next_timer(), Some(SECOND * 13 / 2));
     room.clock.advance(SECOND);
-    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(AnswersEnd::Stall)));
+    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(ResponsesEnd::Stall)));
     assert_eq!(now(&task, &mut answers), Poll::Ready(None));
     // With the deadline nearer than the stall it is the deadline.
-    let (mut answers, question) = room.ask(RequestMany::new().stall(SECOND * 3).deadline(SECOND * 2));
+    let (mut answers, question) = room.ask(RequestManyOptions::new().stall(SECOND * 3).deadline(SECOND * 2));
     answer(&question, &["1"]);
     assert_eq!(now(&task, &mut answers), Poll::Ready(Some("1".into())));
     assert!(now(&task, &mut answers).is_pending());
     room.clock.advance(SECOND * 2);
-    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(AnswersEnd::Deadline)));
+    assert_eq!((now(&task, &mut answers), answers.end()), (Poll::Ready(None), Some(ResponsesEnd::Deadline)));
     assert_eq!(room.clock.timers(), 0);
 }
 
 #[test]
 fn nobody_and_closed() {
     let room = Room::new();
-    let error = room.client.request_many("nobody", "", RequestMany::new()).map(drop).unwrap_err();
+    let error = room.client.request_many("nobody", "", RequestManyOptions::new()).map(drop).unwrap_err();
     assert_eq!(error, RequestError::NoResponders { subject: "nobody".into() });
-    let (mut answers, question) = room.ask(RequestMany::new());
+    let (mut answers, question) = room.ask(RequestManyOptions::new());
     answer(&question, &["1"]);
     std::thread::scope(|scope| {
         let all = scope.spawn(move || (texts(&mut answers), answers.end()));
         room.clock.wait_for_timers(1);
         room.client.close();
-        assert_eq!(all.join().unwrap(), (vec!["1".into()], Some(AnswersEnd::Closed)));
+        assert_eq!(all.join().unwrap(), (vec!["1".into()], Some(ResponsesEnd::Closed)));
     });
 }
 
@@ -219,7 +222,7 @@ fn executors_agree() {
         .into_iter()
         .collect();
     let gather = || async {
-        let mut answers = client.request_many("svc", "", RequestMany::new().max(3)).unwrap();
+        let mut answers = client.request_many("svc", "", RequestManyOptions::new().max(3)).unwrap();
         let mut texts = Vec::new();
         while let Some(answer) = next(&mut answers).await {
             texts.push(answer.payload_str().unwrap().to_owned());

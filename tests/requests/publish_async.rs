@@ -1,9 +1,9 @@
-//! Publishing from tasks under `Overflow::Block`: the task waits, its thread does not.
+//! Publishing from tasks under `OverflowPolicy::Block`: the task waits, its thread does not.
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
 use futures_core::future::FusedFuture;
 use postroom::{
-    Bus, Client, Clock, DropReason, HeaderMap, ManualClock, Message, Overflow, RespondError, SubscribeOptions,
+    Bus, Client, Clock, DropReason, HeaderMap, ManualClock, Message, OverflowPolicy, RespondError, SubscribeOptions,
     Subscriber,
 };
 use std::task::Poll;
@@ -12,7 +12,7 @@ use std::time::Duration;
 fn room(capacity: usize) -> (Client, ManualClock, Subscriber) {
     let clock = Clock::manual();
     let client = Bus::builder().clock(&clock).build().connect();
-    let options = SubscribeOptions::new().capacity(capacity).overflow(Overflow::Block(SECOND));
+    let options = SubscribeOptions::new().capacity(capacity).overflow(OverflowPolicy::Block(SECOND));
     let subscriber = client.subscribe_with("a", options).unwrap();
     (client, clock, subscriber)
 }
@@ -50,7 +50,7 @@ fn a_place_wakes_the_task_and_the_deadline_ends_it() {
     clock.advance(SECOND);
     assert_eq!(task.woken(), 2);
     assert!(matches!(task.poll(&mut late), Poll::Ready(Ok(0))));
-    assert_eq!(subscriber.stats().dropped.of(DropReason::BlockTimeout), 1);
+    assert_eq!(subscriber.ledger().dropped.of(DropReason::BlockTimeout), 1);
 }
 
 /// One thread runs both ends: if the publisher blocked it, no receiver could make room.
@@ -58,7 +58,7 @@ fn a_place_wakes_the_task_and_the_deadline_ends_it() {
 fn a_publisher_and_a_receiver_share_one_executor_thread() {
     let run = |on: fn(Client, Subscriber)| {
         let client = Bus::new().connect();
-        let options = SubscribeOptions::new().capacity(2).overflow(Overflow::Block(Duration::MAX));
+        let options = SubscribeOptions::new().capacity(2).overflow(OverflowPolicy::Block(Duration::MAX));
         let subscriber = client.subscribe_with("a", options).unwrap();
         on(client, subscriber);
     };
@@ -98,7 +98,7 @@ fn waiting_publishers_get_room_in_turn() {
 #[test]
 fn a_dropped_future_passes_its_wake_up_on() {
     let client = Bus::new().connect();
-    let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+    let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX));
     let subscriber = client.subscribe_with("a", options).unwrap();
     client.publish("a", "0").unwrap();
     let (one, two) = (Task::new(), Task::new());
@@ -110,7 +110,7 @@ fn a_dropped_future_passes_its_wake_up_on() {
     drop(first);
     assert_eq!(two.woken(), 1);
     assert!(matches!(two.poll(&mut second), Poll::Ready(Ok(1))));
-    let ledger = subscriber.stats();
+    let ledger = subscriber.ledger();
     assert_eq!((ledger.dropped.of(DropReason::Cancelled), ledger.matched), (1, 3));
 }
 
@@ -128,7 +128,7 @@ fn the_end_of_the_subscription_ends_the_wait() {
         end(&subscriber);
         assert_eq!(task.woken(), 1);
         assert!(matches!(task.poll(&mut waiting), Poll::Ready(Ok(0))));
-        assert_eq!((clock.timers(), subscriber.stats().matched), (0, 1));
+        assert_eq!((clock.timers(), subscriber.ledger().matched), (0, 1));
     }
 }
 
@@ -138,8 +138,9 @@ fn the_end_of_the_subscription_ends_the_wait() {
 fn a_users_channel_is_tried_again_in_real_time() {
     let (client, clock, _) = room(1);
     let (tx, rx) = crossbeam_channel::bounded(1);
-    let _guard =
-        client.subscribe_channel_with("b", SubscribeOptions::new().overflow(Overflow::Block(SECOND)), tx).unwrap();
+    let _guard = client
+        .subscribe_channel_with("b", SubscribeOptions::new().overflow(OverflowPolicy::Block(SECOND)), tx)
+        .unwrap();
     client.publish("b", "1").unwrap();
     let publisher = client.clone();
     let publishing = std::thread::spawn(move || block_on(publisher.publish_async("b", "2")).unwrap());
@@ -189,7 +190,7 @@ fn a_response_may_wait_without_its_thread() {
     clock.advance(SECOND);
     assert_eq!(task.poll(&mut late), Poll::Ready(Ok(0)));
     assert_eq!(full.recv().unwrap().headers().get("Id"), Some("2"));
-    assert_eq!(full.stats().dropped.of(DropReason::BlockTimeout), 1);
+    assert_eq!(full.ledger().dropped.of(DropReason::BlockTimeout), 1);
     let by_hand = Message::new("svc", "").unwrap().with_reply("a").unwrap();
     assert_eq!(block_on(by_hand.respond_async("")), Err(RespondError::NoReply));
 }
@@ -199,7 +200,7 @@ fn a_response_may_wait_without_its_thread() {
 fn a_publish_that_is_left_alone_keeps_no_other_asleep() {
     for bus in [Bus::new(), Bus::builder().clock(Clock::manual()).build()] {
         let client = bus.connect();
-        let options = || SubscribeOptions::new().capacity(1).overflow(Overflow::Block(Duration::MAX));
+        let options = || SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::MAX));
         let subscriber = client.subscribe_with("a", options()).unwrap();
         client.publish("a", "0").unwrap();
         let left = Task::new();
@@ -220,6 +221,6 @@ fn a_publish_that_is_left_alone_keeps_no_other_asleep() {
             assert_eq!((thread.join().unwrap(), subscriber.recv().unwrap().payload()), (1, &b"2"[..]));
         });
         drop(waiters);
-        assert_eq!(subscriber.stats().dropped.of(DropReason::Cancelled), 3);
+        assert_eq!(subscriber.ledger().dropped.of(DropReason::Cancelled), 3);
     }
 }

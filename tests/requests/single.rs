@@ -287,7 +287,7 @@ fn a_responder_without_room_is_not_no_responders() {
     let Poll::Ready(ended) = task.poll(&mut request) else { panic!("its time is up") };
     assert!(is_timeout(ended, SECOND));
     assert_eq!(client.publish_with_reply("svc", "answers", "").unwrap(), 0);
-    assert_eq!(full.stats().dropped.total(), 2);
+    assert_eq!(full.ledger().dropped.total(), 2);
 }
 
 /// A received request responds through the connection that received it, and so keeps it, until the request is dropped; closing ends what it can do.

@@ -14,9 +14,9 @@ fn it_ends_when_the_manual_clock_shows_its_time() {
     assert_eq!(task.poll(&mut sleep), Poll::Pending);
     assert_eq!((clock.timers(), clock.next_timer()), (1, Some(SECOND * 3)));
     clock.advance(SECOND * 2 - Duration::from_nanos(1));
-    assert_eq!((task.woken(), sleep.is_over()), (0, false));
+    assert_eq!((task.woken(), sleep.is_elapsed()), (0, false));
     clock.advance(Duration::from_nanos(1));
-    assert_eq!((task.woken(), sleep.is_over(), clock.timers()), (1, true, 0));
+    assert_eq!((task.woken(), sleep.is_elapsed(), clock.timers()), (1, true, 0));
     assert_eq!(task.poll(&mut sleep), Poll::Ready(()));
     assert_eq!(task.poll(&mut sleep), Poll::Ready(()), "it stays over");
 }

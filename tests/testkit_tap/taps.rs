@@ -3,7 +3,7 @@
 use crate::{assert_has, named, panic_of};
 use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
 use postroom::{
-    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, Overflow, Permissions, PublishError, RawMessage,
+    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, OverflowPolicy, Permissions, PublishError, RawMessage,
     RequestError, StatusCode, SubscribeOptions,
 };
 use std::sync::Arc;
@@ -44,7 +44,8 @@ fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     let reader = app.subscribe("a").unwrap();
     let group = app.queue_subscribe("a", "workers").unwrap();
     let small = app.subscribe_with("a", SubscribeOptions::new().capacity(1)).unwrap();
-    let newest = app.subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(Overflow::DropOldest)).unwrap();
+    let newest =
+        app.subscribe_with("a", SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::DropOldest)).unwrap();
     let (channel, _kept) = crossbeam_channel_of(&app);
     let called = app.subscribe_fn("a", drop).unwrap();
     app.publish("a", "1").unwrap();

@@ -38,7 +38,7 @@ fn an_hour_of_timeouts_with_threads() {
     const ASKING: usize = 4;
     let kit = TestKit::new();
     let app = kit.bus().connect();
-    let silent = app.subscribe_with("ask", SubscribeOptions::new().overflow(Overflow::DropNewest)).unwrap();
+    let silent = app.subscribe_with("ask", SubscribeOptions::new().overflow(OverflowPolicy::DropNewest)).unwrap();
     let failures = kit.client().subscribe("failed").unwrap();
     let threads: Vec<_> = (0..ASKING)
         .map(|_| {
@@ -113,7 +113,7 @@ fn a_step_that_does_not_settle_stops_time() {
     let heart = beat(&kit, "beat", SECOND);
     kit.clock().wait_for_timers(1);
     let unsettled = kit.try_advance(HOUR).unwrap_err();
-    assert_eq!(unsettled.held, [Held::Part("the importer".into())]);
+    assert_eq!(unsettled.held, [ActivityKind::Part("the importer".into())]);
     assert_eq!((unsettled.now, kit.clock().now()), (SECOND, SECOND));
     assert_eq!((unsettled.limit, unsettled.next_timer), (LIMIT, Some(SECOND * 2)));
     drop(importer);
@@ -167,14 +167,14 @@ fn a_drain_that_nobody_empties_ends_with_its_limit() {
 fn a_stalled_publisher_gives_up_in_its_time() {
     let kit = TestKit::new();
     let test = kit.client();
-    let full = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(SECOND * 3));
+    let full = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(SECOND * 3));
     let narrow = test.subscribe_with("narrow", full).unwrap();
     let app = kit.bus().connect();
     let publishing = thread::spawn(move || (0..2).map(|_| app.publish("narrow", "").unwrap()).sum::<usize>());
     kit.clock().wait_for_timers(1);
     kit.advance(SECOND * 3);
     assert_eq!(publishing.join().unwrap(), 1);
-    assert_eq!(narrow.stats().dropped.of(DropReason::BlockTimeout), 1);
+    assert_eq!(narrow.ledger().dropped.of(DropReason::BlockTimeout), 1);
 }
 
 #[test]

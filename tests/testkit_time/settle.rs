@@ -73,7 +73,7 @@ fn callbacks_that_publish_are_waited_for_from_another_thread() {
     let publishing = std::thread::spawn(move || app.publish("ask", "").unwrap());
     begins.recv().unwrap();
     let unsettled = kit.try_settle(SHORT).unwrap_err();
-    assert!(unsettled.held.iter().any(|held| matches!(held, Held::Callback { .. })), "{unsettled}");
+    assert!(unsettled.held.iter().any(|held| matches!(held, ActivityKind::Callback { .. })), "{unsettled}");
     assert!(unsettled.to_string().contains("the callback of subscription"), "{unsettled}");
     assert!(told.is_empty());
     go.send(()).unwrap();
@@ -120,7 +120,7 @@ fn it_panics_with_that_text_when_its_limit_is_over() {
     assert!(panic.downcast_ref::<String>().unwrap().contains("the importer is busy"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let unsettled = runtime.block_on(kit.try_settle_async(SHORT)).unwrap_err();
-    assert_eq!(unsettled.held, [Held::Part("the importer".into())]);
+    assert_eq!(unsettled.held, [ActivityKind::Part("the importer".into())]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn publishers_that_wait_for_a_full_users_channel_are_settled() {
     let kit = TestKit::new();
     let (app, test) = (kit.bus().connect(), kit.client());
     let (into, channel) = crossbeam_channel::bounded(1);
-    let block = SubscribeOptions::new().overflow(Overflow::Block(HOUR));
+    let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(HOUR));
     let _guard = test.subscribe_channel_with("a", block, into).unwrap();
     app.publish("a", "").unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();

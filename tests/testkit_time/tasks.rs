@@ -93,7 +93,7 @@ fn a_task_counts_from_when_it_is_made_or_woken_until_it_waits() {
     let mut task = Box::pin(kit.task(async move { told.recv().await }).named("listener"));
     let mut cx = Context::from_waker(Waker::noop());
     let unsettled = kit.try_settle(SHORT).unwrap_err();
-    assert_eq!(unsettled.held, [Held::Part("task `listener`".into())]);
+    assert_eq!(unsettled.held, [ActivityKind::Part("task `listener`".into())]);
     assert!(task.as_mut().poll(&mut cx).is_pending());
     kit.settle();
     tell.try_send(()).unwrap();

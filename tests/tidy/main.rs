@@ -256,13 +256,13 @@ fn tests_and_examples_are_short_and_never_sleep() {
 fn each_rule_sees_what_breaks_it() {
     let broken: [(Rule, &str, &str); 22] = [
         (rooms_use_only_what_lies_below, "src/subject/text.rs", "use crate::message::Message;"),
-        (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::Overflow::Close;"),
+        (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::OverflowPolicy::Close;"),
         (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
         (rooms_use_only_what_lies_below, "src/account/mod.rs", "use crate::{\n    limits,\n    bus::{Bus},\n};"),
         (rooms_use_only_what_lies_below, "src/clock.rs", "use crate::limits;"),
         (rooms_use_only_what_lies_below, "src/delivery/mod.rs", "use crate::Bus;"),
         (rooms_use_only_what_lies_below, "src/attic/mod.rs", ""),
-        (rooms_use_only_what_lies_below, "src/jetstream/mod.rs", "use crate::delivery::Overflow;"),
+        (rooms_use_only_what_lies_below, "src/jetstream/mod.rs", "use crate::delivery::OverflowPolicy;"),
         (the_engine_is_a_machine, "src/jetstream/engine/stream.rs", "use crate::Message;"),
         (the_engine_is_a_machine, "src/jetstream/engine/stream.rs", "use crate::jetstream::server::Api;"),
         (bus_names_only_what_it_gives_out, "src/bus/route.rs", "use crate::client::Client;"),

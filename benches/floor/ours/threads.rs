@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postroom::{Bus, Overflow, SubscribeOptions};
+use postroom::{Bus, OverflowPolicy, SubscribeOptions};
 
 use super::single::{read, take};
 use crate::harness::{Setup, per_message, time};
@@ -27,7 +27,7 @@ pub(crate) fn threads_one_core(setup: &Setup, iterations: u64) -> f64 {
 fn threads(setup: &Setup, iterations: u64, receiver_core: usize) -> f64 {
     setup.pin(0);
     let client = Bus::new().connect();
-    let options = SubscribeOptions::new().capacity(setup.capacity).overflow(Overflow::Block(PATIENCE));
+    let options = SubscribeOptions::new().capacity(setup.capacity).overflow(OverflowPolicy::Block(PATIENCE));
     let subscriber = client.subscribe_with(SUBJECT, options).expect("a subscription");
     let ready = Barrier::new(2);
     thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use super::FaultId;
 use super::engine::{Afterwards, Engine, Offline, Rule, State, draw};
 use super::fault::{Kind, Moment, Unlawful};
-use crate::{Delivery, HeldCopy, HeldMessage, Publish, SubscriptionInfo, Verdict};
+use crate::{DelayedDelivery, DelayedMessage, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
 use std::time::Duration;
 
 /// How long a message waits at most for the next of its client to overtake it.
@@ -18,13 +18,13 @@ struct Todo {
     /// At a time: a message comes once more.
     again: Option<(Duration, u64)>,
     /// Copies that are lost.
-    lost: Vec<HeldCopy>,
+    lost: Vec<DelayedDelivery>,
 }
 
 impl Engine {
-    pub(in crate::testkit) fn publish(&self, publish: &Publish<'_>, id: u64) -> Verdict {
+    pub(in crate::testkit) fn publish(&self, publish: &PublishContext<'_>, id: u64) -> PublishAction {
         if publish.is_notice || !self.is_active() {
-            return Verdict::Route { id, times: 1 };
+            return PublishAction::Route { id, times: 1 };
         }
         // Before the state is locked: this asks the matcher, under whose locks we are asked in turn.
         let reach = if publish.message.reply().is_some() { publish.reach() } else { 0 };
@@ -36,9 +36,14 @@ impl Engine {
     }
 
     /// Asked while the bus routes.
-    pub(in crate::testkit) fn deliver(&self, id: u64, publish: &Publish<'_>, to: &SubscriptionInfo) -> Delivery {
+    pub(in crate::testkit) fn deliver(
+        &self,
+        id: u64,
+        publish: &PublishContext<'_>,
+        to: &SubscriptionInfo,
+    ) -> DeliveryAction {
         if !self.is_active() {
-            return Delivery::Pass;
+            return DeliveryAction::Pass;
         }
         let now = self.clock.now();
         self.state.lock().deliver(self, id, publish, to, now)
@@ -117,7 +122,7 @@ impl Engine {
             let me = self.me.clone();
             let again = move || {
                 let held = me.upgrade().and_then(|me| me.state.lock().again.remove(&id));
-                held.map(HeldMessage::release);
+                held.map(DelayedMessage::release);
             };
             self.agenda.at(at, again);
         }
@@ -185,7 +190,7 @@ impl Engine {
     }
 }
 
-fn release_all(held: Vec<HeldMessage>) {
+fn release_all(held: Vec<DelayedMessage>) {
     for held in held {
         held.release();
     }
@@ -195,12 +200,12 @@ impl State {
     fn publish(
         &mut self,
         engine: &Engine,
-        publish: &Publish<'_>,
+        publish: &PublishContext<'_>,
         id: u64,
         reach: usize,
         now: Duration,
         todo: &mut Todo,
-    ) -> Verdict {
+    ) -> PublishAction {
         let (client, message) = (publish.client, publish.message);
         let subject = message.subject().as_str();
         let clients = &self.clients;
@@ -234,26 +239,26 @@ impl State {
         let drawn = draw(&mut self.rules, client, now, engine, may_happen, concerned);
         if is_lost {
             self.lost_answers.remove(subject);
-            return Verdict::Swallow;
+            return PublishAction::Swallow;
         }
         let lag = &mut self.clients.entry(client).or_default().lag;
         if let Some(Offline { until, buffered, .. }) = offline {
             if !buffered {
-                return Verdict::Swallow;
+                return PublishAction::Swallow;
             }
-            lag.push(publish.hold(id), until);
-            return Verdict::Hold { id };
+            lag.push(publish.delay(id), until);
+            return PublishAction::Delay { id };
         }
         if held_up {
             let due = lag.due().unwrap_or(now);
-            lag.push(publish.hold(id), due);
-            return Verdict::Hold { id };
+            lag.push(publish.delay(id), due);
+            return PublishAction::Delay { id };
         }
         let verdict = match drawn {
             Some(fault) => self.strike(engine, fault, publish, id, now, todo),
-            None => Verdict::Route { id, times: 1 },
+            None => PublishAction::Route { id, times: 1 },
         };
-        if let Verdict::Route { .. } | Verdict::Replace { .. } = verdict {
+        if let PublishAction::Route { .. } | PublishAction::Replace { .. } = verdict {
             self.is_heard(client);
             self.overtake(client, subject, id);
         }
@@ -265,14 +270,14 @@ impl State {
         &mut self,
         engine: &Engine,
         fault: FaultId,
-        publish: &Publish<'_>,
+        publish: &PublishContext<'_>,
         id: u64,
         now: Duration,
         todo: &mut Todo,
-    ) -> Verdict {
+    ) -> PublishAction {
         let (client, message) = (publish.client, publish.message);
         let subject = message.subject().as_str();
-        let mut route = Verdict::Route { id, times: 1 };
+        let mut route = PublishAction::Route { id, times: 1 };
         let kind = self.rules[fault.fault].fault.kind.clone();
         let note = |state: &mut State, what: String| state.note(fault, now, client, subject, Some(id), what);
         match kind {
@@ -288,17 +293,17 @@ impl State {
                 }
                 note(self, format!("delayed by {delay:?}"));
                 let due = now.saturating_add(delay);
-                self.clients.entry(client).or_default().lag.push(publish.hold(id), due);
+                self.clients.entry(client).or_default().lag.push(publish.delay(id), due);
                 todo.release.push((due, vec![client]));
-                return Verdict::Hold { id };
+                return PublishAction::Delay { id };
             }
             Kind::Reorder { behind, within } => {
                 note(self, format!("to be overtaken by {behind} messages of others"));
                 let due = now.saturating_add(within);
                 let lag = &mut self.clients.entry(client).or_default().lag;
-                lag.push_behind(publish.hold(id), due, behind, fault.fault);
+                lag.push_behind(publish.delay(id), due, behind, fault.fault);
                 todo.release.push((due, vec![client]));
-                return Verdict::Hold { id };
+                return PublishAction::Delay { id };
             }
             Kind::Redelivery { after } => {
                 if let Some(reply) = message.reply() {
@@ -306,10 +311,10 @@ impl State {
                 }
                 if after.is_zero() {
                     note(self, "delivered twice, its acknowledgement lost".into());
-                    return Verdict::Route { id, times: 2 };
+                    return PublishAction::Route { id, times: 2 };
                 }
                 note(self, format!("to be delivered again after {after:?}, its acknowledgement lost"));
-                self.again.insert(id, publish.hold(id));
+                self.again.insert(id, publish.delay(id));
                 todo.again = Some((now.saturating_add(after), id));
             }
             Kind::LostAnswer => {
@@ -320,15 +325,15 @@ impl State {
             }
             Kind::NoResponders => {
                 note(self, "no responders".into());
-                route = Verdict::Unmatched;
+                route = PublishAction::Unmatched;
             }
             Kind::Permission => {
                 note(self, "permission denied".into());
-                route = Verdict::Deny;
+                route = PublishAction::Deny;
             }
             Kind::MaxPayload { max } => {
                 note(self, format!("{} bytes are more than {max}", message.size()));
-                route = Verdict::TooLarge { max };
+                route = PublishAction::TooLarge { max };
             }
             Kind::Disconnect { time, buffered } => {
                 let named = self.rules[fault.fault].fault.names_victims();
@@ -356,7 +361,7 @@ impl State {
                 }
                 if victims.contains(&client) {
                     let kicked = self.clients.get(&client).is_some_and(|who| who.can_be_kicked);
-                    route = if kicked { Verdict::Closed } else { Verdict::Swallow };
+                    route = if kicked { PublishAction::Closed } else { PublishAction::Swallow };
                 }
                 todo.release.push((until, victims));
             }
@@ -365,21 +370,21 @@ impl State {
                 let bit = self.luck_of(fault, engine) % (payload.len() as u64 * 8);
                 payload[(bit / 8) as usize] ^= 1 << (bit % 8);
                 note(self, format!("bit {bit} of the payload changed"));
-                route = Verdict::Replace { id, payload: payload.into() };
+                route = PublishAction::Replace { id, payload: payload.into() };
             }
             Kind::Unlawful(Unlawful::Lose) => {
                 note(self, "lost without a reason".into());
-                route = Verdict::Swallow;
+                route = PublishAction::Swallow;
             }
             Kind::Unlawful(Unlawful::Duplicate) => {
                 note(self, "delivered twice without a reason".into());
-                route = Verdict::Route { id, times: 2 };
+                route = PublishAction::Route { id, times: 2 };
             }
             Kind::Unlawful(Unlawful::Reorder) => {
                 note(self, "to be overtaken by the next of its client".into());
-                self.clients.entry(client).or_default().loose.push_back(publish.hold(id));
+                self.clients.entry(client).or_default().loose.push_back(publish.delay(id));
                 todo.release.push((now.saturating_add(LOOSE_WITHIN), vec![client]));
-                route = Verdict::Hold { id };
+                route = PublishAction::Delay { id };
             }
         }
         route
@@ -409,28 +414,28 @@ impl State {
         &mut self,
         engine: &Engine,
         id: u64,
-        publish: &Publish<'_>,
+        publish: &PublishContext<'_>,
         to: &SubscriptionInfo,
         now: Duration,
-    ) -> Delivery {
+    ) -> DeliveryAction {
         let subject = publish.message.subject().as_str();
-        let Some(who) = self.clients.get(&to.client) else { return Delivery::Pass };
+        let Some(who) = self.clients.get(&to.client) else { return DeliveryAction::Pass };
         let (name, untracked, can_be_kicked) = (who.name.clone(), who.untracked, who.can_be_kicked);
         let held_up = who.inbound.holds_up();
         if let Some(offline) = who.offline.filter(|offline| offline.until > now) {
-            return if offline.losing == id { Delivery::Lose } else { Delivery::Hide };
+            return if offline.losing == id { DeliveryAction::Lose } else { DeliveryAction::Hide };
         }
         let has_other = to.queue.is_some() && self.has_other_member(to, subject, id);
-        let Some(listener) = self.listeners.get_mut(&to.id) else { return Delivery::Pass };
+        let Some(listener) = self.listeners.get_mut(&to.id) else { return DeliveryAction::Pass };
         if listener.late > 0 && publish.client != to.client {
             (listener.late, listener.unseen_by) = (listener.late - 1, Some(id));
-            return Delivery::Hide;
+            return DeliveryAction::Hide;
         }
         if listener.away > 0 {
             listener.away = if has_other { listener.away - 1 } else { 0 };
             if has_other {
                 listener.unseen_by = Some(id);
-                return Delivery::Hide;
+                return DeliveryAction::Hide;
             }
         }
         let concerned = |rule: &Rule| {
@@ -450,7 +455,7 @@ impl State {
         if held_up {
             return self.send_late(publish, to.client, now);
         }
-        let Some(fault) = drawn else { return Delivery::Pass };
+        let Some(fault) = drawn else { return DeliveryAction::Pass };
         let note = |state: &mut State, what: String| state.note(fault, now, to.client, subject, Some(id), what);
         match self.rules[fault.fault].fault.kind {
             Kind::MemberAway { messages } => {
@@ -458,12 +463,12 @@ impl State {
                 if let Some(listener) = self.listeners.get_mut(&to.id) {
                     (listener.away, listener.unseen_by) = (messages.saturating_sub(1), Some(id));
                 }
-                Delivery::Hide
+                DeliveryAction::Hide
             }
             Kind::SlowDelivery { min, max } => {
                 let delay = self.delay(fault, engine, min, max);
                 if delay.is_zero() {
-                    return Delivery::Pass;
+                    return DeliveryAction::Pass;
                 }
                 note(self, format!("on its way for {delay:?}"));
                 let due = now.saturating_add(delay);
@@ -474,21 +479,21 @@ impl State {
             Kind::SlowConsumer if can_be_kicked => {
                 note(self, "too slow, and disconnected".into());
                 self.afterwards.entry(id).or_default().push(Afterwards::Kick(to.client));
-                Delivery::Lose
+                DeliveryAction::Lose
             }
             _ => {
                 note(self, "too slow".into());
-                Delivery::Full
+                DeliveryAction::Full
             }
         }
     }
 
     /// Puts a copy on its way to a client, behind what is there; at `due` it is there at the earliest.
-    fn send_late(&mut self, publish: &Publish<'_>, client: u64, due: Duration) -> Delivery {
-        let (Some(who), Some(copy)) = (self.clients.get_mut(&client), publish.hold_copy()) else {
-            return Delivery::Pass;
+    fn send_late(&mut self, publish: &PublishContext<'_>, client: u64, due: Duration) -> DeliveryAction {
+        let (Some(who), Some(copy)) = (self.clients.get_mut(&client), publish.delay_delivery()) else {
+            return DeliveryAction::Pass;
         };
         who.inbound.push(copy, due);
-        Delivery::Hold
+        DeliveryAction::Delay
     }
 }

@@ -7,7 +7,7 @@ use super::{Chaos, FaultId, luck};
 use crate::subject::Pattern;
 use crate::sync::Mutex;
 use crate::testkit::time::Agenda;
-use crate::{Bus, Clock, Connected, HeldCopy, HeldMessage, SubscriptionInfo};
+use crate::{Bus, ClientInfo, Clock, DelayedDelivery, DelayedMessage, SubscriptionInfo};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -39,7 +39,7 @@ pub(super) struct State {
     /// Where the next answer is lost.
     pub(super) lost_answers: BTreeSet<String>,
     /// Messages that are to come once more.
-    pub(super) again: BTreeMap<u64, HeldMessage>,
+    pub(super) again: BTreeMap<u64, DelayedMessage>,
     /// Actions that are to be done once a message has been routed.
     pub(super) afterwards: BTreeMap<u64, Vec<Afterwards>>,
     pub(super) log: Log,
@@ -66,11 +66,11 @@ pub(super) struct Who {
     pub(super) can_be_kicked: bool,
     pub(super) offline: Option<Offline>,
     /// The messages that it has published.
-    pub(super) lag: Lag<HeldMessage>,
+    pub(super) lag: Lag<DelayedMessage>,
     /// The copies that are to be delivered to it.
-    pub(super) inbound: Lag<HeldCopy>,
+    pub(super) inbound: Lag<DelayedDelivery>,
     /// Messages that its next one is to overtake, which is unlawful.
-    pub(super) loose: VecDeque<HeldMessage>,
+    pub(super) loose: VecDeque<DelayedMessage>,
     /// It is closed, and goes when nothing of it waits.
     closed: bool,
 }
@@ -164,7 +164,7 @@ impl Engine {
         log::text(self.seed, &faults, state.log.records(), state.log.count())
     }
 
-    pub(in crate::testkit) fn connected(&self, client: &Connected<'_>) {
+    pub(in crate::testkit) fn connected(&self, client: &ClientInfo<'_>) {
         let who = Who {
             name: client.name.map(str::to_owned),
             untracked: client.untracked,
@@ -312,7 +312,7 @@ impl State {
 
     /// Forgets a client that is closed and of which nothing waits.
     pub(super) fn forget(&mut self, client: u64) {
-        let over = |who: &Who| who.closed && who.lag.is_over() && who.inbound.is_over() && who.loose.is_empty();
+        let over = |who: &Who| who.closed && who.lag.is_elapsed() && who.inbound.is_elapsed() && who.loose.is_empty();
         if self.clients.get(&client).is_some_and(over) {
             self.clients.remove(&client);
             for rule in &mut self.rules {

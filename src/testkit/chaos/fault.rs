@@ -110,8 +110,8 @@ impl Fault {
         Fault::new(Kind::MemberAway { messages })
     }
 
-    /// A subscription is too slow for this message and loses it, as by its [`Overflow`](crate::Overflow): with
-    /// [`DropNewest`](crate::Overflow::DropNewest), it is counted as [`QueueFull`](crate::DropReason::QueueFull) and told as
+    /// A subscription is too slow for this message and loses it, as by its [`OverflowPolicy`](crate::OverflowPolicy): with
+    /// [`DropNewest`](crate::OverflowPolicy::DropNewest), it is counted as [`QueueFull`](crate::DropReason::QueueFull) and told as
     /// [`Event::SlowConsumer`](crate::Event::SlowConsumer) (L7, L8); policies that make or wait for room find it. In a queue group
     /// another member gets the message. A client of the server is disconnected (L1). `on` goes by the subject, `of` by the
     /// subscriber's client.

@@ -103,7 +103,7 @@ impl<T> Lag<T> {
     }
 
     /// Nothing waits and nothing is being routed.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_elapsed(&self) -> bool {
         self.queue.is_empty() && self.releasing.is_none()
     }
 }

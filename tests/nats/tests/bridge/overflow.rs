@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, RemoteSubscriber, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, FlushError, LossReason};
-use postroom::{BridgeEvent, BridgeState, Bus, DropReason, Event, Overflow};
+use postroom::{BridgeEvent, BridgeState, Bus, DropReason, Event, OverflowPolicy};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ const WINDOW: usize = 64;
 /// Messages that are taken out of the buffer at once, at most.
 const BATCH: u64 = 128;
 
-fn builder(bus: &Bus, url: String, messages: usize, overflow: Overflow) -> postroom::BridgeBuilder {
+fn builder(bus: &Bus, url: String, messages: usize, overflow: OverflowPolicy) -> postroom::BridgeBuilder {
     Bridge::builder(bus).server(url).outgoing_capacity(messages, 1 << 20, overflow).window(WINDOW, 1 << 20)
 }
 
@@ -40,7 +40,7 @@ fn publishers_wait_while_the_server_stands_still_and_nothing_is_lost() {
     let (server, bus) = (Restartable::start(""), bus());
     let remote = Remote::connect(&server.url());
     let mut all = remote.subscribe("a.>");
-    let bridge = start(builder(&bus, server.url(), 100, Overflow::Block(LONG)).export("a.b").export("a.>"));
+    let bridge = start(builder(&bus, server.url(), 100, OverflowPolicy::Block(LONG)).export("a.b").export("a.>"));
     server.signal("-STOP");
     let published = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -82,7 +82,7 @@ fn a_publisher_that_has_waited_too_long_is_told_and_counted_on_both_sides() {
     server.kill();
     let bus = bus();
     let limit = Duration::from_millis(20);
-    let bridge = builder(&bus, server.url(), 10, Overflow::Block(limit)).export("a").start().unwrap();
+    let bridge = builder(&bus, server.url(), 10, OverflowPolicy::Block(limit)).export("a").start().unwrap();
     let (client, events) = (bus.connect(), bus.events());
     let taken: usize = (0..12).map(|_| client.publish("a", "x").unwrap()).sum();
     assert_eq!(taken, 10);
@@ -108,7 +108,7 @@ fn a_task_that_publishes_waits_without_its_thread() {
     let (mut server, bus) = (Restartable::start(""), bus());
     let url = server.url();
     server.kill();
-    let bridge = builder(&bus, url, 1, Overflow::Block(LONG)).export("a").start().unwrap();
+    let bridge = builder(&bus, url, 1, OverflowPolicy::Block(LONG)).export("a").start().unwrap();
     let client = bus.connect();
     assert_eq!(client.publish("a", "first").unwrap(), 1);
     let mut cx = Context::from_waker(Waker::noop());
@@ -140,7 +140,7 @@ fn the_end_of_a_bridge_lets_publishers_go() {
         let (mut server, bus) = (Restartable::start(""), bus());
         let url = server.url();
         server.kill();
-        let bridge = builder(&bus, url, 1, Overflow::Block(LONG)).export("a").start().unwrap();
+        let bridge = builder(&bus, url, 1, OverflowPolicy::Block(LONG)).export("a").start().unwrap();
         assert_eq!(bus.connect().publish("a", "first").unwrap(), 1);
         thread::scope(|scope| {
             let publishing = scope.spawn(|| bus.connect().publish("a", "second").unwrap());
@@ -164,8 +164,8 @@ fn what_never_fits_is_not_waited_for() {
     let mut server = Restartable::start("");
     server.kill();
     let bus = bus();
-    let bridge = builder(&bus, server.url(), 10, Overflow::Block(LONG))
-        .outgoing_capacity(10, 100, Overflow::Block(LONG))
+    let bridge = builder(&bus, server.url(), 10, OverflowPolicy::Block(LONG))
+        .outgoing_capacity(10, 100, OverflowPolicy::Block(LONG))
         .export("a")
         .start()
         .unwrap();
@@ -178,7 +178,7 @@ fn the_thread_that_empties_the_buffer_does_not_wait_for_itself() {
     let (server, bus) = (NatsServer::start(""), bus());
     let remote = Remote::connect(&server.url());
     remote.respond("svc", |_| vec!["answer".to_owned()]);
-    let bridge = start(builder(&bus, server.url(), 10, Overflow::Block(LONG)).export("a").call("svc"));
+    let bridge = start(builder(&bus, server.url(), 10, OverflowPolicy::Block(LONG)).export("a").call("svc"));
     let (client, publishes) = (bus.connect(), bus.connect());
     let inbox = client.new_inbox();
     let accepted = Arc::new(AtomicUsize::new(usize::MAX));
@@ -203,7 +203,7 @@ fn answers_wait_as_well() {
     let _echo = bus.connect().subscribe_fn("svc", |question| {
         question.respond(question.payload_bytes()).unwrap();
     });
-    let bridge = start(builder(&bus, server.url(), 2, Overflow::Block(LONG)).serve("svc"));
+    let bridge = start(builder(&bus, server.url(), 2, OverflowPolicy::Block(LONG)).serve("svc"));
     for n in 0..REQUESTS {
         let asking = remote.client.publish_with_reply("svc", "answers", n.to_string().into());
         remote.block_on(asking).unwrap();
@@ -217,7 +217,7 @@ fn answers_wait_as_well() {
 #[test]
 fn a_buffer_that_overflows_may_be_the_end_of_its_bridge() {
     let (mut server, bus) = (Restartable::start(""), bus());
-    let bridge = start(builder(&bus, server.url(), 10, Overflow::Close).export("a"));
+    let bridge = start(builder(&bus, server.url(), 10, OverflowPolicy::Close).export("a"));
     let events = bridge.events();
     server.kill();
     event(&events, |event| (event == BridgeEvent::Disconnected).then_some(()));
@@ -253,8 +253,11 @@ fn so_may_one_for_what_comes_in_without_a_gap_before_its_end() {
         drop(waiting.lock().unwrap());
         into.lock().unwrap().push(message.payload_str().unwrap().parse::<u64>().unwrap());
     });
-    let bridge =
-        start(Bridge::builder(&bus).server(server.url()).import("in").incoming_capacity(10, 1 << 20, Overflow::Close));
+    let bridge = start(Bridge::builder(&bus).server(server.url()).import("in").incoming_capacity(
+        10,
+        1 << 20,
+        OverflowPolicy::Close,
+    ));
     for n in 0..1_000 {
         remote.publish("in", &n.to_string());
     }

@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Rule};
-use postroom::{HeaderMap, RequestMany, RequestOptions, StatusCode};
+use postroom::{HeaderMap, RequestManyOptions, RequestOptions, StatusCode};
 use std::time::Duration;
 
 #[test]
@@ -61,7 +61,7 @@ fn several_answers_come_through() {
     remote.respond("svc.many", |_| (0..100).map(|n| n.to_string()).collect());
     let _bridge = start(Bridge::builder(&bus).server(server.url()).call("svc.>"));
     let client = bus.connect();
-    let until = RequestMany::new().max(100).deadline(PATIENCE);
+    let until = RequestManyOptions::new().max(100).deadline(PATIENCE);
     let answers = client.request_many("svc.many", "", until).unwrap();
     let all: Vec<String> = answers.into_iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
     assert_eq!(all, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -147,5 +147,5 @@ fn nobody_is_nobody_beside_an_import_of_everything() {
         let error = client.request_timeout(format!("svc.{n}"), "", PATIENCE).unwrap_err();
         assert!(error.is_no_responders(), "{n}: {error:?}");
     }
-    assert_eq!(bridge.stats().late_answers, 0);
+    assert_eq!(bridge.stats().late_replies, 0);
 }

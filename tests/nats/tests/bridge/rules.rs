@@ -3,7 +3,7 @@
 use crate::fixture::{self, PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, FlushError, Kind, Rule, RuleError, StartError};
-use postroom::{Bus, Clock, Overflow};
+use postroom::{Bus, Clock, OverflowPolicy};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -170,9 +170,9 @@ fn what_can_not_be_built_is_refused_with_the_reason() {
     let wrong = builder().call(lossy).start().unwrap_err();
     let said = wrong.to_string();
     assert!(said.contains("rule 1 (Call)") && said.contains("leaves out a wildcard"), "{said}");
-    let wrong = builder().outgoing_capacity(0, 1, Overflow::DropNewest).start();
+    let wrong = builder().outgoing_capacity(0, 1, OverflowPolicy::DropNewest).start();
     assert!(matches!(wrong, Err(StartError::InvalidCapacity { .. })));
-    let wrong = builder().incoming_capacity(1, 1, Overflow::Block(Duration::ZERO)).start();
+    let wrong = builder().incoming_capacity(1, 1, OverflowPolicy::Block(Duration::ZERO)).start();
     assert!(matches!(wrong, Err(StartError::UnsupportedOverflow)));
     bus.close();
     assert!(matches!(builder().start(), Err(StartError::BusClosed)));

@@ -3,7 +3,7 @@
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
 use postroom::bridge::{Bridge, Direction, FlushError, LossReason, StartError};
-use postroom::{BridgeEvent, BridgeState, Bus, Clock, Overflow};
+use postroom::{BridgeEvent, BridgeState, Bus, Clock, OverflowPolicy};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
@@ -229,9 +229,10 @@ fn a_subject_that_would_end_the_connection_is_not_sent() {
 
 #[test]
 fn while_the_server_is_away_the_buffer_is_bounded_and_one_episode_is_told() {
-    for (overflow, kept, reason) in
-        [(Overflow::DropNewest, 0..100, LossReason::QueueFull), (Overflow::DropOldest, 900..1_000, LossReason::Oldest)]
-    {
+    for (overflow, kept, reason) in [
+        (OverflowPolicy::DropNewest, 0..100, LossReason::QueueFull),
+        (OverflowPolicy::DropOldest, 900..1_000, LossReason::Oldest),
+    ] {
         let (mut server, bus) = (Restartable::start(""), bus());
         let builder = Bridge::builder(&bus).server(server.url()).export("a");
         let bridge = start(builder.outgoing_capacity(100, 1 << 20, overflow));
@@ -240,7 +241,7 @@ fn while_the_server_is_away_the_buffer_is_bounded_and_one_episode_is_told() {
         event(&events, |event| (event == BridgeEvent::Disconnected).then_some(()));
         let client = bus.connect();
         let taken: usize = (0..1_000).map(|n| client.publish("a", n.to_string()).unwrap()).sum();
-        assert_eq!(taken, if overflow == Overflow::DropNewest { 100 } else { 1_000 });
+        assert_eq!(taken, if overflow == OverflowPolicy::DropNewest { 100 } else { 1_000 });
         let flow = bridge.stats().outgoing;
         assert_eq!((flow.taken, flow.queued, flow.lost.of(reason)), (1_000, 100, 900));
         assert!(flow.balances());
@@ -269,7 +270,7 @@ fn bytes_are_bounded_too() {
     server.kill();
     let bus = bus();
     let builder = Bridge::builder(&bus).server(server.url()).export("a");
-    let bridge = builder.outgoing_capacity(1_000, 10_000, Overflow::DropOldest).start().unwrap();
+    let bridge = builder.outgoing_capacity(1_000, 10_000, OverflowPolicy::DropOldest).start().unwrap();
     for _ in 0..100 {
         bus.connect().publish("a", vec![0; 1_000]).unwrap();
     }
@@ -288,7 +289,7 @@ fn a_server_that_stands_still_costs_bounded_memory_and_loses_nothing_it_has_got(
     let remote = Remote::connect(&server.url());
     let mut all = remote.subscribe("a");
     let builder = Bridge::builder(&bus).server(server.url()).export("a");
-    let bridge = start(builder.outgoing_capacity(500, 1 << 30, Overflow::DropNewest).window(1_000, 1 << 20));
+    let bridge = start(builder.outgoing_capacity(500, 1 << 30, OverflowPolicy::DropNewest).window(1_000, 1 << 20));
     server.signal("-STOP");
     let client = bus.connect();
     let payload = "x".repeat(10_000);
@@ -346,7 +347,7 @@ fn what_comes_faster_than_the_bus_takes_it_is_bounded_counted_and_told() {
     let waiting = gate.clone();
     let _slow = bus.connect().subscribe_fn("in", move |_| drop(waiting.lock().unwrap())).unwrap();
     let builder = Bridge::builder(&bus).server(server.url()).import("in");
-    let bridge = start(builder.incoming_capacity(1_000, 1 << 20, Overflow::DropNewest));
+    let bridge = start(builder.incoming_capacity(1_000, 1 << 20, OverflowPolicy::DropNewest));
     let events = bridge.events();
     for n in 0..20_000 {
         remote.publish("in", &n.to_string());

@@ -10,7 +10,7 @@ mod fixture;
 use fixture::{PATIENCE, Remote, Restartable, bus, start, wait_until};
 use parking_lot::{Mutex, MutexGuard};
 use postroom::bridge::{Bridge, Flow, FlushError};
-use postroom::{Bus, Overflow};
+use postroom::{Bus, OverflowPolicy};
 use postroom_nats_tests as support;
 
 const MIB: usize = 1 << 20;
@@ -38,7 +38,7 @@ struct Room {
 
 impl Room {
     /// With a bridge that has carried something both ways: what a first message needs once and for all does not count.
-    fn new(overflow: Overflow) -> (Self, Bridge) {
+    fn new(overflow: OverflowPolicy) -> (Self, Bridge) {
         let alone = ALONE.lock();
         let (server, bus) = (Restartable::start(""), bus());
         let builder = Bridge::builder(&bus).server(server.url()).export("out").import("in");
@@ -70,7 +70,7 @@ fn assert_overflown(flow: Flow) {
     assert!(flow.balances() && flow.queued > 0 && flow.lost.total() > MESSAGES / 2, "{flow:?}");
 }
 
-fn a_server_stands_still(overflow: Overflow) {
+fn a_server_stands_still(overflow: OverflowPolicy) {
     let (room, bridge) = Room::new(overflow);
     room.server.signal("-STOP");
     let client = room.bus.connect();
@@ -91,15 +91,15 @@ fn a_server_stands_still(overflow: Overflow) {
 
 #[test]
 fn a_server_that_stands_still_costs_what_the_bounds_say_and_new_messages_go() {
-    a_server_stands_still(Overflow::DropNewest);
+    a_server_stands_still(OverflowPolicy::DropNewest);
 }
 
 #[test]
 fn a_server_that_stands_still_costs_what_the_bounds_say_and_old_messages_go() {
-    a_server_stands_still(Overflow::DropOldest);
+    a_server_stands_still(OverflowPolicy::DropOldest);
 }
 
-fn a_subscriber_stands_still(overflow: Overflow) {
+fn a_subscriber_stands_still(overflow: OverflowPolicy) {
     let (room, bridge) = Room::new(overflow);
     let gate = std::sync::Arc::new(Mutex::new(()));
     let held = gate.lock();
@@ -128,10 +128,10 @@ fn a_subscriber_stands_still(overflow: Overflow) {
 
 #[test]
 fn a_subscriber_that_stands_still_costs_what_the_bounds_say_and_new_messages_go() {
-    a_subscriber_stands_still(Overflow::DropNewest);
+    a_subscriber_stands_still(OverflowPolicy::DropNewest);
 }
 
 #[test]
 fn a_subscriber_that_stands_still_costs_what_the_bounds_say_and_old_messages_go() {
-    a_subscriber_stands_still(Overflow::DropOldest);
+    a_subscriber_stands_still(OverflowPolicy::DropOldest);
 }

@@ -5,7 +5,9 @@
 
 use allocation_counter::measure;
 use postroom::server::ConnzOptions;
-use postroom::{Bus, Client, Clock, Limits, Pipe, RequestMany, Server, ServerOptions, SubscribeOptions, Subscriber};
+use postroom::{
+    Bus, Client, Clock, Limits, Pipe, RequestManyOptions, Server, ServerOptions, SubscribeOptions, Subscriber,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -116,7 +118,7 @@ fn g6_small_messages_do_not_keep_the_buffers_of_large_ones() {
         let room = Room::new(ServerOptions::new());
         let (_client, queue) = room.queue();
         let batch = [publish("nobody", 1_000_000), publish("kept", small)].concat();
-        room.check(&batch, 30, || queue.stats().queued_bytes as usize + queue.len() * 128);
+        room.check(&batch, 30, || queue.ledger().queued_bytes as usize + queue.len() * 128);
         assert_eq!(queue.len(), 30);
         assert!(queue.iter().take(30).all(|message| message.payload().len() == small));
     }
@@ -127,7 +129,7 @@ fn g6_a_large_message_is_held_once_whatever_comes_with_it() {
     for (header, size) in [(10, 200_000), (200_000, 10), (100_000, 100_000), (70_000, 16 * KIB), (16 * KIB, 0)] {
         let room = Room::new(ServerOptions::new());
         let (_client, queue) = room.queue();
-        room.check(&publish_with_headers("kept", header, size), 30, || queue.stats().queued_bytes as usize);
+        room.check(&publish_with_headers("kept", header, size), 30, || queue.ledger().queued_bytes as usize);
         let message = queue.recv().unwrap();
         assert_eq!((message.headers().get("A").unwrap().len(), message.payload().len()), (header, size));
     }
@@ -178,10 +180,10 @@ fn g6_long_names_count_as_payloads_do() {
         let room = Room::new(ServerOptions::new());
         let client = room.bus.connect();
         let queue = client.subscribe("kept.*").unwrap();
-        room.check(line.repeat(10).as_bytes(), 100, || queue.stats().queued_bytes as usize);
+        room.check(line.repeat(10).as_bytes(), 100, || queue.ledger().queued_bytes as usize);
         // A message that was counted in must be counted out.
         assert_eq!(queue.iter().take(1_000).count(), 1_000);
-        assert_eq!((queue.stats().queued_bytes, queue.stats().balances()), (0, true));
+        assert_eq!((queue.ledger().queued_bytes, queue.ledger().balances()), (0, true));
         let options = SubscribeOptions::new().capacity_bytes(10_000);
         let bounded = client.subscribe_with("kept.*", options).unwrap();
         let mut publisher = room.peer("");
@@ -200,7 +202,7 @@ fn g6_responses_to_one_request_are_bounded_in_bytes() {
     let mut service = room.peer("");
     room.send(&mut service, b"SUB ask 1\r\n");
     room.flush(&mut service);
-    let mut answers = client.request_many("ask", "", RequestMany::new()).unwrap();
+    let mut answers = client.request_many("ask", "", RequestManyOptions::new()).unwrap();
     let line = room.runtime.block_on(async {
         let mut line = vec![0; 200];
         let count = service.pipe.read(&mut line).await.unwrap();

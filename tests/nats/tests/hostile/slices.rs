@@ -5,7 +5,7 @@
 //! work alone.
 
 use crate::held::{Peer, Room, publish};
-use postroom::{Bus, Client, Message, Overflow, Server, ServerOptions, SubscribeOptions};
+use postroom::{Bus, Client, Message, OverflowPolicy, Server, ServerOptions, SubscribeOptions};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -174,7 +174,7 @@ fn messages_are_on_their_way_before_a_callback_or_a_full_queue_holds_up_the_read
             let (calls, outcome) = mpsc::channel();
             let (mut guard, mut queue) = (None, None);
             if blocks {
-                let options = SubscribeOptions::new().capacity(1).overflow(Overflow::Block(FOREVER));
+                let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(FOREVER));
                 let full = client.subscribe_with("slow", options).unwrap();
                 client.publish("slow", "").unwrap();
                 queue = Some(full);

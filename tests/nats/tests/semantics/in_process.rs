@@ -2,8 +2,8 @@
 
 use super::system::*;
 use postroom::{
-    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RecvTimeoutError, RequestError, RequestMany,
-    SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard,
+    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RecvTimeoutError, RequestError,
+    RequestManyOptions, SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 
 pub struct InProcess(Bus);
@@ -71,7 +71,8 @@ impl Connection for Conn {
     }
 
     fn request_many(&self, subject: &str, payload: &str, max: usize) -> Result<Vec<Got>, Refusal> {
-        let answers = self.client.request_many(subject, payload, RequestMany::new().max(max)).map_err(of_request)?;
+        let answers =
+            self.client.request_many(subject, payload, RequestManyOptions::new().max(max)).map_err(of_request)?;
         Ok(answers.into_iter().map(|answer| got(&answer)).collect())
     }
 
@@ -130,7 +131,7 @@ impl Subscription for Sub {
     }
 
     fn lost(&self) -> u64 {
-        self.0.stats().dropped.total()
+        self.0.ledger().dropped.total()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use postroom::{
     AllowResponses, Bus, Client, Clock, CloseReason, ConnectOptions, Denied, Event, ManualClock, Permissions,
-    PublishError, RawMessage, RequestError, RequestMany, StatusCode, SubjectError, SubscribeError,
+    PublishError, RawMessage, RequestError, RequestManyOptions, StatusCode, SubjectError, SubscribeError,
 };
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ fn p5_a_denied_part_of_a_wildcard_is_withheld() {
     );
     assert!(inbox.is_empty());
     // G5: the ledger does not know of it.
-    assert_eq!((plain.stats().matched, member.stats().matched), (3, 1));
+    assert_eq!((plain.ledger().matched, member.ledger().matched), (3, 1));
     let stats = bus.stats();
     assert_eq!(stats.ledger.matched, stats.routed);
     assert!(stats.ledger.balances());
@@ -384,7 +384,7 @@ fn a_request_without_an_inbox_fails_with_its_reason() {
     assert!(client.request("svc", "").is_ok());
     // It may lose it, with a request under way, and have it again.
     let questions = bus.connect().subscribe("later").unwrap();
-    let mut under_way = client.request_many("later", "", RequestMany::new().max(1)).unwrap();
+    let mut under_way = client.request_many("later", "", RequestManyOptions::new().max(1)).unwrap();
     let question = questions.recv().unwrap();
     assert!(client.set_permissions(Some(Permissions::new().deny_subscribe("mine.>").unwrap())).is_empty());
     assert!(matches!(client.request("svc", ""), Err(RequestError::InboxDenied { .. })));

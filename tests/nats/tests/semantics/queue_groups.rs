@@ -167,7 +167,7 @@ fn s5_queue_names_are_plain_text<S: System>() {
 mod fallback {
     use super::assert_even;
     use postroom::{
-        Bus, Client, ConnectOptions, DropReason, Event, Overflow, Permissions, SubscribeOptions, Subscriber,
+        Bus, Client, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SubscribeOptions, Subscriber,
     };
     use std::time::Duration;
 
@@ -289,9 +289,12 @@ mod fallback {
     /// A leaf node leaves it to a slow local member too: that one has taken the message, be it that it is lost with it.
     #[test]
     fn q6_who_is_full_is_there_and_its_policy_decides() {
-        for policy in
-            [Overflow::DropNewest, Overflow::DropOldest, Overflow::Close, Overflow::Block(Duration::from_millis(1))]
-        {
+        for policy in [
+            OverflowPolicy::DropNewest,
+            OverflowPolicy::DropOldest,
+            OverflowPolicy::Close,
+            OverflowPolicy::Block(Duration::from_millis(1)),
+        ] {
             let bus = bus();
             let client = bus.connect();
             let slow = client.subscribe_with("foo", member().capacity(2).overflow(policy)).unwrap();
@@ -305,18 +308,18 @@ mod fallback {
                 );
             }
             let accepted = client.publish("foo", "4").unwrap();
-            assert_eq!(accepted, usize::from(policy == Overflow::DropOldest), "{policy:?}");
+            assert_eq!(accepted, usize::from(policy == OverflowPolicy::DropOldest), "{policy:?}");
             assert_eq!(elsewhere.len(), 0);
-            let lost = |reason| slow.stats().dropped.of(reason) + also.stats().dropped.of(reason);
+            let lost = |reason| slow.ledger().dropped.of(reason) + also.ledger().dropped.of(reason);
             let reason = match policy {
-                Overflow::DropNewest => DropReason::QueueFull,
-                Overflow::DropOldest => DropReason::Oldest,
-                Overflow::Close => DropReason::SlowConsumer,
+                OverflowPolicy::DropNewest => DropReason::QueueFull,
+                OverflowPolicy::DropOldest => DropReason::Oldest,
+                OverflowPolicy::Close => DropReason::SlowConsumer,
                 _ => DropReason::BlockTimeout,
             };
             assert_eq!(lost(reason), 1, "{policy:?}");
             // When the members are closed by it, they are not there any more.
-            if policy == Overflow::Close {
+            if policy == OverflowPolicy::Close {
                 assert_eq!([5, 6].map(|n| client.publish("foo", n.to_string()).unwrap()), [0, 1]);
                 assert_eq!(elsewhere.len(), 1);
             }
@@ -330,7 +333,7 @@ mod fallback {
         let client = bus.connect();
         let narrow = [(); 2].map(|()| client.subscribe_with("foo", member().fallback(true).capacity(3)).unwrap());
         assert_eq!((0..8).map(|_| client.publish("foo", "").unwrap()).sum::<usize>(), 6);
-        let lost = |member: &Subscriber| member.stats().dropped.of(DropReason::QueueFull);
+        let lost = |member: &Subscriber| member.ledger().dropped.of(DropReason::QueueFull);
         assert_eq!(narrow.iter().map(lost).sum::<u64>(), 2);
         assert_settled(&bus);
     }
@@ -349,12 +352,12 @@ mod fallback {
         }
         here.drain().wait();
         assert_eq!(client.request("svc", "").unwrap().payload(), b"elsewhere");
-        assert_eq!((elsewhere.stats().delivered, here.stats().delivered), (2, 20));
+        assert_eq!((elsewhere.ledger().delivered, here.ledger().delivered), (2, 20));
         elsewhere.drain().wait();
         assert!(client.request("svc", "").unwrap_err().is_no_responders());
         let refuses = serves.subscribe_sink_with("svc", member().fallback(true), |_, _| false).unwrap();
         assert!(client.request("svc", "").unwrap_err().is_no_responders());
-        assert_eq!(refuses.stats().matched, 0);
+        assert_eq!(refuses.ledger().matched, 0);
         let queue = last(&serves, "svc");
         client.publish("svc", "").unwrap();
         let draining = serves.drain();

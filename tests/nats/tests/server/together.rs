@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use postroom::message::StatusCode;
-use postroom::{HeaderMap, RequestMany, ServerOptions, SubscribeOptions};
+use postroom::{HeaderMap, RequestManyOptions, ServerOptions, SubscribeOptions};
 use std::collections::BTreeMap;
 
 const NONE: [&str; 0] = [];
@@ -120,7 +120,7 @@ fn r1_requests_go_in_both_directions() {
         assert_eq!(wire.ask("SUB inbox.* 1\r\nPUB svc.inside inbox.a 2\r\nhi\r\n"), ["MSG inbox.a 1 10|inside: hi"]);
 
         assert_eq!(wire.ask("SUB svc.wire workers 2\r\n"), NONE);
-        let asked = client.request_many("svc.wire", "hi", RequestMany::new().max(1)).unwrap();
+        let asked = client.request_many("svc.wire", "hi", RequestManyOptions::new().max(1)).unwrap();
         let question = wire.flush().remove(0);
         let words: Vec<_> = question.split([' ', '|']).collect();
         let ["MSG", "svc.wire", "2", inbox, "2", "hi"] = words[..] else { panic!("{question}") };
@@ -377,7 +377,7 @@ fn a_slow_queue_in_process_loses_by_its_own_policy_and_the_wire_never_notices() 
         assert_eq!(wire.ask("SUB foo 1\r\n"), NONE);
         (0..10).for_each(|_| wire.send("PUB foo 1\r\nx\r\n"));
         assert_eq!(wire.flush().len(), 10);
-        assert_eq!((slow.len(), slow.stats().dropped.total()), (2, 8));
+        assert_eq!((slow.len(), slow.ledger().dropped.total()), (2, 8));
     });
 }
 

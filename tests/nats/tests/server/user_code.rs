@@ -6,7 +6,7 @@
 use crate::wire::FOREVER;
 use bytes::Bytes;
 use postroom::user_code::UserCode;
-use postroom::{Bus, Event, LogLevel, Logger, Observer, Pattern, Publish, Server, ServerOptions, Verdict};
+use postroom::{Bus, Event, LogLevel, Logger, Observer, Pattern, PublishAction, PublishContext, Server, ServerOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::pin;
@@ -69,7 +69,7 @@ impl Logger for Asks {
 }
 
 /// A new waker each time, so that each change wakes one.
-fn watch(interest: &postroom::Interest, asks: &Arc<Asks>) {
+fn watch(interest: &postroom::InterestWatcher, asks: &Arc<Asks>) {
     let waker = Waker::from(asks.clone());
     while pin!(interest.changed()).poll(&mut Context::from_waker(&waker)).is_ready() {}
 }
@@ -100,8 +100,8 @@ fn a_waker_of_who_watches_interest_asks_the_server() {
 struct Guard(OnceLock<Bus>);
 
 impl Observer for Guard {
-    fn publish(&self, _: &Publish<'_>) -> Verdict {
-        Verdict::Route { id: 0, times: 1 }
+    fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
+        PublishAction::Route { id: 0, times: 1 }
     }
 
     fn may_subscribe(&self, client: u64, pattern: &Pattern, _: Option<&str>) -> bool {

@@ -159,7 +159,7 @@ fn no_responders_is_only_for_requests_that_somebody_would_answer() {
     assert!(app.request("svc.a", "").unwrap_err().is_no_responders());
     assert!(app.request("svc.a", "").unwrap_err().is_no_responders());
     assert_eq!(app.request("svc.a", "").unwrap().payload(), b"ok");
-    assert_eq!((permitted(&kit), service.stats().delivered), (vec!["R2", "R2"], 2));
+    assert_eq!((permitted(&kit), service.ledger().delivered), (vec!["R2", "R2"], 2));
 }
 
 #[test]
@@ -170,11 +170,11 @@ fn a_slow_consumer_loses_by_its_own_policy_and_is_told() {
     let losing = slow.subscribe("a").unwrap();
     publish(&app, "a", &["1", "2", "3"]);
     assert_eq!(queued(&losing), ["1", "3"]);
-    assert_eq!(losing.stats().dropped.of(DropReason::QueueFull), 1);
+    assert_eq!(losing.ledger().dropped.of(DropReason::QueueFull), 1);
     assert!(matches!(events.try_recv(), Some(Event::SlowConsumer(episode)) if episode.dropped == 1));
 
     kit.inject(Fault::slow_consumer().on("b"));
-    let closing = slow.subscribe_with("b", SubscribeOptions::new().overflow(Overflow::Close)).unwrap();
+    let closing = slow.subscribe_with("b", SubscribeOptions::new().overflow(OverflowPolicy::Close)).unwrap();
     app.publish("b", "").unwrap();
     assert_eq!(closing.close_reason(), Some(CloseReason::SlowConsumer));
     let mine = kit.client().subscribe("b").unwrap();
@@ -220,7 +220,7 @@ fn who_is_disconnected_misses_and_buffers_and_is_back() {
     app.publish("a", "buffered 1").unwrap();
     app.publish("a", "buffered 2").unwrap();
     assert_eq!(queued(&mine), ["before"]);
-    assert_eq!(mine.stats().dropped.of(DropReason::Fault), 1);
+    assert_eq!(mine.ledger().dropped.of(DropReason::Fault), 1);
     kit.clock().advance(SECOND);
     other.publish("a", "after").unwrap();
     assert_eq!(queued(&mine), ["buffered 1", "buffered 2", "after"]);

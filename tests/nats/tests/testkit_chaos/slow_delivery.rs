@@ -126,7 +126,7 @@ fn what_is_on_its_way_is_lost_with_the_connection() {
     assert!(tap.to_string().contains("a: lost (Fault)"), "{tap}");
     kit.clock().advance(SECOND * 2);
     assert!(all.is_empty());
-    assert_eq!(all.stats().dropped.of(DropReason::Fault), 1);
+    assert_eq!(all.ledger().dropped.of(DropReason::Fault), 1);
     assert!(kit.contracts().unread.is_empty(), "a fault took it away: {}", kit.contracts());
     assert_counts_agree(&kit);
     app.publish("a", "2").unwrap();
@@ -156,8 +156,8 @@ fn who_has_no_room_when_it_comes_loses_by_its_policy() {
     let kit = kit(Fault::slow_delivery(SECOND).of("slow"));
     let (slow, app) = (client(&kit, "slow"), client(&kit, "app"));
     let options = |overflow| SubscribeOptions::new().capacity(1).overflow(overflow);
-    let newest = slow.subscribe_with("a", options(Overflow::DropNewest)).unwrap();
-    let oldest = slow.subscribe_with("a", options(Overflow::DropOldest)).unwrap();
+    let newest = slow.subscribe_with("a", options(OverflowPolicy::DropNewest)).unwrap();
+    let oldest = slow.subscribe_with("a", options(OverflowPolicy::DropOldest)).unwrap();
     publish(&app, "a", &["1", "2"]);
     kit.clock().advance(SECOND);
     assert_eq!((queued(&newest), queued(&oldest)), (vec!["1".into()], vec!["2".into()]));
