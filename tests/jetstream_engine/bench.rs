@@ -128,7 +128,7 @@ impl Bench {
     pub(crate) fn seqs(&self) -> Vec<u64> {
         let mut seqs = Vec::new();
         let mut from = 0;
-        while let Some(message) = self.stream.next_match(&[] as &[&str], from) {
+        while let Some(message) = self.stream.messages().next_match(&[] as &[&str], from) {
             seqs.push(message.seq());
             from = message.seq() + 1;
         }
@@ -136,12 +136,13 @@ impl Bench {
     }
 
     pub(crate) fn head(&self, seq: u64) -> String {
-        let message = self.stream.get(seq).unwrap_or_else(|| panic!("{seq} is there"));
+        let message = self.stream.messages().get(seq).unwrap_or_else(|| panic!("{seq} is there"));
         String::from_utf8_lossy(message.head()).replace("\r\n", "|")
     }
 
     pub(crate) fn payload(&self, seq: u64) -> String {
-        String::from_utf8_lossy(self.stream.get(seq).unwrap_or_else(|| panic!("{seq} is there")).payload()).into_owned()
+        String::from_utf8_lossy(self.stream.messages().get(seq).unwrap_or_else(|| panic!("{seq} is there")).payload())
+            .into_owned()
     }
 
     pub(crate) fn changes(&mut self) -> Vec<Change> {
@@ -150,7 +151,7 @@ impl Bench {
 
     /// Nanoseconds after the start, of each message.
     pub(crate) fn times(&self) -> Vec<u64> {
-        self.seqs().iter().map(|seq| self.stream.get(*seq).unwrap().time().as_nanos() - START).collect()
+        self.seqs().iter().map(|seq| self.stream.messages().get(*seq).unwrap().time().as_nanos() - START).collect()
     }
 }
 

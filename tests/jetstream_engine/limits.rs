@@ -154,7 +154,7 @@ fn messages_are_deleted_one_by_one() {
         assert_eq!(delete(1), Err(below.to_owned()));
         let state = bench.stream.state();
         assert_eq!((state.first_seq, state.last_seq, state.num_deleted), (2, 4, 1));
-        assert_eq!(bench.stream.deleted().collect::<Vec<_>>(), [3]);
+        assert_eq!(bench.stream.messages().deleted().collect::<Vec<_>>(), [3]);
         assert_eq!(bench.stream.ledger().deleted, 2);
     }
     let mut bench = Bench::new(|config| config.deny_delete = true);

@@ -413,7 +413,7 @@ fn run(config: StreamConfig, commands: Vec<Command>) {
         let due = bench.stream.poll_timeout().map(|due| due.as_nanos() - START);
         assert_eq!(due, model.due(), "{}", context());
         for message in &model.messages {
-            let stored = bench.stream.get(message.seq).unwrap();
+            let stored = bench.stream.messages().get(message.seq).unwrap();
             assert_eq!((stored.subject(), stored.time().as_nanos() - START), (message.subject.as_str(), message.time));
         }
         for filter in FILTERS {
@@ -424,12 +424,17 @@ fn run(config: StreamConfig, commands: Vec<Command>) {
                 .filter(|message| message.seq >= from && matches(filter, &message.subject))
                 .map(|message| message.seq)
                 .collect();
-            assert_eq!(bench.stream.num_pending(&[filter], from), wanted.len() as u64, "{} {filter}", context());
-            let next = bench.stream.next_match(&[filter], from).map(|message| message.seq());
+            assert_eq!(
+                bench.stream.messages().num_pending(&[filter], from),
+                wanted.len() as u64,
+                "{} {filter}",
+                context()
+            );
+            let next = bench.stream.messages().next_match(&[filter], from).map(|message| message.seq());
             assert_eq!(next, wanted.first().copied(), "{} {filter}", context());
         }
         let gaps: Vec<u64> = (model.first..model.last).filter(|seq| !seqs.contains(seq)).collect();
-        let deleted: Vec<u64> = bench.stream.deleted().filter(|seq| *seq < model.last).collect();
+        let deleted: Vec<u64> = bench.stream.messages().deleted().filter(|seq| *seq < model.last).collect();
         assert_eq!(deleted, gaps, "{}", context());
     }
 }

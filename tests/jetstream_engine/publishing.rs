@@ -179,7 +179,8 @@ fn a_subject_is_transformed_before_anything_else() {
     assert_eq!(bench.publish("s.a.x", "", &[("Nats-Expected-Last-Subject-Sequence", "0")]), "1");
     assert_eq!(bench.publish("s.a.x", "", &[("Nats-Expected-Last-Subject-Sequence", "1")]), "2");
     assert_eq!(bench.publish("s.a.y", "", &[]), "3");
-    let subjects: Vec<_> = bench.stream.subjects(">").map(|(subject, count)| format!("{subject}={count}")).collect();
+    let subjects: Vec<_> =
+        bench.stream.messages().subjects(">").map(|(subject, count)| format!("{subject}={count}")).collect();
     assert_eq!(subjects, ["s.a.y=1", "t.a=2"]);
 }
 

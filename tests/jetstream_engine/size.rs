@@ -13,7 +13,7 @@ fn a_hundred_thousand_subjects_come_and_go() {
         }
         assert_eq!(bench.stream.state().messages, 100_000, "{round}");
     }
-    assert_eq!(bench.stream.num_pending(&["s.3.*"], 150_000), 5_000);
+    assert_eq!(bench.stream.messages().num_pending(&["s.3.*"], 150_000), 5_000);
     let purge = |filter: &str| Purge { filter: filter.to_owned(), ..Purge::default() };
     assert_eq!(bench.stream.handle_purge(bench.now(), &purge("s.3.>")).unwrap(), 10_000);
     for seq in 100_001..=150_000 {

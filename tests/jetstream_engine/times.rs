@@ -92,7 +92,7 @@ fn an_expired_subject_leaves_a_marker() {
     let marker = "NATS/1.0|Nats-Marker-Reason: MaxAge|Nats-TTL: 1m30s|Nats-Rollup: sub||";
     assert_eq!((bench.head(4).as_str(), bench.payload(4).as_str()), (marker, ""));
     assert_eq!(bench.head(5), marker);
-    assert_eq!(bench.stream.get(4).unwrap().subject(), "s.a");
+    assert_eq!(bench.stream.messages().get(4).unwrap().subject(), "s.a");
     bench.advance(60 * SECOND);
     assert_eq!(bench.seqs(), [] as [u64; 0]);
     assert_eq!(bench.stream.state().last_seq, 5);
@@ -130,7 +130,7 @@ fn a_jump_of_the_clock_is_lived_through_in_order() {
             bench.advance(6 * SECOND)
         }
         let subjects: Vec<_> =
-            bench.seqs().iter().map(|seq| bench.stream.get(*seq).unwrap().subject().to_owned()).collect();
+            bench.seqs().iter().map(|seq| bench.stream.messages().get(*seq).unwrap().subject().to_owned()).collect();
         (bench.seqs(), subjects, bench.times(), bench.stream.ledger())
     };
     let expected = (vec![6], vec!["s.1".to_owned()], vec![5 * SECOND]);

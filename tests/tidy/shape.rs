@@ -13,8 +13,6 @@ const CIRCLES: &[&str] = &[
     "bridge::core bridge::incoming bridge::interest bridge::link bridge::outgoing bridge::session bridge::window bridge::wire",
     "bus bus::connection bus::held bus::inbox bus::interest bus::later bus::notice bus::observe bus::panicked bus::panics bus::permit bus::room bus::route bus::stats bus::watchdog bus::watched",
     "delivery::mailbox delivery::outlet",
-    "jetstream::engine::batch jetstream::engine::check jetstream::engine::consumers jetstream::engine::publish jetstream::engine::read jetstream::engine::retention jetstream::engine::stream",
-    "jetstream::engine::config::source jetstream::engine::config::validate",
     "matcher matcher::cache matcher::lookup matcher::prepared",
     "protocol::decode protocol::frame",
     "server server::monitoring",
@@ -29,8 +27,6 @@ const CIRCLES: &[&str] = &[
 const SPREAD: &[&str] = &[
     "bus::Connection: 11",
     "bus::Shared: 8",
-    "jetstream::Stream: 7",
-    "jetstream::StreamConfig: 4",
     "matcher::Matcher: 3",
     "server::Monitor: 6",
     "testkit::State: 3",

@@ -1,7 +1,7 @@
 //! Look-ups in a stream: for API calls, and for consumers on their way through it.
 
+use super::messages::Messages;
 use super::store::Slot;
-use super::stream::Stream;
 use super::subjects::Entry;
 use super::time::Timestamp;
 use crate::subject::relation;
@@ -68,21 +68,21 @@ impl fmt::Debug for StoredMessage<'_> {
     }
 }
 
-impl Stream {
+impl Messages {
     /// The message of a sequence.
     #[must_use]
     pub fn get(&self, seq: u64) -> Option<StoredMessage<'_>> {
-        let slot = self.log.store.get(seq)?;
-        Some(StoredMessage { seq, subject: &self.log.subjects.entry(slot.subject).name, slot })
+        let slot = self.store.get(seq)?;
+        Some(StoredMessage { seq, subject: &self.subjects.entry(slot.subject).name, slot })
     }
 
     /// The last message whose subject a pattern matches. For `>` it is that of the last sequence, if that is still there (JS79).
     #[must_use]
     pub fn last_by_subject(&self, pattern: &str) -> Option<StoredMessage<'_>> {
         if pattern == ">" {
-            return self.get(self.log.last_seq());
+            return self.get(self.last_seq());
         }
-        self.get(self.log.subjects.matching(pattern).map(|entry| entry.seqs.last()).max()?)
+        self.get(self.subjects.matching(pattern).map(|entry| entry.seqs.last()).max()?)
     }
 
     /// The first message not below a sequence that any of the filters matches; no filters match everything.
@@ -93,21 +93,21 @@ impl Stream {
     pub fn next_match(&self, filters: &[impl AsRef<str>], from: u64) -> Option<StoredMessage<'_>> {
         let filters = Filters::new(filters);
         if filters.all {
-            return self.get(self.log.store.at_or_after(from)?);
+            return self.get(self.store.at_or_after(from)?);
         }
         if let [one] = filters.texts[..]
             && is_literal(one)
         {
-            let number = self.log.subjects.find(one)?;
-            return self.get(self.log.subjects.entry(number).seqs.at_or_after(from)?);
+            let number = self.subjects.find(one)?;
+            return self.get(self.subjects.entry(number).seqs.at_or_after(from)?);
         }
-        let mut messages = self.log.store.from(from);
-        let wanted = |slot: &Slot| filters.match_subject(&self.log.subjects.entry(slot.subject).name);
+        let mut messages = self.store.from(from);
+        let wanted = |slot: &Slot| filters.match_subject(&self.subjects.entry(slot.subject).name);
         if let Some((seq, _)) = messages.by_ref().take(LOOKS).find(|(_, slot)| wanted(slot)) {
             return self.get(seq);
         }
-        let left = usize::try_from(self.log.store.count_from(from)).unwrap_or(usize::MAX);
-        if left <= self.log.subjects.len() {
+        let left = usize::try_from(self.store.count_from(from)).unwrap_or(usize::MAX);
+        if left <= self.subjects.len() {
             return messages.find(|(_, slot)| wanted(slot)).and_then(|(seq, _)| self.get(seq));
         }
         let next = filters.entries(self).filter_map(|entry| entry.seqs.at_or_after(from)).min();
@@ -120,14 +120,14 @@ impl Stream {
     #[must_use]
     pub fn num_pending(&self, filters: &[impl AsRef<str>], from: u64) -> u64 {
         let filters = Filters::new(filters);
-        let left = self.log.store.count_from(from);
+        let left = self.store.count_from(from);
         if filters.all {
             return left;
         }
         let has_wildcards = !filters.texts.iter().all(|filter| is_literal(filter));
-        if has_wildcards && left < self.log.subjects.len() as u64 {
-            let wanted = |slot: &Slot| filters.match_subject(&self.log.subjects.entry(slot.subject).name);
-            return self.log.store.from(from).filter(|(_, slot)| wanted(slot)).count() as u64;
+        if has_wildcards && left < self.subjects.len() as u64 {
+            let wanted = |slot: &Slot| filters.match_subject(&self.subjects.entry(slot.subject).name);
+            return self.store.from(from).filter(|(_, slot)| wanted(slot)).count() as u64;
         }
         filters.entries(self).map(|entry| entry.seqs.count_from(from) as u64).sum()
     }
@@ -144,29 +144,29 @@ impl Stream {
     /// The first message that was stored at an instant or after it.
     #[must_use]
     pub fn first_at(&self, time: Timestamp) -> Option<StoredMessage<'_>> {
-        self.get(self.log.store.at_time(time)?)
+        self.get(self.store.at_time(time)?)
     }
 
     /// The last message that was stored before an instant.
     #[must_use]
     pub fn last_before(&self, time: Timestamp) -> Option<StoredMessage<'_>> {
-        let seq = match self.log.store.at_time(time) {
+        let seq = match self.store.at_time(time) {
             Some(first) => first.checked_sub(1)?,
-            None => self.log.last_seq(),
+            None => self.last_seq(),
         };
-        self.get(self.log.store.until(seq).next()?.0)
+        self.get(self.store.until(seq).next()?.0)
     }
 
     /// The subjects that a pattern matches and how many messages each has, sorted (JS23).
     pub fn subjects<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = (&'a str, u64)> {
-        self.log.subjects.matching(pattern).map(|entry| (entry.name.as_str(), entry.seqs.len() as u64))
+        self.subjects.matching(pattern).map(|entry| (entry.name.as_str(), entry.seqs.len() as u64))
     }
 
     /// Sequences between the first and the last that have no message, ascending.
     pub fn deleted(&self) -> impl Iterator<Item = u64> + '_ {
-        let (first, last) = (self.log.first_seq(), self.log.last_seq());
+        let (first, last) = (self.first_seq(), self.last_seq());
         let end = if last > first { Some((last + 1, ())) } else { None };
-        let present = self.log.store.from(first).map(|(seq, _)| (seq, ())).chain(end);
+        let present = self.store.from(first).map(|(seq, _)| (seq, ())).chain(end);
         let mut next = first;
         present.flat_map(move |(seq, ())| {
             let gap = next..seq;
@@ -195,11 +195,11 @@ impl<'a> Filters<'a> {
     }
 
     /// The subjects that any of them matches, each once.
-    fn entries<'s>(&'s self, stream: &'s Stream) -> impl Iterator<Item = &'s Entry> {
+    fn entries<'s>(&'s self, messages: &'s Messages) -> impl Iterator<Item = &'s Entry> {
         self.texts.iter().enumerate().flat_map(move |(at, filter)| {
             let earlier = &self.texts[..at];
             let is_new = move |entry: &&Entry| !earlier.iter().any(|other| relation::matches(other, &entry.name));
-            stream.log.subjects.matching(filter).filter(is_new)
+            messages.subjects.matching(filter).filter(is_new)
         })
     }
 }

@@ -1,12 +1,9 @@
-//! How messages go: by limits, age, times of their own, purges and deletions, and by changes of the configuration.
+//! How messages go: by limits, purges and deletions.
 
-use super::config::{Discard, Retention, Storage, StreamConfig};
-use super::consumers::Acks;
+use super::config::{Discard, Storage, StreamConfig};
 use super::effect::{Change, Reason};
 use super::error::{ApiError, codes};
-use super::header;
-use super::stream::Stream;
-use super::time::{Timestamp, format_duration};
+use super::parts::Parts;
 use crate::subject::Pattern;
 use smol_str::SmolStr;
 
@@ -21,194 +18,151 @@ pub struct Purge {
     pub keep: u64,
 }
 
-impl Stream {
-    /// Makes room after a message was stored on a subject (JS73). With discard new only the subject's own limit ever does.
-    pub(super) fn enforce(&mut self, subject: &str) {
-        let max_per_subject = self.config.max_msgs_per_subject;
-        if max_per_subject > 0 {
-            self.trim_subject(subject, max_per_subject as usize);
-        }
-        if self.config.discard == Discard::Old {
-            self.trim_front();
-        }
+/// Makes room after a message was stored on a subject (JS73). With discard new only the subject's own limit ever does.
+pub(super) fn enforce(parts: &mut Parts, subject: &str) {
+    let max_per_subject = parts.config.max_msgs_per_subject;
+    if max_per_subject > 0 {
+        trim_subject(parts, subject, max_per_subject as usize);
     }
-
-    fn trim_subject(&mut self, subject: &str, max: usize) {
-        while let Some(number) = self.log.subjects.find(subject) {
-            let seqs = &self.log.subjects.entry(number).seqs;
-            if seqs.len() <= max {
-                break;
-            }
-            let oldest = seqs.first();
-            self.log.remove(oldest, Reason::Evicted);
-        }
+    if parts.config.discard == Discard::Old {
+        trim_front(parts);
     }
+}
 
-    fn trim_front(&mut self) {
-        let StreamConfig { max_msgs, max_bytes, .. } = self.config;
-        let is_over = |stream: &Stream| {
-            (max_msgs > 0 && stream.log.len() > max_msgs as u64)
-                || (max_bytes > 0 && stream.log.bytes() > max_bytes as u64)
-        };
-        while is_over(self) && self.log.remove(self.log.first_seq(), Reason::Evicted) {}
+fn trim_subject(parts: &mut Parts, subject: &str, max: usize) {
+    while let Some(number) = parts.messages.subjects.find(subject) {
+        let seqs = &parts.messages.subjects.entry(number).seqs;
+        if seqs.len() <= max {
+            break;
+        }
+        let oldest = seqs.first();
+        parts.messages.remove(oldest, Reason::Evicted);
     }
+}
 
-    /// Removes the messages of a subject below a sequence.
-    pub(super) fn remove_of_subject(&mut self, subject: &str, below: u64, reason: Reason) {
-        while let Some(number) = self.log.subjects.find(subject) {
-            let oldest = self.log.subjects.entry(number).seqs.first();
-            if oldest >= below {
-                break;
-            }
-            self.log.remove(oldest, reason);
-        }
+fn trim_front(parts: &mut Parts) {
+    let StreamConfig { max_msgs, max_bytes, .. } = parts.config;
+    let is_over = |parts: &Parts| {
+        (max_msgs > 0 && parts.messages.len() > max_msgs as u64)
+            || (max_bytes > 0 && parts.messages.bytes() > max_bytes as u64)
+    };
+    while is_over(parts) && parts.messages.remove(parts.messages.first_seq(), Reason::Evicted) {}
+}
+
+/// Keeps smaller limits at once when the configuration has changed (JS39).
+pub(super) fn trim(parts: &mut Parts, old: &StreamConfig) {
+    let max = parts.config.max_msgs_per_subject;
+    if max > 0 && old.max_msgs_per_subject != max {
+        trim_subjects(parts, max as usize);
     }
-
-    /// Removes all messages below a sequence.
-    pub(super) fn remove_below(&mut self, below: u64, reason: Reason) {
-        while self.log.first_seq() < below && self.log.remove(self.log.first_seq(), reason) {}
+    if parts.config.discard == Discard::Old {
+        trim_front(parts);
     }
+}
 
-    /// Ends the message that max_age ends next.
-    pub(super) fn expire_oldest(&mut self, at: Timestamp) {
-        if let Some((seq, _)) = self.log.next_to_age() {
-            self.expire(seq, at);
-        }
+fn trim_subjects(parts: &mut Parts, max: usize) {
+    let over = parts.messages.subjects.matching(">").filter(|entry| entry.seqs.len() > max);
+    for subject in over.map(|entry| entry.name.clone()).collect::<Vec<_>>() {
+        trim_subject(parts, &subject, max);
     }
+}
 
-    /// Ends the message whose own time is over next.
-    pub(super) fn expire_next(&mut self, at: Timestamp) {
-        if let Some((seq, _)) = self.log.next_to_expire() {
-            self.expire(seq, at);
+/// Removes the messages of a subject below a sequence.
+pub(super) fn remove_of_subject(parts: &mut Parts, subject: &str, below: u64, reason: Reason) {
+    while let Some(number) = parts.messages.subjects.find(subject) {
+        let oldest = parts.messages.subjects.entry(number).seqs.first();
+        if oldest >= below {
+            break;
         }
+        parts.messages.remove(oldest, reason);
     }
+}
 
-    /// A subject's last message leaves a marker, where that is wanted; a marker leaves none (JS57).
-    fn expire(&mut self, seq: u64, at: Timestamp) {
-        let Some(slot) = self.log.store.get(seq) else { return };
-        let entry = self.log.subjects.entry(slot.subject);
-        let marker_ttl = self.config.subject_delete_marker_ttl;
-        let is_marker = header::get(slot.head(), "Nats-Marker-Reason").is_some();
-        let leaves_marker = marker_ttl > 0 && entry.seqs.len() == 1 && !is_marker;
-        let subject = entry.name.clone();
-        self.log.remove(seq, Reason::Expired);
-        if leaves_marker {
-            let mut head = Vec::new();
-            header::append(&mut head, "Nats-Marker-Reason", b"MaxAge");
-            header::append(&mut head, "Nats-TTL", format_duration(marker_ttl).as_bytes());
-            header::append(&mut head, "Nats-Rollup", b"sub");
-            // A stream that discards the new may be full: then there is no marker.
-            let _stored: Option<u64> = self.store_own(at, &subject, head, &[]);
-        }
+/// Removes all messages below a sequence.
+pub(super) fn remove_below(parts: &mut Parts, below: u64, reason: Reason) {
+    while parts.messages.first_seq() < below && parts.messages.remove(parts.messages.first_seq(), reason) {}
+}
+
+/// Purges, and says how many messages went (JS27, JS77).
+///
+/// # Errors
+///
+/// 10003 if both `seq` and `keep` are given, 10109 if the stream is sealed, 10110 if purges are denied.
+pub(super) fn purge(parts: &mut Parts, purge: &Purge) -> Result<u64, ApiError> {
+    if purge.seq > 0 && purge.keep > 0 {
+        return Err(codes::BAD_REQUEST.error());
     }
-
-    /// Purges, and says how many messages went (JS27, JS77).
-    ///
-    /// # Errors
-    ///
-    /// 10003 if both `seq` and `keep` are given, 10109 if the stream is sealed, 10110 if purges are denied.
-    pub fn handle_purge(&mut self, now: Timestamp, purge: &Purge) -> Result<u64, ApiError> {
-        self.advance(now);
-        if purge.seq > 0 && purge.keep > 0 {
-            return Err(codes::BAD_REQUEST.error());
-        }
-        if self.config.sealed {
-            return Err(codes::STREAM_SEALED.error());
-        }
-        if self.config.deny_purge {
-            return Err(codes::STREAM_PURGE_FAILED.with("stream purge not permitted"));
-        }
-        let is_filtered = !matches!(purge.filter.as_str(), "" | ">");
-        let before = self.log.len();
-        let last = self.log.last_seq();
-        if is_filtered {
-            self.purge_matching(purge);
-        } else if purge.seq > 1 && purge.seq > last {
-            self.log.clear();
-            self.log.skip_to(purge.seq);
-        } else if purge.seq > 0 || purge.keep > 0 {
-            let keep = if purge.keep > 0 { purge.keep } else { 0 };
-            let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
-            while self.log.first_seq() < below && self.log.len() > keep && self.log.purge(self.log.first_seq()) {}
-        } else {
-            self.log.clear();
-        }
-        let filter = is_filtered.then(|| SmolStr::new(&purge.filter));
-        let below = if purge.seq > 0 { purge.seq } else { last + 1 };
-        let first = self.log.first_seq();
-        self.log.tell(Change::Purged { filter, below, first });
-        Ok(before - self.log.len())
+    if parts.config.sealed {
+        return Err(codes::STREAM_SEALED.error());
     }
-
-    fn purge_matching(&mut self, purge: &Purge) {
-        if Pattern::new(&purge.filter).is_err() {
-            return;
-        }
+    if parts.config.deny_purge {
+        return Err(codes::STREAM_PURGE_FAILED.with("stream purge not permitted"));
+    }
+    let is_filtered = !matches!(purge.filter.as_str(), "" | ">");
+    let before = parts.messages.len();
+    let last = parts.messages.last_seq();
+    if is_filtered {
+        purge_matching(parts, purge);
+    } else if purge.seq > 1 && purge.seq > last {
+        parts.messages.clear();
+        parts.messages.skip_to(purge.seq);
+    } else if purge.seq > 0 || purge.keep > 0 {
+        let keep = if purge.keep > 0 { purge.keep } else { 0 };
         let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
-        let mut seqs = Vec::new();
-        for entry in self.log.subjects.matching(&purge.filter) {
-            let mut from = 0;
-            while let Some(seq) = entry.seqs.at_or_after(from).filter(|seq| *seq < below) {
-                seqs.push(seq);
-                from = seq + 1;
-            }
-        }
-        seqs.sort_unstable();
-        let kept = usize::try_from(purge.keep).unwrap_or(usize::MAX);
-        seqs.truncate(seqs.len().saturating_sub(kept));
-        for seq in seqs {
-            self.log.purge(seq);
-        }
+        while parts.messages.first_seq() < below
+            && parts.messages.len() > keep
+            && parts.messages.purge(parts.messages.first_seq())
+        {}
+    } else {
+        parts.messages.clear();
     }
+    let filter = is_filtered.then(|| SmolStr::new(&purge.filter));
+    let below = if purge.seq > 0 { purge.seq } else { last + 1 };
+    let first = parts.messages.first_seq();
+    parts.messages.tell(Change::Purged { filter, below, first });
+    Ok(before - parts.messages.len())
+}
 
-    /// Deletes one message (JS29, JS79).
-    ///
-    /// # Errors
-    ///
-    /// 10109 if the stream is sealed, 10057 if deletions are denied; 10043 if there is no such message, or 10057 where a file store
-    /// says so: above the last sequence, and below the first.
-    pub fn handle_delete(&mut self, now: Timestamp, seq: u64) -> Result<(), ApiError> {
-        self.advance(now);
-        if self.config.sealed {
-            return Err(codes::STREAM_SEALED.error());
-        }
-        if self.config.deny_delete {
-            return Err(codes::STREAM_MSG_DELETE_FAILED.with("message delete not permitted"));
-        }
-        if self.log.remove(seq, Reason::Deleted) {
-            return Ok(());
-        }
-        Err(match self.config.storage {
-            Storage::File if seq > self.log.last_seq() => codes::STREAM_MSG_DELETE_FAILED.with("stream store EOF"),
-            Storage::File if seq < self.log.first_seq() => codes::STREAM_MSG_DELETE_FAILED.with("no message found"),
-            _ => codes::SEQUENCE_NOT_FOUND.with(seq.to_string()),
-        })
+fn purge_matching(parts: &mut Parts, purge: &Purge) {
+    if Pattern::new(&purge.filter).is_err() {
+        return;
     }
+    let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
+    let mut seqs = Vec::new();
+    for entry in parts.messages.subjects.matching(&purge.filter) {
+        let mut from = 0;
+        while let Some(seq) = entry.seqs.at_or_after(from).filter(|seq| *seq < below) {
+            seqs.push(seq);
+            from = seq + 1;
+        }
+    }
+    seqs.sort_unstable();
+    let kept = usize::try_from(purge.keep).unwrap_or(usize::MAX);
+    seqs.truncate(seqs.len().saturating_sub(kept));
+    for seq in seqs {
+        parts.messages.purge(seq);
+    }
+}
 
-    /// Becomes what [`Directory::update`](super::config::Directory::update) gave; smaller limits take effect at once (JS39).
-    pub fn handle_update(&mut self, now: Timestamp, config: StreamConfig, acks: &impl Acks) {
-        let now = self.advance(now);
-        let old = std::mem::replace(&mut self.config, config);
-        self.compile();
-        if old.allow_atomic && !self.config.allow_atomic {
-            self.batches.clear();
-        }
-        if self.config.max_msgs_per_subject > 0 && old.max_msgs_per_subject != self.config.max_msgs_per_subject {
-            self.trim_subjects(self.config.max_msgs_per_subject as usize);
-        }
-        if self.config.discard == Discard::Old {
-            self.trim_front();
-        }
-        if old.retention == Retention::Limits && self.config.retention == Retention::Interest {
-            self.begin_interest(acks);
-        }
-        self.advance(now);
+/// Deletes one message (JS29, JS79).
+///
+/// # Errors
+///
+/// 10109 if the stream is sealed, 10057 if deletions are denied; 10043 if there is no such message, or 10057 where a file store
+/// says so: above the last sequence, and below the first.
+pub(super) fn delete(parts: &mut Parts, seq: u64) -> Result<(), ApiError> {
+    if parts.config.sealed {
+        return Err(codes::STREAM_SEALED.error());
     }
-
-    fn trim_subjects(&mut self, max: usize) {
-        let over = self.log.subjects.matching(">").filter(|entry| entry.seqs.len() > max);
-        for subject in over.map(|entry| entry.name.clone()).collect::<Vec<_>>() {
-            self.trim_subject(&subject, max);
-        }
+    if parts.config.deny_delete {
+        return Err(codes::STREAM_MSG_DELETE_FAILED.with("message delete not permitted"));
     }
+    if parts.messages.remove(seq, Reason::Deleted) {
+        return Ok(());
+    }
+    Err(match parts.config.storage {
+        Storage::File if seq > parts.messages.last_seq() => codes::STREAM_MSG_DELETE_FAILED.with("stream store EOF"),
+        Storage::File if seq < parts.messages.first_seq() => codes::STREAM_MSG_DELETE_FAILED.with("no message found"),
+        _ => codes::SEQUENCE_NOT_FOUND.with(seq.to_string()),
+    })
 }

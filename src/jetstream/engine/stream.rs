@@ -1,15 +1,18 @@
 //! One stream: what it holds, its timers, and what is left to do.
 
-use super::batch::Batches;
-use super::config::{Republish, Retention, ServerLimits, StreamConfig};
-use super::dedup::Dedup;
+use super::batch::{self, Batches};
+use super::check::Room;
+use super::config::{Retention, ServerLimits, StreamConfig};
 use super::effect::{Change, Effect, Ledger};
-use super::interest::Interests;
-use super::log::Log;
+use super::error::ApiError;
+use super::expiry;
+use super::interest::ConsumerId;
+use super::messages::Messages;
+use super::need::{self, Acks};
+use super::parts::Parts;
+use super::publish::{self, Publish};
+use super::retention::{self, Purge};
 use super::time::{Timestamp, span};
-use crate::rng::Rng;
-use crate::subject::mapping::Transform;
-use std::collections::VecDeque;
 
 /// A stream as a machine: it is told what happens and when, and says what is to be done.
 ///
@@ -33,24 +36,14 @@ use std::collections::VecDeque;
 /// let publish = Publish { subject: &subject, reply: Some(&inbox), head: &[], payload: b"hello" };
 /// stream.handle_publish(now, &publish, Room::UNLIMITED);
 /// assert_eq!(stream.poll_effect(), Some(Effect::Answer { to: inbox, answer: Answer::Stored { seq: 1 } }));
-/// assert_eq!(stream.get(1).unwrap().payload(), b"hello");
+/// assert_eq!(stream.messages().get(1).unwrap().payload(), b"hello");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Stream {
-    pub(super) config: StreamConfig,
-    pub(super) created: Timestamp,
-    pub(super) limits: ServerLimits,
-    pub(super) log: Log,
-    pub(super) dedup: Dedup,
-    /// The id of the message that was stored last; empty if it had none.
-    pub(super) last_id: Box<[u8]>,
-    pub(super) interests: Interests,
-    pub(super) batches: Batches,
-    pub(super) transform: Option<Transform>,
-    pub(super) republish: Option<Transform>,
-    pub(super) rng: Rng,
-    pub(super) effects: VecDeque<Effect>,
+    parts: Parts,
+    batches: Batches,
+    created: Timestamp,
     /// No instant before it is handed on: time never goes back.
     latest: Timestamp,
 }
@@ -93,43 +86,13 @@ impl Stream {
     /// transform draws.
     #[must_use]
     pub fn new(config: StreamConfig, limits: &ServerLimits, now: Timestamp, seed: u64) -> Self {
-        let mut stream = Stream {
-            log: Log::new(config.storage, config.first_seq, seed),
-            dedup: Dedup::new(seed),
-            last_id: Box::default(),
-            interests: Interests::default(),
-            batches: Batches::default(),
-            transform: None,
-            republish: None,
-            rng: Rng::new(seed, 8),
-            effects: VecDeque::new(),
-            latest: now,
-            created: now,
-            limits: limits.clone(),
-            config,
-        };
-        stream.compile();
-        stream
-    }
-
-    /// Makes what is derived from the configuration.
-    pub(super) fn compile(&mut self) {
-        let made = |src: &str, dest: &str| {
-            // Invalid transforms were refused before; an empty destination means none.
-            if dest.is_empty() { None } else { Transform::new(src, dest).ok() }
-        };
-        self.transform =
-            self.config.subject_transform.as_ref().and_then(|transform| made(&transform.src, &transform.dest));
-        // An update may leave a republish to where it came from (JS38), which would never end.
-        let ends = |republish: &&Republish| republish.dest != ">";
-        self.republish =
-            self.config.republish.as_ref().filter(ends).and_then(|republish| made(&republish.src, &republish.dest));
+        Stream { parts: Parts::new(config, limits, seed), batches: Batches::default(), created: now, latest: now }
     }
 
     /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &StreamConfig {
-        &self.config
+        &self.parts.config
     }
 
     /// When it was made.
@@ -138,38 +101,118 @@ impl Stream {
         self.created
     }
 
+    /// Its messages.
+    #[must_use]
+    pub fn messages(&self) -> &Messages {
+        &self.parts.messages
+    }
+
     /// The contents of the stream.
     #[must_use]
     pub fn state(&self) -> StreamState {
-        let (first_seq, last_seq) = (self.log.first_seq(), self.log.last_seq());
-        let messages = self.log.len();
+        let (first_seq, last_seq) = (self.parts.messages.first_seq(), self.parts.messages.last_seq());
+        let messages = self.parts.messages.len();
         StreamState {
             messages,
-            bytes: self.log.bytes(),
+            bytes: self.parts.messages.bytes(),
             first_seq,
-            first_time: self.log.store.get(first_seq).map(|slot| slot.time),
+            first_time: self.parts.messages.store.get(first_seq).map(|slot| slot.time),
             last_seq,
-            last_time: self.log.last_time(),
-            num_subjects: self.log.subjects.len() as u64,
+            last_time: self.parts.messages.last_time(),
+            num_subjects: self.parts.messages.subjects.len() as u64,
             num_deleted: if last_seq > first_seq { last_seq - first_seq + 1 - messages } else { 0 },
-            consumers: self.interests.len(),
+            consumers: self.parts.interests.len(),
         }
     }
 
     /// The fate of every message.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.log.ledger()
+        self.parts.messages.ledger()
+    }
+
+    /// Takes a message that was published on one of the stream's subjects. It is judged, stored, limits are kept, it is republished and
+    /// answered; in this order (JS92).
+    pub fn handle_publish(&mut self, now: Timestamp, publish: &Publish<'_>, room: Room) {
+        let now = self.advance(now);
+        let answer = publish::take(&mut self.parts, &mut self.batches, now, publish, room);
+        if let (Some(to), false) = (publish.reply, self.parts.config.no_ack) {
+            self.parts.effects.push_back(Effect::Answer { to: to.clone(), answer });
+        }
+    }
+
+    /// Purges, and says how many messages went (JS27, JS77).
+    ///
+    /// # Errors
+    ///
+    /// 10003 if both `seq` and `keep` are given, 10109 if the stream is sealed, 10110 if purges are denied.
+    pub fn handle_purge(&mut self, now: Timestamp, purge: &Purge) -> Result<u64, ApiError> {
+        self.advance(now);
+        retention::purge(&mut self.parts, purge)
+    }
+
+    /// Deletes one message (JS29, JS79).
+    ///
+    /// # Errors
+    ///
+    /// 10109 if the stream is sealed, 10057 if deletions are denied; 10043 if there is no such message, or 10057 where a file store
+    /// says so: above the last sequence, and below the first.
+    pub fn handle_delete(&mut self, now: Timestamp, seq: u64) -> Result<(), ApiError> {
+        self.advance(now);
+        retention::delete(&mut self.parts, seq)
+    }
+
+    /// Becomes what [`Directory::update`](super::config::Directory::update) gave; smaller limits take effect at once (JS39).
+    pub fn handle_update(&mut self, now: Timestamp, config: StreamConfig, acks: &impl Acks) {
+        let now = self.advance(now);
+        let old = self.parts.configure(config);
+        if old.allow_atomic && !self.parts.config.allow_atomic {
+            self.batches.clear();
+        }
+        retention::trim(&mut self.parts, &old);
+        if old.retention == Retention::Limits && self.parts.config.retention == Retention::Interest {
+            need::begin(&mut self.parts, acks);
+        }
+        self.advance(now);
+    }
+
+    /// A consumer is there from now on; it wants what its filters match (none: everything) from a sequence on.
+    pub fn add_consumer(&mut self, consumer: ConsumerId, filters: &[impl AsRef<str>], from: u64) {
+        need::add(&mut self.parts, consumer, filters, from);
+    }
+
+    /// A consumer is gone.
+    pub fn remove_consumer(&mut self, now: Timestamp, consumer: ConsumerId, acks: &impl Acks) {
+        self.advance(now);
+        need::remove(&mut self.parts, consumer, acks);
+    }
+
+    /// A consumer wants something else from now on.
+    pub fn update_consumer(
+        &mut self,
+        now: Timestamp,
+        consumer: ConsumerId,
+        filters: &[impl AsRef<str>],
+        acks: &impl Acks,
+    ) {
+        self.advance(now);
+        need::update(&mut self.parts, consumer, filters, acks);
+    }
+
+    /// A consumer has done with a message; to be told once for each consumer and message. `true` if the message is gone for that.
+    pub fn handle_done(&mut self, now: Timestamp, consumer: ConsumerId, seq: u64) -> bool {
+        self.advance(now);
+        need::done(&mut self.parts, consumer, seq)
     }
 
     /// The next thing to be sent.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.parts.effects.pop_front()
     }
 
     /// The next thing that the consumers are to be told.
     pub fn poll_change(&mut self) -> Option<Change> {
-        self.log.poll_change()
+        self.parts.messages.poll_change()
     }
 
     /// When [`handle_timeout`](Stream::handle_timeout) is to be called; `None` if nothing waits.
@@ -185,17 +228,17 @@ impl Stream {
     }
 
     /// Does all that was due until now, and gives back the instant to continue with.
-    pub(super) fn advance(&mut self, now: Timestamp) -> Timestamp {
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
         let now = now.max(self.latest);
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= now) {
             let at = at.max(self.latest);
             self.latest = at;
             match due {
-                Due::Forget => self.dedup.forget(at, span(self.config.duplicate_window)),
-                Due::Age => self.expire_oldest(at),
-                Due::Expire => self.expire_next(at),
-                Due::Fire => self.fire_schedule(at, now),
-                Due::Abandon => self.abandon_idle_batches(at),
+                Due::Forget => self.parts.dedup.forget(at, span(self.parts.config.duplicate_window)),
+                Due::Age => expiry::expire_oldest(&mut self.parts, at),
+                Due::Expire => expiry::expire_next(&mut self.parts, at),
+                Due::Fire => expiry::fire_schedule(&mut self.parts, at, now),
+                Due::Abandon => batch::abandon_idle(&mut self.parts, &mut self.batches, at),
             }
         }
         self.latest = now;
@@ -203,20 +246,19 @@ impl Stream {
     }
 
     fn next_due(&mut self) -> Option<(Timestamp, Due)> {
-        let max_age = self.config.max_age;
-        let age = if max_age > 0 { self.log.next_to_age().map(|(_, time)| time.after(span(max_age))) } else { None };
+        let max_age = self.parts.config.max_age;
+        let age = if max_age > 0 {
+            self.parts.messages.next_to_age().map(|(_, time)| time.after(span(max_age)))
+        } else {
+            None
+        };
         let all = [
-            (self.dedup.due(span(self.config.duplicate_window)), Due::Forget),
+            (self.parts.dedup.due(span(self.parts.config.duplicate_window)), Due::Forget),
             (age, Due::Age),
-            (self.log.next_to_expire().map(|(_, at)| at), Due::Expire),
-            (self.log.schedules.next().map(|(at, _)| at), Due::Fire),
-            (self.batches.due(span(self.limits.batch_timeout)), Due::Abandon),
+            (self.parts.messages.next_to_expire().map(|(_, at)| at), Due::Expire),
+            (self.parts.messages.schedules.next().map(|(at, _)| at), Due::Fire),
+            (self.batches.due(span(self.parts.limits.batch_timeout)), Due::Abandon),
         ];
         all.into_iter().filter_map(|(at, due)| at.map(|at| (at, due))).min()
-    }
-
-    /// Whether messages go when consumers have acknowledged them.
-    pub(super) fn keeps_for_consumers(&self) -> bool {
-        self.config.retention != Retention::Limits
     }
 }

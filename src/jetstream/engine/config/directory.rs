@@ -1,8 +1,9 @@
 //! A stream among the others of its account: what is refused because of them (JS18 to JS21, JS37, JM3, JM15).
 
+use super::refusal::invalid;
 use super::source::check_filters;
-use super::validate::invalid;
 use super::{AccountLimits, ConsumerLimits, ServerLimits, Storage, StreamConfig, StreamSource};
+use super::{normalise, update};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::subject::mapping::Transform;
 use crate::subject::relation;
@@ -81,9 +82,9 @@ impl Directory<'_> {
         if config.num_replicas > 1 {
             return Err(codes::STREAM_REPLICAS_NOT_SUPPORTED.error());
         }
-        old.check_change(&config)?;
+        update::check_change(old, &config)?;
         if config.sealed {
-            config.seal();
+            normalise::seal(&mut config);
         }
         let growth = config.max_bytes.max(0) - old.max_bytes.max(0);
         if growth > 0 {

@@ -5,6 +5,7 @@
 
 mod directory;
 mod normalise;
+mod refusal;
 mod source;
 mod update;
 mod validate;

@@ -8,54 +8,52 @@ const REQUIRED_LEVEL: &str = "_nats.req.level";
 /// Keys of the metadata that are the server's own: what a client sends for them is dropped.
 const OWN_KEYS: [&str; 3] = [REQUIRED_LEVEL, "_nats.ver", "_nats.level"];
 
-impl StreamConfig {
-    /// Fills in values that need no judgement: `placement:{}` means none, and the metadata gain the API level that the stream
-    /// needs (JS35).
-    pub(super) fn tidy(&mut self) {
-        if self.placement == Some(Placement::default()) {
-            self.placement = None;
-        }
-        self.metadata.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
-        self.metadata.insert(REQUIRED_LEVEL.to_owned(), self.required_level().to_string());
+/// Fills in values that need no judgement: `placement:{}` means none, and the metadata gain the API level that the stream
+/// needs (JS35).
+pub(super) fn tidy(config: &mut StreamConfig) {
+    if config.placement == Some(Placement::default()) {
+        config.placement = None;
     }
+    config.metadata.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+    config.metadata.insert(REQUIRED_LEVEL.to_owned(), required_level(config).to_string());
+}
 
-    /// The API level that a server must have for it.
-    fn required_level(&self) -> u8 {
-        let of_level_2 = self.allow_msg_counter
-            || self.allow_atomic
-            || self.allow_msg_schedules
-            || self.persist_mode == PersistMode::Async;
-        match () {
-            () if self.allow_batched => 4,
-            () if of_level_2 => 2,
-            () if self.allow_msg_ttl || self.subject_delete_marker_ttl > 0 => 1,
-            () => 0,
-        }
+/// The API level that a server must have for it.
+fn required_level(config: &StreamConfig) -> u8 {
+    let of_level_2 = config.allow_msg_counter
+        || config.allow_atomic
+        || config.allow_msg_schedules
+        || config.persist_mode == PersistMode::Async;
+    match () {
+        () if config.allow_batched => 4,
+        () if of_level_2 => 2,
+        () if config.allow_msg_ttl || config.subject_delete_marker_ttl > 0 => 1,
+        () => 0,
     }
+}
 
-    /// A stream that is sealed keeps what it has, for ever (JS40).
-    pub(super) fn seal(&mut self) {
-        self.max_age = 0;
-        self.discard = Discard::New;
-        self.deny_delete = true;
-        self.deny_purge = true;
-        self.allow_rollup_hdrs = false;
+/// A stream that is sealed keeps what it has, for ever (JS40).
+pub(super) fn seal(config: &mut StreamConfig) {
+    config.max_age = 0;
+    config.discard = Discard::New;
+    config.deny_delete = true;
+    config.deny_purge = true;
+    config.allow_rollup_hdrs = false;
+}
+
+/// Republishing everything where it is stored would be a cycle; behind a transform of all that a stream captures it means what
+/// the transform makes.
+pub(super) fn resolve_republish(config: &mut StreamConfig) {
+    let Some(republish) = &mut config.republish else { return };
+    if republish.src.is_empty() {
+        republish.src = ">".to_owned();
     }
-
-    /// Republishing everything where it is stored would be a cycle; behind a transform of all that a stream captures it means what
-    /// the transform makes.
-    pub(super) fn resolve_republish(&mut self) {
-        let Some(republish) = &mut self.republish else { return };
-        if republish.src.is_empty() {
-            republish.src = ">".to_owned();
-        }
-        if let Some(transform) = &self.subject_transform
-            && republish.src == ">"
-            && republish.dest == ">"
-            && self.subjects == [transform.src.as_str()]
-        {
-            republish.src = transform.dest.clone();
-            republish.dest = transform.dest.clone();
-        }
+    if let Some(transform) = &config.subject_transform
+        && republish.src == ">"
+        && republish.dest == ">"
+        && config.subjects == [transform.src.as_str()]
+    {
+        republish.src = transform.dest.clone();
+        republish.dest = transform.dest.clone();
     }
 }

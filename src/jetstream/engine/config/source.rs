@@ -1,6 +1,6 @@
 //! Where a mirror or a stream with sources takes messages from, and what is wrong with it (JM1, JM2, JE10C).
 
-use super::validate::is_stream_name;
+use super::refusal::is_stream_name;
 use super::{StreamConfig, Timestamp};
 use crate::jetstream::engine::error::{ApiError, Code, codes};
 use crate::subject::mapping::Transform;

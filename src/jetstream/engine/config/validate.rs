@@ -1,5 +1,7 @@
 //! The refusals of a configuration by itself, in the server's order (JS36): the first fault is the answer.
 
+use super::normalise;
+use super::refusal::{invalid, is_stream_name, pedantic, refuse};
 use super::source::{check_mirror, check_sources};
 use super::{AccountLimits, Discard, PersistMode, Retention, ServerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
@@ -15,28 +17,10 @@ const MS_100: i64 = 100_000_000;
 const SECOND: i64 = 1_000_000_000;
 const DEFAULT_WINDOW: i64 = 120 * SECOND;
 
-pub(super) fn invalid(text: impl AsRef<str>) -> ApiError {
-    codes::STREAM_INVALID_CONFIG.with(text)
-}
-
-fn pedantic(text: &str) -> ApiError {
-    codes::PEDANTIC.with(text)
-}
-
-pub(super) fn is_stream_name(name: &str) -> bool {
-    let forbidden = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0C' | '.' | '*' | '>' | '/' | '\\');
-    !name.is_empty() && !name.contains(forbidden)
-}
-
-/// Refuses if it holds.
-fn refuse(holds: bool, text: &str) -> Result<(), ApiError> {
-    if holds { Err(invalid(text)) } else { Ok(()) }
-}
-
 impl StreamConfig {
     /// Steps 1 to 14 of JS36, but for cycles: they depend on other streams.
     pub(super) fn check_fields(&mut self, limits: &ServerLimits, is_pedantic: bool) -> Result<(), ApiError> {
-        self.tidy();
+        normalise::tidy(self);
         refuse(!is_stream_name(&self.name), r"stream name is required and can not contain '.', '*', '>', '\', '/'")?;
         self.check_lengths()?;
         refuse(self.num_replicas > REPLICAS_MAX, "maximum replicas is 5")?;
@@ -235,7 +219,7 @@ impl StreamConfig {
         if is_pedantic && self.republish.as_ref().is_some_and(|republish| republish.src.is_empty()) {
             return Err(pedantic("republish source can not be empty"));
         }
-        self.resolve_republish();
+        normalise::resolve_republish(self);
         let Some(republish) = self.republish.as_ref().filter(|republish| !republish.dest.is_empty()) else {
             return Ok(());
         };

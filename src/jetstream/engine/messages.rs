@@ -13,8 +13,9 @@ use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+/// The messages of a stream; read through [`Stream::messages`](super::Stream::messages).
 #[derive(Debug)]
-pub(crate) struct Log {
+pub struct Messages {
     pub(super) store: Store,
     pub(super) subjects: Subjects,
     pub(super) schedules: Schedules,
@@ -71,9 +72,9 @@ impl Expiry {
     }
 }
 
-impl Log {
+impl Messages {
     pub(crate) fn new(storage: Storage, first_seq: u64, seed: u64) -> Self {
-        Log {
+        Messages {
             store: Store::default(),
             subjects: Subjects::new(seed),
             schedules: Schedules::default(),
@@ -113,6 +114,11 @@ impl Log {
 
     pub(crate) fn ledger(&self) -> Ledger {
         self.ledger
+    }
+
+    /// The last message of a subject.
+    pub(crate) fn last_of(&self, subject: &str) -> Option<u64> {
+        self.subjects.find(subject).map(|number| self.subjects.entry(number).seqs.last())
     }
 
     /// The bytes that a message counts.
