@@ -16,7 +16,7 @@
 //!
 //! **Promised.**
 //!
-//! - *InterestWatcher.* A rule that brings messages in has one subscription on the server, whatever the number of subscriptions on the bus, and
+//! - *Interest.* A rule that brings messages in has one subscription on the server, whatever the number of subscriptions on the bus, and
 //!   only while there are any.
 //! - *Cost.* A publish on the bus that a rule matches pays one push into a bounded queue; any other nothing.
 //! - *Order.* What one thread publishes arrives in that order, also when the connection breaks in between, unless the server works off the

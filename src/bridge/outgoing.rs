@@ -60,7 +60,7 @@ pub(super) async fn send(
             continue;
         }
         if let Some(Slot::Barrier(_)) = batch.front() {
-            // InterestWatcher that there was when it was asked for is in force when it is answered.
+            // Interest that there was when it was asked for is in force when it is answered.
             subscriptions.lock().await.follow().await?;
             if let Some(Slot::Barrier(barrier)) = batch.pop_front() {
                 line.window(|window| window.barrier(barrier));

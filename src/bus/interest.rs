@@ -1,4 +1,4 @@
-//! InterestWatcher: watching which subscriptions overlap a pattern, without asking again and again.
+//! Interest: watching which subscriptions overlap a pattern, without asking again and again.
 //!
 //! Each [`InterestWatcher`] has a watch that counts subscriptions. The thread that begins or ends a subscription tells the watch of it, so
 //! that a change costs the same whatever else is subscribed. While there is no watch, this costs one load.

@@ -111,7 +111,7 @@ impl Later {
         std::mem::take(&mut self.accepted)
     }
 
-    /// DropCounts a message when no lock is held: a payload may have a destructor of the user's.
+    /// Drops a message when no lock is held: a payload may have a destructor of the user's.
     pub(super) fn drop(&mut self, message: Message) {
         self.push(Step::Drop(message));
     }

@@ -250,7 +250,7 @@ pub enum DeliveryAction {
     /// accepted.
     Delay,
     /// There is no room for it: in a queue group, another member is asked; else the subscription's [`OverflowPolicy`](crate::OverflowPolicy)
-    /// policy applies, and a blocking publisher may then find room.
+    /// applies, and a blocking publisher may then find room.
     Full,
 }
 

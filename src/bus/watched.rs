@@ -1,4 +1,4 @@
-//! DeliveryAction to subscriptions that a message may be kept from: by the permissions of their connection, or by the bus's
+//! Delivery to subscriptions that a message may be kept from: by the permissions of their connection, or by the bus's
 //! observer.
 
 use super::Connection;

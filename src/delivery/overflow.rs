@@ -1,4 +1,4 @@
-//! OverflowPolicy policies, and the counting of losses.
+//! Overflow policies, and the counting of losses.
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
@@ -17,10 +17,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverflowPolicy {
-    /// DropCounts the arriving message: what NATS clients do (L7, L8). The default.
+    /// Drops the arriving message: what NATS clients do (L7, L8). The default.
     #[default]
     DropNewest,
-    /// DropCounts from the front of the queue until the arriving message fits. A user's channel
+    /// Drops from the front of the queue until the arriving message fits. A user's channel
     /// ([`Client::subscribe_channel`](crate::Client::subscribe_channel)) can't have this policy: its front is not
     /// ours.
     DropOldest,
@@ -96,12 +96,12 @@ impl fmt::Display for DropReason {
 pub struct DropCounts([u64; DropReason::ALL.len()]);
 
 impl DropCounts {
-    /// DroppedMessage for this reason.
+    /// Dropped for this reason.
     pub fn of(&self, reason: DropReason) -> u64 {
         self.0[reason as usize]
     }
 
-    /// DroppedMessage for any reason.
+    /// Dropped for any reason.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`semantics`] | every rule of NATS that the bus keeps, by number, and where the code for it is |
 //! | [`ordering`] | which orders are promised, which are not |
-//! | [`requests`] | one answer, several, none, late |
+//! | [`requests`] | one response, several, none, late |
 //! | [`asynchronous`] | the same handles in tasks; what dropping a future loses |
 //! | [`slow_consumers`] | bounds, losses, events and the ledger |
 //! | [`choosing_a_policy`] | which overflow policy fits which subscriber |
@@ -14,7 +14,7 @@
 //! | `test_kit` | settle, expectations, time, chaos, recordings; with the feature `testkit` |
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
-//! | `wire` | the rules of the wire, by number, and how many tests show each; with the feature `server` |
+//! | `wire` | the rules of the wire, by number; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 //! | [`not_there`] | what the API leaves out, why, and what to use instead |
 

@@ -200,7 +200,7 @@ impl HeaderMap {
         self.entries.all(name).into_iter().map(|at| self.entries.value(at))
     }
 
-    /// DropCounts all headers of this name and says how many there were.
+    /// Drops all headers of this name and says how many there were.
     ///
     /// # Example
     ///
@@ -217,7 +217,7 @@ impl HeaderMap {
         self.take(name, 0)
     }
 
-    /// DropCounts all headers.
+    /// Drops all headers.
     ///
     /// # Example
     ///
@@ -329,7 +329,7 @@ impl HeaderMap {
         self.entries.push(name, value);
     }
 
-    /// DropCounts all headers of this name but the first `kept`, keeps the sum in step, and says how many there were.
+    /// Drops all headers of this name but the first `kept`, keeps the sum in step, and says how many there were.
     fn take(&mut self, name: &str, kept: usize) -> usize {
         let gone = self.entries.take(name, kept);
         self.lines_len -= gone.iter().map(|(name, value)| line_len(name, value)).sum::<usize>();

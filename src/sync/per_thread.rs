@@ -29,7 +29,7 @@ enum Stage {
     Ends,
 }
 
-/// DropCounts before the thread's number does, for it was made after.
+/// Drops before the thread's number does, for it was made after.
 struct End;
 
 impl Drop for End {

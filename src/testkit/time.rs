@@ -50,7 +50,7 @@ impl Agenda {
         self.0.state.lock().bus = Some(bus.clone());
     }
 
-    /// DropCounts all that is to come, and all that is asked for from now on.
+    /// Drops all that is to come, and all that is asked for from now on.
     pub(super) fn close(&self) {
         // Dropped with no lock held: messages are a user's.
         let state = std::mem::take(&mut *self.0.state.lock());

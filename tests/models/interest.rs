@@ -1,4 +1,4 @@
-//! InterestWatcher that is watched while subscriptions come and go.
+//! Interest that is watched while subscriptions come and go.
 
 use crate::{assert_settled, block_on, bus, model};
 use postroom::InterestWatcher;

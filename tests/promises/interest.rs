@@ -1,4 +1,4 @@
-//! InterestWatcher: the wanted patterns, counted as subscriptions come and go.
+//! Interest: the wanted patterns, counted as subscriptions come and go.
 //!
 //! Goal: an interest shows the result of a search through all subscriptions, at any quiet moment, whatever began and ended them;
 //! and waiters are told. Method: every way in which a subscription begins and ends; a long random run against a list kept by the

@@ -157,7 +157,7 @@ impl Zenoh {
                 }
             });
             let ns = self.ask(iterations);
-            // DropCounts the callback and with it the channel, which ends the answerer.
+            // Drops the callback and with it the channel, which ends the answerer.
             queryable.undeclare().wait().expect("undeclared");
             ns
         })
