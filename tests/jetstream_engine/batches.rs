@@ -165,7 +165,7 @@ fn an_idle_batch_is_given_up() {
     assert_eq!(part(&mut bench, "b", "3", &[COMMIT]), "400/10176 atomic publish batch is incomplete");
     // JS39: switched off, open ones are dropped without a word.
     part(&mut bench, "c", "1", &[]);
-    bench.update(|config| config.allow_atomic = false, &());
+    bench.update(|config| config.allow_atomic = false);
     assert_eq!(bench.stream.poll_timeout(), None);
     assert_eq!(bench.others.len(), 1);
     assert_eq!(part_on(&mut bench, "s.b", "c", "2", &[]), "400/10174 atomic publish is disabled");

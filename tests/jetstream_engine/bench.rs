@@ -2,8 +2,13 @@
 
 use postroom::Subject;
 use postroom::jetstream::engine::config::{AccountLimits, Created, Directory, ServerLimits, StreamConfig};
+use postroom::jetstream::engine::consumer::{
+    Ack, AckSubject, ConsumerAddress, ConsumerConfig, ConsumerInfo, ConsumerRequest, Interest, PullRequest,
+};
 use postroom::jetstream::engine::error::ApiError;
-use postroom::jetstream::engine::{Acks, Answer, Change, Effect, Publish, Room, Stream, Timestamp};
+use postroom::jetstream::engine::{Answer, ConsumerId, Effect, Event, Publish, Room, Stream, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const START: u64 = 1_767_225_600_000_000_000;
@@ -17,6 +22,29 @@ pub(crate) struct Bench {
     pub(crate) passed: u64,
     /// Effects that are no answers, as texts.
     pub(crate) others: Vec<String>,
+    /// Inboxes that nothing receives from.
+    pub(crate) dead: Dead,
+}
+
+/// Inboxes that nothing receives from; all others have interest.
+#[derive(Clone, Default)]
+pub(crate) struct Dead(Arc<Mutex<BTreeSet<String>>>);
+
+impl Dead {
+    pub(crate) fn set(&self, inbox: &str, is_dead: bool) {
+        let mut all = self.0.lock().unwrap();
+        if is_dead {
+            all.insert(inbox.to_owned())
+        } else {
+            all.remove(inbox)
+        };
+    }
+}
+
+impl Interest for Dead {
+    fn has_interest(&self, inbox: &Subject) -> bool {
+        !self.0.lock().unwrap().contains(inbox.as_str())
+    }
 }
 
 /// The outcome of a request to create a stream, alone in its account.
@@ -49,8 +77,9 @@ impl Bench {
         config.storage = postroom::jetstream::engine::config::Storage::Memory;
         set(&mut config);
         let config = create(config).unwrap_or_else(|error| panic!("{}", text(&error)));
+        let dead = Dead::default();
         let stream = Stream::new(config, &ServerLimits::default(), Timestamp::from_nanos(START), 1);
-        Bench { stream, passed: 0, others: Vec::new() }
+        Bench { stream: stream.with_interest(dead.clone()), passed: 0, others: Vec::new(), dead }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -86,7 +115,7 @@ impl Bench {
                     self.others.push(format!("{subject} {head} {payload}"));
                 }
                 Effect::BatchAbandoned { batch, reason } => self.others.push(format!("{batch} {}", reason.as_str())),
-                other => panic!("{other:?}"),
+                other => self.others.push(effect_text(&other)),
             }
         }
         assert!(self.stream.ledger().balances(), "{:?}", self.stream.ledger());
@@ -113,14 +142,14 @@ impl Bench {
         self.settle();
     }
 
-    pub(crate) fn update(&mut self, set: impl FnOnce(&mut StreamConfig), acks: &impl Acks) {
+    pub(crate) fn update(&mut self, set: impl FnOnce(&mut StreamConfig)) {
         let old = self.stream.config().clone();
         let mut config = old.clone();
         set(&mut config);
         let (server, account) = (ServerLimits::default(), AccountLimits::default());
         let directory = Directory { streams: &[&old], server: &server, account: &account };
         let config = directory.update("S", config, false, |_| None).unwrap_or_else(|error| panic!("{}", text(&error)));
-        self.stream.handle_update(self.now(), config, acks);
+        self.stream.handle_update(self.now(), config);
         self.settle();
     }
 
@@ -143,10 +172,6 @@ impl Bench {
     pub(crate) fn payload(&self, seq: u64) -> String {
         String::from_utf8_lossy(self.stream.messages().get(seq).unwrap_or_else(|| panic!("{seq} is there")).payload())
             .into_owned()
-    }
-
-    pub(crate) fn changes(&mut self) -> Vec<Change> {
-        std::iter::from_fn(|| self.stream.poll_change()).collect()
     }
 
     /// Nanoseconds after the start, of each message.
@@ -173,5 +198,130 @@ fn answer_text(answer: &Answer) -> String {
         Answer::Batch { seq, batch, count, value: Some(value) } => format!("batch {batch} {seq} x{count} = {value}"),
         Answer::Failed(error) => text(error),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A consumer's effects: `inbox < s.a 1/1 x1 +2 payload` is a message, with stream and consumer sequence, count and what is left.
+fn effect_text(effect: &Effect) -> String {
+    match effect {
+        Effect::Deliver(delivery) => {
+            let tokens: Vec<&str> = delivery.reply.as_str().split('.').collect();
+            let [_, _, _, _, count, seq, consumer_seq, _, left] = tokens[..] else { panic!("{}", delivery.reply) };
+            let head = String::from_utf8_lossy(&delivery.head).replace("\r\n", "|");
+            let payload = String::from_utf8_lossy(&delivery.payload);
+            let (to, subject) = (&delivery.to, &delivery.subject);
+            format!("{to} < {subject} {seq}/{consumer_seq} x{count} +{left} {head}{payload}").trim_end().to_owned()
+        }
+        Effect::Status { to, reply, status } => {
+            let reply = reply.as_ref().map(|reply| format!(" ({reply})")).unwrap_or_default();
+            let mut text = format!("{to}{reply} {} {}", status.code, status.text);
+            text.extend(status.left.map(|(messages, bytes)| format!(" [{messages} {bytes}]")));
+            text.extend(status.last.map(|(consumer, stream)| format!(" [{consumer} {stream}]")));
+            text.extend(status.stalled.as_ref().map(|subject| format!(" stalled {subject}")));
+            text
+        }
+        Effect::Confirm { to } => format!("{to} ok"),
+        Effect::AckMetric { consumer, consumer_seq, stream_seq, ack_time, deliveries } => {
+            format!("metric {consumer} {stream_seq}/{consumer_seq} x{deliveries} {ack_time:?}")
+        }
+        Effect::ConsumerGone { name, .. } => format!("gone {name}"),
+        Effect::Advisory(advisory) => {
+            let event = match &advisory.event {
+                Event::Created => "created".to_owned(),
+                Event::Deleted => "deleted".to_owned(),
+                Event::Pause { is_paused, until } => {
+                    let until = until.map(|until| until.as_nanos().saturating_sub(START) / MS);
+                    format!("paused {is_paused} {until:?}")
+                }
+                Event::Naked { consumer_seq, stream_seq, deliveries } => {
+                    format!("naked {stream_seq}/{consumer_seq} x{deliveries}")
+                }
+                Event::Terminated { consumer_seq, stream_seq, deliveries, reason } => {
+                    format!("terminated {stream_seq}/{consumer_seq} x{deliveries} {reason}").trim_end().to_owned()
+                }
+                Event::MaxDeliveries { stream_seq, deliveries } => format!("exhausted {stream_seq} x{deliveries}"),
+                Event::Pinned { group, .. } => format!("pinned {group}"),
+                Event::Unpinned { group, reason } => format!("unpinned {group} {}", reason.as_str()),
+                other => panic!("{other:?}"),
+            };
+            format!("{}: {event}", advisory.consumer)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is done with consumers.
+impl Bench {
+    /// Creates or updates a consumer by the name of its configuration.
+    pub(crate) fn create(&mut self, config: ConsumerConfig) -> Result<ConsumerInfo, String> {
+        self.request(ConsumerRequest { config, ..ConsumerRequest::default() })
+    }
+
+    pub(crate) fn request(&mut self, mut request: ConsumerRequest) -> Result<ConsumerInfo, String> {
+        let name = match request.config.durable_name.as_str() {
+            "" => request.config.name.clone(),
+            name => name.to_owned(),
+        };
+        let address = match name.as_str() {
+            "" => ConsumerAddress::Unnamed,
+            name => ConsumerAddress::Named { name, filter: None },
+        };
+        request.address(address).map_err(|error| text(&error))?;
+        let created = self.stream.create_consumer(self.now(), request, -1).map_err(|error| text(&error));
+        self.settle();
+        created
+    }
+
+    pub(crate) fn id(&self, name: &str) -> ConsumerId {
+        self.stream.consumer_id(name).unwrap_or_else(|| panic!("{name} is there"))
+    }
+
+    pub(crate) fn delete(&mut self, name: &str) {
+        self.stream.delete_consumer(self.now(), self.id(name)).unwrap();
+        self.settle();
+    }
+
+    pub(crate) fn pull(&mut self, name: &str, inbox: &str, request: &PullRequest) -> Vec<String> {
+        let inbox = Subject::new(inbox).unwrap();
+        self.stream.handle_pull(self.now(), self.id(name), &inbox, Ok(request));
+        self.settle();
+        std::mem::take(&mut self.others)
+    }
+
+    /// Takes what is there, up to a number.
+    pub(crate) fn fetch(&mut self, name: &str, batch: i64) -> Vec<String> {
+        self.pull(name, "f", &PullRequest { batch, no_wait: true, ..PullRequest::default() })
+    }
+
+    /// Acknowledges a message as its first delivery's reply would, if that had the number of the message.
+    pub(crate) fn ack(&mut self, name: &str, seq: u64, ack: Ack<'_>, reply: Option<&str>) -> Vec<String> {
+        self.ack_delivery(name, seq, seq, ack, reply)
+    }
+
+    pub(crate) fn ack_delivery(
+        &mut self,
+        name: &str,
+        seq: u64,
+        consumer_seq: u64,
+        ack: Ack<'_>,
+        reply: Option<&str>,
+    ) -> Vec<String> {
+        let subject = AckSubject { stream: "S", consumer: name, deliveries: 1, stream_seq: seq, consumer_seq };
+        let reply = reply.map(|reply| Subject::new(reply).unwrap());
+        self.stream.handle_ack(self.now(), self.id(name), &subject, ack, reply.as_ref());
+        self.settle();
+        std::mem::take(&mut self.others)
+    }
+
+    pub(crate) fn info(&mut self, name: &str) -> ConsumerInfo {
+        let info = self.stream.consumer_info(self.now(), self.id(name)).unwrap();
+        self.settle();
+        info
+    }
+
+    /// Everything that was sent since it was asked for last, but for answers.
+    pub(crate) fn sent(&mut self) -> Vec<String> {
+        self.settle();
+        std::mem::take(&mut self.others)
     }
 }

@@ -208,15 +208,15 @@ fn an_update_trims_what_is_there() {
         bench
     };
     let mut bench = fill(Discard::Old);
-    bench.update(|config| config.max_msgs_per_subject = 1, &());
+    bench.update(|config| config.max_msgs_per_subject = 1);
     assert_eq!(bench.seqs(), [2, 4, 5]);
-    bench.update(|config| config.max_msgs = 2, &());
+    bench.update(|config| config.max_msgs = 2);
     assert_eq!(bench.seqs(), [4, 5]);
-    bench.update(|config| config.max_bytes = 19, &());
+    bench.update(|config| config.max_bytes = 19);
     assert_eq!(bench.seqs(), [5]);
     let mut bench = fill(Discard::New);
-    bench.update(|config| config.max_msgs = 1, &());
+    bench.update(|config| config.max_msgs = 1);
     assert_eq!(bench.seqs(), [1, 2, 3, 4, 5]);
-    bench.update(|config| config.max_msgs_per_subject = 1, &());
+    bench.update(|config| config.max_msgs_per_subject = 1);
     assert_eq!(bench.seqs(), [2, 4, 5]);
 }

@@ -2,10 +2,14 @@
 
 use crate::bench::{Bench, MS, SECOND, START};
 use postroom::jetstream::engine::config::{Discard, Retention, StreamConfig};
-use postroom::jetstream::engine::{Acks, ConsumerId, Ledger, Purge};
+use postroom::jetstream::engine::consumer::{Ack, ConsumerConfig};
+use postroom::jetstream::engine::{Ledger, Purge};
 use postroom::subject::relation::matches;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Behind every other event.
+const FAR: u64 = 100_000_000 * SECOND;
 
 #[derive(Clone, Debug)]
 enum Command {
@@ -101,11 +105,18 @@ struct Message {
     marker: bool,
 }
 
-#[derive(Default)]
 struct Consumer {
     filter: &'static str,
-    /// The messages that it has still to do.
-    needs: BTreeSet<u64>,
+    /// Messages from here on are still to be delivered.
+    next: u64,
+    /// Delivered, and not acknowledged, whatever the filter was.
+    taken: BTreeSet<u64>,
+}
+
+impl Consumer {
+    fn needs(&self, message: &Message) -> bool {
+        matches(self.filter, &message.subject) && (message.seq >= self.next || self.taken.contains(&message.seq))
+    }
 }
 
 struct Model {
@@ -117,18 +128,6 @@ struct Model {
     ids: Vec<(u8, u64, u64)>,
     consumers: BTreeMap<u32, Consumer>,
     ledger: Ledger,
-}
-
-struct Needs<'a>(&'a BTreeMap<u32, Consumer>);
-
-impl Acks for Needs<'_> {
-    fn floor(&self, consumer: ConsumerId) -> u64 {
-        self.0[&consumer.0].needs.first().map_or(u64::MAX, |seq| seq - 1)
-    }
-
-    fn needs(&self, consumer: ConsumerId, seq: u64) -> bool {
-        self.0[&consumer.0].needs.contains(&seq)
-    }
 }
 
 impl Model {
@@ -152,7 +151,7 @@ impl Model {
         self.ledger.held -= 1;
         self.first = self.messages.first().map_or(self.last + 1, |message| message.seq);
         for consumer in self.consumers.values_mut() {
-            consumer.needs.remove(&message.seq);
+            consumer.taken.remove(&message.seq);
         }
         message
     }
@@ -215,13 +214,8 @@ impl Model {
     }
 
     fn store(&mut self, mut message: Message, rollup: Option<&str>) -> Result<u64, &'static str> {
-        let wanting: Vec<u32> = self
-            .consumers
-            .iter()
-            .filter(|(_, consumer)| matches(consumer.filter, &message.subject))
-            .map(|(id, _)| *id)
-            .collect();
-        let unwanted = self.config.retention == Retention::Interest && wanting.is_empty();
+        let is_wanted = self.consumers.values().any(|consumer| matches(consumer.filter, &message.subject));
+        let unwanted = self.config.retention == Retention::Interest && !is_wanted;
         if !unwanted {
             self.refuse(&message, rollup)?;
         }
@@ -237,11 +231,6 @@ impl Model {
             self.ledger.stored += 1;
             self.ledger.held += 1;
             self.first = self.messages[0].seq;
-            if self.config.retention != Retention::Limits {
-                for id in wanting {
-                    self.consumers.get_mut(&id).unwrap().needs.insert(seq);
-                }
-            }
             self.trim();
         }
         match rollup {
@@ -376,14 +365,36 @@ impl Model {
         before - self.messages.len() as u64
     }
 
-    /// Takes away what no consumer of an interest stream needs, of what one needed until now.
+    /// Takes away what a consumer of an interest stream needed until now, and none needs.
     fn let_go(&mut self, seqs: &BTreeSet<u64>) {
-        let needed = |model: &Model, seq: u64| model.consumers.values().any(|consumer| consumer.needs.contains(&seq));
-        if self.config.retention == Retention::Interest {
-            for seq in seqs {
-                if !needed(self, *seq) {
-                    self.remove_where(|message| message.seq == *seq, |ledger| &mut ledger.acked);
-                }
+        if self.config.retention != Retention::Interest {
+            return;
+        }
+        for seq in seqs {
+            let message = self.messages.iter().find(|message| message.seq == *seq);
+            let is_needed = |message| self.consumers.values().any(|consumer| consumer.needs(message));
+            if message.is_some_and(|message| !is_needed(message)) {
+                self.remove_where(|message| message.seq == *seq, |ledger| &mut ledger.acked);
+            }
+        }
+    }
+
+    fn needed_by(&self, consumer: u32) -> BTreeSet<u64> {
+        let consumer = &self.consumers[&consumer];
+        self.messages.iter().filter(|message| consumer.needs(message)).map(|message| message.seq).collect()
+    }
+
+    /// Each takes all that there is; a search that finds nothing does not begin.
+    fn fetch(&mut self) {
+        for consumer in self.consumers.values_mut() {
+            let new = self
+                .messages
+                .iter()
+                .filter(|message| message.seq >= consumer.next && matches(consumer.filter, &message.subject));
+            let new: Vec<u64> = new.map(|message| message.seq).collect();
+            if !new.is_empty() {
+                consumer.taken.extend(new);
+                consumer.next = self.last + 1;
             }
         }
     }
@@ -410,7 +421,7 @@ fn run(config: StreamConfig, commands: Vec<Command>) {
         assert_eq!((state.first_seq, state.last_seq), (model.first, model.last), "{}", context());
         assert_eq!((state.bytes, state.messages), (model.bytes(), model.messages.len() as u64), "{}", context());
         assert_eq!(bench.stream.ledger(), model.ledger, "{}", context());
-        let due = bench.stream.poll_timeout().map(|due| due.as_nanos() - START);
+        let due = bench.stream.poll_timeout().map(|due| due.as_nanos() - START).filter(|due| *due < FAR);
         assert_eq!(due, model.due(), "{}", context());
         for message in &model.messages {
             let stored = bench.stream.messages().get(message.seq).unwrap();
@@ -440,7 +451,6 @@ fn run(config: StreamConfig, commands: Vec<Command>) {
 }
 
 fn apply(bench: &mut Bench, model: &mut Model, command: &Command) {
-    let id_of = |consumer: u32| ConsumerId(consumer);
     match command.clone() {
         Command::Publish { subject, len, id, ttl, rollup } => {
             let id_text = id.map(|id| id.to_string());
@@ -474,69 +484,63 @@ fn apply(bench: &mut Bench, model: &mut Model, command: &Command) {
             // A work queue has one consumer for each message.
             let only_one = model.config.retention != Retention::WorkQueue || model.consumers.is_empty();
             if only_one && !model.consumers.contains_key(&consumer) {
-                bench.stream.add_consumer(id_of(consumer), &[FILTERS[filter]], model.first);
+                bench.create(config_of(consumer, filter)).unwrap();
                 let filter = FILTERS[filter];
-                let wanted = model.messages.iter().filter(|message| matches(filter, &message.subject));
-                let keeps = model.config.retention != Retention::Limits;
-                let needs = wanted.filter(|_| keeps).map(|message| message.seq).collect();
-                model.consumers.insert(consumer, Consumer { filter, needs });
+                model.consumers.insert(consumer, Consumer { filter, next: model.first, taken: BTreeSet::new() });
             }
         }
         Command::RemoveConsumer(consumer) if model.consumers.contains_key(&consumer) => {
-            bench.stream.remove_consumer(bench.now(), id_of(consumer), &Needs(&model.consumers));
-            let gone = model.consumers.remove(&consumer).unwrap();
+            bench.delete(&name_of(consumer));
+            let needed = model.needed_by(consumer);
+            model.consumers.remove(&consumer);
             if model.consumers.is_empty() && model.config.retention == Retention::Interest {
                 model.remove_where(|_| true, |ledger| &mut ledger.acked);
             }
-            model.let_go(&gone.needs);
+            model.let_go(&needed);
         }
         Command::Refilter { consumer, filter } if model.consumers.contains_key(&consumer) => {
             if model.config.retention == Retention::WorkQueue {
                 return;
             }
-            // Under the new filter it needs the messages that it has not done with: here, all that match.
+            bench.create(config_of(consumer, filter)).unwrap();
             let filter = FILTERS[filter];
-            let all: BTreeSet<u64> = model.messages.iter().map(|message| message.seq).collect();
-            let old = model.consumers[&consumer].filter;
-            let done: BTreeSet<u64> = model
-                .messages
-                .iter()
-                .filter(|message| matches(old, &message.subject))
-                .map(|message| message.seq)
-                .filter(|seq| !model.consumers[&consumer].needs.contains(seq))
-                .collect();
-            let open: BTreeSet<u64> = all.difference(&done).copied().collect();
-            let open = BTreeMap::from([(consumer, Consumer { filter, needs: open })]);
-            bench.stream.update_consumer(bench.now(), id_of(consumer), &[filter], &Needs(&open));
-            let before = model.consumers[&consumer].needs.clone();
-            let wants = |seq: &u64| {
-                model.messages.iter().any(|message| message.seq == *seq && matches(filter, &message.subject))
-            };
-            let keeps = model.config.retention != Retention::Limits;
-            let needs = open[&consumer].needs.iter().copied().filter(|seq| keeps && wants(seq)).collect();
-            model.consumers.insert(consumer, Consumer { filter, needs });
-            model.let_go(&before);
+            let needed = model.needed_by(consumer);
+            model.consumers.get_mut(&consumer).unwrap().filter = filter;
+            model.let_go(&needed);
         }
-        Command::Done { consumer, seq } if model.consumers.get(&consumer).is_some_and(|it| it.needs.contains(&seq)) => {
-            let is_gone = bench.stream.handle_done(bench.now(), id_of(consumer), seq);
-            model.consumers.get_mut(&consumer).unwrap().needs.remove(&seq);
+        Command::Done { consumer, seq } if model.consumers.get(&consumer).is_some_and(|it| it.taken.contains(&seq)) => {
+            bench.ack(&name_of(consumer), seq, Ack::Ack, None);
+            model.consumers.get_mut(&consumer).unwrap().taken.remove(&seq);
             match model.config.retention {
                 Retention::WorkQueue => model.remove_where(|message| message.seq == seq, |ledger| &mut ledger.acked),
                 _ => model.let_go(&[seq].into()),
             }
-            assert_eq!(is_gone, !model.messages.iter().any(|message| message.seq == seq));
         }
         Command::Trim(all, each) => {
-            bench.update(
-                |config| (config.max_msgs, config.max_msgs_per_subject) = (all, each),
-                &Needs(&model.consumers),
-            );
+            bench.update(|config| (config.max_msgs, config.max_msgs_per_subject) = (all, each));
             (model.config.max_msgs, model.config.max_msgs_per_subject) = (all, each);
             model.trim();
         }
         _ => {}
     }
-    bench.changes();
+    model.fetch();
+    for consumer in model.consumers.keys() {
+        bench.fetch(&name_of(*consumer), 1_000);
+    }
+}
+
+fn name_of(consumer: u32) -> String {
+    format!("c{consumer}")
+}
+
+/// A consumer whose acknowledgements take longer than any test.
+fn config_of(consumer: u32, filter: usize) -> ConsumerConfig {
+    ConsumerConfig {
+        filter_subject: FILTERS[filter].to_owned(),
+        ack_wait: FAR as i64,
+        max_ack_pending: -1,
+        ..ConsumerConfig::durable(name_of(consumer))
+    }
 }
 
 proptest! {

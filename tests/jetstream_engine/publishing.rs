@@ -255,7 +255,7 @@ fn increments_add_up() {
 fn a_sealed_stream_does_not_change() {
     let mut bench = Bench::new(|_| {});
     bench.publish("s.a", "", &[]);
-    bench.update(|config| config.sealed = true, &());
+    bench.update(|config| config.sealed = true);
     let sealed = "400/10109 invalid operation on sealed stream";
     assert_eq!(bench.publish("s.a", "", &[("Nats-Expected-Stream", "T")]), sealed);
     let purged = bench.stream.handle_purge(bench.now(), &Default::default());

@@ -22,7 +22,7 @@ fn messages_age() {
     // A shorter age takes effect with the update.
     bench.publish("s.a", "", &[]);
     bench.advance(200 * MS);
-    bench.update(|config| (config.max_age, config.duplicate_window) = ((100 * MS) as i64, (100 * MS) as i64), &());
+    bench.update(|config| (config.max_age, config.duplicate_window) = ((100 * MS) as i64, (100 * MS) as i64));
     assert_eq!(bench.seqs(), [] as [u64; 0]);
 }
 

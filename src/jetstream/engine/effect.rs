@@ -1,12 +1,15 @@
 //! The work that is left to do when a call has returned: for clients ([`Effect`]), and for the stream's consumers
 //! ([`Change`]).
 
+use super::consumer::status::Status;
 use super::error::ApiError;
 use super::interest::ConsumerId;
+use super::time::Timestamp;
 use crate::subject::Subject;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
+use std::time::Duration;
 
 /// Something to be sent, in the order in which it was made (JS92).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,44 @@ pub enum Effect {
         /// The payload.
         payload: Bytes,
     },
+    /// A consumer's message goes out (JC78, JC80).
+    Deliver(Box<Delivery>),
+    /// A status goes to a pull request's inbox, or to a push consumer's receivers.
+    Status {
+        /// Where to.
+        to: Subject,
+        /// The reply subject of a flow control request (JC126).
+        reply: Option<Subject>,
+        /// The status.
+        status: Box<Status>,
+    },
+    /// An acknowledgement is confirmed: an empty message without headers (JC91).
+    Confirm {
+        /// Where to.
+        to: Subject,
+    },
+    /// Something happened to a consumer that those who listen are told (JC190 to JC197).
+    Advisory(Advisory),
+    /// An acknowledgement was measured (JC198).
+    AckMetric {
+        /// The consumer's name.
+        consumer: SmolStr,
+        /// The consumer sequence in the acknowledgement.
+        consumer_seq: u64,
+        /// The message.
+        stream_seq: u64,
+        /// The time since the last delivery.
+        ack_time: Duration,
+        /// The number of deliveries in the acknowledgement.
+        deliveries: u64,
+    },
+    /// A consumer is gone, by a request or for want of use: nothing of it is to be watched any more.
+    ConsumerGone {
+        /// The consumer.
+        id: ConsumerId,
+        /// Its name.
+        name: SmolStr,
+    },
     /// An atomic batch came to nothing (JS63).
     BatchAbandoned {
         /// The batch's id.
@@ -35,6 +76,111 @@ pub enum Effect {
         /// Why.
         reason: AbandonReason,
     },
+}
+
+/// A message on its way to a consumer's user: routed by `to`, and shown with its own subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// The deliver subject, or the inbox of a pull request.
+    pub to: Subject,
+    /// The stored subject.
+    pub subject: Subject,
+    /// Where acknowledgements go (JC81).
+    pub reply: Subject,
+    /// The header block; no bytes if it has none.
+    pub head: Bytes,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// Something that happened to a consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advisory {
+    /// The consumer's name.
+    pub consumer: SmolStr,
+    /// The event.
+    pub event: Event,
+}
+
+/// The kinds of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It was made.
+    Created,
+    /// It was deleted.
+    Deleted,
+    /// It was paused, or its pause is over.
+    Pause {
+        /// Whether it is paused now.
+        is_paused: bool,
+        /// The end that was set.
+        until: Option<Timestamp>,
+    },
+    /// A message was refused for now; the numbers are those of the acknowledgement.
+    Naked {
+        /// The consumer sequence.
+        consumer_seq: u64,
+        /// The stream sequence.
+        stream_seq: u64,
+        /// Deliveries.
+        deliveries: u64,
+    },
+    /// A message does not come again.
+    Terminated {
+        /// The consumer sequence.
+        consumer_seq: u64,
+        /// The stream sequence.
+        stream_seq: u64,
+        /// Deliveries.
+        deliveries: u64,
+        /// Why; empty if nothing was said.
+        reason: String,
+    },
+    /// A message was delivered as often as it may be.
+    MaxDeliveries {
+        /// The stream sequence.
+        stream_seq: u64,
+        /// Deliveries.
+        deliveries: u64,
+    },
+    /// One client gets everything from now on.
+    Pinned {
+        /// The group.
+        group: SmolStr,
+        /// The pin.
+        id: SmolStr,
+    },
+    /// It does no longer.
+    Unpinned {
+        /// The group.
+        group: SmolStr,
+        /// Why.
+        reason: Unpinned,
+    },
+}
+
+/// Why a pin ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unpinned {
+    /// The client did not come back in time.
+    Timeout,
+    /// It was asked for.
+    Admin,
+}
+
+impl Unpinned {
+    /// The word in the advisory.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unpinned::Timeout => "timeout",
+            Unpinned::Admin => "admin",
+        }
+    }
 }
 
 /// The answer to a publish (JS43).
@@ -105,8 +251,7 @@ impl AbandonReason {
 /// The changes that a stream's consumers must know of, in the order in which they happened. Nothing is kept while there are
 /// no consumers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Change {
+pub(crate) enum Change {
     /// A message was stored.
     Stored {
         /// Its sequence.
@@ -136,8 +281,7 @@ pub enum Change {
 
 /// Why a message is gone: each is counted in the [`Ledger`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
+pub(crate) enum Reason {
     /// No consumer needs it any more.
     Acked,
     /// Its time was over.

@@ -33,10 +33,6 @@ impl Interests {
         self.filters.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.filters.len()
-    }
-
     pub(crate) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
         self.filters.keys().copied()
     }

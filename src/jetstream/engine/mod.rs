@@ -1,15 +1,14 @@
 //! The machine alone: one stream, with no bus, no clock, no lock and no JSON.
 //!
 //! It is built in the manner of a protocol without sockets. The caller says what happens and when: a [`Publish`], a [`Purge`], an
-//! acknowledgement, an instant that has come. The machine changes its state and keeps a list of what follows: [`Effect`]s to be sent,
-//! and [`Change`]s that the stream's consumers must know of. So it can be driven by a bus, by a test, or by a fuzzer.
+//! acknowledgement, an instant that has come. The machine changes its state and keeps a list of what follows: [`Effect`]s to be sent. So it can be driven by a bus, by a test, or by a fuzzer.
 //!
 //! | part | what it knows |
 //! |---|---|
 //! | [`config`] | every field of a stream: defaults, refusals, permitted updates |
 //! | [`error`] | every error with both its numbers and its text, in one table |
-//! | [`Stream`] | a stream: its messages, its timers, its effects |
-//! | [`Acks`] | the questions of a stream to the consumers' side |
+//! | [`Stream`] | a stream and its consumers: messages, timers, effects |
+//! | [`consumer`] | the fields of a consumer, pull requests, acknowledgements, statuses |
 //!
 //! # What it costs
 //!
@@ -27,8 +26,11 @@
 mod batch;
 mod check;
 pub mod config;
+pub mod consumer;
+mod consumers;
 mod counter;
 mod dedup;
+mod door;
 mod effect;
 pub mod error;
 mod expiry;
@@ -49,10 +51,9 @@ mod subjects;
 mod time;
 
 pub use check::Room;
-pub use effect::{AbandonReason, Answer, Change, Effect, Ledger, Reason};
+pub use effect::{AbandonReason, Advisory, Answer, Delivery, Effect, Event, Ledger, Unpinned};
 pub use interest::ConsumerId;
 pub use messages::Messages;
-pub use need::Acks;
 pub use publish::Publish;
 pub use read::StoredMessage;
 pub use retention::Purge;

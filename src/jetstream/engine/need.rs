@@ -10,9 +10,10 @@ use super::interest::ConsumerId;
 use super::parts::Parts;
 use super::retention;
 use crate::subject::relation;
+use smol_str::SmolStr;
 
 /// The questions of the stream to the consumers' side.
-pub trait Acks {
+pub(crate) trait Acks {
     /// The highest sequence up to which a consumer has done with everything.
     fn floor(&self, consumer: ConsumerId) -> u64;
 
@@ -21,25 +22,45 @@ pub trait Acks {
     fn needs(&self, consumer: ConsumerId, seq: u64) -> bool;
 }
 
-/// No consumers.
-impl Acks for () {
-    fn floor(&self, _: ConsumerId) -> u64 {
-        0
-    }
-
-    fn needs(&self, _: ConsumerId, _: u64) -> bool {
-        false
+/// A consumer is there from now on, and needs what the other side says.
+pub(super) fn add(parts: &mut Parts, consumer: ConsumerId, filters: &[SmolStr], acks: &impl Acks) {
+    parts.interests.insert(consumer, filters);
+    parts.messages.is_watched = true;
+    for seq in needed(parts, consumer, acks) {
+        change_need(parts, seq, 1);
     }
 }
 
-/// A consumer is there from now on; it wants what its filters match (none: everything) from a sequence on.
-pub(super) fn add(parts: &mut Parts, consumer: ConsumerId, filters: &[impl AsRef<str>], from: u64) {
-    parts.interests.insert(consumer, filters);
-    parts.messages.is_watched = true;
-    if parts.keeps_for_consumers() {
-        let filters = parts.interests.filters(consumer).to_vec();
-        for seq in matching_from(parts, &filters, from) {
-            change_need(parts, seq, 1);
+/// The filters as the index has them: none are `>`.
+pub(super) fn or_all(filters: &[SmolStr]) -> &[SmolStr] {
+    const ALL: &[SmolStr] = &[SmolStr::new_static(">")];
+    if filters.is_empty() { ALL } else { filters }
+}
+
+/// The messages that a consumer needs, ascending; none on a stream that does not keep messages for consumers.
+pub(super) fn needed(parts: &Parts, consumer: ConsumerId, acks: &impl Acks) -> Vec<u64> {
+    if !parts.keeps_for_consumers() {
+        return Vec::new();
+    }
+    let mut seqs = matching_from(parts, parts.interests.filters(consumer), 0);
+    seqs.retain(|seq| acks.needs(consumer, *seq));
+    seqs
+}
+
+/// A consumer needed other messages before. On an interest stream messages that no consumer needs any more go at once.
+pub(super) fn change(parts: &mut Parts, consumer: ConsumerId, before: &[u64], acks: &impl Acks) {
+    let after = needed(parts, consumer, acks);
+    for seq in &after {
+        if before.binary_search(seq).is_err() {
+            change_need(parts, *seq, 1);
+        }
+    }
+    for seq in before {
+        if after.binary_search(seq).is_err() {
+            let left = change_need(parts, *seq, -1);
+            if parts.config.retention == Retention::Interest && left == Some(0) {
+                parts.messages.remove(*seq, Reason::Acked);
+            }
         }
     }
 }
@@ -70,7 +91,7 @@ pub(super) fn remove(parts: &mut Parts, consumer: ConsumerId, acks: &impl Acks) 
 
 /// A consumer wants something else from now on. On an interest stream messages that no consumer wants any more go at
 /// once (JC147).
-pub(super) fn update(parts: &mut Parts, consumer: ConsumerId, filters: &[impl AsRef<str>], acks: &impl Acks) {
+pub(super) fn update(parts: &mut Parts, consumer: ConsumerId, filters: &[SmolStr], acks: &impl Acks) {
     let old = parts.interests.filters(consumer).to_vec();
     parts.interests.insert(consumer, filters);
     parts.messages.is_watched = true;
@@ -78,9 +99,8 @@ pub(super) fn update(parts: &mut Parts, consumer: ConsumerId, filters: &[impl As
         return;
     }
     let new = parts.interests.filters(consumer).to_vec();
-    let wants = |filters: &[_], subject: &str| {
-        filters.iter().any(|filter: &smol_str::SmolStr| relation::matches(filter, subject))
-    };
+    let wants =
+        |filters: &[_], subject: &str| filters.iter().any(|filter: &SmolStr| relation::matches(filter, subject));
     let all: Vec<_> = parts.messages.store.from(0).map(|(seq, slot)| (seq, slot.subject)).collect();
     for (seq, number) in all {
         let subject = &parts.messages.subjects.entry(number).name;
@@ -96,13 +116,22 @@ pub(super) fn update(parts: &mut Parts, consumer: ConsumerId, filters: &[impl As
 }
 
 /// A consumer has done with a message: acknowledged it, terminated it, or taken it without acknowledgements. To be told once
-/// for each consumer and message. `true` if the message is gone for that.
-pub(super) fn done(parts: &mut Parts, consumer: ConsumerId, seq: u64) -> bool {
-    debug_assert!(!parts.interests.filters(consumer).is_empty(), "a consumer that the stream was told of");
+/// for each consumer and message.
+pub(super) fn done(parts: &mut Parts, consumer: ConsumerId, seq: u64) {
     match parts.config.retention {
-        Retention::Limits => false,
-        Retention::WorkQueue => parts.messages.remove(seq, Reason::Acked),
-        Retention::Interest => change_need(parts, seq, -1) == Some(0) && parts.messages.remove(seq, Reason::Acked),
+        Retention::Limits => {}
+        Retention::WorkQueue => {
+            parts.messages.remove(seq, Reason::Acked);
+        }
+        Retention::Interest => {
+            // A message that its filters match no longer was given up when they changed.
+            let Some(message) = parts.messages.get(seq) else { return };
+            let subject = message.subject();
+            let is_counted = parts.interests.filters(consumer).iter().any(|filter| relation::matches(filter, subject));
+            if is_counted && change_need(parts, seq, -1) == Some(0) {
+                parts.messages.remove(seq, Reason::Acked);
+            }
+        }
     }
 }
 
@@ -131,7 +160,7 @@ fn change_need(parts: &mut Parts, seq: u64, by: i32) -> Option<u32> {
 }
 
 /// The messages that any of the filters matches, from a sequence on.
-fn matching_from(parts: &Parts, filters: &[smol_str::SmolStr], from: u64) -> Vec<u64> {
+fn matching_from(parts: &Parts, filters: &[SmolStr], from: u64) -> Vec<u64> {
     let wants = |subject: &str| filters.iter().any(|filter| relation::matches(filter, subject));
     let all = parts.messages.store.from(from);
     all.filter(|(_, slot)| wants(&parts.messages.subjects.entry(slot.subject).name)).map(|(seq, _)| seq).collect()

@@ -3,12 +3,13 @@
 use super::batch::{self, Batches};
 use super::check::Room;
 use super::config::{Retention, ServerLimits, StreamConfig};
-use super::effect::{Change, Effect, Ledger};
+use super::consumer::context::{Everything, Interest};
+use super::consumers::Consumers;
+use super::effect::{Effect, Ledger};
 use super::error::ApiError;
 use super::expiry;
-use super::interest::ConsumerId;
 use super::messages::Messages;
-use super::need::{self, Acks};
+use super::need;
 use super::parts::Parts;
 use super::publish::{self, Publish};
 use super::retention::{self, Purge};
@@ -17,8 +18,7 @@ use super::time::{Timestamp, span};
 /// A stream as a machine: it is told what happens and when, and says what is to be done.
 ///
 /// Each call that changes something takes the present instant, and first does what was due before it. The effects of a call are
-/// fetched with [`poll_effect`](Stream::poll_effect), and [`poll_change`](Stream::poll_change) where there are consumers. The
-/// caller calls [`handle_timeout`](Stream::handle_timeout) when the instant of [`poll_timeout`](Stream::poll_timeout) has come.
+/// fetched with [`poll_effect`](Stream::poll_effect), and are carried out in their order. The caller calls [`handle_timeout`](Stream::handle_timeout) when the instant of [`poll_timeout`](Stream::poll_timeout) has come.
 ///
 /// # Example
 ///
@@ -41,7 +41,8 @@ use super::time::{Timestamp, span};
 /// ```
 #[derive(Debug)]
 pub struct Stream {
-    parts: Parts,
+    pub(super) parts: Parts,
+    pub(super) consumers: Consumers,
     batches: Batches,
     created: Timestamp,
     /// No instant before it is handed on: time never goes back.
@@ -67,7 +68,7 @@ pub struct StreamState {
     pub num_subjects: u64,
     /// Sequences between the first and the last that have no message.
     pub num_deleted: u64,
-    /// Consumers, as far as the stream was told of them.
+    /// Consumers.
     pub consumers: usize,
 }
 
@@ -79,6 +80,7 @@ enum Due {
     Expire,
     Fire,
     Abandon,
+    Consumer,
 }
 
 impl Stream {
@@ -86,7 +88,20 @@ impl Stream {
     /// transform draws.
     #[must_use]
     pub fn new(config: StreamConfig, limits: &ServerLimits, now: Timestamp, seed: u64) -> Self {
-        Stream { parts: Parts::new(config, limits, seed), batches: Batches::default(), created: now, latest: now }
+        Stream {
+            parts: Parts::new(config, limits, seed),
+            consumers: Consumers::new(Box::new(Everything)),
+            batches: Batches::default(),
+            created: now,
+            latest: now,
+        }
+    }
+
+    /// Whom to ask whether anything receives from a pull request's inbox; without it everything is received.
+    #[must_use]
+    pub fn with_interest(mut self, interest: impl Interest + 'static) -> Self {
+        self.consumers.ask(Box::new(interest));
+        self
     }
 
     /// Its configuration.
@@ -121,7 +136,7 @@ impl Stream {
             last_time: self.parts.messages.last_time(),
             num_subjects: self.parts.messages.subjects.len() as u64,
             num_deleted: if last_seq > first_seq { last_seq - first_seq + 1 - messages } else { 0 },
-            consumers: self.parts.interests.len(),
+            consumers: self.consumers.len(),
         }
     }
 
@@ -139,6 +154,7 @@ impl Stream {
         if let (Some(to), false) = (publish.reply, self.parts.config.no_ack) {
             self.parts.effects.push_back(Effect::Answer { to: to.clone(), answer });
         }
+        self.settle();
     }
 
     /// Purges, and says how many messages went (JS27, JS77).
@@ -148,7 +164,9 @@ impl Stream {
     /// 10003 if both `seq` and `keep` are given, 10109 if the stream is sealed, 10110 if purges are denied.
     pub fn handle_purge(&mut self, now: Timestamp, purge: &Purge) -> Result<u64, ApiError> {
         self.advance(now);
-        retention::purge(&mut self.parts, purge)
+        let purged = retention::purge(&mut self.parts, purge);
+        self.settle();
+        purged
     }
 
     /// Deletes one message (JS29, JS79).
@@ -159,11 +177,13 @@ impl Stream {
     /// says so: above the last sequence, and below the first.
     pub fn handle_delete(&mut self, now: Timestamp, seq: u64) -> Result<(), ApiError> {
         self.advance(now);
-        retention::delete(&mut self.parts, seq)
+        let deleted = retention::delete(&mut self.parts, seq);
+        self.settle();
+        deleted
     }
 
     /// Becomes what [`Directory::update`](super::config::Directory::update) gave; smaller limits take effect at once (JS39).
-    pub fn handle_update(&mut self, now: Timestamp, config: StreamConfig, acks: &impl Acks) {
+    pub fn handle_update(&mut self, now: Timestamp, config: StreamConfig) {
         let now = self.advance(now);
         let old = self.parts.configure(config);
         if old.allow_atomic && !self.parts.config.allow_atomic {
@@ -171,48 +191,15 @@ impl Stream {
         }
         retention::trim(&mut self.parts, &old);
         if old.retention == Retention::Limits && self.parts.config.retention == Retention::Interest {
-            need::begin(&mut self.parts, acks);
+            need::begin(&mut self.parts, self.consumers.acks());
         }
+        self.settle();
         self.advance(now);
-    }
-
-    /// A consumer is there from now on; it wants what its filters match (none: everything) from a sequence on.
-    pub fn add_consumer(&mut self, consumer: ConsumerId, filters: &[impl AsRef<str>], from: u64) {
-        need::add(&mut self.parts, consumer, filters, from);
-    }
-
-    /// A consumer is gone.
-    pub fn remove_consumer(&mut self, now: Timestamp, consumer: ConsumerId, acks: &impl Acks) {
-        self.advance(now);
-        need::remove(&mut self.parts, consumer, acks);
-    }
-
-    /// A consumer wants something else from now on.
-    pub fn update_consumer(
-        &mut self,
-        now: Timestamp,
-        consumer: ConsumerId,
-        filters: &[impl AsRef<str>],
-        acks: &impl Acks,
-    ) {
-        self.advance(now);
-        need::update(&mut self.parts, consumer, filters, acks);
-    }
-
-    /// A consumer has done with a message; to be told once for each consumer and message. `true` if the message is gone for that.
-    pub fn handle_done(&mut self, now: Timestamp, consumer: ConsumerId, seq: u64) -> bool {
-        self.advance(now);
-        need::done(&mut self.parts, consumer, seq)
     }
 
     /// The next thing to be sent.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.parts.effects.pop_front()
-    }
-
-    /// The next thing that the consumers are to be told.
-    pub fn poll_change(&mut self) -> Option<Change> {
-        self.parts.messages.poll_change()
     }
 
     /// When [`handle_timeout`](Stream::handle_timeout) is to be called; `None` if nothing waits.
@@ -227,8 +214,13 @@ impl Stream {
         self.advance(now);
     }
 
+    /// Tells the consumers what has happened, and lets them hand out what they may.
+    pub(super) fn settle(&mut self) {
+        self.consumers.settle(&mut self.parts, self.latest);
+    }
+
     /// Does all that was due until now, and gives back the instant to continue with.
-    fn advance(&mut self, now: Timestamp) -> Timestamp {
+    pub(super) fn advance(&mut self, now: Timestamp) -> Timestamp {
         let now = now.max(self.latest);
         while let Some((at, due)) = self.next_due().filter(|(at, _)| *at <= now) {
             let at = at.max(self.latest);
@@ -238,8 +230,10 @@ impl Stream {
                 Due::Age => expiry::expire_oldest(&mut self.parts, at),
                 Due::Expire => expiry::expire_next(&mut self.parts, at),
                 Due::Fire => expiry::fire_schedule(&mut self.parts, at, now),
+                Due::Consumer => self.consumers.handle_due(&mut self.parts, at),
                 Due::Abandon => batch::abandon_idle(&mut self.parts, &mut self.batches, at),
             }
+            self.settle();
         }
         self.latest = now;
         now
@@ -258,6 +252,7 @@ impl Stream {
             (self.parts.messages.next_to_expire().map(|(_, at)| at), Due::Expire),
             (self.parts.messages.schedules.next().map(|(at, _)| at), Due::Fire),
             (self.batches.due(span(self.parts.limits.batch_timeout)), Due::Abandon),
+            (self.consumers.next_due(), Due::Consumer),
         ];
         all.into_iter().filter_map(|(at, due)| at.map(|at| (at, due))).min()
     }

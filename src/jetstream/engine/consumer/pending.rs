@@ -1,0 +1,257 @@
+//! Deliveries that wait for acknowledgements, those that are to come again, and those that came too often (JC93, JC110 to JC118).
+
+use crate::jetstream::engine::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The shortest time to the next delivery. The server is about as late; shorter ones would never let the clock go on.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
+/// What is pending, by stream sequence.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    entries: BTreeMap<u64, Entry>,
+    /// When they are to come again; those that are queued have no such time.
+    due: BTreeSet<(Timestamp, u64)>,
+    queue: Queue,
+    /// Those of several deliveries among them.
+    redelivered: usize,
+    /// Messages that came as often as they may, and how often that was.
+    exhausted: BTreeMap<u64, u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// The consumer sequence of the first delivery.
+    pub(crate) first: u64,
+    /// The time of the last delivery.
+    pub(crate) delivered: Timestamp,
+    pub(crate) deliveries: u32,
+    due: Option<Timestamp>,
+}
+
+/// The times to wait for acknowledgements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waits {
+    pub(crate) ack_wait: Duration,
+    /// After each delivery; the last one repeats.
+    pub(crate) backoff: Vec<Duration>,
+}
+
+impl Waits {
+    /// The time after the n-th delivery (JC114).
+    fn after(&self, deliveries: u32) -> Duration {
+        let at = (deliveries.max(1) as usize - 1).min(self.backoff.len().saturating_sub(1));
+        self.backoff.get(at).copied().unwrap_or(self.ack_wait).max(WAIT_MIN)
+    }
+
+    /// The time that is added to a delay which was asked for (JC111).
+    fn beyond_first(&self, deliveries: u32) -> Duration {
+        let first = self.backoff.first().copied().unwrap_or_default();
+        if self.backoff.is_empty() { Duration::ZERO } else { self.after(deliveries).saturating_sub(first) }
+    }
+}
+
+impl Pending {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn contains(&self, seq: u64) -> bool {
+        self.entries.contains_key(&seq)
+    }
+
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.entries.first_key_value().map(|(seq, _)| *seq)
+    }
+
+    pub(crate) fn get(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(&seq)
+    }
+
+    /// The first entry above a sequence.
+    pub(crate) fn above(&self, seq: u64) -> Option<(u64, &Entry)> {
+        self.entries.range(seq + 1..).next().map(|(seq, entry)| (*seq, entry))
+    }
+
+    /// The entries up to a sequence.
+    pub(crate) fn up_to(&self, seq: u64) -> Vec<u64> {
+        self.entries.range(..=seq).map(|(seq, _)| *seq).collect()
+    }
+
+    pub(crate) fn seqs(&self) -> Vec<u64> {
+        self.entries.keys().copied().collect()
+    }
+
+    /// Messages that were delivered more than once, exhausted ones among them.
+    pub(crate) fn num_redelivered(&self) -> usize {
+        self.redelivered + self.exhausted.values().filter(|deliveries| **deliveries > 1).count()
+    }
+
+    pub(crate) fn num_queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// A message goes out: for the first time, or again with one delivery more. How often it went out by now.
+    pub(crate) fn deliver(&mut self, seq: u64, consumer_seq: u64, now: Timestamp, waits: &Waits) -> u32 {
+        self.queue.remove(seq);
+        let entry =
+            self.entries.entry(seq).or_insert(Entry { first: consumer_seq, delivered: now, deliveries: 0, due: None });
+        entry.deliveries += 1;
+        entry.delivered = now;
+        let deliveries = entry.deliveries;
+        self.redelivered += usize::from(deliveries == 2);
+        self.wait_until(seq, Some(now.after(waits.after(deliveries))));
+        deliveries
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn remove(&mut self, seq: u64) -> Option<Entry> {
+        self.wait_until(seq, None);
+        let entry = self.entries.remove(&seq)?;
+        self.queue.remove(seq);
+        self.redelivered -= usize::from(entry.deliveries > 1);
+        Some(entry)
+    }
+
+    /// An acknowledgement takes longer: its time begins anew, unless it is queued (JC95).
+    pub(crate) fn extend(&mut self, seq: u64, now: Timestamp, waits: &Waits) {
+        if let Some(entry) = self.entries.get(&seq).copied()
+            && !self.queue.contains(seq)
+        {
+            self.wait_until(seq, Some(now.after(waits.after(entry.deliveries))));
+        }
+    }
+
+    /// Puts an entry into the queue, unless it is there.
+    pub(crate) fn requeue(&mut self, seq: u64) {
+        if self.entries.contains_key(&seq) {
+            self.wait_until(seq, None);
+            self.queue.push(seq);
+        }
+    }
+
+    /// Lets an entry come again after a delay, not earlier and not later (JC111).
+    pub(crate) fn delay(&mut self, seq: u64, now: Timestamp, delay: Duration, waits: &Waits) {
+        let Some(entry) = self.entries.get(&seq).copied() else { return };
+        self.queue.remove(seq);
+        self.wait_until(seq, Some(now.after(delay).after(waits.beyond_first(entry.deliveries))));
+    }
+
+    /// The times to wait have changed: each is judged anew, from where it began (JC46).
+    pub(crate) fn rejudge(&mut self, old: &Waits, new: &Waits) {
+        let waiting: Vec<(Timestamp, u64)> = self.due.iter().copied().collect();
+        for (at, seq) in waiting {
+            if let Some(entry) = self.entries.get(&seq).copied() {
+                let began = at.as_nanos().saturating_sub(old.after(entry.deliveries).as_nanos() as u64);
+                let at = Timestamp::from_nanos(began).after(new.after(entry.deliveries));
+                self.wait_until(seq, Some(at));
+            }
+        }
+    }
+
+    /// When the next entry is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The latest time at which an entry is due.
+    pub(crate) fn last_due(&self) -> Option<Timestamp> {
+        self.due.last().map(|(at, _)| *at)
+    }
+
+    /// Takes the entries that are due, by sequence among those of one time.
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<u64> {
+        let mut seqs = Vec::new();
+        while let Some((_, seq)) = self.due.first().filter(|(at, _)| *at <= now).copied() {
+            self.wait_until(seq, None);
+            seqs.push(seq);
+        }
+        seqs
+    }
+
+    /// The message that is to come again next.
+    pub(crate) fn next_queued(&self) -> Option<u64> {
+        self.queue.first()
+    }
+
+    /// A message came as often as it may; how often that was.
+    pub(crate) fn exhaust(&mut self, seq: u64) -> Option<Entry> {
+        let entry = self.remove(seq)?;
+        self.exhausted.insert(seq, entry.deliveries);
+        Some(entry)
+    }
+
+    pub(crate) fn is_exhausted(&self, seq: u64) -> bool {
+        self.exhausted.contains_key(&seq)
+    }
+
+    pub(crate) fn first_exhausted(&self) -> Option<u64> {
+        self.exhausted.first_key_value().map(|(seq, _)| *seq)
+    }
+
+    /// The exhausted messages up to a sequence.
+    pub(crate) fn exhausted_up_to(&self, seq: u64) -> Vec<u64> {
+        self.exhausted.range(..=seq).map(|(seq, _)| *seq).collect()
+    }
+
+    /// An exhausted message is acknowledged after all, or gone.
+    pub(crate) fn forgive(&mut self, seq: u64) -> bool {
+        self.exhausted.remove(&seq).is_some()
+    }
+
+    /// Keeps only the exhausted messages that are still wanted.
+    pub(crate) fn retain_exhausted(&mut self, is_there: impl Fn(u64) -> bool) {
+        self.exhausted.retain(|seq, _| is_there(*seq));
+    }
+
+    fn wait_until(&mut self, seq: u64, at: Option<Timestamp>) {
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        if let Some(old) = std::mem::replace(&mut entry.due, at) {
+            self.due.remove(&(old, seq));
+        }
+        if let Some(at) = at {
+            self.due.insert((at, seq));
+        }
+    }
+}
+
+/// Sequences in the order in which they came in, each once.
+#[derive(Debug, Default)]
+struct Queue {
+    order: BTreeMap<u64, u64>,
+    places: BTreeMap<u64, u64>,
+    next: u64,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn contains(&self, seq: u64) -> bool {
+        self.places.contains_key(&seq)
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.order.first_key_value().map(|(_, seq)| *seq)
+    }
+
+    fn push(&mut self, seq: u64) {
+        if !self.contains(seq) {
+            self.order.insert(self.next, seq);
+            self.places.insert(seq, self.next);
+            self.next += 1;
+        }
+    }
+
+    fn remove(&mut self, seq: u64) {
+        if let Some(place) = self.places.remove(&seq) {
+            self.order.remove(&place);
+        }
+    }
+}
