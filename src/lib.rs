@@ -118,6 +118,7 @@ compile_error!("postroom needs a target with atomics of 64 bits");
 
 // WORDS: import nothing of ours above them.
 pub mod blocking;
+pub mod error;
 pub mod limits;
 pub mod message;
 pub mod subject;
@@ -153,7 +154,6 @@ pub mod server;
 pub mod testkit;
 
 // OVER ALL
-mod error;
 mod unwind;
 
 pub mod manual;
@@ -176,17 +176,19 @@ pub use bus::{
     PatternInterest, PublishAction, PublishContext, RejectedPublish, Sleep, SlowConsumer,
 };
 pub use client::{
-    Client, Drain, DrainFuture, DrainTimeoutError, IntoIter, Iter, PublishError, PublishFuture, Publisher, RawMessage,
-    RecvError, RecvTimeoutError, RequestError, RequestFuture, RequestManyOptions, RequestOptions, RespondError,
-    RespondFuture, Responses, ResponsesEnd, ResponsesIter, SubscribeError, SubscribeOptions, Subscriber,
-    SubscriberStream, SubscriptionGuard, TryRecvError,
+    Client, Drain, DrainFuture, IntoIter, Iter, PublishFuture, Publisher, RawMessage, RequestFuture,
+    RequestManyOptions, RequestOptions, RespondFuture, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions,
+    Subscriber, SubscriberStream, SubscriptionGuard,
 };
 pub use clock::{Clock, ManualClock};
-pub use delivery::{CloseReason, DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
-pub use error::Error;
+pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
+pub use error::{
+    CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
+    RespondError, SubscribeError, TryRecvError,
+};
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
-pub use message::{HeaderError, HeaderMap, Message, Payload, StatusCode};
+pub use message::{HeaderMap, Message, Payload, StatusCode};
 #[cfg(feature = "server")]
 pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, ToListenAddress, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

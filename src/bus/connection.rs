@@ -4,7 +4,8 @@ use super::permit::Gate;
 use super::{ConnectOptions, Inbox, Shared, inbox};
 use crate::account::{Owner, Subscription, Totals, Watch};
 use crate::bus::event::Event;
-use crate::delivery::{CloseReason, DropReason, Outlet, WakeList};
+use crate::delivery::{DropReason, Outlet, WakeList};
+use crate::error::{CloseReason, RequestError, SubscribeError};
 use crate::rng::Rng;
 use crate::steps;
 use crate::subject::{Pattern, Subject};
@@ -201,14 +202,14 @@ impl Connection {
         queue: Option<&str>,
         fallback: bool,
         outlet: Outlet,
-    ) -> Result<Arc<Subscription>, RegisterError> {
+    ) -> Result<Arc<Subscription>, SubscribeError> {
         // An inbox is not one of the user's subscriptions.
         if !outlet.is_direct() && !self.ask_subscribe(&pattern, queue) {
             return Err(self.subscribe_denied(pattern.as_str(), queue));
         }
         let mut registry = self.registry.lock();
         if registry.closed {
-            return Err(RegisterError::Closed);
+            return Err(SubscribeError::Closed);
         }
         // Under the lock, as permissions are changed.
         if !self.may_subscribe(pattern.as_str(), queue) {
@@ -217,7 +218,7 @@ impl Connection {
         }
         let max = self.shared.account.limits.max_subscriptions;
         if max > 0 && self.open.load(Ordering::Relaxed) >= max {
-            return Err(RegisterError::TooMany { max });
+            return Err(SubscribeError::MaxSubscriptionsExceeded { max });
         }
         let slot = registry.claim();
         let queue = queue.map(SmolStr::new);
@@ -300,10 +301,10 @@ impl Connection {
     }
 
     /// The inbox for answers to requests, subscribed to at the first request.
-    pub(crate) fn inbox(&self) -> Result<&Arc<Inbox>, RegisterError> {
+    pub(crate) fn inbox(&self) -> Result<&Arc<Inbox>, RequestError> {
         if let Some((inbox, subscription)) = self.inbox.get() {
             // One that was allowed once may be so no longer.
-            self.check_subscribe(subscription.pattern.as_str(), None)?;
+            self.check_subscribe(subscription.pattern.as_str(), None).map_err(RequestError::of_inbox)?;
             return Ok(inbox);
         }
         let inbox = Arc::new(Inbox::new(
@@ -314,7 +315,8 @@ impl Connection {
             self.shared.reporter(),
         ));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");
-        let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()))?;
+        let subscription = self.register(pattern, None, false, inbox.outlet(self.shared.boundless.clone()));
+        let subscription = subscription.map_err(RequestError::of_inbox)?;
         let mut lost = Some(subscription.clone());
         let kept = self.inbox.get_or_init(|| {
             lost = None;
@@ -466,14 +468,6 @@ impl Drop for Connection {
         let shared = self.shared.clone();
         shared.forget_connection(self.id, || self.published_totals());
     }
-}
-
-/// Why a subscription was not made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RegisterError {
-    Denied { pattern: String, queue: Option<String> },
-    Closed,
-    TooMany { max: usize },
 }
 
 impl Registry {

@@ -3,7 +3,8 @@
 use super::Sleep;
 use crate::account::SubscriptionInfo;
 use crate::clock::Timers;
-use crate::delivery::{Budget, CloseReason, DroppedMessage, Episode, Place, WakeList, runner};
+use crate::delivery::{Budget, DroppedMessage, Episode, Place, WakeList, runner};
+use crate::error::CloseReason;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::user_code::UserCode;

@@ -9,6 +9,7 @@
 use super::Connection;
 use crate::account::Ledger;
 use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
+use crate::error::RequestError;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::rng::Secret;
@@ -117,13 +118,6 @@ pub(crate) struct Ticket {
     open: bool,
 }
 
-/// Why there is no place in the inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InboxError {
-    Closed,
-    Full { max: usize },
-}
-
 impl Inbox {
     pub(crate) fn new(
         root: &SmolStr,
@@ -152,18 +146,18 @@ impl Inbox {
     }
 
     /// A place for the answers to one request.
-    pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<Ticket, InboxError> {
+    pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<Ticket, RequestError> {
         let (secret, connection) = &self.secret;
         let nth = self.drawn.fetch_add(1, Ordering::Relaxed);
         let key = secret.number(Use::Request.of(*connection), nth) & KEY_MASK;
         let mut slots = self.slots.lock();
         if slots.closed {
-            return Err(InboxError::Closed);
+            return Err(RequestError::Closed);
         }
         let slot = match slots.free.pop() {
             Some(slot) => slot,
             None if slots.slots.len() >= self.limits.max_requests => {
-                return Err(InboxError::Full { max: self.limits.max_requests });
+                return Err(RequestError::TooManyRequests { max: self.limits.max_requests });
             }
             None => {
                 slots.slots.push(Slot::default());

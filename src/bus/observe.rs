@@ -4,10 +4,11 @@
 //! anyway.
 
 use super::held::{DelayedDelivery, DelayedMessage};
-use super::{CallbackPanic, Connection, Outgoing, PublishError, RouteError};
+use super::{CallbackPanic, Connection, Outgoing};
 use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, ActivityGuard, ActivityKind};
-use crate::delivery::{CloseReason, DropReason};
+use crate::delivery::DropReason;
+use crate::error::{CloseReason, PublishError};
 use crate::message::{Message, Payload, Trace};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use crate::user_code::{Reporter, UserCode};
@@ -305,7 +306,7 @@ impl Connection {
         flags: u8,
         out: &mut Outgoing<'_>,
         mut waiting: Option<&mut Vec<super::Waiting>>,
-    ) -> Result<usize, RouteError> {
+    ) -> Result<usize, PublishError> {
         let Some(observed) = &self.shared.observed else {
             let size = self.check_size(out)?;
             return self.route(out, size, waiting);
@@ -315,7 +316,7 @@ impl Connection {
         let size = match checked {
             Ok(size) => size,
             Err(error) => {
-                self.tell_refused(out, &error.clone().into());
+                self.tell_refused(out, &error);
                 return Err(error);
             }
         };
@@ -350,9 +351,9 @@ impl Connection {
             }
             PublishAction::Deny => return Err(self.publish_denied(out.subject)),
             PublishAction::TooLarge { max } => {
-                return Err(RouteError::PayloadTooLarge { size, max });
+                return Err(PublishError::MaxPayloadExceeded { size, max });
             }
-            PublishAction::Closed => return Err(RouteError::Closed),
+            PublishAction::Closed => return Err(PublishError::Closed),
         };
         let mut accepted = 0;
         for _ in 0..times.max(1) {
@@ -383,7 +384,7 @@ impl Connection {
     }
 
     /// As [`Connection::tell_refused`], where there is nothing but an address yet.
-    pub(super) fn tell_address_refused(&self, subject: &str, reply: Option<&str>, error: &RouteError) {
+    pub(super) fn tell_address_refused(&self, subject: &str, reply: Option<&str>, error: &PublishError) {
         if self.shared.observed.is_some() {
             let reply = reply.map(|reply| Subject::unchecked(shown(reply)));
             let mut out = Outgoing {
@@ -396,7 +397,7 @@ impl Connection {
                 trace: None,
                 matched: false,
             };
-            self.tell_refused(&mut out, &error.clone().into());
+            self.tell_refused(&mut out, error);
         }
     }
 

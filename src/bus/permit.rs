@@ -1,10 +1,9 @@
 //! The checks of a connection's permissions, and the effects of a change of them.
 
-use super::connection::{Connection, RegisterError};
+use super::connection::Connection;
 use super::event::{Denied, Event};
-use super::route::RouteError;
 use crate::account::{Permissions, Subscription, SubscriptionInfo, Watch};
-use crate::delivery::CloseReason;
+use crate::error::{CloseReason, PublishError, SubscribeError};
 use crate::subject::Subject;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
@@ -75,9 +74,9 @@ impl Connection {
         subject: &str,
         reply: Option<&Subject>,
         answers: bool,
-    ) -> Result<(), RouteError> {
+    ) -> Result<(), PublishError> {
         if flags & Gate::CLOSED != 0 {
-            return Err(RouteError::Closed);
+            return Err(PublishError::Closed);
         }
         let lenient = flags & Gate::LENIENT != 0;
         if flags & Gate::RULED != 0 {
@@ -98,14 +97,14 @@ impl Connection {
 
     /// Whether [`Connection::pass_gate`] would let a message through, asked beforehand: nothing is used up. A refusal is told to
     /// the observer, for a caller that is refused does not publish.
-    pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
+    pub(crate) fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
         self.ask_publish(subject, reply).inspect_err(|error| self.tell_address_refused(subject, reply, error))
     }
 
-    fn ask_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), RouteError> {
+    fn ask_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
         let flags = self.gate.flags();
         if flags & Gate::CLOSED != 0 {
-            return Err(RouteError::Closed);
+            return Err(PublishError::Closed);
         }
         let lenient = flags & Gate::LENIENT != 0;
         let ruled = flags & Gate::RULED != 0;
@@ -119,20 +118,20 @@ impl Connection {
         }
     }
 
-    fn reply_denied(&self, reply: &str) -> RouteError {
+    fn reply_denied(&self, reply: &str) -> PublishError {
         let reply = reply.to_owned();
         self.tell_denied(|| Denied::Reply { reply: reply.clone() });
-        RouteError::ReplyDenied { reply }
+        PublishError::ReplyDenied { reply }
     }
 
-    pub(super) fn publish_denied(&self, subject: &str) -> RouteError {
+    pub(super) fn publish_denied(&self, subject: &str) -> PublishError {
         let subject = subject.to_owned();
         self.tell_denied(|| Denied::Publish { subject: subject.clone() });
-        RouteError::Denied { subject }
+        PublishError::PermissionDenied { subject }
     }
 
     /// As [`Connection::may_subscribe`]; not to be called under a lock, for a refusal is told.
-    pub(crate) fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), RegisterError> {
+    pub(crate) fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), SubscribeError> {
         if self.may_subscribe(pattern, queue) { Ok(()) } else { Err(self.subscribe_denied(pattern, queue)) }
     }
 
@@ -144,10 +143,10 @@ impl Connection {
     }
 
     #[cold]
-    pub(super) fn subscribe_denied(&self, pattern: &str, queue: Option<&str>) -> RegisterError {
+    pub(super) fn subscribe_denied(&self, pattern: &str, queue: Option<&str>) -> SubscribeError {
         let (pattern, queue) = (pattern.to_owned(), queue.map(str::to_owned));
         self.tell_denied(|| Denied::Subscribe { pattern: pattern.clone(), queue: queue.clone() });
-        RegisterError::Denied { pattern, queue }
+        SubscribeError::PermissionDenied { pattern, queue }
     }
 
     fn tell_denied(&self, denied: impl FnOnce() -> Denied) {

@@ -5,8 +5,9 @@ use crate::account::{Ledger, Subscription, Totals};
 use crate::blocking;
 use crate::clock::TimerKey;
 use crate::delivery::{
-    After, CloseReason, DropReason, DroppedMessage, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
+    After, DropReason, DroppedMessage, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
 };
+use crate::error::CloseReason;
 use crate::message::{Message, Trace};
 use crate::sync::{park_timeout, thread_waker, yield_now};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};

@@ -5,9 +5,10 @@ use super::permit::Gate;
 use super::{Connection, Waiting};
 use crate::account::Subscription;
 use crate::delivery::{After, Mailbox, Offered, Refused, Sink};
+use crate::error::PublishError;
 use crate::matcher::{Hit, Matches, Prepared};
 use crate::message::{Head, Message, Payload, Trace, name_weight};
-use crate::subject::{Subject, SubjectError, check_subject, check_word};
+use crate::subject::{Subject, check_subject, check_word};
 use crate::user_code::Reporter;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -50,17 +51,6 @@ impl<'a> Outgoing<'a> {
         let subject = Subject::unchecked(SmolStr::new(self.subject));
         Message::assemble(subject, self.reply, self.head.take(), &mut self.payload, reporter)
     }
-}
-
-/// Why nothing was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RouteError {
-    Subject(SubjectError),
-    SubjectTooLong { len: usize, max: usize },
-    PayloadTooLarge { size: usize, max: usize },
-    Denied { subject: String },
-    ReplyDenied { reply: String },
-    Closed,
 }
 
 /// One message on its way to its receivers. The matcher is handed no more than a pointer to this.
@@ -107,12 +97,14 @@ impl Connection {
         &self,
         out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
-    ) -> Result<usize, RouteError> {
-        let published = self.publish_or_leave(out, waiting);
-        if !matches!(published, Ok(accepted) if accepted > 0) {
-            self.release(out);
+    ) -> Result<usize, PublishError> {
+        match self.publish_or_leave(out, waiting) {
+            Ok(accepted) if accepted > 0 => Ok(accepted),
+            unused => {
+                self.release(out);
+                unused
+            }
         }
-        published
     }
 
     /// The content of a message that reaches no subscriber is left in `out`.
@@ -121,7 +113,7 @@ impl Connection {
         &self,
         out: &mut Outgoing<'_>,
         waiting: Option<&mut Vec<Waiting>>,
-    ) -> Result<usize, RouteError> {
+    ) -> Result<usize, PublishError> {
         let flags = self.gate.flags();
         if flags != 0 {
             if flags & Gate::OBSERVED != 0 {
@@ -140,7 +132,7 @@ impl Connection {
         out: &mut Outgoing<'_>,
         size: usize,
         waiting: Option<&mut Vec<Waiting>>,
-    ) -> Result<usize, RouteError> {
+    ) -> Result<usize, PublishError> {
         let (subject, reply, prepared, answers) = (out.subject, out.reply, out.prepared, out.answers);
         let matcher = &self.shared.account.matcher;
         let id = out.trace.as_ref().map(Trace::id);
@@ -178,22 +170,22 @@ impl Connection {
     /// Whether the connection may publish there at all. Asked only where this thread does not remember the subject's route: a
     /// remembered subject is valid for every connection.
     #[inline]
-    pub(super) fn check_address(&self, subject: &str, answers: bool) -> Result<(), RouteError> {
+    pub(super) fn check_address(&self, subject: &str, answers: bool) -> Result<(), PublishError> {
         if self.options.lenient {
-            check_word(subject).map_err(RouteError::Subject)?;
+            check_word(subject).map_err(PublishError::InvalidSubject)?;
         } else if !answers {
-            check_subject(subject).map_err(RouteError::Subject)?;
+            check_subject(subject).map_err(PublishError::InvalidSubject)?;
         }
         let (len, max) = (subject.len(), self.shared.account.limits.max_subject_len);
-        if len > max { Err(RouteError::SubjectTooLong { len, max }) } else { Ok(()) }
+        if len > max { Err(PublishError::SubjectTooLong { len, max }) } else { Ok(()) }
     }
 
     /// The size of the message, which must not be too large.
     #[inline]
-    pub(super) fn check_size(&self, out: &Outgoing<'_>) -> Result<usize, RouteError> {
+    pub(super) fn check_size(&self, out: &Outgoing<'_>) -> Result<usize, PublishError> {
         let max = self.shared.account.limits.max_payload;
         let size = out.payload.len() + out.head.as_ref().map_or(0, |head| head.size());
-        if size > max { Err(RouteError::PayloadTooLarge { size, max }) } else { Ok(size) }
+        if size > max { Err(PublishError::MaxPayloadExceeded { size, max }) } else { Ok(size) }
     }
 
     /// Offers the message to every plain subscription and to one member of each queue group (Q1).

@@ -1,9 +1,9 @@
 //! Waiting for the end of a drain.
 
-use super::error::DrainTimeoutError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Phase, Shared};
 use crate::delivery::{Place, WakeList, runner};
+use crate::error::DrainTimeoutError;
 use crate::steps;
 use futures_core::future::FusedFuture;
 use std::fmt;

@@ -4,7 +4,7 @@ use super::drain::Drain;
 use super::subscriber::end_after;
 use crate::account::{Ledger, Subscription};
 use crate::bus::Connection;
-use crate::delivery::CloseReason;
+use crate::error::CloseReason;
 use crate::subject::Pattern;
 use std::fmt;
 use std::sync::Arc;

@@ -10,10 +10,8 @@
 //! | `raw` | publishing messages that came off a wire |
 //! | `request`, `request_many` | requests, and answering |
 //! | `drain` | waiting for the end of a drain |
-//! | `error` | errors, one type for each operation |
 
 mod drain;
-mod error;
 mod guard;
 mod options;
 mod publisher;
@@ -23,10 +21,6 @@ mod request_many;
 mod subscriber;
 
 pub use drain::{Drain, DrainFuture};
-pub use error::{
-    DrainTimeoutError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError, SubscribeError,
-    TryRecvError,
-};
 pub use guard::SubscriptionGuard;
 pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
@@ -37,7 +31,8 @@ pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 
 use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
-use crate::delivery::{CloseReason, Other, Outlet, OverflowPolicy, Receiver, SinkResult};
+use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkResult};
+use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
 use crate::message::{HeaderMap, Message, Payload};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
@@ -89,7 +84,7 @@ impl Client {
     /// ```
     #[inline]
     pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(&mut outgoing(&subject, payload.into()), None)?)
+        self.connection.publish(&mut outgoing(&subject, payload.into()), None)
     }
 
     /// As [`Client::publish`], with headers.
@@ -104,7 +99,7 @@ impl Client {
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
         let mut out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
-        Ok(self.connection.publish(&mut out, None)?)
+        self.connection.publish(&mut out, None)
     }
 
     /// As [`Client::publish`], with a subject to answer to (R1). If no subscriber accepts it and this connection has a plain
@@ -121,7 +116,7 @@ impl Client {
     ) -> Result<usize, PublishError> {
         let out = outgoing(&subject, payload.into());
         match address(&self.connection, reply) {
-            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -140,7 +135,7 @@ impl Client {
     ) -> Result<usize, PublishError> {
         let out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
         match address(&self.connection, reply) {
-            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -152,7 +147,7 @@ impl Client {
     /// As [`Client::publish`]; also for the reply, and [`PublishError::InvalidHeaders`]: what a lenient connection sent need not be
     /// good enough to be passed on by one that is not.
     pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(&mut outgoing_message(&self.connection, message)?, None)?)
+        self.connection.publish(&mut outgoing_message(&self.connection, message)?, None)
     }
 
     /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
@@ -573,7 +568,7 @@ impl Client {
     ///
     /// [`PublishError::PermissionDenied`], [`PublishError::ReplyDenied`] or [`PublishError::Closed`], as a publish would fail now.
     pub fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
-        Ok(self.connection.check_publish(subject, reply)?)
+        self.connection.check_publish(subject, reply)
     }
 
     /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). The pattern is not checked. A refusal is
@@ -583,7 +578,7 @@ impl Client {
     ///
     /// [`SubscribeError::PermissionDenied`].
     pub fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), SubscribeError> {
-        Ok(self.connection.check_subscribe(pattern, queue)?)
+        self.connection.check_subscribe(pattern, queue)
     }
 
     /// How many subscriptions the client has that have not ended: one load, however many there are. One that the client has made for the
@@ -648,7 +643,7 @@ impl Client {
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }
-        Ok(self.connection.register(pattern, queue, options.is_fallback(), outlet)?)
+        self.connection.register(pattern, queue, options.is_fallback(), outlet)
     }
 
     fn question<'a>(

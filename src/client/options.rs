@@ -1,8 +1,8 @@
 //! The options of subscriptions and requests.
 
-use super::error::SubscribeError;
 use crate::bus::Shared;
 use crate::delivery::{OverflowPolicy, Policy};
+use crate::error::SubscribeError;
 use crate::limits::Limits;
 use crate::message::HeaderMap;
 use std::sync::Arc;

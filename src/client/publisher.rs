@@ -1,9 +1,9 @@
 //! Publishing.
 
-use super::error::PublishError;
 use crate::account::Subscription;
 use crate::bus::{Connection, Outgoing, Waiting};
 use crate::delivery::runner;
+use crate::error::PublishError;
 use crate::matcher::Prepared;
 use crate::message::{Head, HeaderMap, Message, Payload};
 use crate::subject::{Subject, ToSubject, check_subject};
@@ -42,7 +42,7 @@ impl Publisher {
     /// [`PublishError::MaxPayloadExceeded`] and [`PublishError::Closed`].
     #[inline]
     pub fn publish<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)?)
+        self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)
     }
 
     /// As [`Client::publish_with_headers`](crate::Client::publish_with_headers).
@@ -55,7 +55,7 @@ impl Publisher {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        Ok(self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)?)
+        self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)
     }
 
     /// As [`Client::publish_with_reply`](crate::Client::publish_with_reply).
@@ -84,7 +84,7 @@ impl Publisher {
     ) -> Result<usize, PublishError> {
         let out = self.outgoing(payload.into(), None, head(headers));
         match address(&self.connection, reply) {
-            Ok(reply) => Ok(self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None)?),
+            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -205,7 +205,7 @@ pub(super) fn try_publish_async(
 /// Delivers at once what can be; the future waits for the rest.
 pub(super) fn publish_async(connection: &Arc<Connection>, mut out: Outgoing<'_>) -> PublishFuture {
     let mut waiting = Vec::new();
-    let accepted = connection.publish(&mut out, Some(&mut waiting)).map_err(PublishError::from);
+    let accepted = connection.publish(&mut out, Some(&mut waiting));
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted), matched: out.matched }
 }
 

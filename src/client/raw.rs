@@ -1,9 +1,9 @@
 //! Publishing what came off a wire.
 
 use super::Client;
-use super::error::PublishError;
 use super::publisher::{PublishFuture, address, refused, try_publish_async};
 use crate::bus::{Connection, Outgoing};
+use crate::error::PublishError;
 use crate::message::{Head, Payload};
 use crate::subject::Subject;
 use bytes::Bytes;
@@ -80,7 +80,7 @@ impl Client {
     /// Source: H1 to H3, S5 to S7.
     pub fn publish_raw(&self, raw: RawMessage<'_>) -> Result<usize, PublishError> {
         let reply = reply(&self.connection, &raw);
-        Ok(self.connection.publish(&mut outgoing(&self.connection, raw, &reply)?, None)?)
+        self.connection.publish(&mut outgoing(&self.connection, raw, &reply)?, None)
     }
 
     /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.

@@ -1,10 +1,10 @@
 //! Requests with one answer, and answering.
 
-use super::error::{PublishError, RequestError, RespondError};
 use super::publisher::{PublishFuture, Ready, head, publish_async, refused};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
 use crate::clock::TimerKey;
 use crate::delivery::runner;
+use crate::error::{PublishError, RequestError, RespondError};
 use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
 use crate::subject::Subject;
 use crate::sync::thread_waker;
@@ -85,7 +85,7 @@ impl<'a> Question<'a> {
         let pending = self.ticket(connection, single)?;
         let (subject, reply) = (self.subject, pending.ticket.reply());
         let mut out = self.outgoing(Some(&reply));
-        connection.publish(&mut out, None).map_err(PublishError::from)?;
+        connection.publish(&mut out, None)?;
         if !out.matched && connection.options.no_responders {
             return Err(no_responders(subject));
         }
@@ -322,7 +322,7 @@ impl Message {
     /// ```
     pub fn respond<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, RespondError> {
         let (connection, mut out) = self.response(None, payload.into())?;
-        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
+        Ok(connection.publish(&mut out, None)?)
     }
 
     /// As [`Message::respond`], with headers.
@@ -336,7 +336,7 @@ impl Message {
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, RespondError> {
         let (connection, mut out) = self.response(head(headers), payload.into())?;
-        connection.publish(&mut out, None).map_err(|error| PublishError::from(error).into())
+        Ok(connection.publish(&mut out, None)?)
     }
 
     /// As [`Message::respond`], for tasks: full subscriptions with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) suspend the task and block

@@ -1,11 +1,11 @@
 //! Receiving: one handle for threads and tasks.
 
 use super::drain::Drain;
-use super::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::account::{Ledger, Subscription};
 use crate::activity::ActivityGuard;
 use crate::bus::{Awaited, Connection, Sleep};
-use crate::delivery::{Budget, CloseReason, Place, runner};
+use crate::delivery::{Budget, Place, runner};
+use crate::error::{CloseReason, RecvError, RecvTimeoutError, TryRecvError};
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};

@@ -2,6 +2,7 @@
 
 use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
 use super::overflow::{OverflowPolicy, Policy};
+use crate::error::CloseReason;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{OnceLock, step};
@@ -10,57 +11,10 @@ use crossbeam_channel::{Sender, TrySendError};
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a subscription has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum CloseReason {
-    /// It was unsubscribed, or its last handle was dropped.
-    Unsubscribed = 1,
-    /// It got as many messages as `unsubscribe_after` allowed it.
-    LimitReached,
-    /// It, its client or its bus was drained.
-    Drained,
-    /// Its client was closed.
-    ClientClosed,
-    /// Its bus was closed.
-    BusClosed,
-    /// It was too slow, and its policy is [`OverflowPolicy::Close`].
-    SlowConsumer,
-    /// The receiving end of the user's channel is gone.
-    Disconnected,
-    /// The permissions of its client were changed and do not allow it any more (P5).
-    PermissionDenied,
-}
-
 const OPEN: u8 = 0;
 
 /// A bit besides the reason: a mailbox is being made, or is there.
 const MADE: u8 = 0x80;
-
-impl CloseReason {
-    fn from_code(code: u8) -> Option<Self> {
-        use CloseReason::*;
-        [Unsubscribed, LimitReached, Drained, ClientClosed, BusClosed, SlowConsumer, Disconnected, PermissionDenied]
-            .into_iter()
-            .find(|reason| *reason as u8 == code)
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CloseReason::Unsubscribed => "unsubscribed",
-            CloseReason::LimitReached => "limit of messages reached",
-            CloseReason::Drained => "drained",
-            CloseReason::ClientClosed => "client closed",
-            CloseReason::BusClosed => "bus closed",
-            CloseReason::SlowConsumer => "slow consumer",
-            CloseReason::Disconnected => "channel disconnected",
-            CloseReason::PermissionDenied => "permission denied",
-        })
-    }
-}
 
 /// The receiving end of a subscription.
 pub(crate) enum Receiver {

@@ -19,7 +19,6 @@
 mod codec;
 mod convert;
 mod entries;
-mod error;
 #[cfg(test)]
 mod tests;
 
@@ -28,9 +27,9 @@ use std::fmt;
 use entries::Entries;
 use smol_str::SmolStr;
 
+pub use crate::error::HeaderError;
 pub use codec::{decode, encode, encoded_len};
 pub use convert::{IntoIter, Iter};
-pub use error::HeaderError;
 
 /// The parts of every block, with headers or without: the version line and the blank line.
 const FRAME_LEN: usize = codec::VERSION.len() + 2 * codec::LINE_END.len();

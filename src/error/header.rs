@@ -2,9 +2,9 @@
 
 /// Why a header or a header block was refused.
 ///
-/// Positions are byte offsets: into the name or value for [`HeaderMap::insert`](super::HeaderMap::insert) and
-/// [`append`](super::HeaderMap::append), into the description for [`encode`](super::encode()), into the whole block
-/// for [`decode`](super::decode()).
+/// Positions are byte offsets: into the name or value for [`HeaderMap::insert`](crate::HeaderMap::insert) and
+/// [`append`](crate::HeaderMap::append), into the description for [`encode`](crate::message::headers::encode()), into the whole block
+/// for [`decode`](crate::message::headers::decode()).
 ///
 /// # Example
 ///
@@ -108,7 +108,7 @@ impl HeaderError {
     }
 
     /// Moves the position by `bytes`, from within a part to within the whole.
-    pub(super) fn shifted(mut self, bytes: usize) -> Self {
+    pub(crate) fn shifted(mut self, bytes: usize) -> Self {
         match &mut self {
             Self::EmptyName { position }
             | Self::NameChar { position, .. }

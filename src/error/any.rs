@@ -1,14 +1,14 @@
 //! One error over all others: for functions that need no more than `?`.
 
+use super::{
+    DrainTimeoutError, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError,
+    SubscribeError, TryRecvError,
+};
 #[cfg(feature = "bridge")]
 use crate::bridge::{FlushError, RuleError, StartError};
 use crate::bus::BuildError;
-use crate::client::{
-    DrainTimeoutError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError, SubscribeError,
-    TryRecvError,
-};
 use crate::limits::LimitsError;
-use crate::message::{HeaderError, StatusCodeError};
+use crate::message::StatusCodeError;
 #[cfg(feature = "server")]
 use crate::server::ServerError;
 use crate::subject::SubjectError;
