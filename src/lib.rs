@@ -177,8 +177,8 @@ pub use bus::{
 };
 pub use client::{
     Client, Drain, DrainFuture, IntoIter, Iter, PublishFuture, Publisher, RawMessage, RequestFuture,
-    RequestManyOptions, RequestOptions, RespondFuture, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions,
-    Subscriber, SubscriberStream, SubscriptionGuard,
+    RequestManyOptions, RequestOptions, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions, Subscriber,
+    SubscriberStream, SubscriptionGuard,
 };
 pub use clock::{Clock, ManualClock};
 pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
@@ -188,7 +188,7 @@ pub use error::{
 };
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
-pub use message::{HeaderMap, Message, Payload, StatusCode};
+pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};
 #[cfg(feature = "server")]
 pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, ToListenAddress, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};

@@ -25,7 +25,7 @@ mod tests;
 pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, SubscriptionInfo};
 pub use lists::AllowResponses;
-pub(crate) use owner::Owner;
+pub(crate) use owner::{Owner, SubscriptionOwner};
 pub(crate) use past::{Past, Place};
 pub use permissions::Permissions;
 pub(crate) use subscription::{Subscription, Watch};

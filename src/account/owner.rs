@@ -3,13 +3,14 @@
 use super::lists::AllowResponses;
 use super::rules::Rules;
 use crate::limits::Limits;
+use crate::message::Responder;
 use crate::subject::Pattern;
 use crate::sync::{Mutex, RwLock};
 use crate::user_code::Reporter;
 use ahash::RandomState;
 use smol_str::SmolStr;
-use std::any::Any;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -19,13 +20,28 @@ const SEARCH_AFTER: (usize, Duration) = (4_096, Duration::from_secs(1));
 /// Bytes of the replies that one connection may answer to: room for as many as there may be, unless they are long.
 const BYTES_MAX: usize = Limits::RESPONSES_MAX * 128;
 
+/// The connection that a subscription belongs to.
+pub(crate) trait SubscriptionOwner: fmt::Debug + Send + Sync {
+    /// A subscription is in force no longer.
+    fn ended(&self);
+
+    /// A subscription is retired: its slot in the registry is free. The caller holds the account's past.
+    fn released(&self, slot: u32);
+
+    /// Something may have come that a drain waits for.
+    fn check_drain(&self);
+
+    /// The connection as one that responds to messages.
+    fn responder(self: Arc<Self>) -> Arc<dyn Responder>;
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Owner {
     /// The connection's number.
     pub(crate) id: u64,
-    /// The connection itself, for responses through it.
-    pub(crate) connection: Weak<dyn Any + Send + Sync>,
+    /// The connection itself.
+    pub(crate) connection: Weak<dyn SubscriptionOwner>,
     /// Its deliveries do not count as activity.
     pub(crate) is_untracked: bool,
     /// The reporter of its bus.
@@ -55,7 +71,7 @@ struct Leave {
 impl Owner {
     pub(crate) fn new(
         id: u64,
-        connection: Weak<dyn Any + Send + Sync>,
+        connection: Weak<dyn SubscriptionOwner>,
         is_untracked: bool,
         rules: Option<Arc<Rules>>,
         seed: u64,

@@ -1,6 +1,6 @@
 //! One interest of one connection.
 
-use super::{Owner, Place, SubscriptionInfo};
+use super::{Owner, Place, SubscriptionInfo, SubscriptionOwner};
 use crate::delivery::{Outlet, Receiver};
 use crate::matcher::EntryId;
 use crate::subject::{Pattern, Subject};
@@ -73,6 +73,11 @@ impl Subscription {
             pattern: self.pattern.clone(),
             queue: self.queue.as_ref().map(|name| name.to_string()),
         }
+    }
+
+    /// The connection that it belongs to, while that is there.
+    pub(crate) fn connection(&self) -> Option<Arc<dyn SubscriptionOwner>> {
+        self.owner.connection.upgrade()
     }
 
     /// Its place among all that is counted.

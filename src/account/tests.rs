@@ -1,7 +1,8 @@
 //! Permissions, against a plain reading of the rules P2 to P7 and S12.
 
-use super::{AllowResponses, Owner, Permissions};
+use super::{AllowResponses, Owner, Permissions, SubscriptionOwner};
 use crate::limits::Limits;
+use crate::message::Responder;
 use crate::steps;
 use crate::subject::{Pattern, relation};
 use crate::user_code::Reporter;
@@ -247,9 +248,30 @@ fn p6_queue_names_are_any_text() {
     }
 }
 
+#[derive(Debug)]
+struct NoConnection;
+
+impl SubscriptionOwner for NoConnection {
+    fn ended(&self) {}
+
+    fn released(&self, _: u32) {}
+
+    fn check_drain(&self) {}
+
+    fn responder(self: Arc<Self>) -> Arc<dyn Responder> {
+        unreachable!("there is none")
+    }
+}
+
 fn answering(bounds: AllowResponses) -> Owner {
-    let nobody: Weak<()> = Weak::new();
-    Owner::new(1, nobody, false, Some(Permissions::new().allow_responses(bounds).rules()), 1, Reporter::default())
+    Owner::new(
+        1,
+        Weak::<NoConnection>::new(),
+        false,
+        Some(Permissions::new().allow_responses(bounds).rules()),
+        1,
+        Reporter::default(),
+    )
 }
 
 /// G6: leaves without number and end are kept up to a bound, the youngest longest.

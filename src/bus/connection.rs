@@ -2,10 +2,11 @@
 
 use super::permit::Gate;
 use super::{ConnectOptions, Inbox, Shared, inbox};
-use crate::account::{Owner, Subscription, Totals, Watch};
+use crate::account::{Owner, Subscription, SubscriptionOwner, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{DropReason, Outlet, WakeList};
 use crate::error::{CloseReason, RequestError, SubscribeError};
+use crate::message::Responder;
 use crate::rng::Rng;
 use crate::steps;
 use crate::subject::{Pattern, Subject};
@@ -281,11 +282,6 @@ impl Connection {
         self.finish_drain();
     }
 
-    /// Takes a retired subscription out of the registry. The caller holds the account's past.
-    pub(crate) fn unregister(&self, subscription: &Subscription) {
-        self.registry.lock().release(subscription.slot);
-    }
-
     /// Calls `f` with the subscriptions that are registered, while none comes or goes. They are left in `seen`, to be dropped where no
     /// lock is held.
     pub(super) fn with_registered(&self, seen: &mut Vec<Arc<Subscription>>, f: impl FnOnce(&[Arc<Subscription>])) {
@@ -455,6 +451,24 @@ impl Connection {
             self.gate.close();
         }
         self.phase.fetch_max(phase as u8, Ordering::SeqCst) < phase as u8
+    }
+}
+
+impl SubscriptionOwner for Connection {
+    fn ended(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn released(&self, slot: u32) {
+        self.registry.lock().release(slot);
+    }
+
+    fn check_drain(&self) {
+        self.finish_drain();
+    }
+
+    fn responder(self: Arc<Self>) -> Arc<dyn Responder> {
+        self
     }
 }
 

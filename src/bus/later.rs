@@ -269,8 +269,8 @@ impl Shared {
                 mailbox.room.wake_all();
             }
             self.retire(subscription);
-            if let Some(connection) = super::connection_of(subscription) {
-                connection.finish_drain();
+            if let Some(connection) = subscription.connection() {
+                connection.check_drain();
             }
         }
     }

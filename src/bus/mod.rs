@@ -388,8 +388,8 @@ impl Shared {
         if !subscription.outlet.close(reason) {
             return false;
         }
-        if let Some(connection) = connection_of(subscription) {
-            connection.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(connection) = subscription.connection() {
+            connection.ended();
         }
         drop(self.account.matcher.remove(&subscription.pattern, subscription.entry));
         self.watches.ended(subscription);
@@ -411,13 +411,13 @@ impl Shared {
 
     /// Enters the counts of a subscription into the past, if nothing can change them any more.
     pub(crate) fn retire(&self, subscription: &Subscription) {
-        let connection = connection_of(subscription);
+        let connection = subscription.connection();
         let mut past = self.account.past.lock();
         if subscription.may_retire() {
             let ledger = subscription.outlet.seal().into();
             past.enter(Some(subscription.place()), Totals { ledger, ..Totals::default() });
             if let Some(connection) = &connection {
-                connection.unregister(subscription);
+                connection.released(subscription.slot);
             }
         }
         drop(past);
@@ -429,9 +429,4 @@ impl Shared {
         past.enter(Some(Place::of_connection(id)), totals());
         self.connections.lock().remove(&id);
     }
-}
-
-/// The connection a subscription belongs to, while it is there.
-pub(crate) fn connection_of(subscription: &Subscription) -> Option<Arc<Connection>> {
-    subscription.owner.connection.upgrade()?.downcast().ok()
 }

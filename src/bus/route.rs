@@ -418,7 +418,7 @@ impl Connection {
         size: usize,
         later: &mut Later,
     ) -> Result<(), (Message, Refused)> {
-        message.received_by(|| subscription.owner.connection.upgrade());
+        message.received_by(|| Some(subscription.connection()?.responder()));
         match subscription.outlet.offer(message, size) {
             Offered::Taken(after) => later.after(subscription, after),
             Offered::Run(message, after) => {

@@ -25,7 +25,7 @@ pub use guard::SubscriptionGuard;
 pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
 pub use raw::RawMessage;
-pub use request::{RequestFuture, RespondFuture};
+pub use request::RequestFuture;
 pub use request_many::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
 pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 

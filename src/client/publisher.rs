@@ -245,6 +245,16 @@ impl PublishFuture {
         Ok(self.matched)
     }
 
+    /// Whether copies wait for room.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The result of a publish that waits for nothing.
+    pub(super) fn into_accepted(mut self) -> Result<usize, PublishError> {
+        self.accepted.take().expect("not polled yet")
+    }
+
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, PublishError>> {
         let mut more = 0;
         self.waiting.retain_mut(|copy| match copy.poll_counted(&self.connection, cx) {

@@ -1,11 +1,11 @@
-//! Requests with one answer, and answering.
+//! Requests with one response, and the way of a response through its connection.
 
 use super::publisher::{PublishFuture, Ready, head, publish_async, refused};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
 use crate::clock::TimerKey;
 use crate::delivery::runner;
-use crate::error::{PublishError, RequestError, RespondError};
-use crate::message::{Head, HeaderMap, Message, Payload, StatusCode};
+use crate::error::{PublishError, RequestError};
+use crate::message::{Head, HeaderMap, Message, Payload, Responder, Response, StartedResponse, StatusCode};
 use crate::subject::Subject;
 use crate::sync::thread_waker;
 use futures_core::future::FusedFuture;
@@ -298,126 +298,23 @@ pub(super) fn no_responders(subject: &str) -> RequestError {
     RequestError::NoResponders { subject: subject.to_owned() }
 }
 
-impl Message {
-    /// Publishes an answer to the message's reply subject, whatever text a lenient connection made that, through the connection
-    /// that received the message. Gives back how many subscribers accepted it: 0 when the requester does not wait for it any more.
-    ///
-    /// # Errors
-    ///
-    /// [`RespondError::NoReply`] if the message asks for no answer or was made by hand; otherwise as
-    /// [`Client::publish`](crate::Client::publish).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::Bus;
-    ///
-    /// let client = Bus::new().connect();
-    /// let _doubler = client.subscribe_fn("double", |question| {
-    ///     let n: i64 = question.payload_str().unwrap().parse().unwrap();
-    ///     question.respond((2 * n).to_string()).unwrap();
-    /// })?;
-    /// assert_eq!(client.request("double", "21")?.payload(), b"42");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn respond<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, RespondError> {
-        let (connection, mut out) = self.response(None, payload.into())?;
-        Ok(connection.publish(&mut out, None)?)
+/// Through the connection that received the message.
+impl Responder for Connection {
+    fn respond(&self, response: Response<'_>) -> Result<usize, PublishError> {
+        self.publish(&mut response_of(response), None)
     }
 
-    /// As [`Message::respond`], with headers.
-    ///
-    /// # Errors
-    ///
-    /// As [`Message::respond`].
-    pub fn respond_with_headers<'a>(
-        &self,
-        headers: HeaderMap,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<usize, RespondError> {
-        let (connection, mut out) = self.response(head(headers), payload.into())?;
-        Ok(connection.publish(&mut out, None)?)
-    }
-
-    /// As [`Message::respond`], for tasks: full subscriptions with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) suspend the task and block
-    /// no thread; see [`Client::publish_async`](crate::Client::publish_async).
-    ///
-    /// # Errors
-    ///
-    /// As [`Message::respond`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`PublishFuture`].
-    pub fn respond_async<'a>(&self, payload: impl Into<Payload<'a>>) -> RespondFuture {
-        self.response_async(None, payload.into())
-    }
-
-    /// As [`Message::respond_async`], with headers.
-    ///
-    /// # Errors
-    ///
-    /// As [`Message::respond`].
-    pub fn respond_with_headers_async<'a>(&self, headers: HeaderMap, payload: impl Into<Payload<'a>>) -> RespondFuture {
-        self.response_async(head(headers), payload.into())
-    }
-
-    fn response_async(&self, head: Option<Arc<Head>>, payload: Payload<'_>) -> RespondFuture {
-        let published = self.response(head, payload).map(|(connection, out)| publish_async(&connection.me(), out));
-        RespondFuture { published: published.map_err(Some) }
-    }
-
-    /// The response, and the connection to publish it on.
-    fn response<'a>(
-        &'a self,
-        head: Option<Arc<Head>>,
-        payload: Payload<'a>,
-    ) -> Result<(&'a Connection, Outgoing<'a>), RespondError> {
-        let reply = self.reply().ok_or(RespondError::NoReply)?;
-        let connection = self.receiver().and_then(|receiver| receiver.downcast_ref::<Connection>());
-        let connection = connection.ok_or(RespondError::NoReply)?;
-        let out = Outgoing {
-            subject: reply.as_str(),
-            answers: true,
-            prepared: None,
-            reply: None,
-            head,
-            payload,
-            trace: None,
-            matched: false,
-        };
-        Ok((connection, out))
-    }
-}
-
-/// Waits until a response has room at the subscriptions that were full; made by [`Message::respond_async`]. Ready with how many accepted it
-/// in all.
-///
-/// # Cancel safety
-///
-/// As [`PublishFuture`].
-#[derive(Debug)]
-#[must_use = "copies that wait for room are lost when the future is dropped"]
-pub struct RespondFuture {
-    published: Result<PublishFuture, Option<RespondError>>,
-}
-
-impl Future for RespondFuture {
-    type Output = Result<usize, RespondError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.published {
-            Ok(published) => Pin::new(published).poll(cx).map_err(RespondError::Publish),
-            Err(error) => Poll::Ready(Err(error.take().expect("polled after completion"))),
+    fn respond_async(&self, response: Response<'_>) -> StartedResponse {
+        let published = publish_async(&self.me(), response_of(response));
+        if published.is_waiting() {
+            return StartedResponse::Waits(Box::pin(published));
         }
+        StartedResponse::Done(published.into_accepted())
     }
 }
 
-impl FusedFuture for RespondFuture {
-    fn is_terminated(&self) -> bool {
-        match &self.published {
-            Ok(published) => published.is_terminated(),
-            Err(error) => error.is_none(),
-        }
-    }
+fn response_of(response: Response<'_>) -> Outgoing<'_> {
+    let Response { reply, head, payload } = response;
+    let subject = reply.as_str();
+    Outgoing { subject, answers: true, prepared: None, reply: None, head, payload, trace: None, matched: false }
 }

@@ -7,22 +7,25 @@
 mod head;
 pub mod headers;
 mod payload;
+mod respond;
+mod responder;
 pub mod status;
 mod trace;
 
 pub use headers::{HeaderError, HeaderMap};
 pub use payload::Payload;
+pub use respond::RespondFuture;
 pub use status::{StatusCode, StatusCodeError};
 
 pub(crate) use head::Head;
 pub(crate) use payload::Body;
+pub(crate) use responder::{Responder, Response, StartedResponse};
 pub(crate) use trace::Trace;
 
 use crate::subject::{Subject, SubjectError, ToSubject};
 use crate::user_code::Reporter;
 use bytes::Bytes;
 use smol_str::SmolStr;
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,8 +73,8 @@ struct Full {
     body: Body,
     reply: Option<Subject>,
     head: Option<Arc<Head>>,
-    /// The connection that received the message, if it can be answered; known to the rooms above only.
-    receiver: Option<Arc<dyn Any + Send + Sync>>,
+    /// The connection that received the message, if it can be responded to.
+    receiver: Option<Arc<dyn Responder>>,
     /// Its number on a bus that is observed.
     trace: Option<Trace>,
 }
@@ -162,6 +165,43 @@ impl Message {
         let headers = self.headers().clone();
         self.full_mut().head = Head::made(Some((status, SmolStr::new(description))), headers);
         self
+    }
+
+    /// A copy to keep: equal to the message, but it can't be [responded](Message::respond) to.
+    ///
+    /// A message that was received keeps the connection that received it from ending, so that it can be responded to, and on a bus with an
+    /// [`Observer`](crate::Observer) it counts as [activity](crate::Activity) until its last copy is dropped. This copy does neither. The
+    /// payload and the headers are shared with the message.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, RespondError};
+    ///
+    /// let client = Bus::new().connect();
+    /// let tasks = client.subscribe("tasks")?;
+    /// client.publish_with_reply("tasks", "done", "1")?;
+    /// let task = tasks.recv()?;
+    /// let stored = task.to_stored();
+    /// assert_eq!(stored, task);
+    /// assert_eq!(stored.respond("").unwrap_err(), RespondError::NoReply);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn to_stored(&self) -> Message {
+        let content = match &self.content {
+            Content::Full(full) if full.receiver.is_some() || full.trace.is_some() => {
+                let (reply, head) = (full.reply.clone(), full.head.clone());
+                if reply.is_none() && head.is_none() {
+                    Content::Plain(full.body.clone())
+                } else {
+                    let body = full.body.clone();
+                    Content::Full(Arc::new(Full { body, reply, head, receiver: None, trace: None }))
+                }
+            }
+            content => content.clone(),
+        };
+        Message { subject: self.subject.clone(), content, mark: Mark::Here }
     }
 
     /// Where it was published. A subject that a lenient connection sent need not obey the grammar of subjects; see
@@ -283,14 +323,14 @@ impl Message {
 
     /// Notes the connection that received it, if it can be answered.
     #[inline]
-    pub(crate) fn received_by(&mut self, receiver: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>) {
+    pub(crate) fn received_by(&mut self, receiver: impl FnOnce() -> Option<Arc<dyn Responder>>) {
         if self.reply().is_some() {
             self.full_mut().receiver = receiver();
         }
     }
 
     /// The connection that received it, if it can be answered.
-    pub(crate) fn receiver(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+    pub(crate) fn receiver(&self) -> Option<&Arc<dyn Responder>> {
         self.full()?.receiver.as_ref()
     }
 

@@ -28,6 +28,25 @@ fn bus() -> (Bus, Activity, ManualClock) {
     (bus, activity, clock)
 }
 
+/// A copy that is kept neither counts as activity nor keeps the connection that received it.
+#[test]
+fn a_stored_copy_holds_nothing() {
+    let (bus, activity, _clock) = bus();
+    let client = bus.connect();
+    let sub = client.subscribe("kept").unwrap();
+    bus.connect().publish_with_reply("kept", "answers", "1").unwrap();
+    let received = sub.recv().unwrap();
+    let messages = || activity.held().iter().filter(|held| matches!(held, ActivityKind::Message { .. })).count();
+    let kept = (received.clone(), received.to_stored());
+    drop((received, sub, client));
+    assert_eq!((messages(), bus.stats().clients), (1, 1), "a message that can be responded to");
+    let (received, stored) = kept;
+    drop(received);
+    assert_eq!((messages(), bus.stats().clients), (0, 0));
+    assert_eq!((stored.subject().as_str(), stored.payload()), ("kept", &b"1"[..]));
+    assert_eq!(stored.respond("2").unwrap_err(), RespondError::NoReply);
+}
+
 fn threads(activity: &Activity) -> usize {
     activity.held().iter().filter(|held| matches!(held, ActivityKind::Thread(_))).count()
 }
