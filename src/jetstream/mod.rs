@@ -1,5 +1,10 @@
 //! JetStream: streams that keep what is published, and hand it out again.
 //!
-//! So far only the machine is there, without a bus: see [`engine`].
+//! | part | what it is |
+//! |---|---|
+//! | [`engine`] | one stream as a machine, without a bus |
+//! | [`server`] | streams on a bus, for unmodified NATS clients |
 
 pub mod engine;
+mod json;
+pub mod server;

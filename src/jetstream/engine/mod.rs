@@ -34,7 +34,7 @@ mod door;
 mod effect;
 pub mod error;
 mod expiry;
-mod header;
+pub(crate) mod header;
 mod interest;
 mod messages;
 mod need;

@@ -1,0 +1,19 @@
+//! JSON as the server reads and writes it, which is Go's: to the byte in what is written, to the word in what is refused (JS11, JS13).
+//!
+//! It is written by hand, since a general library neither words its errors as Go does nor reads a key in any case.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `scan` | which texts are JSON, and how a fault in one is worded |
+//! | `requests` | the keys of requests that several calls share |
+//! | `read` | how values become fields of a request |
+//! | `write` | how values are written |
+//! | `config` | the keys of a stream's configuration |
+//! | `info` | what is told of a stream |
+
+pub(super) mod config;
+pub(super) mod info;
+pub(super) mod read;
+pub(super) mod requests;
+mod scan;
+pub(super) mod write;

@@ -1,0 +1,204 @@
+//! Calls on streams as a whole: create, update, look at, list, delete (JS17 to JS26).
+
+use super::super::shared::Shared;
+use super::super::stream::ServedStream;
+use super::super::streams::Streams;
+use super::request::Request;
+use super::response::Response;
+use crate::jetstream::engine::Stream;
+use crate::jetstream::engine::error::{ApiError, codes};
+use crate::jetstream::json::config::StreamConfigRequest;
+use crate::jetstream::json::info::{Shown, StreamInfo};
+use crate::jetstream::json::read::{Decode, Fatal, Reader};
+use crate::jetstream::json::write::{Object, list as write_list, text};
+
+/// Names on one page; streams on one; subjects on one (JS23, JS25).
+const NAMES_MAX: usize = 1_024;
+const LIST_MAX: usize = 256;
+const SUBJECTS_MAX: usize = 100_000;
+
+pub(super) fn create(streams: &Streams, name: &str, request: &Request<'_>) -> Response {
+    let outcome = request.check_level().and_then(|()| {
+        let StreamConfigRequest { config, pedantic } = request.read(StreamConfigRequest::new())?;
+        if config.name != name {
+            return Err(codes::STREAM_MISMATCH.error());
+        }
+        let stream = streams.create(config, pedantic)?;
+        let info = info_of(&stream)?;
+        let shown = Shown { is_alone: true, ..Shown::default() };
+        let response = Response::new("stream_create", |object| {
+            info.encode(object, shown);
+            object.plain("did_create", true);
+        });
+        Ok(response.behind(stream))
+    });
+    Response::of("stream_create", outcome, |_| {})
+}
+
+pub(super) fn update(shared: &Shared, streams: &Streams, name: &str, request: &Request<'_>) -> Response {
+    let outcome = request.check_level().and_then(|()| {
+        let StreamConfigRequest { config, pedantic } = request.read(StreamConfigRequest::new())?;
+        let stream = streams.update(name, config, pedantic)?;
+        let info = info_of(&stream)?;
+        let shown = Shown { domain: shared.domain(), is_alone: true, ..Shown::default() };
+        Ok(Response::new("stream_update", |object| info.encode(object, shown)).behind(stream))
+    });
+    Response::of("stream_update", outcome, |_| {})
+}
+
+pub(super) fn delete(streams: &Streams, name: &str, request: &Request<'_>) -> Response {
+    let outcome = request.check_level().and_then(|()| {
+        if !request.is_empty() {
+            return Err(codes::NOT_EMPTY_REQUEST.error());
+        }
+        let stream = streams.delete(name)?;
+        Ok(Response::new("stream_delete", |object| object.plain("success", true)).behind(stream))
+    });
+    Response::of("stream_delete", outcome, |_| {})
+}
+
+#[derive(Debug, Default)]
+struct InfoRequest {
+    deleted_details: bool,
+    subjects_filter: String,
+    offset: i64,
+}
+
+impl Decode for InfoRequest {
+    const NAME: &'static str = "JSApiStreamInfoRequest";
+
+    fn decode(&mut self, from: &mut Reader<'_>) -> Result<(), Fatal> {
+        let keys = ["offset", "deleted_details", "subjects_filter"];
+        from.object("server.JSApiStreamInfoRequest", &keys, |reader, key| match key {
+            "offset" => reader.integer("int", &mut self.offset),
+            "deleted_details" => reader.flag(&mut self.deleted_details),
+            _ => reader.text(&mut self.subjects_filter),
+        })?;
+        Ok(())
+    }
+}
+
+pub(super) fn info(shared: &Shared, streams: &Streams, name: &str, request: &Request<'_>) -> Response {
+    let paging = |object: &mut Object<'_>, total: usize, offset: usize, limit: usize| {
+        object.plain("total", total);
+        object.plain("offset", offset);
+        object.plain("limit", limit);
+    };
+    let outcome = request.check_level().and_then(|()| {
+        let asked = request.read_if_json(InfoRequest::default())?;
+        let stream = streams.find(name)?;
+        let offset = usize::try_from(asked.offset).unwrap_or(0);
+        let (info, total) = look_into(&stream, &asked, offset)?;
+        let shown = Shown { domain: shared.domain(), leader: Some(shared.server_name()), is_alone: true };
+        let response = Response::new("stream_info", |object| {
+            match total {
+                0 => paging(object, 0, 0, 0),
+                _ => paging(object, total, offset, SUBJECTS_MAX),
+            }
+            info.encode(object, shown);
+        });
+        Ok(response.behind(stream))
+    });
+    Response::of("stream_info", outcome, |object| paging(object, 0, 0, 0))
+}
+
+#[derive(Debug, Default)]
+struct ListRequest<const IS_LIST: bool> {
+    subject: String,
+    offset: i64,
+}
+
+impl<const IS_LIST: bool> Decode for ListRequest<IS_LIST> {
+    const NAME: &'static str = if IS_LIST { "JSApiStreamListRequest" } else { "JSApiStreamNamesRequest" };
+
+    fn decode(&mut self, from: &mut Reader<'_>) -> Result<(), Fatal> {
+        from.object(&format!("server.{}", Self::NAME), &["offset", "subject"], |reader, key| match key {
+            "offset" => reader.integer("int", &mut self.offset),
+            _ => reader.text(&mut self.subject),
+        })?;
+        Ok(())
+    }
+}
+
+/// One page of streams: all that there are, where it begins, and what is on it.
+struct Page<T> {
+    total: usize,
+    offset: usize,
+    items: Vec<T>,
+}
+
+impl<T> Page<T> {
+    fn of(all: Vec<T>, offset: i64, max: usize) -> Self {
+        let total = all.len();
+        let offset = usize::try_from(offset).unwrap_or(0).min(total);
+        Page { total, offset, items: all.into_iter().skip(offset).take(max).collect() }
+    }
+
+    fn encode(&self, object: &mut Object<'_>, limit: usize) {
+        object.plain("total", self.total);
+        object.plain("offset", self.offset);
+        object.plain("limit", limit);
+    }
+}
+
+pub(super) fn names(streams: &Streams, request: &Request<'_>) -> Response {
+    let outcome = request.check_level().and_then(|()| {
+        let asked = request.read_if_json(ListRequest::<false>::default())?;
+        let page = Page::of(streams.list(&asked.subject), asked.offset, NAMES_MAX);
+        Ok(Response::new("stream_names", |object| {
+            page.encode(object, NAMES_MAX);
+            let out = object.key("streams");
+            match page.items.is_empty() {
+                true => out.push_str("null"),
+                false => write_list(out, &page.items, |out, (name, _)| text(out, name)),
+            }
+        }))
+    });
+    Response::of("stream_names", outcome, |object| {
+        Page::<()> { total: 0, offset: 0, items: Vec::new() }.encode(object, 0);
+        object.plain("streams", "null");
+    })
+}
+
+pub(super) fn list(shared: &Shared, streams: &Streams, request: &Request<'_>) -> Response {
+    let outcome = request.check_level().and_then(|()| {
+        let asked = request.read_if_json(ListRequest::<true>::default())?;
+        let page = Page::of(streams.list(&asked.subject), asked.offset, LIST_MAX);
+        let shown = Shown { domain: shared.domain(), ..Shown::default() };
+        Ok(Response::new("stream_list", |object| {
+            page.encode(object, LIST_MAX);
+            // One that was deleted meanwhile is left out.
+            let infos = page.items.iter().filter_map(|(_, stream)| info_of(stream).ok());
+            object.objects("streams", infos, |object, info| info.encode(object, shown));
+        }))
+    });
+    Response::of("stream_list", outcome, |object| {
+        Page::<()> { total: 0, offset: 0, items: Vec::new() }.encode(object, 0);
+        object.plain("streams", "[]");
+    })
+}
+
+/// What is told of a stream.
+fn info_of(stream: &ServedStream) -> Result<StreamInfo, ApiError> {
+    look_into(stream, &InfoRequest::default(), 0).map(|(info, _)| info)
+}
+
+/// What is told of a stream with details, and how many subjects matched the filter.
+fn look_into(stream: &ServedStream, asked: &InfoRequest, offset: usize) -> Result<(StreamInfo, usize), ApiError> {
+    let look = |machine: &Stream, now| {
+        let mut total = 0;
+        let mut subjects = Vec::new();
+        if !asked.subjects_filter.is_empty() {
+            for (at, (subject, count)) in machine.subjects(&asked.subjects_filter).enumerate() {
+                total += 1;
+                if (offset..offset.saturating_add(SUBJECTS_MAX)).contains(&at) {
+                    subjects.push((subject.to_owned(), count));
+                }
+            }
+        }
+        let deleted = if asked.deleted_details { machine.deleted().collect() } else { Vec::new() };
+        let (config, created, state) = (machine.config().clone(), machine.created(), machine.state());
+        (StreamInfo { config, created, state, subjects, deleted, now }, total)
+    };
+    stream.read(look).ok_or_else(|| codes::STREAM_NOT_FOUND.error())
+}

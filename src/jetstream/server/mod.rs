@@ -1,0 +1,119 @@
+//! JetStream on a bus: unmodified NATS clients find streams on it.
+//!
+//! A [`JetStreamServer`] attaches to a [`Bus`] as any client does. It answers the API under `$JS.API`, captures what is published on the
+//! subjects of its streams, and acknowledges it, as nats-server 2.15.1 does. A message is stored when its publish returns, and what a
+//! client of the [server](crate#features) sent before a PING is applied before its PONG.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `options` | what can be set |
+//! | `shared` | what all parts share |
+//! | `stream` | how a stream is changed and its effects are carried out |
+//! | `streams` | what is decided by all streams together |
+//! | `capture` | how a stream takes what is published |
+//! | `api` | the calls of clients |
+//! | `domain` | the API under the prefix of a domain |
+//! | `ack`, `advisory`, `outgoing` | what is sent |
+//! | `time`, `usage` | when things happen, how much is held |
+
+mod ack;
+mod advisory;
+mod api;
+mod capture;
+mod domain;
+mod options;
+mod outgoing;
+mod shared;
+mod stream;
+mod streams;
+mod time;
+mod usage;
+
+pub use options::JetStreamOptions;
+
+use crate::{Bus, SubscribeError, SubscriptionGuard};
+use api::Api;
+use shared::Shared;
+use std::fmt;
+use std::sync::Arc;
+
+/// JetStream on a bus. It ends when this is dropped.
+///
+/// # Example
+///
+/// ```
+/// use postroom::jetstream::server::{JetStreamOptions, JetStreamServer};
+/// use postroom::Bus;
+///
+/// let bus = Bus::new();
+/// let server = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+/// let client = bus.connect();
+/// client.request("$JS.API.STREAM.CREATE.ORDERS", r#"{"name":"ORDERS","subjects":["orders.>"]}"#)?;
+/// assert_eq!(client.request("orders.eu", "hello")?.payload(), br#"{"stream":"ORDERS","seq":1}"#);
+///
+/// server.shutdown();
+/// assert!(client.request("orders.eu", "hello").unwrap_err().is_no_responders());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "JetStream ends when this is dropped"]
+pub struct JetStreamServer {
+    api: Arc<Api>,
+    /// The subscriptions of the API.
+    guards: Vec<SubscriptionGuard>,
+}
+
+impl JetStreamServer {
+    /// Starts JetStream on a bus, without streams. It needs no thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::InvalidDomain`] if the domain holds `.`, `*` or `>`, or can't be a token of a subject; [`StartError::Subscribe`]
+    /// if the bus is closed, draining, or has no room for another subscription.
+    pub fn start(bus: &Bus, options: JetStreamOptions) -> Result<Self, StartError> {
+        if let Some(domain) = &options.domain {
+            domain::check(domain)?;
+        }
+        let shared = Arc::new(Shared::new(bus, options));
+        let api = Arc::new(Api::new(shared.clone()));
+        // Not kept alive: the bus holds what it calls, and would hold itself.
+        let weak = Arc::downgrade(&api);
+        let served = shared.client.subscribe_fn(format!("{}>", api::PREFIX), move |message| {
+            if let Some(api) = weak.upgrade() {
+                api.serve(&message);
+            }
+        })?;
+        let mut guards = vec![served];
+        guards.extend(domain::map(&shared)?);
+        Ok(JetStreamServer { api, guards })
+    }
+
+    /// Ends it: its streams are gone, with all that they held. Dropping it does the same.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for JetStreamServer {
+    fn drop(&mut self) {
+        self.guards.clear();
+        self.api.streams().clear();
+    }
+}
+
+impl fmt::Debug for JetStreamServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JetStreamServer").field("streams", &self.api.streams().len()).finish_non_exhaustive()
+    }
+}
+
+/// Why JetStream does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The domain's name is not allowed.
+    #[error("invalid domain name: may not contain ., * or >")]
+    InvalidDomain,
+    /// The bus does not let it subscribe.
+    #[error("no subscription for the JetStream API: {0}")]
+    Subscribe(#[from] SubscribeError),
+}

@@ -1,0 +1,40 @@
+//! Messages that the server sends.
+
+use crate::{Client, PublishError, RawMessage};
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+/// A message that is to be sent, with no lock held.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    subject: SmolStr,
+    head: Option<Bytes>,
+    payload: Bytes,
+}
+
+impl Outgoing {
+    pub(super) fn new(subject: impl Into<SmolStr>, payload: impl Into<Bytes>) -> Self {
+        Outgoing { subject: subject.into(), head: None, payload: payload.into() }
+    }
+
+    /// With a header block.
+    pub(super) fn head(mut self, head: impl Into<Bytes>) -> Self {
+        self.head = Some(head.into());
+        self
+    }
+
+    /// A status without a payload; `lines` are headers, each with its line end.
+    pub(super) fn status(subject: impl Into<SmolStr>, status: &str, lines: &str) -> Self {
+        Outgoing::new(subject, "").head(format!("NATS/1.0 {status}\r\n{lines}\r\n"))
+    }
+
+    /// The status that says that no responders are there (R2).
+    pub(super) fn no_responders(reply: &str, subject: &str) -> Self {
+        Outgoing::status(reply, "503", &format!("Nats-Subject: {subject}\r\n"))
+    }
+
+    /// Sends it. Bounds of the bus are the sender's as well: a message that is too large does not go out.
+    pub(super) fn send(self, client: &Client) -> Result<usize, PublishError> {
+        client.publish_raw(RawMessage::new(&self.subject, self.payload).headers(self.head))
+    }
+}

@@ -1,0 +1,266 @@
+//! A stream on the bus: its machine behind a lock, and a list of what is left to do.
+//!
+//! Everything that changes a stream is one critical section around its machine (JS90). The effects are carried out when the lock is
+//! released, in their order: one thread at a time works off the list, and others leave theirs to it (JS92). So no user code runs
+//! under the lock, whatever the number of threads.
+
+use super::outgoing::Outgoing;
+use super::shared::Shared;
+use super::time::{Alarm, Alarmed};
+use super::{ack, advisory, capture::Captures};
+use crate::jetstream::engine::config::{ServerLimits, Storage, StreamConfig};
+use crate::jetstream::engine::{Effect, Publish, Room, Stream, Timestamp};
+use crate::sync::Mutex;
+use crate::{Message, Subject};
+use smol_str::SmolStr;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+/// A stream that captures what is published.
+pub(super) struct ServedStream {
+    name: SmolStr,
+    storage: Storage,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// Touched by the thread alone that works off the list.
+    captures: Mutex<Captures>,
+    alarm: Alarm,
+    me: Weak<ServedStream>,
+}
+
+struct State {
+    machine: Stream,
+    jobs: VecDeque<Job>,
+    is_working: bool,
+    is_deleted: bool,
+    /// Bytes that it counts for in the sum of all streams.
+    counted: u64,
+    /// The instant of the alarm, unless an earlier one was set meanwhile.
+    alarm: Option<Timestamp>,
+}
+
+/// Something left to do with no lock held.
+enum Job {
+    Effect(Effect),
+    Send(Outgoing),
+    /// Captures these subjects from now on, and no others.
+    Capture(Vec<String>),
+}
+
+/// A stream's machine, while it is locked.
+pub(super) struct Locked<'a> {
+    pub(super) machine: &'a mut Stream,
+    pub(super) now: Timestamp,
+    pub(super) room: Room,
+    jobs: &'a mut VecDeque<Job>,
+    is_deleted: &'a mut bool,
+}
+
+impl Locked<'_> {
+    /// Sends a message behind all that was to be sent before.
+    pub(super) fn send(&mut self, message: impl IntoIterator<Item = Outgoing>) {
+        self.jobs.extend(message.into_iter().map(Job::Send));
+    }
+
+    /// Captures the subjects of its configuration from then on.
+    pub(super) fn capture(&mut self) {
+        self.jobs.push_back(Job::Capture(self.machine.config().subjects.clone()));
+    }
+
+    /// Ends it: nothing is captured any more.
+    pub(super) fn delete(&mut self) {
+        *self.is_deleted = true;
+        self.jobs.push_back(Job::Capture(Vec::new()));
+    }
+}
+
+/// The jobs that a change has left, if they are this thread's to do.
+#[must_use = "the effects of a change are carried out by `run`"]
+pub(super) struct Left<'a> {
+    stream: &'a ServedStream,
+    jobs: Option<VecDeque<Job>>,
+    alarm: Option<Timestamp>,
+}
+
+impl ServedStream {
+    pub(super) fn new(config: StreamConfig, limits: &ServerLimits, shared: &Arc<Shared>) -> Arc<Self> {
+        let seed = shared.bus.random();
+        Arc::new_cyclic(|me| ServedStream {
+            name: SmolStr::new(&config.name),
+            storage: config.storage,
+            alarm: Alarm::new(&shared.bus, &shared.time),
+            captures: Mutex::default(),
+            state: Mutex::new(State {
+                machine: Stream::new(config, limits, shared.now(), seed),
+                jobs: VecDeque::new(),
+                is_working: false,
+                is_deleted: false,
+                counted: 0,
+                alarm: None,
+            }),
+            shared: shared.clone(),
+            me: me.clone(),
+        })
+    }
+
+    /// Asks something of the stream that changes nothing; `None` if it is deleted.
+    pub(super) fn read<R>(&self, ask: impl FnOnce(&Stream, Timestamp) -> R) -> Option<R> {
+        // What is due by now is done first, so that nothing is seen that is over.
+        let (answer, left) = self.change(|locked| {
+            locked.machine.handle_timeout(locked.now);
+            ask(locked.machine, locked.now)
+        })?;
+        left.run();
+        Some(answer)
+    }
+
+    /// Changes the stream; `None` if it is deleted. What is left is to be run when the caller holds no lock.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Locked<'_>) -> R) -> Option<(R, Left<'_>)> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if state.is_deleted {
+            return None;
+        }
+        let mut locked = Locked {
+            machine: &mut state.machine,
+            now: self.shared.now(),
+            room: self.shared.usage.room(self.storage),
+            jobs: &mut state.jobs,
+            is_deleted: &mut state.is_deleted,
+        };
+        let result = change(&mut locked);
+        while let Some(effect) = state.machine.poll_effect() {
+            state.jobs.push_back(Job::Effect(effect));
+        }
+        // No consumer is told of them yet.
+        while state.machine.poll_change().is_some() {}
+        let bytes = if state.is_deleted { 0 } else { state.machine.state().bytes };
+        self.shared.usage.changed(self.storage, state.counted, bytes);
+        state.counted = bytes;
+        let due = if state.is_deleted { None } else { state.machine.poll_timeout() };
+        let alarm = due.filter(|due| state.alarm.is_none_or(|set| *due < set));
+        state.alarm = alarm.or(state.alarm);
+        Some((result, Left { stream: self, jobs: state.take_jobs(), alarm }))
+    }
+
+    /// Takes a message that was published.
+    pub(super) fn take(&self, message: &Message) {
+        let head = message.header_block().unwrap_or_default();
+        let publish =
+            Publish { subject: message.subject(), reply: message.reply(), head: &head, payload: message.payload() };
+        // A stream that was deleted meanwhile lets it go without a word (JS26).
+        let left = self.change(|locked| locked.machine.handle_publish(locked.now, &publish, locked.room));
+        if let Some(((), left)) = left {
+            left.run();
+        }
+    }
+
+    /// Sends messages behind all that was to be sent before, also for a stream that is deleted.
+    pub(super) fn send(&self, messages: impl IntoIterator<Item = Outgoing>) {
+        let mut state = self.state.lock();
+        state.jobs.extend(messages.into_iter().map(Job::Send));
+        let jobs = state.take_jobs();
+        drop(state);
+        Left { stream: self, jobs, alarm: None }.run();
+    }
+
+    fn perform(&self, job: Job) {
+        match job {
+            Job::Effect(effect) => self.carry_out(effect),
+            Job::Send(message) => self.publish(message),
+            Job::Capture(subjects) => {
+                let me = self.me.clone();
+                let mut captures = std::mem::take(&mut *self.captures.lock());
+                captures.set(&self.shared.client, subjects, move |message| {
+                    if let Some(stream) = me.upgrade() {
+                        stream.take(&message);
+                    }
+                });
+                *self.captures.lock() = captures;
+            }
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Answer { to, answer } => {
+                let payload = ack::encode(&answer, &self.name, self.shared.domain());
+                self.publish_to(&to, payload);
+            }
+            Effect::Republish { subject, head, payload } => {
+                self.publish(Outgoing::new(subject.as_str(), payload).head(head));
+            }
+            Effect::BatchAbandoned { batch, reason } => {
+                let message = advisory::batch_abandoned(&self.shared, &self.name, &batch, reason);
+                message.into_iter().for_each(|message| self.publish(message));
+            }
+        }
+    }
+
+    fn publish_to(&self, to: &Subject, payload: String) {
+        // The bus may be closed, and the receiver's bounds are the receiver's.
+        drop(self.shared.client.publish(to, payload));
+    }
+
+    fn publish(&self, message: Outgoing) {
+        drop(message.send(&self.shared.client));
+    }
+}
+
+impl Alarmed for ServedStream {
+    fn on_alarm(&self) {
+        let mut state = self.state.lock();
+        state.alarm = None;
+        drop(state);
+        let left = self.change(|locked| locked.machine.handle_timeout(locked.now));
+        if let Some(((), left)) = left {
+            left.run();
+        }
+    }
+}
+
+impl State {
+    /// The jobs, if no other thread is at work.
+    fn take_jobs(&mut self) -> Option<VecDeque<Job>> {
+        if self.is_working || self.jobs.is_empty() {
+            return None;
+        }
+        self.is_working = true;
+        Some(std::mem::take(&mut self.jobs))
+    }
+}
+
+impl Left<'_> {
+    /// Does what is left to do. Call it with no lock held.
+    pub(super) fn run(self) {
+        if let Some(at) = self.alarm {
+            self.stream.alarm.set(at, &self.stream.me);
+        }
+        let Some(mut jobs) = self.jobs else { return };
+        let _at_work = AtWork(self.stream);
+        loop {
+            for job in jobs.drain(..) {
+                self.stream.perform(job);
+            }
+            let mut state = self.stream.state.lock();
+            if state.jobs.is_empty() {
+                // Its room serves for the next ones.
+                state.jobs = jobs;
+                state.is_working = false;
+                return;
+            }
+            std::mem::swap(&mut state.jobs, &mut jobs);
+        }
+    }
+}
+
+/// Lets others work again, also if this thread panics.
+struct AtWork<'a>(&'a ServedStream);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state.lock().is_working = false;
+        }
+    }
+}

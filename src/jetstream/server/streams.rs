@@ -1,0 +1,159 @@
+//! All streams of a server, and what is decided by all of them together: names, overlaps, reservations (JS90).
+
+use super::advisory::{self, StreamAction};
+use super::outgoing::Outgoing;
+use super::shared::Shared;
+use super::stream::ServedStream;
+use crate::jetstream::engine::config::{Created, Directory, Storage, StreamConfig};
+use crate::jetstream::engine::error::{ApiError, codes};
+use crate::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The streams of a server, by name.
+pub(super) struct Streams {
+    shared: Arc<Shared>,
+    all: Mutex<BTreeMap<String, Entry>>,
+}
+
+struct Entry {
+    /// What the machine has too: kept here, so that a check against all streams locks none of them.
+    config: StreamConfig,
+    stream: Arc<ServedStream>,
+}
+
+impl Streams {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Streams { shared, all: Mutex::default() }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<ServedStream>> {
+        self.all.lock().get(name).map(|entry| entry.stream.clone())
+    }
+
+    /// As [`Streams::get`].
+    ///
+    /// # Errors
+    ///
+    /// 10059.
+    pub(super) fn find(&self, name: &str) -> Result<Arc<ServedStream>, ApiError> {
+        self.get(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())
+    }
+
+    /// Makes a stream, or finds one of that name and configuration. It captures when what is sent through it is sent.
+    pub(super) fn create(&self, config: StreamConfig, is_pedantic: bool) -> Result<Arc<ServedStream>, ApiError> {
+        let mut all = self.all.lock();
+        let name = config.name.clone();
+        let created = self.check(&all, |directory| directory.create(config, is_pedantic))?;
+        let Created::New(config) = created else {
+            return all.get(&name).map(|entry| entry.stream.clone()).ok_or_else(|| codes::STREAM_NOT_FOUND.error());
+        };
+        if config.mirror.is_some() || !config.source_list().is_empty() {
+            let text = "mirrors and sources are not supported by Postroom";
+            return Err(codes::STREAM_INVALID_CONFIG.with(text));
+        }
+        let stream = ServedStream::new((*config).clone(), &self.shared.options.server, &self.shared);
+        all.insert(name.clone(), Entry { config: *config, stream: stream.clone() });
+        let advisory = advisory::stream_action(&self.shared, &name, StreamAction::Created);
+        let left = stream.change(|locked| {
+            locked.capture();
+            locked.send(advisory);
+        });
+        drop(all);
+        if let Some(((), left)) = left {
+            left.run();
+        }
+        Ok(stream)
+    }
+
+    /// Changes the configuration of a stream.
+    pub(super) fn update(
+        &self,
+        name: &str,
+        config: StreamConfig,
+        is_pedantic: bool,
+    ) -> Result<Arc<ServedStream>, ApiError> {
+        let mut all = self.all.lock();
+        let config = self.check(&all, |directory| directory.update(name, config, is_pedantic, |_| None))?;
+        let entry = all.get_mut(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        if config.mirror.is_some() || !config.source_list().is_empty() {
+            let text = "mirrors and sources are not supported by Postroom";
+            return Err(codes::STREAM_INVALID_CONFIG.with(text));
+        }
+        entry.config = config.clone();
+        let stream = entry.stream.clone();
+        let advisory = advisory::stream_action(&self.shared, name, StreamAction::Updated);
+        let left = stream.change(|locked| {
+            locked.machine.handle_update(locked.now, config, &());
+            locked.capture();
+            locked.send(advisory);
+        });
+        drop(all);
+        if let Some(((), left)) = left {
+            left.run();
+        }
+        Ok(stream)
+    }
+
+    /// Deletes a stream, which is given back so that the answer goes out behind all else that it had to send.
+    pub(super) fn delete(&self, name: &str) -> Result<Arc<ServedStream>, ApiError> {
+        let entry = self.all.lock().remove(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        let advisory = advisory::stream_action(&self.shared, name, StreamAction::Deleted);
+        let left = entry.stream.change(|locked| {
+            locked.delete();
+            locked.send(advisory);
+        });
+        if let Some(((), left)) = left {
+            left.run();
+        }
+        Ok(entry.stream)
+    }
+
+    /// The streams with a subject that overlaps `filter`, or all; sorted by name.
+    pub(super) fn list(&self, filter: &str) -> Vec<(String, Arc<ServedStream>)> {
+        let overlaps = |config: &StreamConfig| {
+            filter.is_empty()
+                || config.subjects.iter().any(|subject| crate::subject::relation::overlaps(subject, filter))
+        };
+        let all = self.all.lock();
+        let wanted = all.iter().filter(|(_, entry)| overlaps(&entry.config));
+        wanted.map(|(name, entry)| (name.clone(), entry.stream.clone())).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.lock().len()
+    }
+
+    /// The bytes that streams of a kind of storage reserve.
+    pub(super) fn reserved(&self, storage: Storage) -> i64 {
+        let all = self.all.lock();
+        let of_kind = all.values().map(|entry| &entry.config).filter(|config| config.storage == storage);
+        of_kind.map(|config| config.max_bytes.max(0)).fold(0, i64::saturating_add)
+    }
+
+    /// Ends all of them: nothing is captured any more, and nothing is told.
+    pub(super) fn clear(&self) {
+        let all = std::mem::take(&mut *self.all.lock());
+        for entry in all.into_values() {
+            if let Some(((), left)) = entry.stream.change(|locked| locked.delete()) {
+                left.run();
+            }
+        }
+    }
+
+    fn check<R>(&self, all: &BTreeMap<String, Entry>, ask: impl FnOnce(&Directory<'_>) -> R) -> R {
+        let streams: Vec<&StreamConfig> = all.values().map(|entry| &entry.config).collect();
+        let options = &self.shared.options;
+        ask(&Directory { streams: &streams, server: &options.server, account: &options.account })
+    }
+}
+
+/// A message that goes out behind all that the stream had to send; without a stream, at once.
+pub(super) fn send_behind(shared: &Shared, stream: Option<&ServedStream>, messages: Vec<Outgoing>) {
+    match stream {
+        Some(stream) => stream.send(messages),
+        // The bus may be closed.
+        None => messages.into_iter().for_each(|message| drop(message.send(&shared.client))),
+    }
+}

@@ -1,0 +1,11 @@
+//! JetStream, seen from the wire.
+//!
+//! Goal: an unmodified client can't tell our server from nats-server. Method: one body of tests with async-nats on both; and raw
+//! requests that are sent to both, whose answers are compared byte for byte, but for instants and names of servers.
+
+mod client;
+mod compare;
+mod places;
+mod raw;
+
+use postroom_nats_tests as support;

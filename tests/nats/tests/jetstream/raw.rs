@@ -1,0 +1,519 @@
+//! Raw requests: every byte of the API's answers.
+
+use super::compare::{Step, api, ask, compare, compare_in};
+
+/// JS11, JS12, JC6: what is refused as JSON, in which words.
+#[test]
+fn faults_of_json() {
+    let bodies = [
+        "x",
+        r#"{"name":"S"} x"#,
+        r#"{"name":"S","#,
+        r#"{"foo":1}"#,
+        "[]",
+        "\"S\"",
+        "1",
+        "true",
+        "null",
+        "",
+        "  ",
+        r#"{"name":1}"#,
+        r#"{"name":{}}"#,
+        r#"{"name":[1,{"a":2}]}"#,
+        r#"{"name":true}"#,
+        r#"{"NAME":1}"#,
+        r#"{"max_age":"1s"}"#,
+        r#"{"max_age":1.5}"#,
+        r#"{"retention":"foo"}"#,
+        r#"{"retention":0}"#,
+        r#"{"retention":null}"#,
+        r#"{"retention":{}}"#,
+        r#"{"retention":[1]}"#,
+        r#"{"compression":"x"}"#,
+        r#"{"compression":""}"#,
+        r#"{"compression":null}"#,
+        r#"{"compression":1}"#,
+        r#"{"compression":{}}"#,
+        r#"{"persist_mode":""}"#,
+        r#"{"persist_mode":"x"}"#,
+        r#"{"persist_mode":null}"#,
+        r#"{"discard":""}"#,
+        r#"{"discard":"Old"}"#,
+        r#"{"storage":"x"}"#,
+        r#"{"storage":"Memory"}"#,
+        r#"{"subjects":"a"}"#,
+        r#"{"subjects":[1]}"#,
+        r#"{"subjects":["a",null]}"#,
+        r#"{"subjects":[["a"]]}"#,
+        r#"{"subjects":{"a":1}}"#,
+        r#"{"placement":{"foo":1}}"#,
+        r#"{"placement":{"cluster":1}}"#,
+        r#"{"placement":[]}"#,
+        r#"{"placement":{"tags":[1]}}"#,
+        r#"{"placement":{"tags":"x"}}"#,
+        r#"{"mirror":{"external":{"api":1}}}"#,
+        r#"{"mirror":{"opt_start_time":"x"}}"#,
+        r#"{"mirror":{"opt_start_time":1}}"#,
+        r#"{"mirror":1}"#,
+        r#"{"metadata":{"a":1}}"#,
+        r#"{"metadata":{"a b":1}}"#,
+        r#"{"metadata":[]}"#,
+        r#"{"metadata":{"a":null}}"#,
+        r#"{"max_msgs":99999999999999999999}"#,
+        r#"{"max_msgs":1e3}"#,
+        r#"{"max_msgs":-0}"#,
+        r#"{"max_msgs":1.0}"#,
+        r#"{"max_msg_size":3000000000}"#,
+        r#"{"first_seq":-1}"#,
+        r#"{"no_ack":"x"}"#,
+        r#"{"no_ack":1}"#,
+        r#"{"num_replicas":"1"}"#,
+        r#"{"max_consumers":1.5}"#,
+        r#"{"pedantic":1}"#,
+        r#"{"consumer_limits":{"max_ack_pending":"x"}}"#,
+        r#"{"consumer_limits":{"inactive_threshold":"x"}}"#,
+        r#"{"consumer_limits":1}"#,
+        r#"{"republish":{"headers_only":1}}"#,
+        r#"{"republish":1}"#,
+        r#"{"subject_transform":1}"#,
+        r#"{"sources":1}"#,
+        r#"{"sources":[1]}"#,
+        r#"{"sources":[[1]]}"#,
+        r#"{"sources":[{"name":1}]}"#,
+        r#"{"sources":[{"name":"x"},{"foo":1}]}"#,
+        r#"{"sources":[{"external":1}]}"#,
+        r#"{"sources":[{"subject_transforms":[{"src":1}]}]}"#,
+        r#"{"sources":[{"subject_transforms":{}}]}"#,
+        r#"{"sources":[{"subject_transforms":["a"]}]}"#,
+        r#"{"sources":[{"consumer":{"name":1}}]}"#,
+        r#"{"sources":[{"consumer":1}]}"#,
+        r#"{"consumer_limits":null,"republish":null,"metadata":null}"#,
+        r#"{"retention":"foo","name":1,"zzz":1}"#,
+        r#"{"zzz":1,"name":1}"#,
+        r#"{"name":1,"zzz":1}"#,
+        r#"{"name":"S"}{"description":1}"#,
+        r#"{"name":"S"}{"#,
+        r#"{"name":"S"}]"#,
+        r#"{"name":"S"}[]"#,
+        r#"{"a":1}{"b":"#,
+        r#"{"a\u0062":1}"#,
+        r#"{"<":1}"#,
+        r#"{"a\nb":1}"#,
+        r#"{"é":1}"#,
+        r#"{"config":{}}"#,
+        r#"{"name":"X"}{"description":"d"}"#,
+        r#"{"name":"X","description":"e","name":"X"}"#,
+    ];
+    let mut steps: Vec<Step> = bodies.iter().map(|body| api("STREAM.CREATE.X", body)).collect();
+    let others = [
+        ("STREAM.NAMES", r#"{"subject":1}"#),
+        ("STREAM.NAMES", r#"{"offset":"a"}"#),
+        ("STREAM.NAMES", r#"{"limit":1}"#),
+        ("STREAM.NAMES", "  [1]"),
+        ("STREAM.LIST", r#"{"subject":1}"#),
+        ("STREAM.LIST", "[]"),
+        ("STREAM.INFO.K", r#"{"deleted_details":1}"#),
+        ("STREAM.INFO.K", r#"{"offset":"x"}"#),
+        ("STREAM.INFO.K", r#"{"foo":1}"#),
+        ("STREAM.INFO.K", "[]"),
+        ("STREAM.INFO.K", r#"{"subjects_filter":1}"#),
+        ("STREAM.PURGE.K", r#"{"seq":"x"}"#),
+        ("STREAM.PURGE.K", r#"{"filter":1}"#),
+        ("STREAM.PURGE.K", r#"{"keep":-1}"#),
+        ("STREAM.PURGE.K", r#"{"x":1}"#),
+        ("STREAM.MSG.GET.K", r#"{"seq":"x"}"#),
+        ("STREAM.MSG.GET.K", r#"{"seq":-1}"#),
+        ("STREAM.MSG.GET.K", r#"{"x":1}"#),
+        ("STREAM.MSG.GET.K", "x"),
+        ("STREAM.MSG.GET.K", r#"{"multi_last":"x"}"#),
+        ("STREAM.MSG.GET.K", r#"{"no_hdr":"x"}"#),
+        ("STREAM.MSG.GET.K", r#"{"up_to_time":1}"#),
+        ("STREAM.MSG.DELETE.K", r#"{"seq":"x"}"#),
+        ("STREAM.MSG.DELETE.K", r#"{"no_erase":1}"#),
+        ("STREAM.MSG.DELETE.K", r#"{"x":1}"#),
+        ("STREAM.MSG.DELETE.K", "x"),
+        ("STREAM.DELETE.K", "x"),
+        ("STREAM.DELETE.K", "[]"),
+        ("STREAM.DELETE.K", "null"),
+        ("STREAM.DELETE.K", " "),
+        ("STREAM.DELETE.K", r#"{"a":1}"#),
+        ("STREAM.DELETE.K", "{ }"),
+        ("STREAM.SNAPSHOT.K", ""),
+        ("STREAM.SNAPSHOT.K", "{}"),
+        ("STREAM.SNAPSHOT.K", "x"),
+        ("STREAM.SNAPSHOT.X", "x"),
+        ("STREAM.SNAPSHOT.X", r#"{"x":1}"#),
+        ("STREAM.SNAPSHOT.X", r#"{"deliver_subject":1}"#),
+        ("STREAM.SNAPSHOT.X", r#"{"deliver_subject":"a.*"}"#),
+        ("STREAM.RESTORE.Z", ""),
+        ("STREAM.RESTORE.Z", "{}"),
+        ("STREAM.RESTORE.Z", "x"),
+        ("STREAM.RESTORE.Z", r#"{"x":1}"#),
+        ("STREAM.RESTORE.Z", r#"{"config":{"name":"A"}}"#),
+        ("STREAM.RESTORE.X", r#"{"config":{"name":"X"},"state":{}}"#),
+    ];
+    steps.extend(others.iter().map(|(call, body)| api(call, body)));
+    steps.push(api("INFO", ""));
+    compare(&steps);
+}
+
+/// JS17 to JS19, JS21, JS33 to JS38, JS40: configurations, echoed and refused.
+#[test]
+fn configurations() {
+    let full = r#"{"name":"F","description":"a <b> & c é","subjects":["f.*","g"],"retention":"workqueue","max_consumers":3,
+        "max_msgs":4,"max_bytes":5000,"max_age":1000000000000,"max_msgs_per_subject":2,"max_msg_size":100,"discard":"new",
+        "storage":"memory","no_ack":true,"duplicate_window":1000000000,"placement":{"cluster":"c","tags":["x","y"]},
+        "compression":"s2","first_seq":7,"subject_transform":{"src":"f.*","dest":"h.{{wildcard(1)}}"},
+        "republish":{"src":"h.>","dest":"r.>","headers_only":true},"allow_direct":true,"discard_new_per_subject":true,
+        "allow_rollup_hdrs":true,"deny_delete":true,"consumer_limits":{"inactive_threshold":1000000000,"max_ack_pending":5},
+        "allow_msg_ttl":true,"subject_delete_marker_ttl":2000000000,"allow_atomic":true,"metadata":{"b":"<","a":"2"}}"#;
+    let steps = [
+        api("STREAM.CREATE.F", full),
+        api("STREAM.CREATE.F", full),
+        api("STREAM.CREATE.F", r#"{"name":"F"}"#),
+        api("STREAM.CREATE.S", r#"{"name":"S"}"#),
+        api("STREAM.CREATE.S", r#"{"name":"S","max_msgs":-1,"metadata":{},"placement":{}}"#),
+        api("STREAM.CREATE.S", r#"{"name":"S","metadata":{"a":"b"}}"#),
+        api("STREAM.CREATE.S", r#"{"name":"S","subjects":["s"]}"#),
+        api("STREAM.CREATE.P", r#"{"name":"P","persist_mode":"async"}"#),
+        api("STREAM.CREATE.C", r#"{"name":"C","allow_msg_counter":true,"storage":"memory","persist_mode":"default"}"#),
+        api("STREAM.CREATE.SC", r#"{"name":"SC","allow_msg_schedules":true,"subjects":["sc.>"],"sources":[]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subjects":["s.*","S"]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subjects":["a.*","a.b"]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subjects":[">"]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subjects":["$JS.>"]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subjects":["a..b"]}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","sealed":true}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","mirror_direct":true}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","num_replicas":3}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","num_replicas":-1}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","max_msgs":-5,"pedantic":true}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","max_bytes":99999999999999}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","subject_transform":{"src":"a","dest":"{{foo(1)}}"}}"#),
+        api("STREAM.CREATE.O", r#"{"name":"O","mirror":{"name":"S"},"subjects":["q"]}"#),
+        api("STREAM.CREATE.a/b", r#"{"name":"a/b"}"#),
+        api("STREAM.CREATE.X", r#"{"name":"Y"}"#),
+        api(
+            "STREAM.UPDATE.S",
+            r#"{"name":"S","description":"d","subjects":["s1","s2"],"max_msgs":10,"metadata":{"k":"v"}}"#,
+        ),
+        api("STREAM.UPDATE.S", r#"{"name":"S","storage":"memory"}"#),
+        api("STREAM.UPDATE.S", r#"{"name":"S","retention":"workqueue"}"#),
+        api("STREAM.UPDATE.S", r#"{"name":"X"}"#),
+        api("STREAM.UPDATE.X", r#"{"name":"X"}"#),
+        api("STREAM.UPDATE.S", r#"{"name":"S","subjects":["C"]}"#),
+        api("STREAM.UPDATE.S", r#"{"name":"S","sealed":true,"max_age":5000000000}"#),
+        api("STREAM.UPDATE.S", r#"{"name":"S"}"#),
+        api("STREAM.INFO.S", ""),
+        api("STREAM.LIST", ""),
+        api("STREAM.NAMES", ""),
+        api("STREAM.NAMES", r#"{"subject":"f.x"}"#),
+        api("STREAM.NAMES", r#"{"subject":"zz"}"#),
+        api("STREAM.LIST", r#"{"subject":"zz"}"#),
+        api("STREAM.NAMES", r#"{"offset":2}"#),
+        api("STREAM.NAMES", r#"{"offset":99}"#),
+        api("STREAM.LIST", r#"{"offset":99}"#),
+        api("STREAM.NAMES", r#"{"offset":-1}"#),
+        api("INFO", ""),
+        api("STREAM.DELETE.S", ""),
+        api("STREAM.DELETE.S", ""),
+        api("STREAM.INFO.S", ""),
+        api("INFO", ""),
+    ];
+    compare(&steps);
+}
+
+/// JS8, JS14, JS30, JS80: calls that are none, levels, calls on clusters.
+#[test]
+fn calls_that_are_answered_alike_without_a_stream() {
+    let calls = [
+        "STREAM.CREATE.X",
+        "STREAM.UPDATE.X",
+        "STREAM.NAMES",
+        "STREAM.LIST",
+        "STREAM.INFO.X",
+        "STREAM.DELETE.X",
+        "STREAM.PURGE.X",
+        "STREAM.MSG.GET.X",
+        "STREAM.MSG.DELETE.X",
+        "STREAM.SNAPSHOT.X",
+        "STREAM.RESTORE.X",
+        "INFO",
+        "STREAM.LEADER.STEPDOWN.X",
+        "STREAM.PEER.REMOVE.X",
+        "STREAM.PEER.EVACUATE.X",
+        "STREAM.CANCEL_MOVE.X",
+        "CONSUMER.LEADER.STEPDOWN.X.c",
+        "DIRECT.GET.X",
+        "DIRECT.GET.X.a",
+        "DIRECT.GET",
+        "DIRECT.GET.",
+        "DIRECT.GETX",
+        "DIRECT.FOO.K",
+        "CONSUMER.MSG.NEXT.X.c",
+        "CONSUMER.MSG.NEXT.X",
+        "BOGUS",
+        "STREAM.CREATE",
+        "STREAM.NAMES.x",
+        "STREAM.CREATE.a.b",
+        "stream.names",
+        "META.LEADER.STEPDOWN",
+        "SERVER.REMOVE",
+        "STREAM.CREATE.",
+        "STREAM..X",
+    ];
+    let mut steps = Vec::new();
+    for call in calls {
+        steps.push(api(call, ""));
+        steps.push(api(call, "").header("Nats-Required-Api-Level: 6"));
+    }
+    for level in ["5", "-1", "", "x", "99999999999999999999"] {
+        steps.push(api("STREAM.NAMES", "").header(&format!("Nats-Required-Api-Level: {level}")));
+    }
+    steps.push(api("STREAM.NAMES", "").header("nats-required-api-level: 9"));
+    compare(&steps);
+}
+
+fn filled() -> Vec<Step> {
+    let mut steps = vec![
+        api("STREAM.CREATE.K", r#"{"name":"K","subjects":["k.*"],"allow_direct":true,"storage":"memory"}"#),
+        api("STREAM.CREATE.N", r#"{"name":"N","subjects":["n.*"],"storage":"file"}"#),
+    ];
+    for number in 0..6 {
+        let publish = ask(&format!("k.{}", number % 3), &format!("p{number}"));
+        steps.push(if number == 2 { publish } else { publish.header(&format!("A: {number}")) });
+    }
+    steps.push(ask("n.1", "x"));
+    steps.push(ask("none.1", "x"));
+    steps
+}
+
+/// JS22 to JS24, JS27 to JS29, JS77, JS79.
+#[test]
+fn messages() {
+    let mut steps = filled();
+    let gets = [
+        "",
+        "{}",
+        r#"{"seq":1}"#,
+        r#"{"seq":3}"#,
+        r#"{"seq":9}"#,
+        r#"{"seq":0}"#,
+        r#"{"last_by_subj":"k.1"}"#,
+        r#"{"last_by_subj":"k.*"}"#,
+        r#"{"next_by_subj":"k.1","seq":3}"#,
+        r#"{"next_by_subj":"k.1"}"#,
+        r#"{"seq":1,"no_hdr":true}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z"}"#,
+        r#"{"batch":1,"seq":1}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z","next_by_subj":"k.1"}"#,
+        r#"{"max_bytes":1,"seq":1}"#,
+        r#"{"seq":1,"start_time":"2020-01-01T00:00:00Z"}"#,
+        r#"{"seq":1,"last_by_subj":"x"}"#,
+        r#"{"up_to_seq":1}"#,
+        r#"{"last_by_subj":"k.1","next_by_subj":"k.1"}"#,
+        r#"{"no_hdr":true}"#,
+        r#"{"multi_last":["k.1"],"seq":1}"#,
+        r#"{"last_by_subj":"k.1","start_time":"2020-01-01T00:00:00Z"}"#,
+        r#"{"last_by_subj":">"}"#,
+        r#"{"seq":1,"up_to_time":"2020-01-01T00:00:00Z","up_to_seq":9}"#,
+    ];
+    // The instant is part of what is encoded.
+    steps.extend(gets.iter().map(|body| api("STREAM.MSG.GET.K", body)));
+    steps.push(api("STREAM.MSG.GET.Z", r#"{"seq":1}"#));
+    let deletes = ["", "{}", r#"{"seq":0}"#, r#"{"seq":99}"#, r#"{"seq":2}"#, r#"{"seq":2}"#, r#"{"no_erase":true}"#];
+    steps.extend(deletes.iter().map(|body| api("STREAM.MSG.DELETE.K", body)));
+    steps.extend([r#"{"seq":0}"#, r#"{"seq":9}"#].iter().map(|body| api("STREAM.MSG.DELETE.N", body)));
+    let infos = [
+        "",
+        r#"{"deleted_details":true}"#,
+        r#"{"subjects_filter":">"}"#,
+        r#"{"subjects_filter":"k.1"}"#,
+        r#"{"subjects_filter":">","offset":1}"#,
+        r#"{"subjects_filter":">","offset":9}"#,
+        r#"{"subjects_filter":"zz","offset":1}"#,
+        r#"{"offset":3}"#,
+        r#"{"subjects_filter":">","deleted_details":true,"offset":-1}"#,
+    ];
+    steps.extend(infos.iter().map(|body| api("STREAM.INFO.K", body)));
+    let purges = [
+        r#"{"seq":1,"keep":2}"#,
+        r#"{"filter":"zz"}"#,
+        r#"{"filter":"k.1"}"#,
+        r#"{"filter":"a b"}"#,
+        r#"{"keep":1}"#,
+        r#"{"seq":2}"#,
+        "x",
+        "{}",
+        r#"{"seq":50}"#,
+    ];
+    steps.extend(purges.iter().map(|body| api("STREAM.PURGE.K", body)));
+    steps.extend([api("STREAM.INFO.K", ""), api("INFO", ""), ask("k.1", "again"), api("STREAM.INFO.K", "")]);
+    compare(&steps);
+}
+
+/// JS80 to JS85.
+#[test]
+fn direct_reads() {
+    let mut steps = filled();
+    let bodies = [
+        "",
+        r#"{"seq":1}"#,
+        r#"{"seq":9}"#,
+        r#"{"last_by_subj":"k.1"}"#,
+        r#"{"last_by_subj":"k.*"}"#,
+        r#"{"seq":null}"#,
+        r#"{"next_by_subj":"k.2","seq":4}"#,
+        r#"{"next_by_subj":"k.2"}"#,
+        r#"{"seq":3,"no_hdr":true}"#,
+        r#"{"batch":3}"#,
+        r#"{"multi_last":[]}"#,
+        r#"{"up_to_seq":3}"#,
+        r#"{"seq":1,"last_by_subj":"k.1"}"#,
+        r#"{"seq":"x"}"#,
+        "x",
+        "[]",
+        r#"{"seq":1,"foo":2}"#,
+        r#"{"seq":1}{"seq":2}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z"}"#,
+        r#"{"SEQ":2}"#,
+        r#"{"start_time":"2099-01-01T00:00:00Z"}"#,
+        r#"{"seq":1,"batch":2}"#,
+        r#"{"seq":1,"batch":10}"#,
+        r#"{"seq":1,"batch":10,"max_bytes":40}"#,
+        r#"{"next_by_subj":"k.1","batch":10}"#,
+        r#"{"seq":7,"batch":10}"#,
+        r#"{"seq":1,"batch":2,"no_hdr":true}"#,
+        r#"{"seq":1,"batch":-1}"#,
+        r#"{"multi_last":["k.1","k.2"]}"#,
+        r#"{"multi_last":["k.*"],"batch":2}"#,
+        r#"{"multi_last":["k.*"],"up_to_seq":3}"#,
+        r#"{"multi_last":["z"]}"#,
+        r#"{"multi_last":["k.*"],"seq":5}"#,
+        r#"{"multi_last":["k.*"],"max_bytes":1}"#,
+        r#"{"multi_last":["a..b"]}"#,
+        r#"{"multi_last":["k.*"],"up_to_time":"2099-01-01T00:00:00Z"}"#,
+        r#"{"multi_last":["k.*"],"no_hdr":true}"#,
+        r#"{"multi_last":["k.*"],"up_to_time":"2000-01-01T00:00:00Z"}"#,
+        r#"{"multi_last":["k.1"],"seq":1,"batch":-1}"#,
+        r#"{"multi_last":["k.*"],"up_to_time":"2099-01-01T00:00:00Z","up_to_seq":3}"#,
+        r#"{"last_by_subj":"zz"}"#,
+        r#"{"next_by_subj":"k.1","multi_last":["a"]}"#,
+        r#"{"last_by_subj":"k.1","batch":2}"#,
+        r#"{"last_by_subj":"a..b"}"#,
+        r#"{"last_by_subj":"k.1","multi_last":["k.1"]}"#,
+        r#"{"last_by_subj":"k.1","next_by_subj":"k.1"}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z","batch":2}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z","seq":1}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z","last_by_subj":"k.1"}"#,
+        r#"{"next_by_subj":"zz","batch":2}"#,
+        r#"{"start_time":"2020-01-01T00:00:00Z","next_by_subj":"k.1"}"#,
+        r#"{"seq":1,"batch":2,"up_to_seq":1}"#,
+        r#"{"start_time":"2099-01-01T00:00:00Z","batch":2}"#,
+        r#"{"batch":2,"next_by_subj":"k.*","seq":2}"#,
+        r#"{"multi_last":["k.*"],"max_bytes":60}"#,
+        r#"{"seq":1,"max_bytes":5}"#,
+        r#"{"seq":2,"multi_last":["k.1","k.1","k.*"]}"#,
+    ];
+    steps.extend(bodies.iter().map(|body| api("DIRECT.GET.K", body)));
+    let by_subject = [
+        ("k.1", ""),
+        ("k.*", ""),
+        ("k.1", "{}"),
+        ("k.1", r#"{"no_hdr":true}"#),
+        ("k.1", r#"{"seq":1}"#),
+        ("k.1", "x"),
+        ("k.1", r#"{"foo":1}"#),
+        ("zz", ""),
+        ("k.1", r#"{"batch":1}"#),
+        ("k.1", r#"{"batch":0}"#),
+        (">", ""),
+        ("k.1", r#"{"last_by_subj":""}"#),
+        ("k.1", r#"{"last_by_subj":"k.1"}"#),
+        ("k.1", "[]"),
+        (".a", ""),
+        ("", ""),
+    ];
+    steps.extend(by_subject.iter().map(|(subject, body)| api(&format!("DIRECT.GET.K.{subject}"), body)));
+    steps.push(api("DIRECT.GET.K", r#"{"seq":1}"#).header("Nats-Required-Api-Level: 6"));
+    steps.push(api("DIRECT.GET.K.k.1", "").header("Nats-Required-Api-Level: 6"));
+    steps.push(api("DIRECT.GET.N.n.1", ""));
+    compare(&steps);
+}
+
+/// JS43 to JS48, JS56, JS58, JS59: answers to publishes.
+#[test]
+fn publishes() {
+    let id = |id: &str| ask("d.1", "x").header(&format!("Nats-Msg-Id: {id}"));
+    let expected = |line: &str| ask("d.1", "x").header(line);
+    let part = |batch: &str, seq: u32| {
+        ask("b.1", "x").header(&format!("Nats-Batch-Id: {batch}")).header(&format!("Nats-Batch-Sequence: {seq}"))
+    };
+    let steps = [
+        api("STREAM.CREATE.D", r#"{"name":"D","subjects":["d.*"],"storage":"memory","allow_direct":true}"#),
+        id("a"),
+        id("a"),
+        id("b"),
+        expected("Nats-Expected-Stream: E"),
+        expected("Nats-Expected-Last-Sequence: 9"),
+        expected("Nats-Expected-Last-Sequence: 2"),
+        expected("Nats-Expected-Last-Subject-Sequence: 1"),
+        expected("Nats-Expected-Last-Msg-Id: z"),
+        expected("Nats-Rollup: sub"),
+        expected("Nats-TTL: 5s"),
+        expected("Nats-Incr: 1"),
+        expected("Nats-Batch-Id: x"),
+        ask("d.*", "a wildcard as text"),
+        ask("d..1", "an empty token"),
+        api("DIRECT.GET.D", r#"{"seq":1,"batch":9}"#),
+        api("STREAM.CREATE.C", r#"{"name":"C","subjects":["c.*"],"storage":"memory","allow_msg_counter":true}"#),
+        ask("c.1", "").header("Nats-Incr: 5"),
+        ask("c.1", "").header("Nats-Incr: +1"),
+        ask("c.1", ""),
+        api("STREAM.CREATE.B", r#"{"name":"B","subjects":["b.*"],"storage":"memory","allow_atomic":true}"#),
+        part("g", 1),
+        part("g", 2),
+        part("g", 3).header("Nats-Batch-Commit: 1"),
+        part("h", 2),
+        api("STREAM.INFO.B", ""),
+        api("STREAM.CREATE.L", r#"{"name":"L","subjects":["l.*"],"max_msgs":1,"discard":"new","max_msg_size":4}"#),
+        ask("l.1", "1"),
+        ask("l.1", "2"),
+        ask("l.1", "too large"),
+        api("STREAM.CREATE.I", r#"{"name":"I","subjects":["i.*"],"retention":"interest","storage":"memory"}"#),
+        ask("i.1", "not kept"),
+        api("STREAM.INFO.I", ""),
+        api(
+            "STREAM.CREATE.R",
+            r#"{"name":"R","subjects":["r.*"],"storage":"memory","republish":{"src":"r.*","dest":"_R.copy.{{wildcard(1)}}"}}"#,
+        ),
+        ask("r.1", "twice"),
+        ask("r.2", "twice").header("A: b"),
+        api("STREAM.DELETE.D", ""),
+        id("a"),
+    ];
+    compare(&steps);
+}
+
+/// JS6, JL6.
+#[test]
+fn a_domain() {
+    let hub = |call: &str, body: &str| ask(&format!("$JS.hub.API.{call}"), body);
+    let steps = [
+        hub("INFO", ""),
+        hub("STREAM.CREATE.KV_b", r#"{"name":"KV_b","subjects":["$KV.b.>"],"allow_direct":true,"storage":"memory"}"#),
+        hub("$KV.b.k", "value"),
+        ask("$KV.b.k", "another").header("Nats-Expected-Stream: x"),
+        hub("DIRECT.GET.KV_b.$KV.b.k", ""),
+        hub("STREAM.INFO.KV_b", ""),
+        api("STREAM.UPDATE.KV_b", r#"{"name":"KV_b","subjects":["$KV.b.>"],"storage":"memory"}"#),
+        api("STREAM.LIST", ""),
+        hub("BOGUS", ""),
+        hub("STREAM.BOGUS", ""),
+        hub("$KV.none.k", ""),
+        ask("$JS.other.API.INFO", ""),
+        api("$KV.b.k", ""),
+        hub("STREAM.NAMES", "").header("Nats-Required-Api-Level: 6"),
+    ];
+    compare_in("hub", &steps);
+}
