@@ -95,11 +95,11 @@
 )]
 #![cfg_attr(
     feature = "jetstream",
-    doc = "| `jetstream` | [`jetstream::engine`]: streams as machines, alone; nothing puts them on a bus yet |"
+    doc = "| `jetstream` | [`jetstream::server`]: unmodified NATS clients find streams on a bus; [`jetstream::engine`], the machine behind them |"
 )]
 #![cfg_attr(
     not(feature = "jetstream"),
-    doc = "| `jetstream` | `jetstream::engine`: streams as machines, alone; nothing puts them on a bus yet |"
+    doc = "| `jetstream` | `jetstream::server`: unmodified NATS clients find streams on a bus; `jetstream::engine`, the machine behind them |"
 )]
 #![cfg_attr(
     feature = "testkit",

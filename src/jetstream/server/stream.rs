@@ -132,8 +132,6 @@ impl ServedStream {
         while let Some(effect) = state.machine.poll_effect() {
             state.jobs.push_back(Job::Effect(effect));
         }
-        // No consumer is told of them yet.
-        while state.machine.poll_change().is_some() {}
         let bytes = if state.is_deleted { 0 } else { state.machine.state().bytes };
         self.shared.usage.changed(self.storage, state.counted, bytes);
         state.counted = bytes;
@@ -194,6 +192,13 @@ impl ServedStream {
                 let message = advisory::batch_abandoned(&self.shared, &self.name, &batch, reason);
                 message.into_iter().for_each(|message| self.publish(message));
             }
+            // No request makes a consumer yet.
+            Effect::Deliver(_)
+            | Effect::Status { .. }
+            | Effect::Confirm { .. }
+            | Effect::Advisory(_)
+            | Effect::AckMetric { .. }
+            | Effect::ConsumerGone { .. } => {}
         }
     }
 

@@ -84,7 +84,7 @@ impl Streams {
         let stream = entry.stream.clone();
         let advisory = advisory::stream_action(&self.shared, name, StreamAction::Updated);
         let left = stream.change(|locked| {
-            locked.machine.handle_update(locked.now, config, &());
+            locked.machine.handle_update(locked.now, config);
             locked.capture();
             locked.send(advisory);
         });

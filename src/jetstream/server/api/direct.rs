@@ -128,16 +128,16 @@ fn batch(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Outgoing>
     let not_found = || vec![Outgoing::status(reply, "404 Message Not Found", "")];
     let filters: Vec<&str> = if asked.next_by_subj.is_empty() { Vec::new() } else { vec![&asked.next_by_subj] };
     let mut from = match asked.start_time {
-        Some(time) => match machine.first_at(time) {
+        Some(time) => match machine.messages().first_at(time) {
             Some(first) => first.seq(),
             None => return not_found(),
         },
         None => asked.seq,
     };
-    let mut pending = machine.num_pending(&filters, from);
+    let mut pending = machine.messages().num_pending(&filters, from);
     let (mut answers, mut last, mut bytes) = (Vec::new(), 0, 0);
     for _ in 0..asked.batch {
-        let Some(message) = machine.next_match(&filters, from) else { break };
+        let Some(message) = machine.messages().next_match(&filters, from) else { break };
         // Without headers the messages are not counted down.
         if !asked.no_hdr {
             pending = pending.saturating_sub(1);
@@ -162,11 +162,11 @@ fn batch(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Outgoing>
 fn last_of_each(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Outgoing> {
     let last_seq = machine.state().last_seq;
     let up_to = match asked.up_to_time {
-        Some(time) => machine.last_before(time).map_or(0, |message| message.seq()),
+        Some(time) => machine.messages().last_before(time).map_or(0, |message| message.seq()),
         None if asked.up_to_seq > 0 => asked.up_to_seq,
         None => last_seq,
     };
-    let seqs = machine.last_of_each(&asked.multi_last, up_to);
+    let seqs = machine.messages().last_of_each(&asked.multi_last, up_to);
     if seqs.is_empty() {
         return vec![Outgoing::status(reply, "404 No Results", "")];
     }
@@ -181,7 +181,7 @@ fn last_of_each(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Ou
             pending -= 1;
             continue;
         }
-        let Some(message) = machine.get(seq) else { continue };
+        let Some(message) = machine.messages().get(seq) else { continue };
         pending -= 1;
         answers.push(stored(machine, reply, &message, false, Some((pending, last))));
         last = seq;

@@ -42,16 +42,16 @@ fn is_good(asked: &MessageRequest) -> bool {
 /// The one message that a request selects.
 pub(super) fn find<'a>(machine: &'a Stream, asked: &MessageRequest) -> Option<StoredMessage<'a>> {
     if !asked.last_by_subj.is_empty() {
-        return machine.last_by_subject(&asked.last_by_subj);
+        return machine.messages().last_by_subject(&asked.last_by_subj);
     }
     let from = match asked.start_time {
-        Some(time) => machine.first_at(time)?.seq(),
+        Some(time) => machine.messages().first_at(time)?.seq(),
         None => asked.seq,
     };
     if !asked.next_by_subj.is_empty() {
-        return machine.next_match(&[&asked.next_by_subj], from);
+        return machine.messages().next_match(&[&asked.next_by_subj], from);
     }
-    machine.get(from)
+    machine.messages().get(from)
 }
 
 fn encode(object: &mut Object<'_>, message: &StoredMessage<'_>, no_header: bool) {

@@ -189,14 +189,14 @@ fn look_into(stream: &ServedStream, asked: &InfoRequest, offset: usize) -> Resul
         let mut total = 0;
         let mut subjects = Vec::new();
         if !asked.subjects_filter.is_empty() {
-            for (at, (subject, count)) in machine.subjects(&asked.subjects_filter).enumerate() {
+            for (at, (subject, count)) in machine.messages().subjects(&asked.subjects_filter).enumerate() {
                 total += 1;
                 if (offset..offset.saturating_add(SUBJECTS_MAX)).contains(&at) {
                     subjects.push((subject.to_owned(), count));
                 }
             }
         }
-        let deleted = if asked.deleted_details { machine.deleted().collect() } else { Vec::new() };
+        let deleted = if asked.deleted_details { machine.messages().deleted().collect() } else { Vec::new() };
         let (config, created, state) = (machine.config().clone(), machine.created(), machine.state());
         (StreamInfo { config, created, state, subjects, deleted, now }, total)
     };
