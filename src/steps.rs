@@ -24,7 +24,7 @@ pub(crate) fn count(entries: usize) {
 #[cfg(all(test, debug_assertions, not(postroom_shuttle)))]
 pub(crate) use tests::assert_few_under_a_lock;
 #[cfg(test)]
-pub(crate) use tests::assert_linear;
+pub(crate) use tests::{assert_counts, assert_linear};
 
 #[cfg(test)]
 mod tests {
@@ -69,6 +69,14 @@ mod tests {
         MOST_LOCKED.set(usize::MAX);
         assert!(STEPS.get() > before, "no step was counted");
         done
+    }
+
+    /// Checks that `work` takes so many steps on this thread.
+    #[track_caller]
+    pub(crate) fn assert_counts(steps: usize, work: impl FnOnce()) {
+        let before = STEPS.get();
+        work();
+        assert_eq!(STEPS.get() - before, steps, "steps");
     }
 
     /// Checks that 30 times as much of something costs hardly more than 30 times the steps. `work` is given how much, and does it on this

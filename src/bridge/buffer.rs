@@ -34,6 +34,13 @@ pub(super) enum Slot<T> {
     Barrier(Barrier),
 }
 
+impl<T> Slot<T> {
+    /// A barrier whose waiter is gone.
+    fn is_abandoned(&self) -> bool {
+        matches!(self, Slot::Barrier(barrier) if barrier.done.is_closed())
+    }
+}
+
 /// A waiter for all messages that were queued before it.
 #[derive(Debug)]
 pub(super) struct Barrier {
@@ -217,6 +224,10 @@ impl<T: Item> Buffer<T> {
         let mut inner = self.inner.lock();
         if inner.closed {
             return false;
+        }
+        // While the server is away, those whose waiters have given up do not add up.
+        while inner.slots.back().is_some_and(Slot::is_abandoned) {
+            inner.slots.pop_back();
         }
         inner.slots.push_back(Slot::Barrier(barrier));
         drop(inner);
@@ -440,12 +451,76 @@ impl<T: Item> Inner<T> {
         messages - refused
     }
 
-    /// Takes out the message that has waited longest; barriers stay.
+    /// Takes out the message that has waited longest; barriers stay while their waiters do.
     fn pop_oldest(&mut self) -> Option<T> {
+        while self.slots.front().is_some_and(Slot::is_abandoned) {
+            self.slots.pop_front();
+        }
         let at = self.slots.iter().position(|slot| matches!(slot, Slot::Item(_)))?;
         let Some(Slot::Item(item)) = self.slots.remove(at) else { return None };
         self.messages -= 1;
-        self.bytes -= item.size();
+        self.bytes -= item.weight();
         Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Text(String);
+
+    impl Item for Text {
+        fn subject(&self) -> &str {
+            &self.0
+        }
+
+        fn size(&self) -> usize {
+            10
+        }
+    }
+
+    fn buffer(messages: usize, overflow: OverflowPolicy) -> Buffer<Text> {
+        Buffer::new(Direction::Outgoing, Bounds { messages, bytes: 1 << 20, overflow }, Clock::system())
+    }
+
+    fn barrier(buffer: &Buffer<Text>) -> oneshot::Receiver<Result<(), u64>> {
+        let (done, waiter) = oneshot::channel();
+        assert!(buffer.barrier(Barrier { done, is_told: true }));
+        waiter
+    }
+
+    fn push(buffer: &Buffer<Text>, subject: &str) -> Pushed {
+        buffer.push(&Text(subject.to_owned()), || Text(subject.to_owned()), false)
+    }
+
+    #[test]
+    fn an_evicted_message_takes_all_its_bytes_along() {
+        let buffer = buffer(2, OverflowPolicy::DropOldest);
+        let long = "s".repeat(100);
+        for _ in 0..10 {
+            assert_eq!(push(&buffer, &long), Pushed::Taken);
+        }
+        let flow = buffer.flow();
+        assert_eq!((flow.queued, flow.queued_bytes, flow.lost.of(LossReason::Oldest)), (2, 2 * 110, 8));
+    }
+
+    #[test]
+    fn barriers_without_a_waiter_do_not_add_up() {
+        let buffer = buffer(2, OverflowPolicy::DropOldest);
+        let slots = || buffer.inner.lock().slots.len();
+        for _ in 0..1_000 {
+            drop(barrier(&buffer));
+        }
+        assert!(slots() <= 2, "{}", slots());
+        for n in 0..1_000 {
+            push(&buffer, &n.to_string());
+            drop(barrier(&buffer));
+        }
+        assert!(slots() <= 6, "{}", slots());
+        let waiters: Vec<_> = (0..100).map(|_| barrier(&buffer)).collect();
+        assert!(slots() >= 100, "{}", slots());
+        drop(waiters);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Bridge;
 use super::buffer::{Bounds, Buffer};
-use super::core::{Core, In, Out, Parts};
+use super::core::{Core, In, Out, Parts, responses_to};
 use super::error::StartError;
 use super::event::Direction;
 use super::link::{self, Setup};
@@ -12,7 +12,7 @@ use super::session::Sending;
 use super::state::BridgeState;
 use super::wait::block_on;
 use super::{incoming, wait};
-use crate::{Bus, Client, ConnectOptions, OverflowPolicy, Pattern, SubscribeOptions, SubscriptionGuard};
+use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
 use async_nats::rustls::crypto::{CryptoProvider, ring};
 use std::fmt;
@@ -254,12 +254,9 @@ impl BridgeBuilder {
         check(Bounds { messages: window.0, bytes: window.1, overflow: OverflowPolicy::DropNewest })?;
         let (to_server, to_bus) = sort(rules)?;
         let client = bus.connect_with(ConnectOptions::new().name(name).no_echo(true).lenient(true));
-        let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
         choose_tls_provider();
         let clock = bus.clock();
         let core = Arc::new(Core::new(Parts {
-            wanted: to_bus.iter().map(|listed| interest(listed.rule.destination())).collect(),
-            takers: to_server.iter().map(|listed| interest(listed.rule.pattern().clone())).collect(),
             client: client.clone(),
             outgoing: to_server,
             incoming: to_bus,
@@ -348,7 +345,7 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
         let guard = client.subscribe_sink_with(listed.rule.pattern().clone(), options, sink);
         guards.push(guard.map_err(|error| StartError::Subscribe { rule: Box::new(listed.rule.clone()), error })?);
     }
-    let pattern = Pattern::new(format!("{}.*", core.near_root)).expect("an inbox is a subject");
+    let pattern = responses_to(&core.near_root);
     let taker = core.clone();
     let sink = move |message: &crate::Message, from: Option<u64>| taker.offer_answer(message, from);
     let answers = client.subscribe_sink_with(pattern.clone(), policy, sink);
@@ -370,9 +367,17 @@ impl fmt::Debug for BridgeBuilder {
 mod tests {
     use super::*;
 
-    /// Where a program has two in it, the library would panic.
+    /// Where a program has two in it, the library would panic. A bridge that finds another choosing waits for that choice.
     #[test]
     fn a_tls_provider_is_chosen_before_the_library_asks_for_one() {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    choose_tls_provider();
+                    assert!(CryptoProvider::get_default().is_some());
+                });
+            }
+        });
         let bridge = Bridge::builder(&Bus::new()).server("nats://127.0.0.1:1").export("a").start().unwrap();
         assert!(CryptoProvider::get_default().is_some());
         bridge.close();

@@ -11,7 +11,7 @@ use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::sync::Mutex;
 use crate::{
-    Bus, Client, DropReason, InterestWatcher, Message, PatternInterest, SinkResult, Sleep, Subject, SubscriptionGuard,
+    Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkResult, Sleep, Subject, SubscriptionGuard,
 };
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -154,6 +154,8 @@ pub(super) struct Core {
     pub(super) wanted: Vec<InterestWatcher>,
     /// By outgoing rule: the interest on the bus in the messages that it takes.
     takers: Vec<InterestWatcher>,
+    /// The interest on the bus in the answers to requests from the server.
+    response_takers: InterestWatcher,
     /// The guards of the rules' sinks and, the last one, of the sink for answers. They know the core: emptied
     /// at the end.
     guards: Mutex<Arc<Vec<SubscriptionGuard>>>,
@@ -189,25 +191,32 @@ pub(super) struct Parts {
     pub(super) client: Client,
     pub(super) outgoing: Rules,
     pub(super) incoming: Rules,
-    pub(super) wanted: Vec<InterestWatcher>,
-    pub(super) takers: Vec<InterestWatcher>,
     pub(super) outbox: Buffer<Out>,
     pub(super) inbox: Buffer<In>,
     pub(super) requests_max: usize,
 }
 
+/// The subjects of answers to requests that have crossed: one token more than the inbox.
+pub(super) fn responses_to(inbox: &Subject) -> Pattern {
+    Pattern::new(format!("{inbox}.*")).expect("an inbox is a subject")
+}
+
 impl Core {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { client, outgoing, incoming, wanted, takers, outbox, inbox, requests_max } = parts;
+        let Parts { client, outgoing, incoming, outbox, inbox, requests_max } = parts;
         let bus = client.bus();
+        let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
+        let near_root = client.new_inbox();
+        let answers = responses_to(&near_root);
         Core {
-            near_root: client.new_inbox(),
+            wanted: incoming.iter().map(|listed| interest(listed.rule.destination())).collect(),
+            takers: outgoing.iter().map(|listed| interest(listed.rule.pattern().clone())).collect(),
+            response_takers: interest(answers),
+            near_root,
             real_time: OnceLock::new(),
             far_root: OnceLock::new(),
             outgoing,
             incoming,
-            wanted,
-            takers,
             guards: Mutex::default(),
             outbox,
             inbox,
@@ -286,22 +295,20 @@ impl Core {
     /// Whether a subscription on the bus has got a request for which there is no responder on the server's side. The sinks of
     /// other bridges count as having got it, until they, too, have found no responder.
     pub(super) fn is_taken_here(&self, request: &Request) -> bool {
-        let Request { subject, reply, rule: Some(rule), .. } = request else {
-            let takes = |wanted: &PatternInterest| wanted.pattern.matches(&request.subject);
-            return self.takers.iter().any(|interest| interest.is_wanted() && interest.patterns().iter().any(takes));
+        let (taker, own) = match request.rule {
+            Some(rule) => (&self.takers[rule], self.outgoing.get(rule).rule.queue.as_deref()),
+            None => (&self.response_takers, None),
         };
-        let interest = &self.takers[*rule];
-        if !interest.is_wanted() {
+        if !taker.is_wanted() {
             return false;
         }
         // Members of the bridge's own group have not got it: it is chosen last.
-        let own = self.outgoing.get(*rule).rule.queue.as_deref();
         let has_it = |queue: Option<&str>| queue.is_none() || queue != own;
-        let takes = |wanted: &&PatternInterest| wanted.pattern.matches(subject) && has_it(wanted.queue.as_deref());
-        let takers: usize = interest.patterns().iter().filter(takes).map(|wanted| wanted.subscriptions).sum();
-        let matching = self.outgoing.iter().filter(|listed| listed.rule.pattern().matches(subject));
-        let sinks = matching.map(|listed| listed.rule.queue.clone()).collect();
-        takers > self.member.found_nobody(reply, sinks, has_it)
+        let matching = taker.matching(&request.subject);
+        let matching = matching.iter().filter(|wanted| has_it(wanted.queue.as_deref()));
+        let takers: usize = matching.map(|wanted| wanted.subscriptions).sum();
+        let sinks = || self.outgoing.matching(&request.subject).map(|listed| listed.rule.queue.clone()).collect();
+        takers > 0 && takers > self.member.found_no_responder(request, sinks, has_it)
     }
 
     /// The last one is that for answers.
@@ -442,5 +449,62 @@ impl Core {
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
             open_requests: self.called.len() + self.served.len(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffer::Bounds;
+    use super::super::event::Direction;
+    use super::super::rule::{Kind, Rule};
+    use super::*;
+    use crate::{ConnectOptions, OverflowPolicy, steps};
+
+    fn core(bus: &Bus, rule: &str) -> Core {
+        let client = bus.connect_with(ConnectOptions::new().no_echo(true).lenient(true));
+        let mut outgoing = Rules::default();
+        outgoing.add(Kind::Call, Rule::new(rule).unwrap());
+        let bounds = Bounds { messages: 8, bytes: 1 << 20, overflow: OverflowPolicy::DropNewest };
+        Core::new(Parts {
+            client,
+            outgoing,
+            incoming: Rules::default(),
+            outbox: Buffer::new(Direction::Outgoing, bounds, bus.clock().clone()),
+            inbox: Buffer::new(Direction::Incoming, bounds, bus.clock().clone()),
+            requests_max: 8,
+        })
+    }
+
+    fn request(subject: String) -> Request {
+        Request { reply: "r".to_owned(), subject, rule: Some(0), is_told_of_nobody: true }
+    }
+
+    /// A client subscribes to many subjects of a rule, and another asks for many that have no responder.
+    #[test]
+    fn a_503_costs_what_a_match_costs() {
+        steps::assert_linear(|n| {
+            let bus = Bus::new();
+            let core = core(&bus, "svc.>");
+            let client = bus.connect();
+            let all: Vec<_> = (0..n).map(|at| client.subscribe(format!("svc.{at}")).unwrap()).collect();
+            for at in 0..n {
+                assert!(!core.is_taken_here(&request(format!("svc.no.{at}"))));
+            }
+            assert!(core.is_taken_here(&request("svc.1".to_owned())));
+            drop(all);
+        });
+    }
+
+    /// Another subscription of the inbox that an answer came to has got the answer's own request.
+    #[test]
+    fn a_request_in_an_answer_is_taken_where_its_inbox_is_listened_to() {
+        let bus = Bus::new();
+        let core = core(&bus, "svc.>");
+        let back = |subject: String| Request { rule: None, ..request(subject) };
+        let subject = format!("{}.1-2", core.near_root);
+        assert!(!core.is_taken_here(&back(subject.clone())));
+        let spy = bus.connect().subscribe("_INBOX.>").unwrap();
+        assert!(core.is_taken_here(&back(subject.clone())) && !core.is_taken_here(&request(subject)));
+        drop(spy);
     }
 }

@@ -3,13 +3,16 @@
 
 use super::incoming;
 use super::session::{Gone, Line};
-use std::future::{Future, pending, poll_fn};
+use crate::sync::Mutex;
+use crate::{InterestChanged, InterestWatcher, steps};
+use std::collections::{BTreeSet, VecDeque};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, unconstrained};
 
 /// At most one subscription for each rule, whatever the number of subscriptions on the bus.
@@ -17,11 +20,13 @@ pub(super) struct Subscriptions {
     line: Arc<Line>,
     grace: Duration,
     /// By rule.
-    there: Vec<Option<There>>,
+    active: Vec<Option<ActiveSubscription>>,
+    /// Those that no subscription on the bus wants, with the time since which that is so.
+    unwanted: BTreeSet<(Duration, usize)>,
     stopped: bool,
 }
 
-struct There {
+struct ActiveSubscription {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
     /// The time since which no subscription on the bus wants it.
@@ -30,37 +35,42 @@ struct There {
 
 impl Subscriptions {
     pub(super) fn new(line: Arc<Line>, grace: Duration) -> Self {
-        let there = line.core.incoming.iter().map(|_| None).collect();
-        Subscriptions { line, grace, there, stopped: false }
+        let active = line.core.incoming.iter().map(|_| None).collect();
+        Subscriptions { line, grace, active, unwanted: BTreeSet::new(), stopped: false }
     }
 
-    /// Subscribes for rules that are wanted, and ends the subscriptions that have not been wanted
-    /// for the time of grace.
+    /// Looks at each rule: subscribes for those that are wanted, and ends the subscriptions that have not been wanted for the time of grace.
     pub(super) async fn follow(&mut self) -> Result<(), Gone> {
-        let core = self.line.core.clone();
-        let now = core.bus.clock().now();
-        for (at, listed) in core.incoming.iter().enumerate() {
-            let wanted = !self.stopped && (listed.rule.pinned || core.wanted[at].is_wanted());
-            match &mut self.there[at] {
-                Some(there) if wanted => there.unwanted = None,
-                Some(there) => {
-                    let since = *there.unwanted.get_or_insert(now);
-                    if now.saturating_sub(since) >= self.grace {
-                        self.remove(at).await;
-                    }
+        for at in 0..self.active.len() {
+            self.follow_rule(at).await?;
+        }
+        self.end_unwanted().await;
+        Ok(())
+    }
+
+    async fn follow_rule(&mut self, at: usize) -> Result<(), Gone> {
+        let core = &self.line.core;
+        let wanted = !self.stopped && (core.incoming.get(at).rule.pinned || core.wanted[at].is_wanted());
+        match &mut self.active[at] {
+            Some(active) if wanted => {
+                if let Some(since) = active.unwanted.take() {
+                    self.unwanted.remove(&(since, at));
                 }
-                None if wanted => {
-                    let there = self.subscribe(at).await?;
-                    self.there[at] = Some(there);
-                    core.subscriptions.fetch_add(1, Relaxed);
-                }
-                None => {}
             }
+            Some(active) => {
+                let since = *active.unwanted.get_or_insert(core.bus.clock().now());
+                self.unwanted.insert((since, at));
+            }
+            None if wanted => {
+                self.active[at] = Some(self.subscribe(at).await?);
+                self.line.core.subscriptions.fetch_add(1, Ordering::Relaxed);
+            }
+            None => {}
         }
         Ok(())
     }
 
-    async fn subscribe(&self, at: usize) -> Result<There, Gone> {
+    async fn subscribe(&self, at: usize) -> Result<ActiveSubscription, Gone> {
         let rule = &self.line.core.incoming.get(at).rule;
         let pattern = rule.pattern().as_str().to_owned();
         let subscriber = match &rule.queue {
@@ -71,12 +81,25 @@ impl Subscriptions {
         // Without tokio's budget: after 128 messages it would have to let the library run, which reads thousands in its turn and keeps them
         // in a queue that no bound of ours holds for. And the thread that publishes is woken less often.
         let task = tokio::spawn(unconstrained(incoming::pull(self.line.clone(), at, subscriber, stopped)));
-        Ok(There { stop, task, unwanted: None })
+        Ok(ActiveSubscription { stop, task, unwanted: None })
+    }
+
+    /// Ends the subscriptions that have not been wanted for the time of grace.
+    async fn end_unwanted(&mut self) {
+        let now = self.line.core.bus.clock().now();
+        while let Some(&(since, at)) = self.unwanted.first()
+            && now.saturating_sub(since) >= self.grace
+        {
+            self.remove(at).await;
+        }
     }
 
     async fn remove(&mut self, at: usize) {
-        if let Some(There { stop, task, .. }) = self.there[at].take() {
-            self.line.core.subscriptions.fetch_sub(1, Relaxed);
+        if let Some(ActiveSubscription { stop, task, unwanted }) = self.active[at].take() {
+            if let Some(since) = unwanted {
+                self.unwanted.remove(&(since, at));
+            }
+            self.line.core.subscriptions.fetch_sub(1, Ordering::Relaxed);
             // It may have ended by itself.
             let _ = stop.send(());
             let _ = task.await;
@@ -86,18 +109,19 @@ impl Subscriptions {
     /// Ends all, and takes in what is there already. There will be no more.
     pub(super) async fn stop(&mut self) {
         self.stopped = true;
-        for at in 0..self.there.len() {
+        for at in 0..self.active.len() {
             self.remove(at).await;
         }
     }
 
-    /// Follows the interest on the bus, for ever.
-    pub(super) async fn keep_following(this: &Mutex<Self>) -> Result<(), Gone> {
+    /// Follows the interest on the bus, for ever. Looks only at the rules whose interest has changed.
+    pub(super) async fn keep_following(this: &tokio::sync::Mutex<Self>) -> Result<(), Gone> {
         let core = this.lock().await.line.core.clone();
+        let mut changes = Changes::new(&core.wanted);
         loop {
             let next_end = this.lock().await.next_end();
             tokio::select! {
-                () = changed(&core.wanted) => {}
+                rule = changes.next() => this.lock().await.follow_rule(rule).await?,
                 () = async {
                     match next_end {
                         Some(end) => core.bus.sleep(end.saturating_sub(core.bus.clock().now())).await,
@@ -105,27 +129,129 @@ impl Subscriptions {
                     }
                 } => {}
             }
-            this.lock().await.follow().await?;
+            this.lock().await.end_unwanted().await;
         }
     }
 
     /// The time at which the first unwanted subscription is to end.
     fn next_end(&self) -> Option<Duration> {
-        self.there.iter().flatten().filter_map(|there| there.unwanted).min()?.checked_add(self.grace)
+        self.unwanted.first()?.0.checked_add(self.grace)
     }
 }
 
-/// Waits until any of them has changed.
-async fn changed(interests: &[crate::InterestWatcher]) {
-    let mut all: Vec<_> = interests.iter().map(|interest| Box::pin(interest.changed())).collect();
-    poll_fn(|cx| {
-        let mut any = false;
-        for one in &mut all {
-            // `false` is the end of the bus, which is handled elsewhere; a future that is ready is not
-            // polled again.
-            any |= Pin::new(one).poll(cx) == Poll::Ready(true);
+/// The changes of several interests.
+struct Changes<'a> {
+    interests: Vec<Watched<'a>>,
+    woken: Arc<Woken>,
+}
+
+struct Watched<'a> {
+    interest: &'a InterestWatcher,
+    changed: InterestChanged<'a>,
+    wakes: Arc<InterestWaker>,
+}
+
+/// The numbers of the interests that may have changed.
+#[derive(Default)]
+struct Woken {
+    numbers: Mutex<VecDeque<usize>>,
+    any: Notify,
+}
+
+struct InterestWaker {
+    number: usize,
+    /// Whether the number is among those that are woken. ORDERING: SeqCst; cleared before the interest is looked at, set after it has
+    /// changed.
+    is_listed: AtomicBool,
+    woken: Arc<Woken>,
+}
+
+impl<'a> Changes<'a> {
+    fn new(interests: &'a [InterestWatcher]) -> Self {
+        let woken = Arc::new(Woken::default());
+        let watched = |(number, interest): (usize, &'a InterestWatcher)| {
+            let wakes =
+                Arc::new(InterestWaker { number, is_listed: AtomicBool::new(false), woken: woken.clone() });
+            // Each is looked at once, which registers its waker.
+            wakes.wake_by_ref();
+            Watched { interest, changed: interest.changed(), wakes }
+        };
+        Changes { interests: interests.iter().enumerate().map(watched).collect(), woken }
+    }
+
+    /// Waits for an interest that has changed since it was last given, and gives its number.
+    ///
+    /// Cancel safety: loses nothing.
+    async fn next(&mut self) -> usize {
+        loop {
+            let number = self.woken.numbers.lock().pop_front();
+            match number {
+                Some(number) if self.interests[number].has_changed() => return number,
+                Some(_) => {}
+                None => self.woken.any.notified().await,
+            }
         }
-        if any { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    }
+}
+
+impl Watched<'_> {
+    fn has_changed(&mut self) -> bool {
+        steps::count(1);
+        self.wakes.is_listed.store(false, Ordering::SeqCst);
+        let waker = Waker::from(self.wakes.clone());
+        let mut has_changed = false;
+        // The end of the bus, `Ready(false)`, is handled elsewhere.
+        while Pin::new(&mut self.changed).poll(&mut Context::from_waker(&waker)) == Poll::Ready(true) {
+            has_changed = true;
+            self.changed = self.interest.changed();
+        }
+        has_changed
+    }
+}
+
+impl Wake for InterestWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_listed.swap(true, Ordering::SeqCst) {
+            self.woken.numbers.lock().push_back(self.number);
+            self.woken.any.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Bus;
+    use std::pin::pin;
+
+    /// The numbers of the interests that have changed, as far as they are known now.
+    fn changed(changes: &mut Changes<'_>) -> Vec<usize> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut all = Vec::new();
+        while let Poll::Ready(number) = pin!(changes.next()).poll(&mut cx) {
+            all.push(number);
+        }
+        all
+    }
+
+    #[test]
+    fn only_interests_that_have_changed_are_looked_at() {
+        let bus = Bus::new();
+        let interests: Vec<_> = (0..100).map(|n| bus.interest(format!("a.{n}.>")).unwrap()).collect();
+        let client = bus.connect();
+        let before = client.subscribe("a.3.x").unwrap();
+        let mut changes = Changes::new(&interests);
+        assert_eq!(changed(&mut changes), [3], "a change from before counts");
+        assert_eq!(changed(&mut changes), [0; 0]);
+        let some = [client.subscribe("a.70.x").unwrap(), client.subscribe("a.7.x").unwrap()];
+        steps::assert_counts(2, || assert_eq!(changed(&mut changes), [70, 7]));
+        drop((before, some));
+        steps::assert_counts(3, || assert_eq!(changed(&mut changes), [3, 70, 7]));
+        bus.close();
+        assert_eq!(changed(&mut changes), [0; 0], "its end is not a change");
+    }
 }

@@ -71,7 +71,7 @@ mod incoming;
 mod interest;
 mod link;
 mod mapping;
-mod nobody;
+mod no_responders;
 mod outgoing;
 mod registry;
 mod reply;

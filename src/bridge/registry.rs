@@ -8,7 +8,8 @@
 //! 3. While a bus has several bridges, what they send carries the bus's id in the header [`VIA`]; a message that comes back to a bus
 //!    that it has passed is dropped. This holds over any number of hops.
 
-use super::nobody::Nobodies;
+use super::no_responders::NoResponderVotes;
+use super::reply::Request;
 use crate::message::HeaderMap;
 use crate::sync::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,7 +35,7 @@ pub(super) struct Member {
     /// Its connection on the bus.
     client: u64,
     /// Shared by the bridges of the bus.
-    nobodies: Arc<Nobodies>,
+    votes: Arc<NoResponderVotes>,
     /// Connections on the bus of bridges that lead to the same system.
     //
     // ORDERING: `any` is Relaxed; it only saves the lock, and a bridge that links waits for nothing
@@ -52,7 +53,7 @@ impl Member {
                 number: NUMBERS.fetch_add(1, Ordering::Relaxed),
                 bus,
                 client,
-                nobodies: others.first().map(|other| other.nobodies.clone()).unwrap_or_default(),
+                votes: others.first().map(|other| other.votes.clone()).unwrap_or_default(),
                 same: RwLock::default(),
                 any: AtomicBool::new(false),
                 several: AtomicBool::new(!others.is_empty()),
@@ -95,16 +96,15 @@ impl Member {
         self.several.load(Ordering::Relaxed)
     }
 
-    /// There is no responder behind this bridge for the request with this reply on the bus, which its rules' sinks, in these queue
-    /// groups, match. Gives back how many sinks of other bridges, that `counts` is true of, are known to have found no responder
-    /// for it.
-    pub(super) fn found_nobody(
+    /// There is no responder behind this bridge for the request, which its sinks in these queue groups match. Gives back how many sinks of
+    /// other bridges, of those that `counts` is true of, are known to have found no responder for it.
+    pub(super) fn found_no_responder(
         &self,
-        reply: &str,
-        sinks: Vec<Option<String>>,
+        request: &Request,
+        sinks: impl FnOnce() -> Vec<Option<String>>,
         counts: impl Fn(Option<&str>) -> bool,
     ) -> usize {
-        if self.is_stamping() { self.nobodies.add(reply, self.number, sinks, counts) } else { 0 }
+        if self.is_stamping() { self.votes.add(request, self.number, sinks(), counts) } else { 0 }
     }
 
     /// Other bridges of the same bus are there that may lead to the same system, and of which nothing was heard yet.

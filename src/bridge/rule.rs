@@ -1,7 +1,9 @@
 //! Which messages cross, and how they are called on the other side.
 
 use super::mapping::{Mapping, MappingError};
+use crate::steps;
 use crate::subject::{Pattern, SubjectError};
+use crate::{Matcher, MatcherOptions};
 
 /// One rule of a bridge: a pattern on the side that messages come from, their subjects on the other side, and whether several
 /// processes share the work.
@@ -205,40 +207,63 @@ impl Kind {
 }
 
 /// The rules of one direction, in the order in which they were given.
-#[derive(Debug, Default)]
-pub(super) struct Rules(Vec<Listed>);
+#[derive(Debug)]
+pub(super) struct Rules {
+    list: Vec<Listed>,
+    /// The numbers of the rules that take every message.
+    for_all: Matcher<usize>,
+    /// The numbers of those that take requests only.
+    for_requests: Matcher<usize>,
+}
 
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) kind: Kind,
     pub(super) rule: Rule,
-    /// Those before it that match some of the same subjects.
-    before: Vec<usize>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let index = || {
+            let mut options = MatcherOptions::default();
+            // Few patterns, which never change: threads need not remember routes of their own.
+            (options.shards, options.cache_entries) = (1, 0);
+            Matcher::with_options(options)
+        };
+        Rules { list: Vec::new(), for_all: index(), for_requests: index() }
+    }
 }
 
 impl Rules {
     pub(super) fn add(&mut self, kind: Kind, rule: Rule) {
-        let overlaps = |other: &Listed| other.rule.pattern().overlaps(rule.pattern());
-        let before = self.0.iter().enumerate().filter(|(_, other)| overlaps(other)).map(|(at, _)| at).collect();
-        self.0.push(Listed { kind, rule, before });
+        let index = if kind.is_for_requests() { &self.for_requests } else { &self.for_all };
+        index.insert(rule.pattern(), self.list.len());
+        self.list.push(Listed { kind, rule });
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Listed> {
-        self.0.iter()
+        self.list.iter()
     }
 
     pub(super) fn get(&self, at: usize) -> &Listed {
-        &self.0[at]
+        &self.list[at]
     }
 
-    /// Whether the rule at `at` is the first that takes such a message: no message crosses twice.
+    /// The rules whose pattern matches, in no order.
+    pub(super) fn matching(&self, subject: &str) -> impl Iterator<Item = &Listed> {
+        let found = [&self.for_all, &self.for_requests].map(|index| index.matches(subject));
+        let numbers: Vec<usize> = found.iter().flat_map(|found| found.plain()).copied().collect();
+        numbers.into_iter().map(|at| &self.list[at])
+    }
+
+    /// Whether the rule at `at`, whose pattern matches, is the first that takes such a message: no message crosses twice.
     pub(super) fn is_first(&self, at: usize, subject: &str, has_reply: bool) -> bool {
-        let listed = &self.0[at];
-        listed.takes(has_reply)
-            && !listed.before.iter().any(|&other| {
-                let other = &self.0[other];
-                other.takes(has_reply) && other.rule.pattern().matches(subject)
-            })
+        let has_earlier = |index: &Matcher<usize>| {
+            let found = index.matches(subject);
+            found.plain().iter().inspect(|_| steps::count(1)).any(|&other| other < at)
+        };
+        self.list[at].takes(has_reply)
+            && (at == 0 || !(has_earlier(&self.for_all) || has_reply && has_earlier(&self.for_requests)))
     }
 }
 
@@ -272,6 +297,23 @@ mod tests {
         assert_eq!(first("a.b", false), [1], "a call takes requests only");
         assert_eq!(first("a.b.c", true), [1]);
         assert_eq!(first("c", false), [3]);
+    }
+
+    /// Neither building nor asking costs more for each rule where there are more of them.
+    #[test]
+    fn many_rules_cost_each_what_one_costs() {
+        steps::assert_linear(|n| {
+            let mut rules = Rules::default();
+            for at in 0..n {
+                rules.add(Kind::Export, Rule::new(format!("a.{at}.*")).unwrap());
+            }
+            rules.add(Kind::Export, Rule::new("a.>").unwrap());
+            for at in 0..n {
+                assert!(rules.is_first(at, &format!("a.{at}.x"), false));
+                assert!(!rules.is_first(n, &format!("a.{at}.x"), false));
+            }
+            assert!(rules.is_first(n, "a.b", false));
+        });
     }
 
     #[test]

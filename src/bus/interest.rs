@@ -18,7 +18,8 @@
 use super::{Client, Phase, Shared};
 use crate::account::Subscription;
 use crate::delivery::{Place, WakeList, runner};
-use crate::matcher::EntryId;
+use crate::matcher::{EntryId, QueueGroup};
+use crate::steps;
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, RwLock};
@@ -26,7 +27,7 @@ use ahash::RandomState;
 use futures_core::future::FusedFuture;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -314,8 +315,46 @@ impl InterestWatcher {
             subscriptions: *count,
         };
         let mut all: Vec<PatternInterest> = self.watch.state.lock().wanted.iter().map(wanted).collect();
+        steps::count(all.len());
         all.sort_unstable();
         all
+    }
+
+    /// Those of [`patterns`](Self::patterns) that match `subject`. Costs what a match costs, however many patterns there are.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    ///
+    /// let bus = Bus::new();
+    /// let client = bus.connect();
+    /// let orders = bus.interest("orders.>")?;
+    /// let all = [client.subscribe("orders.eu")?, client.subscribe("orders.*")?, client.subscribe("orders.us")?];
+    /// let eu = orders.matching("orders.eu");
+    /// assert_eq!(eu.iter().map(|wanted| wanted.pattern.as_str()).collect::<Vec<_>>(), ["orders.*", "orders.eu"]);
+    /// # drop(all);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matching(&self, subject: &str) -> Vec<PatternInterest> {
+        // Dropped with no lock held: a subscription among them may be the last of its kind.
+        let found = self.shared.account.matcher.matches(subject);
+        let members = found.groups().iter().flat_map(QueueGroup::members);
+        let mut wanted = BTreeMap::<(&Pattern, Option<&SmolStr>), usize>::new();
+        let state = self.watch.state.lock();
+        for subscription in found.plain().iter().chain(members) {
+            steps::count(1);
+            if state.counted.contains(&subscription.entry) {
+                *wanted.entry((&subscription.pattern, subscription.queue.as_deref())).or_default() += 1;
+            }
+        }
+        drop(state);
+        let interest = |((pattern, queue), subscriptions): ((&Pattern, Option<&SmolStr>), usize)| PatternInterest {
+            pattern: pattern.clone(),
+            queue: queue.map(SmolStr::to_string),
+            subscriptions,
+        };
+        wanted.into_iter().map(interest).collect()
     }
 
     /// Waits until something has changed in what [`patterns`](Self::patterns) gives since this was last ready, or since the watch was made,

@@ -57,6 +57,18 @@ fn attempts_are_counted_from_one_and_begin_again_when_it_was_connected() {
 }
 
 #[test]
+fn a_delay_that_panics_is_counted_and_the_default_takes_its_place() {
+    let (mut server, bus) = (Restartable::start(""), bus());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).reconnect_delay(|_| panic!("no delay")));
+    let events = bridge.events();
+    server.kill();
+    event(&events, |event| matches!(event, BridgeEvent::ConnectFailed { .. }).then_some(()));
+    server.restart();
+    event(&events, |event| matches!(event, BridgeEvent::Connected { .. }).then_some(()));
+    assert!(bus.stats().panics > 0);
+}
+
+#[test]
 fn of_too_many_unread_events_the_oldest_go_and_are_counted() {
     let config =
         "authorization { users: [{ user: u, password: p, permissions: { publish: { deny: \"secret.*\" } } }] }";

@@ -160,6 +160,28 @@ fn a_user_who_may_not_ask_for_confirmation_is_served_all_the_same() {
     assert!(sends_as("mute") && sends_as("deaf"), "none is");
 }
 
+/// The server would answer with a 503; but another client has subscribed to all inboxes since, and gets the request.
+#[test]
+fn confirmation_that_does_not_come_any_more_is_given_up() {
+    let (server, bus) = (NatsServer::start(PERMISSIONS), bus());
+    let remote = Remote::connect_with(&server.url(), as_user("root"));
+    let mut open = remote.subscribe("open.>");
+    let builder = Bridge::builder(&bus).server(server.url()).connect_options(as_user("shy")).export("open.>");
+    let bridge = start(builder.window(64, 1 << 20));
+    let events = bridge.events();
+    let _spy = remote.subscribe("_INBOX.>");
+    let client = bus.connect();
+    for n in 0..1_000 {
+        client.publish("open.a", n.to_string()).unwrap();
+    }
+    event(&events, |event| (event == BridgeEvent::Unconfirmable).then_some(()));
+    bridge.flush(PATIENCE).wait().unwrap();
+    for n in 0..1_000 {
+        assert_eq!(text(&open.next()), n.to_string());
+    }
+    assert_eq!((bridge.stats().outgoing.delivered, bridge.stats().connects), (1_000, 1));
+}
+
 /// A server is waited for in real time: until it is known that it confirms nothing, and until messages are marked that nothing follows.
 #[test]
 fn a_manual_clock_that_stands_still_holds_up_no_wait_for_a_server() {
