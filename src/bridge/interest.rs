@@ -170,8 +170,7 @@ impl<'a> Changes<'a> {
     fn new(interests: &'a [InterestWatcher]) -> Self {
         let woken = Arc::new(Woken::default());
         let watched = |(number, interest): (usize, &'a InterestWatcher)| {
-            let wakes =
-                Arc::new(InterestWaker { number, is_listed: AtomicBool::new(false), woken: woken.clone() });
+            let wakes = Arc::new(InterestWaker { number, is_listed: AtomicBool::new(false), woken: woken.clone() });
             // Each is looked at once, which registers its waker.
             wakes.wake_by_ref();
             Watched { interest, changed: interest.changed(), wakes }

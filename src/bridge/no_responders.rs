@@ -93,7 +93,11 @@ mod tests {
         assert_eq!(votes.add(&r, 2, vec![None], all), 2);
         assert_eq!(votes.add(&r, 3, vec![], |queue| queue.is_none()), 2);
         assert_eq!(votes.add(&request("s"), 4, vec![None], all), 0, "another request");
-        assert_eq!(votes.add(&Request { subject: "other".into(), ..request("r") }, 4, vec![], all), 0, "another subject");
+        assert_eq!(
+            votes.add(&Request { subject: "other".into(), ..request("r") }, 4, vec![], all),
+            0,
+            "another subject"
+        );
     }
 
     /// A client may ask with one inbox again and again.
