@@ -6,6 +6,7 @@
 
 mod bench;
 
+mod acks;
 mod batches;
 mod config;
 mod config_updates;

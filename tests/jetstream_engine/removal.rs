@@ -207,7 +207,21 @@ fn a_purge_moves_consumers() {
     let mut bench = filled();
     bench.stream.handle_purge(bench.now(), &Purge { filter: "s.b".to_owned(), ..Purge::default() }).unwrap();
     assert_eq!(standing(&mut bench, "all"), (2, 0, 1, 5));
+    assert_eq!(bench.info("all").ack_floor.consumer, 2);
     assert_eq!(standing(&mut bench, "b"), (9, 9, 0, 0));
+    let mut bench = filled();
+    bench.stream.handle_purge(bench.now(), &Purge { filter: "s.a".to_owned(), ..Purge::default() }).unwrap();
+    assert_eq!(standing(&mut bench, "all"), (2, 1, 1, 5));
+    assert_eq!(bench.info("all").ack_floor.consumer, 1);
+    assert_eq!(standing(&mut bench, "b"), (2, 0, 1, 2));
+    // Measured: a wider consumer that has done with all below the first message keeps what is pending, until it would come again.
+    let mut bench = filled();
+    ack(&mut bench, "all", 1);
+    bench.stream.handle_purge(bench.now(), &Purge { filter: "s.b".to_owned(), ..Purge::default() }).unwrap();
+    assert_eq!(standing(&mut bench, "all"), (2, 1, 1, 5));
+    bench.ack_delivery("all", 2, 2, Ack::Nak { delay: None }, None);
+    assert_eq!(bench.fetch("all", 1), ["f < s.c 3/3 x1 +4"]);
+    assert_eq!(bench.info("all").num_ack_pending, 1);
     assert!(bench.stream.consumer_ledger(bench.id("all")).unwrap().balances());
 }
 

@@ -220,14 +220,13 @@ impl Consumers {
             if !is_within && !filter.is_some_and(overlaps) && !self.refiltered.contains(&id) {
                 continue;
             }
-            let first = is_within.then(|| match filter {
-                None if filters.is_empty() => parts.messages.first_seq(),
-                _ => {
-                    let next = parts.messages.next_match(filters, 0).map(|message| message.seq());
-                    next.unwrap_or(parts.messages.last_seq() + 1)
-                }
-            });
-            self.with(parts, now, id, |consumer, context, _| consumer.purged(context.messages, first));
+            let first = if !is_within || (filter.is_none() && filters.is_empty()) {
+                parts.messages.first_seq()
+            } else {
+                let next = parts.messages.next_match(filters, 0).map(|message| message.seq());
+                next.unwrap_or(parts.messages.last_seq() + 1)
+            };
+            self.with(parts, now, id, |consumer, context, _| consumer.purged(context.messages, first, !is_within));
         }
     }
 

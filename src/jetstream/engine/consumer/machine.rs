@@ -641,28 +641,36 @@ impl Consumer {
         context.advise(&self.name, terminated(&subject, "Unacknowledged message was deleted"));
     }
 
-    /// Messages were purged; `first` is the first one that is left for a consumer whose filters lie within the purge (JC141).
-    pub(crate) fn purged(&mut self, messages: &Messages, first: Option<u64>) {
+    /// Messages were purged (JC141). `first` is the first one that is left: for a consumer whose filters lie within the purge the first
+    /// that they match, for a wider one the stream's.
+    pub(crate) fn purged(&mut self, messages: &Messages, first: u64, is_wider: bool) {
         self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
-        if let Some(first) = first {
-            self.cursor.skip_below(first, messages);
-        } else {
-            self.cursor.skip_below(0, messages);
-        }
-        for seq in self.pending.seqs() {
-            if messages.get(seq).is_none() {
-                let entry = self.pending.remove(seq);
-                self.ledger.gone += 1;
-                let first = entry.map_or(0, |entry| entry.first);
-                self.floor.consumer = self.floor.consumer.max(first);
+        self.cursor.skip_below(first, messages);
+        // A wider consumer that has done with all below the first message keeps what is pending, as the server does; it is dropped when
+        // it would come again.
+        if self.floor.stream < first.saturating_sub(1) || (is_wider && self.floor.stream < first) {
+            self.floor.stream = first.saturating_sub(1);
+            for seq in self.pending.seqs() {
+                if seq < first || messages.get(seq).is_none() {
+                    let entry = self.pending.remove(seq);
+                    self.ledger.gone += 1;
+                    self.floor.consumer = self.floor.consumer.max(entry.map_or(0, |entry| entry.first));
+                }
             }
         }
-        if let Some(first) = first {
-            self.floor.stream = self.floor.stream.max(first.saturating_sub(1));
-            if self.pending.is_empty() {
+        if self.pending.is_empty() {
+            if !is_wider {
                 self.delivered.stream = self.delivered.stream.max(self.cursor.next() - 1);
-                (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.delivered.stream);
             }
+            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.cursor.next() - 1);
+        }
+    }
+
+    /// A message that was to come again is gone, and was not told of (JC119).
+    pub(super) fn forget(&mut self, seq: u64) {
+        if let Some(entry) = self.pending.remove(seq) {
+            self.ledger.gone += 1;
+            self.raise_floor(seq, entry.first);
         }
     }
 

@@ -68,7 +68,9 @@ impl Consumer {
     fn next_message(&mut self, context: &mut Context<'_>) -> Next {
         while let Some(seq) = self.pending.next_queued() {
             let deliveries = self.pending.get(seq).map_or(0, |entry| i64::from(entry.deliveries));
-            if self.config.max_deliver > 0 && deliveries >= self.config.max_deliver {
+            if context.messages.get(seq).is_none() {
+                self.forget(seq);
+            } else if self.config.max_deliver > 0 && deliveries >= self.config.max_deliver {
                 self.exhaust(seq, context);
             } else {
                 return Next::Again(seq);
