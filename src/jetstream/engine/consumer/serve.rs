@@ -134,7 +134,8 @@ impl Consumer {
             }
             self.pin = Some(pin);
         }
-        let pin = self.pin.as_ref().map(|pin| pin.id.clone());
+        // A request that can't be pinned gets an empty pin, as the server sends it.
+        let pin = is_pinned.then(|| self.pin.as_ref().map(|pin| pin.id.clone()).unwrap_or_default());
         self.send(context, draft, inbox.clone(), is_new, pin);
         if let Served::Completed(left) = self.requests.serve(place, size, context.now) {
             send_status(context, inbox, Status::conflict("Batch Completed").with_left(left));
