@@ -9,7 +9,7 @@ mod task;
 
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, park, thread_waker};
-use crate::user_code::{Reporter, UserWaker};
+use crate::user_code::{Reporter, UserWaker, WakerSet};
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub use task::Tracked;
 /// | a thread | a blocking call of the bus gave it a message or an answer, or its time was up | it waits on the bus again, finds nothing to receive, or ends |
 /// | a subscriber | a future or stream of it gave a task a message | it is asked for the next, or dropped |
 /// | a timer | it fired | its owner has taken notice |
+/// | a [scheduled task](crate::Bus::schedule_at) | its time has come | it has ended |
 /// | a task that is wrapped by [`Activity::task`] | it is made, or woken | it waits |
 /// | a part of a program | [`Activity::hold`] | the [`ActivityGuard`] is dropped |
 ///
@@ -51,7 +52,7 @@ struct Ongoing {
     held: Vec<Option<ActivityKind>>,
     free: Vec<u32>,
     changes: u64,
-    waiting: Vec<UserWaker>,
+    waiting: WakerSet,
 }
 
 /// A holder or a thing that an [`Activity`] counts.
@@ -83,6 +84,8 @@ pub enum ActivityKind {
     },
     /// A timer that fired; the time that it was set to, on the bus's clock.
     Timer(Duration),
+    /// A [scheduled task](crate::Bus::schedule_at) whose time has come; that time, on the bus's clock.
+    ScheduledTask(Duration),
     /// A part of a program that said so itself.
     Part(String),
 }
@@ -106,6 +109,7 @@ impl fmt::Display for ActivityKind {
                 )
             }
             ActivityKind::Timer(at) => write!(f, "a timer fired at {at:?} and nobody has taken notice yet"),
+            ActivityKind::ScheduledTask(at) => write!(f, "the task that was scheduled for {at:?} has not ended"),
             ActivityKind::Part(name) => write!(f, "{name} is busy"),
         }
     }
@@ -179,19 +183,11 @@ impl Activity {
         // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
         let waker = UserWaker::new(waker, self.reporter);
         let mut ongoing = self.ongoing.lock();
-        if ongoing.is_quiet() {
-            drop(ongoing);
-            drop(waker);
-            return true;
-        }
-        // A frequent caller waits once.
-        if ongoing.waiting.iter().any(|known| known.wakes_the_same(&waker)) {
-            drop(ongoing);
-            drop(waker);
-            return false;
-        }
-        ongoing.waiting.push(waker);
-        false
+        let is_quiet = ongoing.is_quiet();
+        let unused = if is_quiet { Some(waker) } else { ongoing.waiting.insert(waker) };
+        drop(ongoing);
+        drop(unused);
+        is_quiet
     }
 
     pub(crate) fn begin(&self, held: ActivityKind) -> ActivityGuard {
@@ -250,7 +246,7 @@ impl Ongoing {
         if self.held.len() > ROOM_KEPT {
             (self.held, self.free) = (Vec::new(), Vec::new());
         }
-        std::mem::take(&mut self.waiting)
+        self.waiting.take()
     }
 }
 
@@ -352,7 +348,28 @@ mod tests {
         drop(hold);
         assert!(activity.poll_quiet(&mut context).is_ready());
         assert_eq!(activity.changes(), 2);
-        assert!(activity.ongoing.lock().waiting.is_empty());
+        assert_eq!(activity.ongoing.lock().waiting.len(), 0);
+    }
+
+    /// G6: each waiter looks for itself among those that wait.
+    #[test]
+    fn many_waiters_cost_no_square() {
+        struct Other;
+
+        impl std::task::Wake for Other {
+            fn wake(self: Arc<Self>) {}
+        }
+
+        crate::steps::assert_linear(|waiters| {
+            let activity = Activity::default();
+            let guard = activity.hold("a");
+            let wakers: Vec<Waker> = (0..waiters).map(|_| Arc::new(Other).into()).collect();
+            for waker in wakers.iter().chain(&wakers) {
+                assert!(activity.poll_quiet(&mut Context::from_waker(waker)).is_pending());
+            }
+            assert_eq!(activity.ongoing.lock().waiting.len(), waiters);
+            drop(guard);
+        });
     }
 
     #[test]

@@ -69,6 +69,7 @@
 //! | know the wanted subjects | [`Bus::interest`], [`Bus::has_interest`] |
 //! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
+//! | do something at a time | [`Bus::schedule_at`], [`Bus::sleep`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
 //! | be asked and told about every message | [`Observer`], [`Activity`] |
 //! | route things that are not messages | [`Matcher`], usable alone |
@@ -124,10 +125,10 @@ pub mod message;
 pub mod subject;
 
 mod activity;
-mod clock;
 mod rng;
 mod steps;
 pub mod sync;
+pub mod time;
 pub mod user_code;
 
 // ENGINES: know nothing of clients; each usable and testable alone.
@@ -173,14 +174,13 @@ pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, 
 pub use bus::{
     BuildError, Bus, BusBuilder, BusStats, CallbackPanic, ClientInfo, ClientStats, Closed, ConnectOptions,
     DelayedDelivery, DelayedMessage, DeliveryAction, Denied, Event, Events, InterestChanged, InterestWatcher, Observer,
-    PatternInterest, PublishAction, PublishContext, RejectedPublish, Sleep, SlowConsumer,
+    PatternInterest, PublishAction, PublishContext, RejectedPublish, SlowConsumer,
 };
 pub use client::{
     Client, Drain, DrainFuture, IntoIter, Iter, PublishFuture, Publisher, RawMessage, RequestFuture,
     RequestManyOptions, RequestOptions, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions, Subscriber,
     SubscriberStream, SubscriptionGuard,
 };
-pub use clock::{Clock, ManualClock};
 pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
 pub use error::{
     CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
@@ -192,3 +192,4 @@ pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};
 #[cfg(feature = "server")]
 pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, ToListenAddress, User};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};
+pub use time::{Clock, ManualClock};

@@ -5,8 +5,8 @@
 
 use crate::bus::{Bus, BusBuilder, Events, InterestWatcher};
 use crate::client::{Client, Drain, Publisher, Responses, Subscriber, SubscriptionGuard};
-use crate::clock::{Clock, ManualClock};
 use crate::message::Message;
+use crate::time::{Clock, ManualClock, ScheduledTask};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 macro_rules! unwind_safe {
@@ -30,6 +30,7 @@ unwind_safe! {
     ManualClock,
     Message,
     Publisher,
+    ScheduledTask,
     Subscriber,
     SubscriptionGuard,
     #[cfg(feature = "server")]

@@ -8,6 +8,10 @@
 //! In debug builds such a call panics, and that panic is not caught, if the thread holds a lock of this crate ([`sync`](crate::sync)): a lock
 //! that is held while others' code runs is a deadlock that waits for the code that takes it again.
 
+mod waker_set;
+
+pub(crate) use waker_set::WakerSet;
+
 use crate::sync::locks_held;
 use bytes::Bytes;
 use std::any::Any;
@@ -32,7 +36,7 @@ pub enum UserCode {
     KickHook,
     /// A [logger](crate#features) of a server.
     Logger,
-    /// A closure that was given to a part of the program other than the bus.
+    /// A [scheduled task](crate::Bus::schedule_at), or a closure that was given to a part of the program other than the bus.
     Closure,
 }
 
@@ -203,6 +207,12 @@ impl UserWaker {
     /// The same of another clone.
     pub fn wakes_the_same(&self, other: &UserWaker) -> bool {
         other.waker.as_ref().is_some_and(|waker| self.will_wake(waker))
+    }
+
+    /// Equal for wakers that wake the same, as far as [`Waker::will_wake`] can tell.
+    pub(crate) fn identity(&self) -> (usize, usize) {
+        let waker = self.waker.as_ref();
+        waker.map_or((0, 0), |waker| (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr()))
     }
 
     /// As [`Waker::wake`].

@@ -7,6 +7,7 @@
 use futures_core::future::FusedFuture;
 use futures_core::stream::FusedStream;
 use postroom::message::{StatusCodeError, headers};
+use postroom::time::{ScheduledTask, Sleep};
 use postroom::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ fn handles_go_anywhere() {
     handle::<RequestManyOptions>();
     handle::<ConnectOptions>();
     handle::<RawMessage<'static>>();
+    handle::<ScheduledTask>();
     handle::<Sleep>();
     handle::<InterestWatcher>();
     handle::<Matcher<String>>();

@@ -1,7 +1,8 @@
 //! The measured cases.
 
 use postroom::testkit::TestKit;
-use postroom::{Client, Sleep, Subscriber};
+use postroom::time::Sleep;
+use postroom::{Client, Subscriber};
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;

@@ -10,13 +10,10 @@ use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::sync::Mutex;
-use crate::{
-    Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkResult, Sleep, Subject, SubscriptionGuard,
-};
+use crate::{Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkResult, Subject, SubscriptionGuard};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A message on its way to the server.
@@ -138,8 +135,6 @@ pub(super) enum Phase {
 
 pub(super) struct Core {
     pub(super) bus: Bus,
-    /// Its timers are those of waits in real time, where the clock of the bus is a manual one.
-    real_time: OnceLock<Bus>,
     /// The bridge's connection on the bus.
     pub(super) client: Client,
     /// Answers to requests from the server come to subjects with one token more.
@@ -213,7 +208,6 @@ impl Core {
             takers: outgoing.iter().map(|listed| interest(listed.rule.pattern().clone())).collect(),
             response_takers: interest(answers),
             near_root,
-            real_time: OnceLock::new(),
             far_root: OnceLock::new(),
             outgoing,
             incoming,
@@ -236,12 +230,6 @@ impl Core {
             client,
             bus,
         }
-    }
-
-    /// Waits in real time, whatever clock the bus has: for a server, which no manual clock hurries.
-    pub(super) fn real_sleep(&self, time: Duration) -> Sleep {
-        let bus = if self.bus.clock().is_manual() { self.real_time.get_or_init(Bus::new) } else { &self.bus };
-        bus.sleep(time)
     }
 
     /// Takes a message that a rule's sink was shown. Runs while the bus routes: must not use it.

@@ -32,7 +32,7 @@ pub(super) async fn send(
 ) -> Result<(), Gone> {
     let core = &line.core;
     // When sent messages are to be marked, if the window does not ask for it before.
-    let mut due: Option<Pin<Box<crate::Sleep>>> = None;
+    let mut due: Option<Pin<Box<crate::time::Sleep>>> = None;
     let (mut has_room, mut last) = (false, None);
     let keeps = line.window(|window| window.keeps());
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn send(
             if !line.window(|window| window.has_unmarked()) {
                 due = None;
             } else if due.is_none() {
-                due = Some(Box::pin(core.real_sleep(MARK_AFTER)));
+                due = Some(Box::pin(core.bus.sleep_real(MARK_AFTER)));
             }
             let has_due = due.is_some();
             tokio::select! {
@@ -97,7 +97,7 @@ pub(super) async fn send(
     }
 }
 
-async fn wait_for(due: &mut Option<Pin<Box<crate::Sleep>>>) {
+async fn wait_for(due: &mut Option<Pin<Box<crate::time::Sleep>>>) {
     match due {
         Some(due) => due.as_mut().await,
         None => pending().await,
@@ -119,7 +119,7 @@ async fn wait_for_room(line: &Line) -> Result<(), Gone> {
         }
         tokio::select! {
             () = has_room => {}
-            () = line.core.real_sleep(ANSWER_WITHIN) => line.stop_asking().await?,
+            () = line.core.bus.sleep_real(ANSWER_WITHIN) => line.stop_asking().await?,
         }
     }
 }

@@ -222,7 +222,7 @@ impl Line {
         };
         tokio::select! {
             ask = self.until(look) => ask,
-            () = self.core.real_sleep(SHOW_WITHIN) => match self.answers.lock().nobody {
+            () = self.core.bus.sleep_real(SHOW_WITHIN) => match self.answers.lock().nobody {
                 Way::Open => Ask::Nobody,
                 Way::Unknown | Way::Denied => Ask::Not,
             },

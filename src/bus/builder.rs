@@ -6,13 +6,13 @@ use super::observe::{Observed, Observer};
 use super::panics::Panics;
 use super::{Bus, Phase, Shared};
 use crate::account::{Account, Past};
-use crate::clock::{Clock, Timers};
-use crate::delivery::{OverflowPolicy, Policy, WakeList};
+use crate::delivery::{OverflowPolicy, Policy, WakeList, runner};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng::{self, Secret};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use crate::time::{Clock, Schedule, Timers};
 use crate::user_code::Reporter;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -134,13 +134,12 @@ impl BusBuilder {
             cache_entries: limits.route_cache_entries,
             seed: Some(seed),
         });
+        let activity = observed.as_ref().map(|observed| observed.activity.clone());
+        let timers = Arc::new(Timers::new(clock.clone(), activity, reporter, runner::run_waiting));
         let shared = Shared {
             account: Account { matcher, limits, past: Mutex::new(Past::default()) },
-            timers: Arc::new(Timers::new(
-                clock.clone(),
-                observed.as_ref().map(|observed| observed.activity.clone()),
-                reporter,
-            )),
+            schedule: Schedule::new(timers.clone()),
+            timers,
             hub: Hub::default(),
             panics: Panics::new(reporter),
             observed,

@@ -1,12 +1,11 @@
 //! The events of a bus: losses, ends and panics, coalesced and bounded.
 
-use super::Sleep;
 use crate::account::SubscriptionInfo;
-use crate::clock::Timers;
 use crate::delivery::{Budget, DroppedMessage, Episode, Place, WakeList, runner};
 use crate::error::CloseReason;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
+use crate::time::{Sleep, Timers};
 use crate::user_code::UserCode;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;

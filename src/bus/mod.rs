@@ -21,8 +21,8 @@
 //! | `panics` | panics in code of users', counted and told |
 //! | `event` | events: losses, ends, panics |
 //! | `event_text` | events as texts |
-//! | `sleep` | waiting for nothing but time |
 //! | `stats` | counters and the snapshot of them |
+//! | `time` | waits and tasks by the bus's clock |
 
 mod builder;
 mod closed;
@@ -41,8 +41,8 @@ mod panics;
 mod permit;
 mod room;
 mod route;
-mod sleep;
 mod stats;
+mod time;
 mod watchdog;
 mod watched;
 
@@ -59,14 +59,12 @@ pub use options::ConnectOptions;
 pub use panicked::CallbackPanic;
 pub(crate) use room::Waiting;
 pub(crate) use route::Outgoing;
-pub use sleep::Sleep;
 pub use stats::{BusStats, ClientStats};
 pub(crate) use watchdog::Awaited;
 
 use crate::account::{Account, Place, Subscription, Totals};
 use crate::activity::Activity;
 use crate::client::{Client, Drain};
-use crate::clock::{Clock, Timers};
 use crate::delivery::{Policy, WakeList};
 use crate::error::CloseReason;
 use crate::limits::Limits;
@@ -74,13 +72,13 @@ use crate::rng::Secret;
 use crate::subject::{SubjectError, ToPattern, ToSubject, check_subject};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::time::{Clock, Schedule, Timers};
 use crate::user_code::{Reporter, UserCode};
 use event::Hub;
 use interest::Watches;
 use panics::Panics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 /// An in-process message bus. Cheap to clone; clones are the same bus.
 ///
@@ -110,6 +108,7 @@ pub struct Bus {
 pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) timers: Arc<Timers>,
+    schedule: Schedule,
     hub: Hub,
     panics: Panics,
     /// The observer, which is asked and told about every message.
@@ -223,36 +222,6 @@ impl Bus {
         self.shared.secret.number(inbox::Use::Random.of(0), self.shared.drawn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Waits for `time` to pass on the bus's clock without blocking a thread; counted from this call.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future takes the timer back.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::{Bus, Clock};
-    /// use std::task::{Context, Poll, Waker};
-    /// use std::time::Duration;
-    ///
-    /// let clock = Clock::manual();
-    /// let bus = Bus::builder().clock(&clock).build();
-    /// let mut hour = std::pin::pin!(bus.sleep(Duration::from_secs(3600)));
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Pending);
-    /// clock.advance(Duration::from_secs(3600));
-    /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Ready(()));
-    /// ```
-    pub fn sleep(&self, time: Duration) -> Sleep {
-        Sleep::new(self.shared.timers.clone(), self.shared.timers.deadline(time))
-    }
-
-    /// Waits until the bus's clock shows `at` without blocking a thread; else as [`Bus::sleep`].
-    pub fn sleep_until(&self, at: Duration) -> Sleep {
-        Sleep::new(self.shared.timers.clone(), Some(at))
-    }
-
     /// The bus's activity, if it has an [observer](BusBuilder::observer).
     pub fn activity(&self) -> Option<&Activity> {
         self.shared.observed.as_ref().map(|observed| &observed.activity)
@@ -345,6 +314,7 @@ impl Shared {
         for connection in self.connections() {
             connection.close(CloseReason::BusClosed);
         }
+        self.schedule.close();
         self.hub.close();
         self.watches.close();
         self.ended.wake_all();

@@ -3,13 +3,13 @@
 use super::{Awaited, Connection, Shared};
 use crate::account::{Ledger, Subscription, Totals};
 use crate::blocking;
-use crate::clock::TimerKey;
 use crate::delivery::{
     After, DropReason, DroppedMessage, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
 };
 use crate::error::CloseReason;
 use crate::message::{Message, Trace};
 use crate::sync::{park_timeout, thread_waker, yield_now};
+use crate::time::TimerKey;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -378,7 +378,7 @@ impl Waiting {
             shared.timers.cancel(timer);
         }
         if let Some(retry) = self.retry.take() {
-            shared.timers.cancel_real(retry);
+            shared.timers.cancel(retry);
         }
     }
 

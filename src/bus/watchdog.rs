@@ -2,10 +2,9 @@
 
 use super::Shared;
 use crate::account::Subscription;
-use crate::clock::Timers;
 use crate::delivery::Watchdog;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::user_code::UserWaker;
+use crate::time::Timers;
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::Duration;
@@ -44,8 +43,7 @@ impl Watchdog for QueueWatchdog {
     fn arm(self: Arc<Self>) {
         if !self.armed.swap(true, Ordering::SeqCst) {
             let timers = self.timers.clone();
-            let waker = UserWaker::new(&self.into(), timers.reporter());
-            timers.set_unwatched(timers.now() + GRACE, waker);
+            timers.set_real(GRACE, &self.into());
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::publisher::{PublishFuture, Ready, head, publish_async, refused};
 use crate::bus::{Connection, Outgoing, Phase, Ticket};
-use crate::clock::TimerKey;
 use crate::delivery::runner;
 use crate::error::{PublishError, RequestError};
 use crate::message::{Head, HeaderMap, Message, Payload, Responder, Response, StartedResponse, StatusCode};
 use crate::subject::Subject;
 use crate::sync::thread_waker;
+use crate::time::TimerKey;
 use futures_core::future::FusedFuture;
 use smol_str::SmolStr;
 use std::fmt;

@@ -2,9 +2,9 @@
 
 use super::request::{Pending, cancel, is_no_responders, note_given, received};
 use crate::bus::Connection;
-use crate::clock::TimerKey;
 use crate::delivery::{Budget, runner};
 use crate::message::{HeaderMap, Message};
+use crate::time::TimerKey;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use std::fmt;

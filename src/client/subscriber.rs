@@ -3,13 +3,14 @@
 use super::drain::Drain;
 use crate::account::{Ledger, Subscription};
 use crate::activity::ActivityGuard;
-use crate::bus::{Awaited, Connection, Sleep};
+use crate::bus::{Awaited, Connection};
 use crate::delivery::{Budget, Place, runner};
 use crate::error::{CloseReason, RecvError, RecvTimeoutError, TryRecvError};
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, yield_now};
+use crate::time::Sleep;
 use crate::user_code::UserCode;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;

@@ -16,9 +16,9 @@
 //! wait, a [`Watchdog`] looks again a moment later, and without a watchdog all of them are woken.
 
 use super::runner;
-use crate::clock::Timers;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, thread_waker};
+use crate::time::Timers;
 use crate::user_code::{Reporter, UserWaker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;

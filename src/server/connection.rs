@@ -397,7 +397,7 @@ pub(super) async fn read(
             // A publisher that is faster than its readers is slowed down, for a moment only (L3).
             tokio::select! {
                 () = slow.eased() => {}
-                () = registry.real_sleep(STALL) => {}
+                () = registry.bus.sleep_real(STALL) => {}
                 () = connection.attention.notified() => connection.nudge(),
             }
         }

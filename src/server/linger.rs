@@ -66,7 +66,7 @@ pub(super) async fn run(
         }
     };
     let in_vain = closed || place.is_none() || connection.out.is_discarded();
-    let time = registry.real_sleep(TIME);
+    let time = registry.bus.sleep_real(TIME);
     registry.leave(&connection);
     drop((registry, connection));
     if !in_vain {

@@ -103,7 +103,7 @@ pub(super) async fn listen(listener: Arc<Listener>, registry: Arc<Registry>) {
                 let wait = pause.as_millis();
                 registry.log.error(format_args!("Temporary Client Accept Error({error}), sleeping {wait}ms"));
                 tokio::select! {
-                    () = registry.real_sleep(pause) => {}
+                    () = registry.bus.sleep_real(pause) => {}
                     () = listener.closed() => return,
                 }
                 pause = (pause * 2).min(PAUSE_MAX);

@@ -9,15 +9,15 @@ use super::monitor::{ClosedConnections, Monitor};
 use super::options::ServerOptions;
 use super::pieces::Pool;
 use super::{check, snapshot, tls};
+use crate::Bus;
 use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
-use crate::{Bus, Sleep};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -30,8 +30,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(super) struct Registry {
     pub(super) bus: Bus,
-    /// Its timers are those of waits in real time, where the clock of the bus served is a manual one.
-    real_time: OnceLock<Bus>,
     /// For what waits to be written.
     pub(super) pool: Arc<Pool>,
     options: RwLock<Arc<ServerOptions>>,
@@ -141,15 +139,8 @@ impl Registry {
             all: Mutex::default(),
             gone: Condvar::new(),
             stopped: Notify::new(),
-            real_time: OnceLock::new(),
             bus,
         }))
-    }
-
-    /// Waits in real time, whatever clock the bus has: for the operating system and for peers, which no manual clock hurries.
-    pub(super) fn real_sleep(&self, time: Duration) -> Sleep {
-        let bus = if self.bus.clock().is_manual() { self.real_time.get_or_init(Bus::new) } else { &self.bus };
-        bus.sleep(time)
     }
 
     pub(super) fn tls(&self) -> Option<TlsAcceptor> {

@@ -3,7 +3,7 @@
 use super::chaos::Engine;
 use super::journal::Journal;
 use super::panics::Panics;
-use super::time::Agenda;
+use super::schedule::Schedule;
 use crate::subject::Pattern;
 use crate::{
     CallbackPanic, ClientInfo, CloseReason, DeliveryAction, DropReason, Observer, PublishAction, PublishContext,
@@ -17,13 +17,13 @@ pub(super) struct Book {
     pub(super) journal: Journal,
     pub(super) chaos: Arc<Engine>,
     /// The actions that are put off; ends with the kit.
-    pub(super) agenda: Agenda,
+    pub(super) schedule: Schedule,
     pub(super) panics: Panics,
 }
 
 impl Book {
-    pub(super) fn new(chaos: Arc<Engine>, agenda: Agenda, journal: Journal) -> Self {
-        Book { next: AtomicU64::new(1), journal, chaos, agenda, panics: Panics::default() }
+    pub(super) fn new(chaos: Arc<Engine>, schedule: Schedule, journal: Journal) -> Self {
+        Book { next: AtomicU64::new(1), journal, chaos, schedule, panics: Panics::default() }
     }
 
     /// Has the journal write from now on, if it does not; gives back the last number that was given out before.

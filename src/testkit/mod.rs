@@ -15,7 +15,7 @@
 //! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `settle` | waiting until the bus is quiet |
 //! | `advance` | moving time |
-//! | `time` | actions that are done later, by the bus's clock |
+//! | `schedule` | actions that are put off |
 //!
 //! # What counts as going on
 //!
@@ -57,11 +57,11 @@ mod panics;
 mod recording;
 mod replay;
 mod report;
+mod schedule;
 mod settle;
 mod shrink;
 mod stub;
 mod tap;
-mod time;
 
 pub use advance::AutoAdvance;
 pub use chaos::{Chaos, Fault, FaultRecord, Unlawful};
@@ -80,10 +80,10 @@ use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualCloc
 use book::Book;
 use chaos::Engine;
 use journal::{Bounds, Journal};
+use schedule::Schedule;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-use time::Agenda;
 
 /// How long a test waits for the bus to become quiet, in real time.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -114,8 +114,6 @@ struct Kit {
     /// They answer as long as they are here.
     stubs: stub::Stubs,
     settle_limit: Duration,
-    /// See `settle`; made when first needed.
-    real: OnceLock<Bus>,
 }
 
 /// Builds a [`TestKit`]; made by [`TestKit::builder`].
@@ -253,8 +251,8 @@ impl TestKit {
         journal
     }
 
-    fn agenda(&self) -> &Agenda {
-        &self.0.book.agenda
+    fn schedule(&self) -> &Schedule {
+        &self.0.book.schedule
     }
 }
 
@@ -273,7 +271,7 @@ impl Drop for Kit {
     fn drop(&mut self) {
         self.book.panics.close();
         // An action that is put off may hold on to the bus, which holds on to the book.
-        self.book.agenda.close();
+        self.book.schedule.close();
         self.book.chaos.close();
         if std::thread::panicking() {
             eprint!("{}", self.book.panics.text());
@@ -351,17 +349,17 @@ impl TestKitBuilder {
     #[track_caller]
     pub fn build(self) -> TestKit {
         let clock = self.clock.as_ref().map_or_else(Clock::system, Clock::from);
-        let (seed, agenda) = (self.chaos.seed_or(self.seed), Agenda::default());
-        let chaos = Engine::new(self.chaos, seed, clock.clone(), agenda.clone());
+        let (seed, schedule) = (self.chaos.seed_or(self.seed), Schedule::default());
+        let chaos = Engine::new(self.chaos, seed, clock.clone(), schedule.clone());
         let journal = Journal::new(self.journal, self.is_tapped);
-        let book = Arc::new(Book::new(chaos.clone(), agenda, journal));
+        let book = Arc::new(Book::new(chaos.clone(), schedule, journal));
         let bus = self.bus.seed(seed).clock(clock).observer(book.clone()).build();
-        book.agenda.start(&bus);
+        book.schedule.start(&bus);
         book.journal.start(bus.clock());
         book.panics.start(&bus);
         chaos.start(&bus);
         let (settle_limit, stubs) = (self.settle_limit, stub::Stubs::default());
-        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs, settle_limit, real: OnceLock::new() }))
+        TestKit(Arc::new(Kit { bus, clock: self.clock, book, stubs, settle_limit }))
     }
 }
 

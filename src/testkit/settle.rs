@@ -2,7 +2,8 @@
 
 use super::TestKit;
 use super::report::OrPanic;
-use crate::{ActivityGuard, ActivityKind, Bus, Clock, Sleep, Tracked};
+use crate::time::Sleep;
+use crate::{ActivityGuard, ActivityKind, Clock, Tracked};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -367,14 +368,7 @@ impl Alarm<'_> {
 
     fn sleep(&mut self) -> &mut Pin<Box<Sleep>> {
         let Alarm { kit, limit, sleep } = self;
-        sleep.get_or_insert_with(|| Box::pin(kit.real().sleep(*limit)))
-    }
-}
-
-impl TestKit {
-    /// Where real time comes from for waits that have no thread: a bus with the system's clock, and nothing on it.
-    fn real(&self) -> &Bus {
-        self.0.real.get_or_init(Bus::new)
+        sleep.get_or_insert_with(|| Box::pin(kit.bus().sleep_real(*limit)))
     }
 }
 

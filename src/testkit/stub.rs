@@ -3,7 +3,7 @@
 use super::TestKit;
 use super::entry::Entry;
 use super::report::{self, OrPanic};
-use super::time::Agenda;
+use super::schedule::Schedule;
 use crate::subject::{Pattern, ToPattern};
 use crate::sync::Mutex;
 use crate::{Client, ConnectOptions, HeaderMap, Message, Payload, StatusCode, Subject, SubscriptionGuard};
@@ -61,7 +61,7 @@ impl TestKit {
             script: Mutex::new(VecDeque::from([Step::new(answer)])),
             asked: AtomicUsize::new(0),
             client,
-            agenda: self.agenda().clone(),
+            schedule: self.schedule().clone(),
             guard: Mutex::new(None),
         });
         // Not kept alive: the bus holds what it calls, and would hold itself.
@@ -107,7 +107,7 @@ pub(super) struct State {
     /// ORDERING: Relaxed; only counts.
     asked: AtomicUsize,
     client: Client,
-    agenda: Agenda,
+    schedule: Schedule,
     guard: Mutex<Option<SubscriptionGuard>>,
 }
 
@@ -204,7 +204,7 @@ impl State {
             if part.delay.is_zero() {
                 send();
             } else {
-                self.agenda.after(part.delay, send);
+                self.schedule.after(part.delay, send);
             }
         }
     }

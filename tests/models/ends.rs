@@ -192,7 +192,7 @@ fn drain_of_a_client_against_drop_and_publish() {
         assert!(client.is_closed());
         assert!(kept.is_empty(), "the drain has ended, and something is queued");
         [publishing, leaving].into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(receiving.join().unwrap() as u64, kept.stats().matched);
+        assert_eq!(receiving.join().unwrap() as u64, kept.ledger().matched);
         assert_settled(&bus);
     });
 }
@@ -219,7 +219,7 @@ fn two_drains_of_a_client() {
             })
         });
         draining.into_iter().chain([publishing]).for_each(|thread| thread.join().unwrap());
-        assert_eq!(receiving.join().unwrap() as u64, subscriber.stats().matched);
+        assert_eq!(receiving.join().unwrap() as u64, subscriber.ledger().matched);
         assert_settled(&bus);
     });
 }

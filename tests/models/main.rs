@@ -19,6 +19,7 @@ mod policies;
 mod queues;
 mod requests;
 mod routes;
+mod schedule;
 mod settle;
 mod waking;
 

@@ -130,7 +130,7 @@ fn a_cancelled_publish_passes_the_wake_up_on() {
         if cancelling.join().unwrap() {
             assert!(subscriber.recv().is_ok());
         } else {
-            assert_eq!(subscriber.stats().dropped.of(DropReason::Cancelled), 1);
+            assert_eq!(subscriber.ledger().dropped.of(DropReason::Cancelled), 1);
         }
         waiting.join().unwrap();
         assert_settled(&bus);
@@ -154,7 +154,7 @@ fn waiting_for_room_ends_in_time() {
         advancing.join().unwrap();
         let accepted = publishing.join().unwrap();
         assert_eq!(subscriber.len(), accepted);
-        assert_eq!(subscriber.stats().dropped.of(DropReason::BlockTimeout), 1 - accepted as u64);
+        assert_eq!(subscriber.ledger().dropped.of(DropReason::BlockTimeout), 1 - accepted as u64);
         assert_settled(&bus);
     });
 }
@@ -182,7 +182,7 @@ fn the_oldest_go_while_a_receiver_takes() {
         assert!(received.len() == 6 || !kept.is_empty() || received.last().is_some_and(|last| last.payload()[1] == 2));
         received.extend(kept);
         let taken = assert_in_order(&received);
-        assert_eq!(subscriber.stats().dropped.of(DropReason::Oldest), 6 - taken as u64);
+        assert_eq!(subscriber.ledger().dropped.of(DropReason::Oldest), 6 - taken as u64);
         assert_settled(&bus);
     });
 }

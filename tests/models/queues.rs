@@ -77,7 +77,7 @@ fn what_was_put_in_is_found() {
 }
 
 fn watch_bounds(subscriber: &Subscriber, capacity: usize, bytes: usize) {
-    let now = subscriber.stats();
+    let now = subscriber.ledger();
     assert!(now.queued as usize <= capacity, "{now:?}");
     assert!(now.queued_bytes as usize <= bytes, "{now:?}");
 }
@@ -101,7 +101,7 @@ fn bounds_are_kept() {
             watch_bounds(&subscriber, capacity, bytes);
             received.extend(subscriber.try_iter());
             assert_eq!(assert_in_order(&received), accepted);
-            assert_eq!(subscriber.stats().dropped.of(DropReason::QueueFull), 8 - accepted as u64);
+            assert_eq!(subscriber.ledger().dropped.of(DropReason::QueueFull), 8 - accepted as u64);
             assert_settled(&bus);
         });
     }

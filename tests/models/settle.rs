@@ -1,7 +1,7 @@
 //! Quiet: when `Activity::wait_quiet` returns, nothing is queued, being handled, or about to be published because of it.
 
 use crate::{SECOND, assert_settled, block_on, model};
-use postroom::{Bus, Clock, ConnectOptions, Limits, ManualClock, Observer, Publish, PublishAction, Subscriber};
+use postroom::{Bus, Clock, ConnectOptions, Limits, ManualClock, Observer, PublishAction, PublishContext, Subscriber};
 use shuttle::thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 struct Numbers(AtomicU64);
 
 impl Observer for Numbers {
-    fn publish(&self, _: &Publish<'_>) -> PublishAction {
+    fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
         PublishAction::Route { id: self.0.fetch_add(1, Ordering::Relaxed), times: 1 }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{HOUR, SECOND, SHORT};
 use postroom::testkit::TestKit;
+use postroom::time::Sleep;
 use postroom::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -30,14 +30,14 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("error", &["subject"]),
     ("activity", &["subject", "sync", "user_code"]),
     ("message", &["subject", "error", "activity", "user_code"]),
-    ("clock", &["sync", "activity", "user_code"]),
+    ("time", &["sync", "activity", "user_code"]),
     ("rng", &["sync"]),
     // Engines.
     ("matcher", &["subject", "sync", "rng", "limits"]),
-    ("delivery", &["subject", "error", "message", "sync", "clock", "limits", "rng", "user_code"]),
+    ("delivery", &["subject", "error", "message", "sync", "time", "limits", "rng", "user_code"]),
     ("protocol", &["subject", "message", "limits"]),
     // Hub.
-    ("account", &["subject", "message", "limits", "sync", "clock", "rng", "user_code", "matcher", "delivery"]),
+    ("account", &["subject", "message", "limits", "sync", "time", "rng", "user_code", "matcher", "delivery"]),
     (
         "bus",
         &[
@@ -47,7 +47,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "limits",
             "blocking",
             "sync",
-            "clock",
+            "time",
             "rng",
             "activity",
             "user_code",
@@ -66,7 +66,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "message",
             "limits",
             "sync",
-            "clock",
+            "time",
             "rng",
             "activity",
             "user_code",
@@ -77,15 +77,15 @@ const MAY_USE: [(&str, &[&str]); 24] = [
         ],
     ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
-    ("server", &["subject", "message", "limits", "sync", "user_code", "protocol", "blocking"]),
-    ("testkit", &["subject", "message", "limits", "sync", "user_code"]),
-    ("bridge", &["subject", "message", "limits", "sync", "user_code", "protocol"]),
+    ("server", &["subject", "message", "limits", "sync", "time", "user_code", "protocol", "blocking"]),
+    ("testkit", &["subject", "message", "limits", "sync", "time", "user_code"]),
+    ("bridge", &["subject", "message", "limits", "sync", "time", "user_code", "protocol"]),
     // Its engine lies deeper: see `the_engine_is_a_machine`.
-    ("jetstream", &["subject", "message", "limits", "sync", "user_code"]),
+    ("jetstream", &["subject", "message", "limits", "sync", "time", "user_code"]),
     ("bin", &[]),
     // Over all: what there is once for all rooms.
     (OVER_ALL, &["error", "subject", "message", "limits", "bus", "client", "server", "bridge"]),
-    ("unwind", &["message", "clock", "bus", "client", "server", "bridge", "testkit"]),
+    ("unwind", &["message", "time", "bus", "client", "server", "bridge", "testkit"]),
 ];
 
 /// One file of the errors lies over all rooms: the error into which all others convert.
@@ -165,8 +165,8 @@ fn nobody_climbs_out_of_a_room(source: &Source) -> Vec<String> {
 
 /// Words that only the files behind them may have.
 const DOORS: [(&str, &[&str], &str); 10] = [
-    ("Instant::now", &["src/clock.rs"], "time comes from the bus's clock"),
-    ("SystemTime::now", &["src/clock.rs"], "time comes from the bus's clock"),
+    ("Instant::now", &["src/time/clock.rs"], "time comes from the bus's clock"),
+    ("SystemTime::now", &["src/time/clock.rs"], "time comes from the bus's clock"),
     ("fastrand", &["src/rng.rs"], "luck comes from `rng`"),
     ("RandomState::new", &["src/rng.rs"], "luck comes from `rng`"),
     ("RandomState::default", &[], "luck comes from `rng`"),
@@ -266,7 +266,7 @@ fn each_rule_sees_what_breaks_it() {
         (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::OverflowPolicy::Close;"),
         (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
         (rooms_use_only_what_lies_below, "src/account/mod.rs", "use crate::{\n    limits,\n    bus::{Bus},\n};"),
-        (rooms_use_only_what_lies_below, "src/clock.rs", "use crate::limits;"),
+        (rooms_use_only_what_lies_below, "src/time/clock.rs", "use crate::limits;"),
         (rooms_use_only_what_lies_below, "src/error/publish.rs", "use crate::bus::BuildError;"),
         (rooms_use_only_what_lies_below, "src/delivery/mod.rs", "use crate::Bus;"),
         (rooms_use_only_what_lies_below, "src/attic/mod.rs", ""),
@@ -291,14 +291,14 @@ fn each_rule_sees_what_breaks_it() {
     }
     let fine = [
         (rooms_use_only_what_lies_below as Rule, "src/subject/text.rs", "//! as [`crate::Message`]\n/// crate::bus"),
-        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::{Mutex, RwLock}, clock::Timers};"),
+        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::{Mutex, RwLock}, time::Timers};"),
         (rooms_use_only_what_lies_below, "src/bin/postroom/run.rs", "use crate::flags::Flags;"),
         (rooms_use_only_what_lies_below, "src/error/any.rs", "use crate::bus::BuildError;"),
         (the_engine_is_a_machine, "src/jetstream/engine/log.rs", "use crate::jetstream::engine::error::ApiError;"),
         (bus_names_only_what_it_gives_out, "src/bus/mod.rs", "use crate::client::{Client, Drain};"),
-        (nobody_climbs_out_of_a_room, "src/clock.rs", "mod tests {\n    use super::*;\n}"),
+        (nobody_climbs_out_of_a_room, "src/time/clock.rs", "mod tests {\n    use super::*;\n}"),
         (nobody_climbs_out_of_a_room, "src/matcher/trie.rs", "use super::bucket::Bucket;"),
-        (doors_are_used, "src/clock.rs", "let now = Instant::now();"),
+        (doors_are_used, "src/time/clock.rs", "let now = Instant::now();"),
     ];
     for (rule, path, text) in fine {
         assert_eq!(rule(&Source::new(path, text)), Vec::<String>::new());

@@ -2,7 +2,8 @@
 
 use crate::jetstream::engine::Timestamp;
 use crate::sync::Mutex;
-use crate::{Bus, Clock, Sleep};
+use crate::time::Sleep;
+use crate::{Bus, Clock};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};

@@ -116,7 +116,7 @@ impl Engine {
                     clients.into_iter().for_each(|client| me.come_back(client));
                 }
             };
-            self.agenda.at(at, release);
+            self.schedule.at(at, release);
         }
         if let Some((at, id)) = again {
             let me = self.me.clone();
@@ -124,7 +124,7 @@ impl Engine {
                 let held = me.upgrade().and_then(|me| me.state.lock().again.remove(&id));
                 held.map(DelayedMessage::release);
             };
-            self.agenda.at(at, again);
+            self.schedule.at(at, again);
         }
         if !kicks.is_empty() {
             let bus = self.bus.lock().clone();

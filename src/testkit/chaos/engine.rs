@@ -6,7 +6,7 @@ use super::log::{self, FaultRecord, Log};
 use super::{Chaos, FaultId, luck};
 use crate::subject::Pattern;
 use crate::sync::Mutex;
-use crate::testkit::time::Agenda;
+use crate::testkit::schedule::Schedule;
 use crate::{Bus, ClientInfo, Clock, DelayedDelivery, DelayedMessage, SubscriptionInfo};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,7 +21,7 @@ pub(in crate::testkit) struct Engine {
     pub(super) me: Weak<Engine>,
     seed: u64,
     pub(super) clock: Clock,
-    pub(super) agenda: Agenda,
+    pub(super) schedule: Schedule,
     /// To cut off clients. `None` before the bus is there and after the kit's end: the bus holds on to us.
     pub(super) bus: Mutex<Option<Bus>>,
     only: Option<Arc<BTreeSet<FaultId>>>,
@@ -108,7 +108,7 @@ pub(super) enum Afterwards {
 }
 
 impl Engine {
-    pub(in crate::testkit) fn new(chaos: Chaos, seed: u64, clock: Clock, agenda: Agenda) -> Arc<Self> {
+    pub(in crate::testkit) fn new(chaos: Chaos, seed: u64, clock: Clock, schedule: Schedule) -> Arc<Self> {
         let mut state = State::default();
         state.log.witness = chaos.witness;
         let any = !chaos.faults.is_empty();
@@ -117,7 +117,7 @@ impl Engine {
             me: me.clone(),
             seed,
             clock,
-            agenda,
+            schedule,
             bus: Mutex::default(),
             only: chaos.only,
             active: AtomicBool::new(any),
