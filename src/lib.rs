@@ -181,7 +181,7 @@ pub use client::{
     RequestManyOptions, RequestOptions, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions, Subscriber,
     SubscriberStream, SubscriptionGuard,
 };
-pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkResult};
+pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkDelivery, SinkResult};
 pub use error::{
     CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
     RespondError, SubscribeError, TryRecvError,

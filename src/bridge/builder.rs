@@ -12,7 +12,7 @@ use super::session::Sending;
 use super::state::BridgeState;
 use super::wait::block_on;
 use super::{incoming, wait};
-use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SubscribeOptions, SubscriptionGuard};
+use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SinkDelivery, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
 use async_nats::rustls::crypto::{CryptoProvider, ring};
 use std::fmt;
@@ -341,13 +341,13 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
             options = options.queue(queue.clone()).fallback(true);
         }
         let taker = core.clone();
-        let sink = move |message: &crate::Message, from: Option<u64>| taker.offer(at, message, from);
+        let sink = move |delivery: &SinkDelivery<'_>| taker.offer(at, delivery);
         let guard = client.subscribe_sink_with(listed.rule.pattern().clone(), options, sink);
         guards.push(guard.map_err(|error| StartError::Subscribe { rule: Box::new(listed.rule.clone()), error })?);
     }
     let pattern = responses_to(&core.near_root);
     let taker = core.clone();
-    let sink = move |message: &crate::Message, from: Option<u64>| taker.offer_answer(message, from);
+    let sink = move |delivery: &SinkDelivery<'_>| taker.offer_answer(delivery);
     let answers = client.subscribe_sink_with(pattern.clone(), policy, sink);
     guards.push(answers.map_err(|error| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), error })?);
     core.keep(guards);

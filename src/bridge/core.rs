@@ -10,7 +10,9 @@ use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::sync::Mutex;
-use crate::{Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkResult, Subject, SubscriptionGuard};
+use crate::{
+    Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkDelivery, SinkResult, Subject, SubscriptionGuard,
+};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -233,8 +235,11 @@ impl Core {
     }
 
     /// Takes a message that a rule's sink was shown. Runs while the bus routes: must not use it.
-    pub(super) fn offer(&self, rule: usize, message: &Message, from: Option<u64>) -> SinkResult {
-        let subject = message.subject().as_str();
+    ///
+    /// The server gets it under the subject that it was routed by, as a wire carries no other.
+    pub(super) fn offer(&self, rule: usize, delivery: &SinkDelivery<'_>) -> SinkResult {
+        let (message, from) = (delivery.message(), delivery.publisher());
+        let subject = delivery.routed_subject();
         let listed = self.outgoing.get(rule);
         if !self.outgoing.is_first(rule, subject, message.reply().is_some())
             || self.member.came_from_there(from)
@@ -242,7 +247,14 @@ impl Core {
         {
             return SinkResult::Refused;
         }
-        self.push(To::Rule(rule), message, from)
+        if *message.subject() == subject {
+            return self.push(To::Rule(rule), message, from);
+        }
+        match message.clone().with_subject(subject) {
+            Ok(message) => self.push(To::Rule(rule), &message, from),
+            // A text of a lenient connection's, which could not be published there.
+            Err(_) => SinkResult::Refused,
+        }
     }
 
     /// The publisher waits if that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the
@@ -263,8 +275,9 @@ impl Core {
     }
 
     /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
-    pub(super) fn offer_answer(&self, message: &Message, from: Option<u64>) -> SinkResult {
-        let token = message.subject().as_str().get(self.near_root.len() + 1..).unwrap_or_default();
+    pub(super) fn offer_answer(&self, delivery: &SinkDelivery<'_>) -> SinkResult {
+        let (message, from) = (delivery.message(), delivery.publisher());
+        let token = delivery.routed_subject().get(self.near_root.len() + 1..).unwrap_or_default();
         let Some(request) = self.served.find(token) else {
             self.late_replies.fetch_add(1, Ordering::Relaxed);
             return SinkResult::Refused;

@@ -1,10 +1,11 @@
 //! Messages, and copies for one subscription, that an observer holds back for a while.
 
+use super::Connection;
 use super::later::Later;
-use super::{Connection, Outgoing};
 use crate::account::Subscription;
 use crate::delivery::DropReason;
-use crate::message::Message;
+use crate::message::{Message, Publication};
+use smol_str::SmolStr;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -13,12 +14,13 @@ use std::sync::{Arc, Weak};
 pub struct DelayedMessage {
     id: u64,
     connection: Arc<Connection>,
+    routed: SmolStr,
     message: Message,
 }
 
 impl DelayedMessage {
-    pub(super) fn new(id: u64, connection: Arc<Connection>, message: Message) -> Self {
-        DelayedMessage { id, connection, message }
+    pub(super) fn new(id: u64, connection: Arc<Connection>, routed: &str, message: Message) -> Self {
+        DelayedMessage { id, connection, routed: SmolStr::new(routed), message }
     }
 
     /// The message.
@@ -42,16 +44,17 @@ impl DelayedMessage {
     ///
     /// Blocks as a publish does.
     pub fn release(self) -> usize {
-        let DelayedMessage { id, connection, message } = self;
-        // A reply that a bus let through once is not looked at again.
-        let mut out = Outgoing { answers: true, trace: connection.trace(id, &message), ..Outgoing::of(&message) };
-        let accepted = connection.route(&mut out, message.size(), None).unwrap_or(0);
+        let DelayedMessage { id, connection, routed, message } = self;
+        // A subject that a bus let through once is not looked at again.
+        let trace = connection.trace(id, &message);
+        let mut out = Publication::routed_to(&routed, &message).trusted().with_trace(trace);
+        let accepted = connection.route(&mut out, None, message.size(), None).unwrap_or(0);
         // When the request was held back, its connection was not told that there are no responders.
         if !out.matched
             && let Some(reply) = message.reply().filter(|reply| connection.owns_inbox(reply))
             && connection.options.no_responders
         {
-            connection.tell_no_responders(message.subject().as_str(), reply);
+            connection.tell_no_responders(&routed, reply);
         }
         if let Some(observed) = &connection.shared.observed {
             observed.tell(|observer| observer.returned(id));
@@ -77,13 +80,20 @@ pub struct DelayedDelivery {
     connection: Arc<Connection>,
     /// The subscription, which is not kept alive.
     to: Weak<Subscription>,
+    routed: SmolStr,
     /// `None` once it is released.
     message: Option<Message>,
 }
 
 impl DelayedDelivery {
-    pub(super) fn new(id: u64, connection: Arc<Connection>, to: Weak<Subscription>, message: Message) -> Self {
-        DelayedDelivery { id, connection, to, message: Some(message) }
+    pub(super) fn new(
+        id: u64,
+        connection: Arc<Connection>,
+        to: Weak<Subscription>,
+        routed: &str,
+        message: Message,
+    ) -> Self {
+        DelayedDelivery { id, connection, to, routed: SmolStr::new(routed), message: Some(message) }
     }
 
     /// The number that its message is known by.
@@ -101,13 +111,13 @@ impl DelayedDelivery {
             Some(trace) => message.traced(trace),
             None => message,
         };
-        let (size, mut later) = (message.weight(), Later::default());
-        let accepted = connection.hand_over(&to, &message, size, &mut later);
+        let (envelope, mut later) = (connection.envelope(&self.routed, message.weight()), Later::default());
+        let accepted = connection.hand_over(&to, &message, &envelope, &mut later);
         connection.shared.tell_routed(self.id, &later.take_accepted());
         connection.desk().count_more_routed(accepted as u64, false);
         drop(message);
         // `unmatched` was already updated when the copy was held back.
-        let more = if later.is_empty() { 0 } else { connection.finish(later, 1, None).accepted };
+        let more = if later.is_empty() { 0 } else { connection.finish(later, 1, &envelope, None).accepted };
         accepted + more > 0
     }
 }

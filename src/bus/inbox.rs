@@ -1,6 +1,6 @@
 //! Where a connection's requests wait for their answers: one subscription `<root>.*` for all of them (R7).
 //!
-//! An answer finds its request by the last token of its subject: a key of eight digits, drawn for this request alone, and the
+//! An answer finds its request by the last token of the subject that it is routed by: a key of eight digits, drawn for this request alone, and the
 //! number of a slot. So there is no search, a late answer can't be taken for that of a later request, and a client that has seen
 //! the reply subject of one request can't answer another. A reply has at most 23 bytes, which lie in the subject itself, while
 //! fewer than 4,096 requests of the connection are open: `_INBOX.`, five digits of the connection, a dot, the key, two digits of
@@ -229,8 +229,8 @@ impl Inbox {
         self.idle.wake_all();
     }
 
-    fn accept(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
-        let token = message.subject().as_str().get(self.root.len() + 1..);
+    fn accept(&self, routed: &str, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
+        let token = routed.get(self.root.len() + 1..);
         let parts = token.and_then(|token| token.split_at_checked(KEY_DIGITS));
         let numbers = parts.and_then(|(key, slot)| decode(key).zip(decode(slot)));
         let Some((key, slot)) = numbers else { return Err(message) };
@@ -260,8 +260,8 @@ impl Inbox {
 struct Door(Arc<Inbox>);
 
 impl Direct for Door {
-    fn deliver(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
-        let result = self.0.accept(message, wake);
+    fn deliver(&self, routed: &str, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
+        let result = self.0.accept(routed, message, wake);
         if result.is_err() {
             self.0.late.fetch_add(1, Ordering::Relaxed);
         }
@@ -430,8 +430,8 @@ mod tests {
         tickets.push(inbox.open(true).unwrap());
         let reply = tickets.last().unwrap().reply();
         assert_eq!(reply.as_str().len(), 24);
-        let answer = Message::new(reply, "1").unwrap();
-        assert!(Door(inbox.clone()).deliver(answer, &mut None).is_ok());
+        let answer = Message::new("a", "1").unwrap();
+        assert!(Door(inbox.clone()).deliver(reply.as_str(), answer, &mut None).is_ok());
     }
 
     #[test]
@@ -439,7 +439,7 @@ mod tests {
         let inbox = Arc::new(inbox());
         let ticket = inbox.open(true).unwrap();
         let reply = ticket.reply().as_str().to_owned();
-        let deliver = |to: &str| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None).is_ok();
+        let deliver = |to: &str| Door(inbox.clone()).deliver(to, Message::new("a", "1").unwrap(), &mut None).is_ok();
         for at in "_INBOX.12345.".len()..reply.len() {
             for digit in ['0', '1', '_'].into_iter().filter(|digit| !reply[at..].starts_with(*digit)) {
                 assert!(!deliver(&format!("{}{digit}{}", &reply[..at], &reply[at + 1..])));
@@ -457,7 +457,8 @@ mod tests {
         drop(first);
         let mut second = inbox.open(true).unwrap();
         assert_ne!(second.reply(), reply);
-        let deliver = |to: Subject| Door(inbox.clone()).deliver(Message::new(to, "1").unwrap(), &mut None);
+        let deliver =
+            |to: Subject| Door(inbox.clone()).deliver(to.as_str(), Message::new("a", "1").unwrap(), &mut None);
         assert!(deliver(reply).is_err());
         assert!(deliver(second.reply()).is_ok());
         assert!(deliver(second.reply()).is_err(), "one answer is wanted");

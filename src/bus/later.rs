@@ -7,7 +7,7 @@ use super::room::{Outcome, Waiting};
 use super::{Connection, Shared};
 use crate::account::Subscription;
 use crate::blocking;
-use crate::delivery::{After, runner};
+use crate::delivery::{After, Envelope, runner};
 use crate::error::CloseReason;
 use crate::message::Message;
 use crate::user_code::{self, Panic};
@@ -125,7 +125,13 @@ impl Connection {
     /// Full queues come before callbacks: a callback may publish to the same subscriber, and must not overtake.
     #[cold]
     #[inline(never)]
-    pub(super) fn finish(&self, mut later: Later, had: usize, mut waiting: Option<&mut Vec<Waiting>>) -> Finished {
+    pub(super) fn finish(
+        &self,
+        mut later: Later,
+        had: usize,
+        envelope: &Envelope<'_>,
+        mut waiting: Option<&mut Vec<Waiting>>,
+    ) -> Finished {
         if let (Some(Step::Run(..)), true) = (&later.first, later.more.is_empty()) {
             if let Some(Step::Run(subscription, message)) = later.first.take() {
                 self.call_soon(subscription, message);
@@ -153,7 +159,7 @@ impl Connection {
         }
         let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
         for (subscription, message) in full {
-            let outcome = self.find_room(subscription, message, waiting.as_deref_mut());
+            let outcome = self.find_room(subscription, message, envelope.routed, waiting.as_deref_mut());
             accepted += (outcome == Outcome::Accepted) as usize;
             routed += (outcome != Outcome::Gone) as u64;
         }

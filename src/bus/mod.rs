@@ -58,7 +58,7 @@ pub use observe::{ClientInfo, DeliveryAction, Observer, PublishAction, PublishCo
 pub use options::ConnectOptions;
 pub use panicked::CallbackPanic;
 pub(crate) use room::Waiting;
-pub(crate) use route::Outgoing;
+pub(crate) use route::PreparedRoute;
 pub use stats::{BusStats, ClientStats};
 pub(crate) use watchdog::Awaited;
 

@@ -3,7 +3,7 @@
 use super::Connection;
 use super::later::Later;
 use crate::account::Subscription;
-use crate::delivery::{After, DropReason, Offered, Refused};
+use crate::delivery::{After, DropReason, Envelope, Offered, Refused};
 use crate::message::{Head, Message, Payload, Trace};
 use crate::subject::Subject;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ impl Connection {
         let reporter = self.shared.reporter();
         let head = Head::came(format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n").into(), reporter);
         let message = self.trace_notice(Message::assemble(reply.clone(), None, head, &mut Payload::empty(), reporter));
-        let (size, mut later) = (message.weight(), Later::default());
+        let envelope = Envelope { routed: reply.as_str(), publisher: None, weight: message.weight() };
+        let mut later = Later::default();
         let (id, mut told, mut lost) = (message.trace().map(Trace::id), None, None);
         // Not dropped in there, where the bus routes.
         let (mut message, mut returned) = (Some(message), None);
@@ -50,7 +51,7 @@ impl Connection {
             let shown = message.as_ref().expect("it goes to one");
             own.outlet.exempt(1);
             if let Some(sink) = own.outlet.sink() {
-                let poured = self.try_pour(own, sink, None, size, &mut later, shown).is_ok();
+                let poured = self.try_deliver_to_sink(own, sink, &envelope, &mut later, shown).is_ok();
                 if poured {
                     told = Some(own.clone());
                 } else {
@@ -59,7 +60,7 @@ impl Connection {
                 return u64::from(poured);
             }
             // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
-            match own.outlet.offer(message.take().expect("it goes to one"), size) {
+            match own.outlet.offer(message.take().expect("it goes to one"), &envelope) {
                 Offered::Taken(after) => {
                     told = Some(own.clone());
                     later.after(own, after);
@@ -94,7 +95,7 @@ impl Connection {
             self.shared.tell_accepted(id, &own);
         }
         if !later.is_empty() {
-            self.finish(later, 1, None);
+            self.finish(later, 1, &envelope, None);
         }
     }
 }

@@ -4,12 +4,12 @@
 //! anyway.
 
 use super::held::{DelayedDelivery, DelayedMessage};
-use super::{CallbackPanic, Connection, Outgoing};
+use super::{CallbackPanic, Connection, PreparedRoute};
 use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::delivery::DropReason;
 use crate::error::{CloseReason, PublishError};
-use crate::message::{Message, Payload, Trace};
+use crate::message::{Message, Payload, Publication, Trace};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use crate::user_code::{Reporter, UserCode};
 use bytes::Bytes;
@@ -156,20 +156,27 @@ pub struct PublishContext<'a> {
     /// It is the bus's own notice that there are no responders (R2). For such a message only the `id` of
     /// [`PublishAction::Route`] counts.
     pub is_notice: bool,
+    routed: &'a str,
     connection: &'a Connection,
     /// The subscription that is to get a copy, if the question is about one copy.
     to: Option<&'a Arc<Subscription>>,
 }
 
 impl PublishContext<'_> {
+    /// The subject that the message is routed by; subscribers see that of the message. They are the same, unless it was published with
+    /// [`Client::publish_message_to`](crate::Client::publish_message_to).
+    pub fn routed_subject(&self) -> &str {
+        self.routed
+    }
+
     /// How many subscriptions match it now; of each queue group that has members, one.
     pub fn reach(&self) -> usize {
-        self.connection.reach(self.message.subject().as_str())
+        self.connection.reach(self.routed)
     }
 
     /// The same message once more, to be routed later as message `id`: in place of this one with [`PublishAction::Delay`], or as well as it.
     pub fn delay(&self, id: u64) -> DelayedMessage {
-        DelayedMessage::new(id, self.connection.me(), self.message.clone())
+        DelayedMessage::new(id, self.connection.me(), self.routed, self.message.clone())
     }
 
     /// The copy for the subscription that [`Observer::deliver`] was asked about, to be delivered later: with [`DeliveryAction::Delay`]. `None` anywhere
@@ -177,7 +184,8 @@ impl PublishContext<'_> {
     pub fn delay_delivery(&self) -> Option<DelayedDelivery> {
         let (id, to) = (self.message.trace()?.id(), self.to?);
         // Until its release it is a message to come, which does not count as activity.
-        Some(DelayedDelivery::new(id, self.connection.me(), Arc::downgrade(to), self.message.untracked()))
+        let (to, message) = (Arc::downgrade(to), self.message.untracked());
+        Some(DelayedDelivery::new(id, self.connection.me(), to, self.routed, message))
     }
 }
 
@@ -194,6 +202,8 @@ pub struct RejectedPublish<'a> {
     /// headers and payload if they were too large, or were not handed over yet
     /// ([`Client::check_publish`](crate::Client::check_publish)).
     pub message: &'a Message,
+    /// The subject by which it was to be routed; see [`PublishContext::routed_subject`]. Shown as that of the message is.
+    pub routed_subject: &'a str,
     /// Why it was not published.
     pub error: &'a PublishError,
 }
@@ -304,15 +314,16 @@ impl Connection {
     pub(super) fn publish_observed(
         &self,
         flags: u8,
-        out: &mut Outgoing<'_>,
+        out: &mut Publication<'_>,
+        prepared: Option<&PreparedRoute>,
         mut waiting: Option<&mut Vec<super::Waiting>>,
     ) -> Result<usize, PublishError> {
         let Some(observed) = &self.shared.observed else {
             let size = self.check_size(out)?;
-            return self.route(out, size, waiting);
+            return self.route(out, prepared, size, waiting);
         };
-        let checked = self.pass_gate(flags, out.subject, out.reply, out.answers).and_then(|()| self.check_size(out));
-        let checked = checked.and_then(|size| self.check_address(out.subject, out.answers).map(|()| size));
+        let checked = self.pass_gate(flags, out).and_then(|()| self.check_size(out));
+        let checked = checked.and_then(|size| self.check_address(out.routed(), out.is_trusted()).map(|()| size));
         let size = match checked {
             Ok(size) => size,
             Err(error) => {
@@ -320,8 +331,8 @@ impl Connection {
                 return Err(error);
             }
         };
-        let mut message = out.take_message(self.shared.reporter());
-        let publish = self.publish_of(&message, false);
+        let mut message = out.take_message(None, self.shared.reporter());
+        let publish = self.publish_of(&message, out.routed(), false);
         // If the observer panics, the message is routed as usual.
         let verdict =
             observed.ask(|observer| observer.publish(&publish)).unwrap_or(PublishAction::Route { id: 0, times: 1 });
@@ -340,16 +351,16 @@ impl Connection {
             PublishAction::Delay { .. } => {
                 // The release tells if there are no responders.
                 out.matched = true;
-                return Ok(self.reach(out.subject));
+                return Ok(self.reach(out.routed()));
             }
             PublishAction::Swallow => return Ok(self.count_reached(out)),
             PublishAction::Unmatched => {
-                if out.reply.is_some() {
-                    self.answer_no_responders(out.subject, out.reply);
+                if out.reply().is_some() {
+                    self.answer_no_responders(out.routed(), out.reply());
                 }
                 return Ok(0);
             }
-            PublishAction::Deny => return Err(self.publish_denied(out.subject)),
+            PublishAction::Deny => return Err(self.publish_denied(out.routed())),
             PublishAction::TooLarge { max } => {
                 return Err(PublishError::MaxPayloadExceeded { size, max });
             }
@@ -357,13 +368,8 @@ impl Connection {
         };
         let mut accepted = 0;
         for _ in 0..times.max(1) {
-            let mut copy = Outgoing {
-                head: message.head().cloned(),
-                payload: message.payload_again(),
-                trace: Some(observed.trace(id, &message)),
-                ..*out
-            };
-            accepted += self.route(&mut copy, message.size(), waiting.as_deref_mut())?;
+            let mut copy = out.again(&message, observed.trace(id, &message));
+            accepted += self.route(&mut copy, prepared, message.size(), waiting.as_deref_mut())?;
             out.matched |= copy.matched;
         }
         observed.tell(|observer| observer.returned(id));
@@ -371,15 +377,15 @@ impl Connection {
     }
 
     /// Tells the observer, if there is one, of a publish that is refused. Not to be called under a lock.
-    pub(crate) fn tell_refused(&self, out: &mut Outgoing<'_>, error: &PublishError) {
+    pub(crate) fn tell_refused(&self, out: &mut Publication<'_>, error: &PublishError) {
         let Some(observed) = &self.shared.observed else { return };
         if matches!(error, PublishError::MaxPayloadExceeded { .. }) {
             // A record has bounds of its own.
-            (out.head, out.payload) = (None, Payload::empty());
+            out.strip(self.shared.reporter());
         }
-        let (client_name, subject) = (self.options.name.as_deref(), Subject::unchecked(shown(out.subject)));
-        let message = Message::assemble(subject, out.reply, out.head.take(), &mut out.payload, self.shared.reporter());
-        let refused = RejectedPublish { client: self.id, client_name, message: &message, error };
+        let (client_name, routed_subject) = (self.options.name.as_deref(), &*shown(out.routed()));
+        let message = out.take_as(Subject::unchecked(shown(out.shown())), self.shared.reporter());
+        let refused = RejectedPublish { client: self.id, client_name, message: &message, routed_subject, error };
         observed.tell(|observer| observer.refused(&refused));
     }
 
@@ -387,27 +393,18 @@ impl Connection {
     pub(super) fn tell_address_refused(&self, subject: &str, reply: Option<&str>, error: &PublishError) {
         if self.shared.observed.is_some() {
             let reply = reply.map(|reply| Subject::unchecked(shown(reply)));
-            let mut out = Outgoing {
-                subject,
-                answers: false,
-                prepared: None,
-                reply: reply.as_ref(),
-                head: None,
-                payload: Payload::empty(),
-                trace: None,
-                matched: false,
-            };
+            let mut out = Publication::new(subject, Payload::empty()).with_reply(reply.as_ref());
             self.tell_refused(&mut out, error);
         }
     }
 
     /// The number of subscribers that a swallowed message would have reached. If there are any, the publisher is not told that
     /// there are no responders.
-    fn count_reached(&self, out: &mut Outgoing<'_>) -> usize {
-        let reached = self.reach(out.subject);
+    fn count_reached(&self, out: &mut Publication<'_>) -> usize {
+        let reached = self.reach(out.routed());
         out.matched = reached > 0;
-        if reached == 0 && out.reply.is_some() {
-            self.answer_no_responders(out.subject, out.reply);
+        if reached == 0 && out.reply().is_some() {
+            self.answer_no_responders(out.routed(), out.reply());
         }
         reached
     }
@@ -417,9 +414,9 @@ impl Connection {
         matcher.with_matches(subject, |hit| hit.matches.plain().len() + hit.matches.groups().len())
     }
 
-    fn publish_of<'a>(&'a self, message: &'a Message, is_notice: bool) -> PublishContext<'a> {
+    fn publish_of<'a>(&'a self, message: &'a Message, routed: &'a str, is_notice: bool) -> PublishContext<'a> {
         let client_name = self.options.name.as_deref();
-        PublishContext { client: self.id, client_name, message, is_notice, connection: self, to: None }
+        PublishContext { client: self.id, client_name, message, is_notice, routed, connection: self, to: None }
     }
 
     /// Whether the observer allows a subscription that is about to be made.
@@ -449,10 +446,15 @@ impl Connection {
     }
 
     /// The observer's decision about a copy; for a watched subscription.
-    pub(super) fn ask_delivery(&self, subscription: &Arc<Subscription>, message: &Message) -> DeliveryAction {
+    pub(super) fn ask_delivery(
+        &self,
+        subscription: &Arc<Subscription>,
+        message: &Message,
+        routed: &str,
+    ) -> DeliveryAction {
         match (&self.shared.observed, message.trace()) {
             (Some(observed), Some(trace)) => {
-                let publish = PublishContext { to: Some(subscription), ..self.publish_of(message, false) };
+                let publish = PublishContext { to: Some(subscription), ..self.publish_of(message, routed, false) };
                 let ask = |observer: &dyn Observer| observer.deliver(trace.id(), &publish, &subscription.info());
                 observed.ask_while_routing(ask).unwrap_or(DeliveryAction::Pass)
             }
@@ -463,7 +465,8 @@ impl Connection {
     /// Numbers a message that the bus itself sends.
     pub(super) fn trace_notice(&self, message: Message) -> Message {
         let Some(observed) = &self.shared.observed else { return message };
-        let verdict = observed.ask(|observer| observer.publish(&self.publish_of(&message, true)));
+        let verdict =
+            observed.ask(|observer| observer.publish(&self.publish_of(&message, message.subject().as_str(), true)));
         let Some(PublishAction::Route { id, .. }) = verdict else { return message };
         let trace = observed.trace(id, &message);
         message.traced(trace)

@@ -1,7 +1,7 @@
 //! Panics in code of users', counted and told (G9).
 
+use super::Shared;
 use super::event::Event;
-use super::{Connection, Outgoing, Shared};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::user_code::{Reporter, UserCode, Witness};
 
@@ -41,15 +41,5 @@ impl Shared {
     #[inline]
     pub(crate) fn reporter(&self) -> Reporter {
         self.panics.reporter
-    }
-}
-
-impl Connection {
-    /// Releases the content of a message that reaches no subscriber: its bytes may have destructors of the user's. Not to be called
-    /// under a lock.
-    #[cold]
-    pub(crate) fn release(&self, out: &mut Outgoing<'_>) {
-        out.head = None;
-        out.payload.release(self.shared.reporter());
     }
 }

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::event::{Denied, Event};
 use crate::account::{Permissions, Subscription, SubscriptionInfo, Watch};
 use crate::error::{CloseReason, PublishError, SubscribeError};
-use crate::subject::Subject;
+use crate::message::Publication;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
@@ -68,20 +68,15 @@ impl Connection {
     /// For a publish that met a flag at the gate.
     #[cold]
     #[inline(never)]
-    pub(super) fn pass_gate(
-        &self,
-        flags: u8,
-        subject: &str,
-        reply: Option<&Subject>,
-        answers: bool,
-    ) -> Result<(), PublishError> {
+    pub(super) fn pass_gate(&self, flags: u8, out: &Publication<'_>) -> Result<(), PublishError> {
+        let subject = out.routed();
         if flags & Gate::CLOSED != 0 {
             return Err(PublishError::Closed);
         }
         let lenient = flags & Gate::LENIENT != 0;
         if flags & Gate::RULED != 0 {
             // An invalid subject is reported as invalid, not as denied.
-            self.check_address(subject, answers)?;
+            self.check_address(subject, out.is_trusted())?;
             if !self.owner.may_publish(subject, || self.shared.timers.now()) {
                 return Err(self.publish_denied(subject));
             }
@@ -89,7 +84,7 @@ impl Connection {
         if lenient && is_reserved_subject(subject) {
             return Err(self.publish_denied(subject));
         }
-        if let Some(reply) = reply.filter(|reply| lenient && is_reserved_reply(reply.as_str())) {
+        if let Some(reply) = out.reply().filter(|reply| lenient && is_reserved_reply(reply.as_str())) {
             return Err(self.reply_denied(reply.as_str()));
         }
         Ok(())

@@ -4,13 +4,14 @@ use super::{Awaited, Connection, Shared};
 use crate::account::{Ledger, Subscription, Totals};
 use crate::blocking;
 use crate::delivery::{
-    After, DropReason, DroppedMessage, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
+    After, DropReason, DroppedMessage, Envelope, Offered, OverflowPolicy, Place, Refused, Sealed, Sink, runner,
 };
 use crate::error::CloseReason;
 use crate::message::{Message, Trace};
 use crate::sync::{park_timeout, thread_waker, yield_now};
 use crate::time::TimerKey;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
+use smol_str::SmolStr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,7 +29,9 @@ const CHANNEL_SLICE: Duration = Duration::from_millis(10);
 pub(crate) struct Waiting {
     subscription: Arc<Subscription>,
     message: Option<Message>,
-    size: usize,
+    /// The subject that the message is routed by, if that is another than its own.
+    routed: Option<SmolStr>,
+    weight: usize,
     deadline: Option<Duration>,
     place: Place,
     /// The end of the wait, on the bus's clock.
@@ -51,10 +54,11 @@ impl Connection {
         &self,
         subscription: Arc<Subscription>,
         message: Message,
+        routed: &str,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Outcome {
         let trace = message.trace().cloned();
-        let outcome = self.find_room_for(&subscription, message, waiting);
+        let outcome = self.find_room_for(&subscription, message, routed, waiting);
         if let (Outcome::Accepted, Some(trace)) = (outcome, trace) {
             self.shared.tell_accepted(trace.id(), &subscription);
         }
@@ -65,6 +69,7 @@ impl Connection {
         &self,
         subscription: &Arc<Subscription>,
         message: Message,
+        routed: &str,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Outcome {
         match subscription.outlet.overflow() {
@@ -73,7 +78,10 @@ impl Connection {
             OverflowPolicy::DropOldest if subscription.outlet.sink().is_some() => {
                 self.shared.lose(subscription, message, DropReason::QueueFull)
             }
-            OverflowPolicy::DropOldest => self.shared.push_out(subscription, message),
+            OverflowPolicy::DropOldest => {
+                let envelope = self.envelope(routed, message.weight());
+                self.shared.push_out(subscription, message, &envelope)
+            }
             OverflowPolicy::Close => {
                 let outcome = self.shared.lose(subscription, message, DropReason::SlowConsumer);
                 self.shared.end(subscription, CloseReason::SlowConsumer);
@@ -82,9 +90,11 @@ impl Connection {
             OverflowPolicy::Block(limit) => {
                 let deadline = self.shared.timers.deadline(limit);
                 match waiting {
-                    None => self.shared.timers.in_passing(|| self.wait_for_room(subscription, message, deadline)),
+                    None => {
+                        self.shared.timers.in_passing(|| self.wait_for_room(subscription, message, routed, deadline))
+                    }
                     Some(waiting) => {
-                        waiting.push(Waiting::new(subscription.clone(), message, deadline));
+                        waiting.push(Waiting::new(subscription.clone(), message, routed, deadline));
                         // Counted when it is known what became of it.
                         Outcome::Gone
                     }
@@ -93,15 +103,21 @@ impl Connection {
         }
     }
 
-    fn wait_for_room(&self, subscription: &Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Outcome {
+    fn wait_for_room(
+        &self,
+        subscription: &Arc<Subscription>,
+        message: Message,
+        routed: &str,
+        deadline: Option<Duration>,
+    ) -> Outcome {
         let shared = &self.shared;
         if let Some(channel) = subscription.outlet.channel() {
             return shared.wait_for_channel(subscription, channel, message, deadline);
         }
-        let size = message.weight();
+        let envelope = self.envelope(routed, message.weight());
         let mut held = Some(message);
         let offered = subscription.outlet.mailbox().room.block(&shared.timers, deadline, || {
-            match self.offer_again(subscription, held.take()?, size) {
+            match self.offer_again(subscription, held.take()?, &envelope) {
                 Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
                 Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
                 Offered::Refused(message, Refused::Full) => {
@@ -121,13 +137,13 @@ impl Connection {
     }
 
     /// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.
-    fn offer_again(&self, subscription: &Subscription, message: Message, size: usize) -> Offered {
+    fn offer_again(&self, subscription: &Subscription, message: Message, envelope: &Envelope<'_>) -> Offered {
         if let Some(sink) = subscription.outlet.sink() {
-            return self.pour_again(subscription, sink, message, size);
+            return self.show_again(subscription, sink, message, envelope);
         }
         let mailbox = subscription.outlet.mailbox();
         let before = mailbox.is_uneven();
-        let offered = subscription.outlet.offer(message, size);
+        let offered = subscription.outlet.offer(message, envelope);
         if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
             mailbox.room.wake_all();
         }
@@ -135,13 +151,19 @@ impl Connection {
     }
 
     /// Shows a sink once more a message that it had no room for.
-    fn pour_again(&self, subscription: &Subscription, sink: &Sink, message: Message, size: usize) -> Offered {
+    fn show_again(
+        &self,
+        subscription: &Subscription,
+        sink: &Sink,
+        message: Message,
+        envelope: &Envelope<'_>,
+    ) -> Offered {
         let mut panic = None;
-        let poured = subscription.outlet.pour(sink, &message, Some(self.id), size, &mut panic);
+        let shown = subscription.outlet.deliver_to_sink(sink, &message, envelope, &mut panic);
         if let Some(panic) = panic {
             self.report(subscription, None, panic);
         }
-        match poured {
+        match shown {
             Ok(after) => Offered::Taken(after),
             Err(refused) => Offered::Refused(message, refused),
         }
@@ -182,9 +204,8 @@ impl Shared {
         Ok(())
     }
 
-    fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message) -> Outcome {
-        let size = message.weight();
-        if !subscription.outlet.could_hold(size) {
+    fn push_out(&self, subscription: &Arc<Subscription>, mut message: Message, envelope: &Envelope<'_>) -> Outcome {
+        if !subscription.outlet.could_hold(envelope.weight) {
             // It would not fit an empty queue: queued messages are not dropped for nothing.
             return self.lose(subscription, message, DropReason::QueueFull);
         }
@@ -199,7 +220,7 @@ impl Shared {
                 // this core for that.
                 yield_now();
             }
-            message = match subscription.outlet.offer(message, size) {
+            message = match subscription.outlet.offer(message, envelope) {
                 Offered::Taken(after) | Offered::Run(_, after) => {
                     // Room that was made by eviction does not mean that the subscriber has
                     // recovered.
@@ -293,12 +314,12 @@ impl Shared {
 }
 
 impl Waiting {
-    fn new(subscription: Arc<Subscription>, message: Message, deadline: Option<Duration>) -> Self {
-        let size = message.weight();
+    fn new(subscription: Arc<Subscription>, message: Message, routed: &str, deadline: Option<Duration>) -> Self {
         Waiting {
             subscription,
+            routed: (message.subject().as_str() != routed).then(|| SmolStr::new(routed)),
+            weight: message.weight(),
             message: Some(message),
-            size,
             deadline,
             place: Place::default(),
             timer: None,
@@ -318,7 +339,10 @@ impl Waiting {
         }
         let message = self.message.take().expect("polled after completion");
         let id = message.trace().map(Trace::id);
-        let outcome = match connection.offer_again(&subscription, message, self.size) {
+        let own = message.subject().clone();
+        let routed = self.routed.as_deref().unwrap_or(own.as_str());
+        let envelope = connection.envelope(routed, self.weight);
+        let outcome = match connection.offer_again(&subscription, message, &envelope) {
             Offered::Taken(after) | Offered::Run(_, after) => {
                 shared.do_after(&subscription, after);
                 if let Some(id) = id {

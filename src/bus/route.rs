@@ -4,61 +4,22 @@ use super::later::{Finished, Later};
 use super::permit::Gate;
 use super::{Connection, Waiting};
 use crate::account::Subscription;
-use crate::delivery::{After, Mailbox, Offered, Refused, Sink};
+use crate::delivery::{After, Envelope, Mailbox, Offered, Refused, Sink};
 use crate::error::PublishError;
 use crate::matcher::{Hit, Matches, Prepared};
-use crate::message::{Head, Message, Payload, Trace, name_weight};
-use crate::subject::{Subject, check_subject, check_word};
-use crate::user_code::Reporter;
+use crate::message::{Message, Publication, Trace};
+use crate::subject::{check_subject, check_word};
 use smallvec::SmallVec;
-use smol_str::SmolStr;
 use std::sync::Arc;
 
-/// A message that is to be published.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) subject: &'a str,
-    /// It answers a message: its subject is the reply that the bus delivered, whatever that is.
-    pub(crate) answers: bool,
-    /// The route of this subject, if the publisher keeps it.
-    pub(crate) prepared: Option<&'a Arc<Prepared<Arc<Subscription>>>>,
-    pub(crate) reply: Option<&'a Subject>,
-    pub(crate) head: Option<Arc<Head>>,
-    pub(crate) payload: Payload<'a>,
-    /// On a bus that is observed, once the observer has let it pass.
-    pub(crate) trace: Option<Trace>,
-    /// Set by the publish: true if the message matched a subscription, even if the copy was then
-    /// dropped (R2). Copies that wait are not known yet.
-    pub(crate) matched: bool,
-}
-
-impl<'a> Outgoing<'a> {
-    /// A message that is published as it is.
-    pub(crate) fn of(message: &'a Message) -> Self {
-        Outgoing {
-            subject: message.subject().as_str(),
-            answers: false,
-            prepared: None,
-            reply: message.reply(),
-            head: message.head().cloned(),
-            payload: message.payload_again(),
-            trace: None,
-            matched: false,
-        }
-    }
-
-    /// The message that this will be, for an observer, which sees it first.
-    pub(super) fn take_message(&mut self, reporter: Reporter) -> Message {
-        let subject = Subject::unchecked(SmolStr::new(self.subject));
-        Message::assemble(subject, self.reply, self.head.take(), &mut self.payload, reporter)
-    }
-}
+/// The route that a publisher keeps for its subject.
+pub(crate) type PreparedRoute = Arc<Prepared<Arc<Subscription>>>;
 
 /// One message on its way to its receivers. The matcher is handed no more than a pointer to this.
 struct Routing<'r, 'a> {
     connection: &'r Connection,
-    out: &'r mut Outgoing<'a>,
-    /// As it counts towards the bounds of queues.
-    size: usize,
+    out: &'r mut Publication<'a>,
+    envelope: &'r Envelope<'a>,
     later: &'r mut Later,
     /// The message, if it is not used up.
     spare: &'r mut Option<Message>,
@@ -68,22 +29,17 @@ impl Routing<'_, '_> {
     // Always: it is called from three places, so the compiler would leave it a function, at some percent of a publish.
     #[inline(always)]
     fn deliver(&mut self, hit: Hit<'_, Arc<Subscription>>) -> usize {
-        let Routing { connection, out, size, later, spare } = self;
-        let Outgoing { subject, reply, head, payload, trace, .. } = &mut **out;
-        let mut make = || {
-            let subject = hit.subject.map_or_else(|| SmolStr::new(*subject), SmolStr::clone);
-            let (subject, reporter) = (Subject::unchecked(subject), connection.shared.reporter());
-            Message::assemble_traced(subject, *reply, head.take(), payload, trace.take(), reporter)
-        };
+        let Routing { connection, out, envelope, later, spare } = self;
+        let mut make = || out.take_message(hit.subject, connection.shared.reporter());
         match (hit.matches.plain(), hit.matches.groups()) {
             ([], []) => 0,
             // Made where it is put: moving a message costs as much as a look-up.
             ([only], []) if only.is_unwatched() && only.outlet.queue().is_some() => {
-                connection.offer(only, *size, later, make)
+                connection.offer(only, envelope, later, make)
             }
             _ => {
                 **spare = Some(make());
-                connection.fan_out(hit.matches, spare, *size, later)
+                connection.fan_out(hit.matches, spare, envelope, later)
             }
         }
     }
@@ -95,13 +51,24 @@ impl Connection {
     #[inline]
     pub(crate) fn publish(
         &self,
-        out: &mut Outgoing<'_>,
+        out: &mut Publication<'_>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, PublishError> {
-        match self.publish_or_leave(out, waiting) {
+        self.publish_by(out, None, waiting)
+    }
+
+    /// The same by the route that the publisher keeps, if it keeps one.
+    #[inline]
+    pub(crate) fn publish_by(
+        &self,
+        out: &mut Publication<'_>,
+        prepared: Option<&PreparedRoute>,
+        waiting: Option<&mut Vec<Waiting>>,
+    ) -> Result<usize, PublishError> {
+        match self.publish_or_leave(out, prepared, waiting) {
             Ok(accepted) if accepted > 0 => Ok(accepted),
             unused => {
-                self.release(out);
+                out.release(self.shared.reporter());
                 unused
             }
         }
@@ -111,41 +78,43 @@ impl Connection {
     #[inline]
     fn publish_or_leave(
         &self,
-        out: &mut Outgoing<'_>,
+        out: &mut Publication<'_>,
+        prepared: Option<&PreparedRoute>,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, PublishError> {
         let flags = self.gate.flags();
         if flags != 0 {
             if flags & Gate::OBSERVED != 0 {
-                return self.publish_observed(flags, out, waiting);
+                return self.publish_observed(flags, out, prepared, waiting);
             }
-            self.pass_gate(flags, out.subject, out.reply, out.answers)?;
+            self.pass_gate(flags, out)?;
         }
         let size = self.check_size(out)?;
-        self.route(out, size, waiting)
+        self.route(out, prepared, size, waiting)
     }
 
     /// Publishes what has passed the gate, and is not too large or need not be asked.
     #[inline]
     pub(super) fn route(
         &self,
-        out: &mut Outgoing<'_>,
+        out: &mut Publication<'_>,
+        prepared: Option<&PreparedRoute>,
         size: usize,
         waiting: Option<&mut Vec<Waiting>>,
     ) -> Result<usize, PublishError> {
-        let (subject, reply, prepared, answers) = (out.subject, out.reply, out.prepared, out.answers);
+        let (routed, reply, is_trusted) = (out.routed(), out.reply(), out.is_trusted());
         let matcher = &self.shared.account.matcher;
-        let id = out.trace.as_ref().map(Trace::id);
+        let id = out.trace().map(Trace::id);
         let mut later = Later::default();
         // A message that is not used up stays out here: a payload's destructor may be a user's, and must not run
         // under a lock.
         let mut spare = None;
-        let weight = size + name_weight(subject) + reply.map_or(0, |reply| name_weight(reply.as_str()));
-        let mut routing = Routing { connection: self, out, size: weight, later: &mut later, spare: &mut spare };
+        let envelope = self.envelope(routed, size + out.name_weight());
+        let mut routing = Routing { connection: self, out, envelope: &envelope, later: &mut later, spare: &mut spare };
         let accepted = if let Some(prepared) = prepared {
             matcher.with_prepared(prepared, |hit| routing.deliver(hit))
         } else {
-            matcher.with_checked(subject, || self.check_address(subject, answers), |hit| routing.deliver(hit))?
+            matcher.with_checked(routed, || self.check_address(routed, is_trusted), |hit| routing.deliver(hit))?
         };
         self.desk().count_publish(size, accepted);
         out.matched = accepted > 0;
@@ -154,15 +123,15 @@ impl Connection {
         }
         if later.is_empty() {
             if accepted == 0 && reply.is_some() {
-                self.answer_no_responders(subject, reply);
+                self.answer_no_responders(routed, reply);
             }
             return Ok(accepted);
         }
         drop(spare);
-        let Finished { accepted: more, lost, waits } = self.finish(later, accepted, waiting);
+        let Finished { accepted: more, lost, waits } = self.finish(later, accepted, &envelope, waiting);
         out.matched |= more > 0 || lost;
         if !out.matched && !waits && reply.is_some() {
-            self.answer_no_responders(subject, reply);
+            self.answer_no_responders(routed, reply);
         }
         Ok(accepted + more)
     }
@@ -170,10 +139,10 @@ impl Connection {
     /// Whether the connection may publish there at all. Asked only where this thread does not remember the subject's route: a
     /// remembered subject is valid for every connection.
     #[inline]
-    pub(super) fn check_address(&self, subject: &str, answers: bool) -> Result<(), PublishError> {
+    pub(super) fn check_address(&self, subject: &str, is_trusted: bool) -> Result<(), PublishError> {
         if self.options.lenient {
             check_word(subject).map_err(PublishError::InvalidSubject)?;
-        } else if !answers {
+        } else if !is_trusted {
             check_subject(subject).map_err(PublishError::InvalidSubject)?;
         }
         let (len, max) = (subject.len(), self.shared.account.limits.max_subject_len);
@@ -182,9 +151,9 @@ impl Connection {
 
     /// The size of the message, which must not be too large.
     #[inline]
-    pub(super) fn check_size(&self, out: &Outgoing<'_>) -> Result<usize, PublishError> {
+    pub(super) fn check_size(&self, out: &Publication<'_>) -> Result<usize, PublishError> {
         let max = self.shared.account.limits.max_payload;
-        let size = out.payload.len() + out.head.as_ref().map_or(0, |head| head.size());
+        let size = out.size();
         if size > max { Err(PublishError::MaxPayloadExceeded { size, max }) } else { Ok(size) }
     }
 
@@ -193,66 +162,65 @@ impl Connection {
         &self,
         matches: &Matches<Arc<Subscription>>,
         message: &mut Option<Message>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
     ) -> usize {
         let mut accepted = 0;
         for group in matches.groups() {
-            accepted += self.offer_to_one(group.members(), size, later, message);
+            accepted += self.offer_to_one(group.members(), envelope, later, message);
         }
         let Some((last, others)) = matches.plain().split_last() else { return accepted };
         for subscription in others {
             accepted += if !subscription.is_unwatched() {
-                self.offer_watched(subscription, size, later, message)
+                self.offer_watched(subscription, envelope, later, message)
             } else if let Some(sink) = subscription.outlet.sink() {
-                self.pour(subscription, sink, size, later, message)
+                self.deliver_to_sink(subscription, sink, envelope, later, message)
             } else {
-                self.offer(subscription, size, later, || message.clone().expect("there until the last"))
+                self.offer(subscription, envelope, later, || message.clone().expect("there until the last"))
             };
         }
         accepted
             + if !last.is_unwatched() {
-                self.offer_watched(last, size, later, message)
+                self.offer_watched(last, envelope, later, message)
             } else if let Some(sink) = last.outlet.sink() {
-                self.pour(last, sink, size, later, message)
+                self.deliver_to_sink(last, sink, envelope, later, message)
             } else {
-                self.offer(last, size, later, || message.take().expect("there until the last"))
+                self.offer(last, envelope, later, || message.take().expect("there until the last"))
             }
     }
 
     /// To a sink, which leaves the message where it is.
     #[inline]
-    fn pour(
+    fn deliver_to_sink(
         &self,
         subscription: &Arc<Subscription>,
         sink: &Sink,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message.as_ref().filter(|_| !self.is_own_echo(subscription)) else { return 0 };
-        match self.try_pour(subscription, sink, Some(self.id), size, later, message) {
+        match self.try_deliver_to_sink(subscription, sink, envelope, later, message) {
             Ok(()) => 1,
-            Err(refused) => not_poured(subscription, refused, later, || message.clone()),
+            Err(refused) => sink_refused(subscription, refused, later, || message.clone()),
         }
     }
 
     #[inline]
-    pub(super) fn try_pour(
+    pub(super) fn try_deliver_to_sink(
         &self,
         subscription: &Arc<Subscription>,
         sink: &Sink,
-        from: Option<u64>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
         let mut panic = None;
-        let poured = subscription.outlet.pour(sink, message, from, size, &mut panic);
+        let taken = subscription.outlet.deliver_to_sink(sink, message, envelope, &mut panic);
         if let Some(panic) = panic {
             later.panicked(subscription, panic);
         }
-        match poured {
+        match taken {
             Ok(after) => {
                 if after.is_something() {
                     later.after(subscription, after);
@@ -270,7 +238,7 @@ impl Connection {
     pub(super) fn offer(
         &self,
         subscription: &Arc<Subscription>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         make: impl FnOnce() -> Message,
     ) -> usize {
@@ -278,14 +246,14 @@ impl Connection {
             return 0;
         }
         if let Some(mailbox) = subscription.outlet.queue() {
-            match enqueue(subscription, mailbox, size, later, make) {
+            match enqueue(subscription, mailbox, envelope.weight, later, make) {
                 Ok(()) => return 1,
                 Err((make, Refused::Full)) => later.full(subscription, make()),
                 Err((_, Refused::Gone | Refused::Disconnected)) => {}
             }
             return 0;
         }
-        match self.offer_other(subscription, make(), size, later) {
+        match self.offer_other(subscription, make(), envelope, later) {
             Ok(()) => 1,
             Err((message, Refused::Full)) => {
                 later.full(subscription, message);
@@ -307,7 +275,7 @@ impl Connection {
     fn offer_to_one(
         &self,
         members: &[Arc<Subscription>],
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Option<Message>,
     ) -> usize {
@@ -317,7 +285,7 @@ impl Connection {
         for fallback in [false, true] {
             let Some(start) = self.choose(members, fallback) else { continue };
             for at in (start..members.len()).chain(0..start).filter(|at| members[*at].fallback == fallback) {
-                match self.try_offer(&members[at], size, later, message) {
+                match self.try_offer(&members[at], envelope, later, message) {
                     Ok(()) => {
                         taken = true;
                         break;
@@ -374,7 +342,7 @@ impl Connection {
     fn try_offer(
         &self,
         subscription: &Arc<Subscription>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
@@ -382,9 +350,9 @@ impl Connection {
             return Err(Refused::Gone);
         }
         if !subscription.is_unwatched() {
-            return self.try_offer_watched(subscription, size, later, message);
+            return self.try_offer_watched(subscription, envelope, later, message);
         }
-        self.try_offer_unseen(subscription, size, later, || message.clone(), message)
+        self.try_offer_unseen(subscription, envelope, later, || message.clone(), message)
     }
 
     /// Without asking permissions or an observer.
@@ -392,21 +360,21 @@ impl Connection {
     pub(super) fn try_offer_unseen(
         &self,
         subscription: &Arc<Subscription>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         copy: impl Fn() -> Message,
         message: &Message,
     ) -> Result<(), Refused> {
         if let Some(sink) = subscription.outlet.sink() {
-            return self.try_pour(subscription, sink, Some(self.id), size, later, message);
+            return self.try_deliver_to_sink(subscription, sink, envelope, later, message);
         }
         let Some(mailbox) = subscription.outlet.queue() else {
-            return self.offer_other(subscription, copy(), size, later).map_err(|(message, refused)| {
+            return self.offer_other(subscription, copy(), envelope, later).map_err(|(message, refused)| {
                 later.drop(message);
                 refused
             });
         };
-        enqueue(subscription, mailbox, size, later, copy).map_err(|(_, refused)| refused)
+        enqueue(subscription, mailbox, envelope.weight, later, copy).map_err(|(_, refused)| refused)
     }
 
     /// To a receiver that is not a queue of ours. There the message must know its receiving connection; a queued message
@@ -415,11 +383,11 @@ impl Connection {
         &self,
         subscription: &Arc<Subscription>,
         mut message: Message,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
     ) -> Result<(), (Message, Refused)> {
         message.received_by(|| Some(subscription.connection()?.responder()));
-        match subscription.outlet.offer(message, size) {
+        match subscription.outlet.offer(message, envelope) {
             Offered::Taken(after) => later.after(subscription, after),
             Offered::Run(message, after) => {
                 later.after(subscription, after);
@@ -435,6 +403,12 @@ impl Connection {
         Ok(())
     }
 
+    /// The envelope of a message that this connection publishes.
+    #[inline]
+    pub(super) fn envelope<'a>(&self, routed: &'a str, weight: usize) -> Envelope<'a> {
+        Envelope { routed, publisher: Some(self.id), weight }
+    }
+
     #[inline]
     pub(super) fn is_own_echo(&self, subscription: &Subscription) -> bool {
         self.options.no_echo && subscription.owner.id == self.id
@@ -443,7 +417,7 @@ impl Connection {
 
 /// A sink has not taken a message; if it has no room, the overflow policy is applied later. Accepted so far: none.
 #[cold]
-pub(super) fn not_poured(
+pub(super) fn sink_refused(
     subscription: &Arc<Subscription>,
     refused: Refused,
     later: &mut Later,

@@ -4,9 +4,9 @@
 use super::Connection;
 use super::later::Later;
 use super::observe::DeliveryAction;
-use super::route::not_poured;
+use super::route::sink_refused;
 use crate::account::Subscription;
-use crate::delivery::{DropReason, Refused};
+use crate::delivery::{DropReason, Envelope, Refused};
 use crate::message::Message;
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ impl Connection {
     pub(super) fn offer_watched(
         &self,
         subscription: &Arc<Subscription>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Option<Message>,
     ) -> usize {
         let Some(message) = message else { return 0 };
-        match self.admission(subscription, message) {
+        match self.admission(subscription, message, envelope) {
             DeliveryAction::Hide => return 0,
             DeliveryAction::Lose => return 1,
             DeliveryAction::Delay => {
@@ -34,7 +34,7 @@ impl Connection {
             }
             DeliveryAction::Pass => {}
         }
-        self.hand_over(subscription, message, size, later)
+        self.hand_over(subscription, message, envelope, later)
     }
 
     /// To a watched subscription that may have it. Gives back how many accepted it: 1, or 0.
@@ -42,16 +42,16 @@ impl Connection {
         &self,
         subscription: &Arc<Subscription>,
         message: &Message,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
     ) -> usize {
         let accepted = if let Some(sink) = subscription.outlet.sink() {
-            match self.try_pour(subscription, sink, Some(self.id), size, later, message) {
+            match self.try_deliver_to_sink(subscription, sink, envelope, later, message) {
                 Ok(()) => 1,
-                Err(refused) => not_poured(subscription, refused, later, || copy_for(subscription, message)),
+                Err(refused) => sink_refused(subscription, refused, later, || copy_for(subscription, message)),
             }
         } else {
-            self.offer(subscription, size, later, || copy_for(subscription, message))
+            self.offer(subscription, envelope, later, || copy_for(subscription, message))
         };
         if accepted > 0 {
             self.note_accepted(subscription, message, later);
@@ -63,11 +63,11 @@ impl Connection {
     pub(super) fn try_offer_watched(
         &self,
         subscription: &Arc<Subscription>,
-        size: usize,
+        envelope: &Envelope<'_>,
         later: &mut Later,
         message: &Message,
     ) -> Result<(), Refused> {
-        match self.admission(subscription, message) {
+        match self.admission(subscription, message, envelope) {
             DeliveryAction::Hide => return Err(Refused::Gone),
             DeliveryAction::Lose => return Ok(()),
             DeliveryAction::Delay => {
@@ -77,7 +77,7 @@ impl Connection {
             DeliveryAction::Full => return Err(Refused::Full),
             DeliveryAction::Pass => {}
         }
-        self.try_offer_unseen(subscription, size, later, || copy_for(subscription, message), message)?;
+        self.try_offer_unseen(subscription, envelope, later, || copy_for(subscription, message), message)?;
         self.note_accepted(subscription, message, later);
         Ok(())
     }
@@ -92,12 +92,18 @@ impl Connection {
 
     /// The decision of the receiving connection's permissions, and then of the bus's observer. A withheld copy is not for
     /// that subscription.
-    fn admission(&self, subscription: &Arc<Subscription>, message: &Message) -> DeliveryAction {
+    fn admission(
+        &self,
+        subscription: &Arc<Subscription>,
+        message: &Message,
+        envelope: &Envelope<'_>,
+    ) -> DeliveryAction {
+        // P5: as in nats-server, a deny entry holds for the subject that the receiver would see.
         let (subject, reply) = (message.subject().as_str(), message.reply());
         if self.is_own_echo(subscription) || !subscription.lets_in(subject, reply, || self.shared.timers.now()) {
             return DeliveryAction::Hide;
         }
-        match self.ask_delivery(subscription, message) {
+        match self.ask_delivery(subscription, message, envelope.routed) {
             DeliveryAction::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => {
                 DeliveryAction::Hide
             }

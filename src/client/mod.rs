@@ -30,13 +30,13 @@ pub use request_many::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIte
 pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 
 use crate::account::{Permissions, Subscription, SubscriptionInfo};
-use crate::bus::{Bus, ClientStats, Connection, Outgoing, Phase};
-use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkResult};
+use crate::bus::{Bus, ClientStats, Connection, Phase};
+use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkDelivery, SinkResult};
 use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
-use crate::message::{HeaderMap, Message, Payload};
+use crate::message::{HeaderMap, Message, Payload, Publication};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
-use publisher::{address, head, outgoing_message, publish_async, refused, try_publish_async};
+use publisher::{address, check_message, publish_async, refused, try_publish_async};
 use request::Question;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Client {
     /// ```
     #[inline]
     pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        self.connection.publish(&mut outgoing(&subject, payload.into()), None)
+        self.connection.publish(&mut publication(&subject, payload.into()), None)
     }
 
     /// As [`Client::publish`], with headers.
@@ -98,7 +98,7 @@ impl Client {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let mut out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
+        let mut out = publication(&subject, payload.into()).with_headers(headers);
         self.connection.publish(&mut out, None)
     }
 
@@ -114,9 +114,9 @@ impl Client {
         reply: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let out = outgoing(&subject, payload.into());
+        let out = publication(&subject, payload.into());
         match address(&self.connection, reply) {
-            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
+            Ok(reply) => self.connection.publish(&mut out.with_reply(Some(&reply)), None),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -133,9 +133,9 @@ impl Client {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let out = Outgoing { head: head(headers), ..outgoing(&subject, payload.into()) };
+        let out = publication(&subject, payload.into()).with_headers(headers);
         match address(&self.connection, reply) {
-            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
+            Ok(reply) => self.connection.publish(&mut out.with_reply(Some(&reply)), None),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -147,7 +147,39 @@ impl Client {
     /// As [`Client::publish`]; also for the reply, and [`PublishError::InvalidHeaders`]: what a lenient connection sent need not be
     /// good enough to be passed on by one that is not.
     pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        self.connection.publish(&mut outgoing_message(&self.connection, message)?, None)
+        let mut out = check_message(&self.connection, Publication::of(message), message)?;
+        self.connection.publish(&mut out, None)
+    }
+
+    /// As [`Client::publish_message`], to the subscriptions that match `routed`, which see the message with its own subject: for parts of a
+    /// program that bring stored messages to an address of the receiver's, as JetStream does (JC80).
+    ///
+    /// | uses `routed` | uses the message's subject |
+    /// |---|---|
+    /// | the match, permissions to publish, a 503 (R2), the reply inbox of a request, [`SinkDelivery::routed_subject`], the bridge | subscribers, deny entries of a receiver's permissions (P5), the MSG line of a wire client, reports of losses |
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::publish_message`], for both subjects.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, Message};
+    ///
+    /// let client = Bus::new().connect();
+    /// let deliveries = client.subscribe("deliver.7")?;
+    /// let orders = client.subscribe("orders.*")?;
+    /// let stored = Message::new("orders.eu", "hello")?;
+    /// assert_eq!(client.publish_message_to("deliver.7", &stored)?, 1);
+    /// assert_eq!(deliveries.recv()?.subject(), "orders.eu");
+    /// assert!(orders.is_empty());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn publish_message_to(&self, routed: impl ToSubject, message: &Message) -> Result<usize, PublishError> {
+        let out = Publication::routed_to(routed.as_str(), message);
+        let mut out = check_message(&self.connection, out, message)?;
+        self.connection.publish(&mut out, None)
     }
 
     /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
@@ -164,7 +196,7 @@ impl Client {
     /// When the future is dropped, the copies that still wait are counted as
     /// [`DropReason::Cancelled`](crate::DropReason::Cancelled).
     pub fn publish_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> PublishFuture {
-        publish_async(&self.connection, outgoing(&subject, payload.into()))
+        publish_async(&self.connection, publication(&subject, payload.into()), None)
     }
 
     /// As [`Client::publish_message`], for tasks; see [`Client::publish_async`].
@@ -173,7 +205,7 @@ impl Client {
     ///
     /// As [`Client::publish`].
     pub fn publish_message_async(&self, message: &Message) -> PublishFuture {
-        try_publish_async(&self.connection, outgoing_message(&self.connection, message))
+        try_publish_async(&self.connection, check_message(&self.connection, Publication::of(message), message))
     }
 
     /// A publisher that checks `subject` and looks up its route once.
@@ -311,7 +343,7 @@ impl Client {
     pub fn subscribe_sink<A: Into<SinkResult>>(
         &self,
         pattern: impl ToPattern,
-        sink: impl Fn(&Message, Option<u64>) -> A + Send + Sync + 'static,
+        sink: impl Fn(&SinkDelivery<'_>) -> A + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
         self.subscribe_sink_with(pattern, SubscribeOptions::new(), sink)
     }
@@ -319,9 +351,8 @@ impl Client {
     /// Shows `sink` each message while it is routed, on the publisher's thread: for parts of a program that queue messages in a way of
     /// their own, such as a server that writes them to a socket.
     ///
-    /// It is also told the publisher of the message: the [`id`](Client::id) of that connection, or `None` if the bus itself speaks,
-    /// as in a 503 (R2). So a part that brings messages from elsewhere can tell its own, and those of others like it, from the
-    /// rest.
+    /// A [`SinkDelivery`] has the message, the subject that it was routed by, and the number of the connection that published it, so
+    /// that a part that brings messages from elsewhere can tell its own, and those of others like it, from the rest.
     ///
     /// Its answer counts at once, a `bool` or a [`SinkResult`]. With `true` it has taken the message. With `false` it is as if the
     /// message had not matched: in a queue group the next member is tried (Q4), and if no other subscription takes it there were
@@ -349,12 +380,12 @@ impl Client {
     /// let me = client.id();
     /// let log = Arc::new(Mutex::new(String::new()));
     /// let copy = log.clone();
-    /// let _all = client.subscribe_sink_with("log.>", SubscribeOptions::new(), move |message, from| {
-    ///     assert_eq!(from, Some(me));
+    /// let _all = client.subscribe_sink_with("log.>", SubscribeOptions::new(), move |delivery| {
+    ///     assert_eq!(delivery.publisher(), Some(me));
     ///     let mut log = copy.lock().unwrap();
     ///     let has_room = log.len() < 8;
     ///     if has_room {
-    ///         log.push_str(message.payload_str().unwrap_or_default());
+    ///         log.push_str(delivery.message().payload_str().unwrap_or_default());
     ///     }
     ///     has_room
     /// })?;
@@ -367,9 +398,9 @@ impl Client {
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
-        sink: impl Fn(&Message, Option<u64>) -> A + Send + Sync + 'static,
+        sink: impl Fn(&SinkDelivery<'_>) -> A + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        self.guarded(pattern, options, Other::Sink(Box::new(move |message, from| sink(message, from).into())))
+        self.guarded(pattern, options, Other::Sink(Box::new(move |delivery| sink(delivery).into())))
     }
 
     /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).
@@ -653,29 +684,20 @@ impl Client {
         timeout: Option<Duration>,
     ) -> Question<'a> {
         let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
-        Question { subject: subject.as_str(), head: None, payload, timeout }
+        Question { publication: publication(subject, payload), timeout }
     }
 
     fn question_of<'a>(&self, message: &'a Message, options: RequestOptions) -> Result<Question<'a>, PublishError> {
-        let question = self.question(message.subject(), message.payload_again(), options.timeout);
-        let mut question = question.headers(options.headers);
-        if question.head.is_none() {
-            question.head = message.head().cloned();
-        }
+        let mut question = self.question(message.subject(), message.payload_again(), options.timeout);
+        question.publication = match options.headers.is_empty() {
+            true => question.publication.with_head(message.head().cloned()),
+            false => question.publication.with_headers(options.headers),
+        };
         question.checked(&self.connection)
     }
 }
 
 #[inline]
-fn outgoing<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Outgoing<'a> {
-    Outgoing {
-        subject: subject.as_str(),
-        answers: false,
-        prepared: None,
-        reply: None,
-        head: None,
-        payload,
-        trace: None,
-        matched: false,
-    }
+fn publication<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Publication<'a> {
+    Publication::new(subject.as_str(), payload)
 }

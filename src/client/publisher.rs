@@ -1,11 +1,9 @@
 //! Publishing.
 
-use crate::account::Subscription;
-use crate::bus::{Connection, Outgoing, Waiting};
+use crate::bus::{Connection, PreparedRoute, Waiting};
 use crate::delivery::runner;
 use crate::error::PublishError;
-use crate::matcher::Prepared;
-use crate::message::{Head, HeaderMap, Message, Payload};
+use crate::message::{HeaderMap, Message, Payload, Publication};
 use crate::subject::{Subject, ToSubject, check_subject};
 use futures_core::future::FusedFuture;
 use std::fmt;
@@ -21,7 +19,7 @@ use std::task::{Context, Poll};
 pub struct Publisher {
     connection: Arc<Connection>,
     /// `None` only while dropping.
-    prepared: Option<Arc<Prepared<Arc<Subscription>>>>,
+    prepared: Option<PreparedRoute>,
 }
 
 impl Publisher {
@@ -42,7 +40,7 @@ impl Publisher {
     /// [`PublishError::MaxPayloadExceeded`] and [`PublishError::Closed`].
     #[inline]
     pub fn publish<'a>(&self, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        self.connection.publish(&mut self.outgoing(payload.into(), None, None), None)
+        self.send(self.publication(payload.into()))
     }
 
     /// As [`Client::publish_with_headers`](crate::Client::publish_with_headers).
@@ -55,7 +53,7 @@ impl Publisher {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        self.connection.publish(&mut self.outgoing(payload.into(), None, head(headers)), None)
+        self.send(self.publication(payload.into()).with_headers(headers))
     }
 
     /// As [`Client::publish_with_reply`](crate::Client::publish_with_reply).
@@ -82,9 +80,9 @@ impl Publisher {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let out = self.outgoing(payload.into(), None, head(headers));
+        let out = self.publication(payload.into()).with_headers(headers);
         match address(&self.connection, reply) {
-            Ok(reply) => self.connection.publish(&mut Outgoing { reply: Some(&reply), ..out }, None),
+            Ok(reply) => self.send(out.with_reply(Some(&reply))),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -95,31 +93,21 @@ impl Publisher {
     ///
     /// As [`Publisher::publish`].
     pub fn publish_async<'a>(&self, payload: impl Into<Payload<'a>>) -> PublishFuture {
-        publish_async(&self.connection, self.outgoing(payload.into(), None, None))
-    }
-
-    fn outgoing<'a>(
-        &'a self,
-        payload: Payload<'a>,
-        reply: Option<&'a Subject>,
-        head: Option<Arc<Head>>,
-    ) -> Outgoing<'a> {
-        let prepared = self.prepared();
-        let subject = prepared.subject().as_str();
-        Outgoing {
-            subject,
-            answers: false,
-            prepared: Some(prepared),
-            reply,
-            head,
-            payload,
-            trace: None,
-            matched: false,
-        }
+        publish_async(&self.connection, self.publication(payload.into()), Some(self.prepared()))
     }
 
     #[inline]
-    fn prepared(&self) -> &Arc<Prepared<Arc<Subscription>>> {
+    fn publication<'a>(&'a self, payload: Payload<'a>) -> Publication<'a> {
+        Publication::new(self.subject().as_str(), payload)
+    }
+
+    #[inline]
+    fn send(&self, mut out: Publication<'_>) -> Result<usize, PublishError> {
+        self.connection.publish_by(&mut out, Some(self.prepared()), None)
+    }
+
+    #[inline]
+    fn prepared(&self) -> &PreparedRoute {
         self.prepared.as_ref().expect("there until it is dropped")
     }
 }
@@ -145,26 +133,29 @@ impl fmt::Debug for Publisher {
     }
 }
 
-pub(super) fn head(headers: HeaderMap) -> Option<Arc<Head>> {
-    Head::made(None, headers)
-}
-
 /// A message made by hand, or passed on: then a lenient connection may have sent it, and its parts are as good as any text.
 ///
 /// # Errors
 ///
-/// Those of the reply and the headers; the subject is checked by the publish.
-pub(super) fn outgoing_message<'a>(
+/// Those of the subject that receivers see, the reply and the headers; the one that it is routed by is checked by the publish.
+pub(super) fn check_message<'a>(
     connection: &Connection,
-    message: &'a Message,
-) -> Result<Outgoing<'a>, PublishError> {
-    match check_parts(connection, message) {
-        Ok(()) => Ok(Outgoing::of(message)),
-        Err(error) => Err(refused(connection, Outgoing::of(message), error)),
+    out: Publication<'a>,
+    message: &Message,
+) -> Result<Publication<'a>, PublishError> {
+    match check_parts(connection, message, out.routed() != out.shown()) {
+        Ok(()) => Ok(out),
+        Err(error) => Err(refused(connection, out, error)),
     }
 }
 
-fn check_parts(connection: &Connection, message: &Message) -> Result<(), PublishError> {
+fn check_parts(connection: &Connection, message: &Message, has_own_subject: bool) -> Result<(), PublishError> {
+    if has_own_subject {
+        check_len(connection, message.subject())?;
+        if !connection.options.lenient {
+            check_subject(message.subject().as_str())?;
+        }
+    }
     if let Some(reply) = message.reply() {
         check_len(connection, reply)?;
     }
@@ -177,22 +168,22 @@ fn check_parts(connection: &Connection, message: &Message) -> Result<(), Publish
 
 /// For a message that does not even come to the bus: the observer is told.
 #[cold]
-pub(super) fn refused(connection: &Connection, mut out: Outgoing<'_>, error: PublishError) -> PublishError {
+pub(super) fn refused(connection: &Connection, mut out: Publication<'_>, error: PublishError) -> PublishError {
     if !matches!(error, PublishError::InvalidHeaders(_)) {
-        out.reply = None;
+        out.strip_reply();
     }
     connection.tell_refused(&mut out, &error);
-    connection.release(&mut out);
+    out.release(connection.shared.reporter());
     error
 }
 
 /// Delivers at once what can be, if there was nothing wrong before; the future waits for the rest.
 pub(super) fn try_publish_async(
     connection: &Arc<Connection>,
-    out: Result<Outgoing<'_>, PublishError>,
+    out: Result<Publication<'_>, PublishError>,
 ) -> PublishFuture {
     match out {
-        Ok(out) => publish_async(connection, out),
+        Ok(out) => publish_async(connection, out, None),
         Err(error) => PublishFuture {
             connection: connection.clone(),
             waiting: Vec::new(),
@@ -203,9 +194,13 @@ pub(super) fn try_publish_async(
 }
 
 /// Delivers at once what can be; the future waits for the rest.
-pub(super) fn publish_async(connection: &Arc<Connection>, mut out: Outgoing<'_>) -> PublishFuture {
+pub(super) fn publish_async(
+    connection: &Arc<Connection>,
+    mut out: Publication<'_>,
+    prepared: Option<&PreparedRoute>,
+) -> PublishFuture {
     let mut waiting = Vec::new();
-    let accepted = connection.publish(&mut out, Some(&mut waiting));
+    let accepted = connection.publish_by(&mut out, prepared, Some(&mut waiting));
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted), matched: out.matched }
 }
 

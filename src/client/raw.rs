@@ -2,9 +2,9 @@
 
 use super::Client;
 use super::publisher::{PublishFuture, address, refused, try_publish_async};
-use crate::bus::{Connection, Outgoing};
+use crate::bus::Connection;
 use crate::error::PublishError;
-use crate::message::{Head, Payload};
+use crate::message::{Head, Payload, Publication};
 use crate::subject::Subject;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Client {
     /// Source: H1 to H3, S5 to S7.
     pub fn publish_raw(&self, raw: RawMessage<'_>) -> Result<usize, PublishError> {
         let reply = reply(&self.connection, &raw);
-        self.connection.publish(&mut outgoing(&self.connection, raw, &reply)?, None)
+        self.connection.publish(&mut publication(&self.connection, raw, &reply)?, None)
     }
 
     /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.
@@ -90,7 +90,7 @@ impl Client {
     /// As [`Client::publish_raw`].
     pub fn publish_raw_async(&self, raw: RawMessage<'_>) -> PublishFuture {
         let reply = reply(&self.connection, &raw);
-        try_publish_async(&self.connection, outgoing(&self.connection, raw, &reply))
+        try_publish_async(&self.connection, publication(&self.connection, raw, &reply))
     }
 }
 
@@ -98,11 +98,11 @@ fn reply(connection: &Connection, raw: &RawMessage<'_>) -> Result<Option<Subject
     raw.reply.map(|reply| address(connection, reply)).transpose()
 }
 
-fn outgoing<'a>(
+fn publication<'a>(
     connection: &Connection,
     raw: RawMessage<'a>,
     reply: &'a Result<Option<Subject>, PublishError>,
-) -> Result<Outgoing<'a>, PublishError> {
+) -> Result<Publication<'a>, PublishError> {
     let RawMessage { subject, headers, payload, .. } = raw;
     let head: Option<Arc<Head>> = headers.and_then(|block| Head::came(block, connection.shared.reporter()));
     let checked = match (reply, &head) {
@@ -111,7 +111,7 @@ fn outgoing<'a>(
         (Ok(_), _) => Ok(()),
     };
     let reply = reply.as_ref().map_or(None, Option::as_ref);
-    let out = Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false };
+    let out = Publication::new(subject, payload).with_reply(reply).with_head(head);
     match checked {
         Ok(()) => Ok(out),
         Err(error) => Err(refused(connection, out, error)),

@@ -1,11 +1,10 @@
 //! Requests with one response, and the way of a response through its connection.
 
-use super::publisher::{PublishFuture, Ready, head, publish_async, refused};
-use crate::bus::{Connection, Outgoing, Phase, Ticket};
+use super::publisher::{PublishFuture, Ready, publish_async, refused};
+use crate::bus::{Connection, Phase, Ticket};
 use crate::delivery::runner;
 use crate::error::{PublishError, RequestError};
-use crate::message::{Head, HeaderMap, Message, Payload, Responder, Response, StartedResponse, StatusCode};
-use crate::subject::Subject;
+use crate::message::{HeaderMap, Message, Publication, Responder, Response, StartedResponse, StatusCode};
 use crate::sync::thread_waker;
 use crate::time::TimerKey;
 use futures_core::future::FusedFuture;
@@ -22,9 +21,7 @@ const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 /// A request before it is sent.
 pub(super) struct Question<'a> {
-    pub(super) subject: &'a str,
-    pub(super) head: Option<Arc<Head>>,
-    pub(super) payload: Payload<'a>,
+    pub(super) publication: Publication<'a>,
     pub(super) timeout: Duration,
 }
 
@@ -41,17 +38,13 @@ impl<'a> Question<'a> {
     /// Takes a place in the inbox; `single` if one answer is all that is wanted.
     fn ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         self.try_ticket(connection, single).inspect_err(|_| {
-            self.payload.release(connection.shared.reporter());
+            self.publication.release(connection.shared.reporter());
         })
     }
 
     fn try_ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         if connection.phase() != Phase::Open {
-            let (head, payload) = (self.head.take(), std::mem::replace(&mut self.payload, Payload::empty()));
-            let unsent = Question { head, payload, ..*self };
-            let mut unsent = unsent.outgoing(None);
-            connection.tell_refused(&mut unsent, &PublishError::Closed);
-            connection.release(&mut unsent);
+            connection.tell_refused(&mut self.publication, &PublishError::Closed);
             return Err(RequestError::Closed);
         }
         let ticket = connection.inbox()?.open(single)?;
@@ -60,41 +53,36 @@ impl<'a> Question<'a> {
     }
 
     pub(super) fn headers(self, headers: HeaderMap) -> Self {
-        Question { head: head(headers), ..self }
+        Question { publication: self.publication.with_headers(headers), ..self }
     }
 
     /// Checks the headers of a message, which a lenient connection may have sent.
     pub(super) fn checked(self, connection: &Connection) -> Result<Self, PublishError> {
-        let checked = match &self.head {
+        let checked = match self.publication.head() {
             Some(head) if !connection.options.lenient => head.check(),
             _ => Ok(()),
         };
         match checked {
             Ok(()) => Ok(self),
-            Err(error) => Err(refused(connection, self.outgoing(None), error.into())),
+            Err(error) => Err(refused(connection, self.publication, error.into())),
         }
-    }
-
-    fn outgoing(self, reply: Option<&'a Subject>) -> Outgoing<'a> {
-        let Question { subject, head, payload, .. } = self;
-        Outgoing { subject, answers: false, prepared: None, reply, head, payload, trace: None, matched: false }
     }
 
     /// Sends it; a full queue with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) blocks this thread.
     pub(super) fn send(mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         let pending = self.ticket(connection, single)?;
-        let (subject, reply) = (self.subject, pending.ticket.reply());
-        let mut out = self.outgoing(Some(&reply));
+        let reply = pending.ticket.reply();
+        let mut out = self.publication.with_reply(Some(&reply));
         connection.publish(&mut out, None)?;
         if !out.matched && connection.options.no_responders {
-            return Err(no_responders(subject));
+            return Err(no_responders(out.routed()));
         }
         Ok(pending)
     }
 
     /// Sends it and blocks for the answer.
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
-        let subject = self.subject;
+        let subject = self.publication.routed();
         let mut pending = self.send(connection, true)?;
         let was_engaged = connection.shared.timers.has_engaged_thread();
         let answer = pending.wait(connection, None);
@@ -104,11 +92,11 @@ impl<'a> Question<'a> {
 
     /// Sends it now; the future waits for the answer.
     pub(super) fn ask_async(mut self, connection: &Arc<Connection>) -> RequestFuture {
-        let subject = SmolStr::new(self.subject);
+        let subject = SmolStr::new(self.publication.routed());
         let mut blocked = None;
         let sent = self.ticket(connection, true).and_then(|pending| {
             let reply = pending.ticket.reply();
-            let published = publish_async(connection, self.outgoing(Some(&reply)));
+            let published = publish_async(connection, self.publication.with_reply(Some(&reply)), None);
             match published.into_ready() {
                 Ok(false) if connection.options.no_responders => return Err(no_responders(&subject)),
                 Ok(_) => {}
@@ -305,7 +293,7 @@ impl Responder for Connection {
     }
 
     fn respond_async(&self, response: Response<'_>) -> StartedResponse {
-        let published = publish_async(&self.me(), response_of(response));
+        let published = publish_async(&self.me(), response_of(response), None);
         if published.is_waiting() {
             return StartedResponse::Waits(Box::pin(published));
         }
@@ -313,8 +301,7 @@ impl Responder for Connection {
     }
 }
 
-fn response_of(response: Response<'_>) -> Outgoing<'_> {
+fn response_of(response: Response<'_>) -> Publication<'_> {
     let Response { reply, head, payload } = response;
-    let subject = reply.as_str();
-    Outgoing { subject, answers: true, prepared: None, reply: None, head, payload, trace: None, matched: false }
+    Publication::response(reply, payload).with_head(head)
 }

@@ -35,8 +35,43 @@ pub(crate) enum Other {
     Direct(Box<dyn Direct>),
 }
 
-/// Is told which connection published the message, `None` for the bus itself.
-pub(crate) type Sink = dyn Fn(&Message, Option<u64>) -> SinkResult + Send + Sync;
+pub(crate) type Sink = dyn Fn(&SinkDelivery<'_>) -> SinkResult + Send + Sync;
+
+/// What is known of a copy of a message beside the message itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope<'a> {
+    /// The subject that the message is routed by.
+    pub(crate) routed: &'a str,
+    /// The connection that published it, `None` for the bus itself.
+    pub(crate) publisher: Option<u64>,
+    /// The bytes that count towards the bounds of queues.
+    pub(crate) weight: usize,
+}
+
+/// A message that a [sink](crate::Client::subscribe_sink_with) is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkDelivery<'a> {
+    message: &'a Message,
+    envelope: &'a Envelope<'a>,
+}
+
+impl<'a> SinkDelivery<'a> {
+    /// The message, with the subject that receivers see.
+    pub fn message(&self) -> &'a Message {
+        self.message
+    }
+
+    /// The subject that the message was routed by, which the subscription's pattern matches. The same as that of the message, unless it was
+    /// published with [`Client::publish_message_to`](crate::Client::publish_message_to).
+    pub fn routed_subject(&self) -> &'a str {
+        self.envelope.routed
+    }
+
+    /// The [`id`](crate::Client::id) of the connection that published the message; `None` if the bus itself speaks, as in a 503 (R2).
+    pub fn publisher(&self) -> Option<u64> {
+        self.envelope.publisher
+    }
+}
 
 /// The answer of a [sink](crate::Client::subscribe_sink_with) to a message that it was shown; `true` is
 /// [`Taken`](SinkResult::Taken), `false` [`Refused`](SinkResult::Refused).
@@ -58,9 +93,9 @@ impl From<bool> for SinkResult {
 }
 
 pub(crate) trait Direct: Send + Sync {
-    /// Takes the message in, or gives it back to be dropped. `wake` is left with the waker that
-    /// waits for it.
-    fn deliver(&self, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message>;
+    /// Takes the message in, which was routed by the subject `routed`, or gives it back to be dropped. `wake` is left with the waker
+    /// that waits for it.
+    fn deliver(&self, routed: &str, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message>;
 }
 
 /// The way in to one subscriber. Idle, it has no queue: that is made by the first message.
@@ -156,19 +191,18 @@ impl Outlet {
         }
     }
 
-    /// Shows the sink a message of `size` bytes that the connection `from` published. A refused one is as if it had not matched,
-    /// but for want of room. If the sink panics, that is a refusal, and the payload of the panic is left in `panic`.
-    pub(crate) fn pour(
+    /// Shows the sink a message. A refused one is as if it had not matched, but for want of room. If the sink panics, that is a refusal,
+    /// and the payload of the panic is left in `panic`.
+    pub(crate) fn deliver_to_sink(
         &self,
         sink: &Sink,
         message: &Message,
-        from: Option<u64>,
-        size: usize,
+        envelope: &Envelope<'_>,
         panic: &mut Option<Panic>,
     ) -> Result<After, Refused> {
-        let mailbox = self.mailbox();
+        let (mailbox, size) = (self.mailbox(), envelope.weight);
         let admitted = mailbox.admit(&self.policy, size)?;
-        let answer = user_code::catch(|| sink(message, from));
+        let answer = user_code::catch(|| sink(&SinkDelivery { message, envelope }));
         let answer = answer.unwrap_or_else(|payload| {
             *panic = Some(payload);
             SinkResult::Refused
@@ -187,29 +221,29 @@ impl Outlet {
         matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
     }
 
-    /// Offers a message of `size` bytes. Never blocks and runs nothing of a user's. After a refusal, too, a waiter may have to be
-    /// woken: see `is_awaited`.
+    /// Offers a message. Never blocks and runs nothing of a user's. After a refusal, too, a waiter may have to be woken: see
+    /// `is_awaited`.
     #[inline]
-    pub(crate) fn offer(&self, message: Message, size: usize) -> Offered {
+    pub(crate) fn offer(&self, message: Message, envelope: &Envelope<'_>) -> Offered {
         if let Receiver::Other(other) = &self.receiver {
-            return self.offer_to(other, message, size);
+            return self.offer_to(other, message, envelope);
         }
         let mailbox = self.mailbox();
-        match mailbox.admit(&self.policy, size) {
+        match mailbox.admit(&self.policy, envelope.weight) {
             Ok(admitted) => Offered::Taken(mailbox.put(message, admitted)),
             Err(refused) => Offered::Refused(message, refused),
         }
     }
 
-    fn offer_to(&self, other: &Other, message: Message, size: usize) -> Offered {
+    fn offer_to(&self, other: &Other, message: Message, envelope: &Envelope<'_>) -> Offered {
         let mut after = After::default();
         if let Other::Direct(direct) = other {
-            return match direct.deliver(message, &mut after.wake) {
+            return match direct.deliver(envelope.routed, message, &mut after.wake) {
                 Ok(()) => Offered::Taken(after),
                 Err(message) => Offered::Refused(message, Refused::Gone),
             };
         }
-        let mailbox = self.mailbox();
+        let (mailbox, size) = (self.mailbox(), envelope.weight);
         match mailbox.admit(&self.policy, size) {
             Ok(admitted) => (after.last, after.recovered) = (admitted.last, admitted.recovered),
             Err(refused) => return Offered::Refused(message, refused),

@@ -7,6 +7,7 @@
 mod head;
 pub mod headers;
 mod payload;
+mod publication;
 mod respond;
 mod responder;
 pub mod status;
@@ -19,6 +20,7 @@ pub use status::{StatusCode, StatusCodeError};
 
 pub(crate) use head::Head;
 pub(crate) use payload::Body;
+pub(crate) use publication::Publication;
 pub(crate) use responder::{Responder, Response, StartedResponse};
 pub(crate) use trace::Trace;
 

@@ -93,7 +93,7 @@ impl Desk {
                 }
             })
         } else {
-            self.client().subscribe_sink_with(subject, with, move |message, _| theirs.deliver(message))
+            self.client().subscribe_sink_with(subject, with, move |delivery| theirs.deliver(delivery.message()))
         };
         guard.map(|guard| Arc::new(Listening { guard, ticket }))
     }

@@ -108,7 +108,7 @@ fn it_learns_of_every_way_to_begin_and_to_end() {
             end(&client, guard);
             assert!(shown(&all).is_empty());
         }
-        let _sink = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_, _| true).unwrap();
+        let _sink = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_| true).unwrap();
         let (into, from) = crossbeam_channel::bounded(1);
         let _channel = client.subscribe_channel("channel", into).unwrap();
         let slow = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Close);

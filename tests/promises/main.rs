@@ -22,5 +22,6 @@ mod g9_user_code;
 mod interest;
 mod observe;
 mod observer;
+mod routed;
 mod sinks;
 mod thread_end;

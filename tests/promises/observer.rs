@@ -246,7 +246,7 @@ fn who_has_no_queue_has_taken_a_copy_at_once() {
     let client = bus.connect();
     let (into, from) = crossbeam_channel::bounded(1);
     let _channel = client.subscribe_channel("channel", into).unwrap();
-    let _sink = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_, _| true).unwrap();
+    let _sink = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_| true).unwrap();
     let queue = client.subscribe("queue").unwrap();
     scribe.told();
     let received = |subject: &str| {
@@ -258,8 +258,8 @@ fn who_has_no_queue_has_taken_a_copy_at_once() {
     assert_eq!(scribe.told(), ["received 2"]);
 
     // Several at once, and a member of a group.
-    let _plain = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_, _| true).unwrap();
-    let _member = client.subscribe_sink_with("sink", SubscribeOptions::new().queue("g"), |_, _| true).unwrap();
+    let _plain = client.subscribe_sink_with("sink", SubscribeOptions::new(), |_| true).unwrap();
+    let _member = client.subscribe_sink_with("sink", SubscribeOptions::new().queue("g"), |_| true).unwrap();
     scribe.told();
     assert_eq!(received("sink"), 3);
 }

@@ -6,8 +6,8 @@
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
 use postroom::{
-    Bus, CloseReason, ConnectOptions, DropReason, Event, Message, OverflowPolicy, Permissions, SinkResult, StatusCode,
-    SubscribeOptions, SubscriptionGuard,
+    Bus, CloseReason, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SinkDelivery, SinkResult,
+    StatusCode, SubscribeOptions, SubscriptionGuard,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ impl Numbers {
     fn new(client: &postroom::Client, pattern: &str, options: SubscribeOptions) -> Self {
         let (got, takes) = (Arc::<Mutex<Vec<u64>>>::default(), Arc::new(AtomicBool::new(true)));
         let (into, if_so) = (got.clone(), takes.clone());
-        let sink = move |message: &Message, _| {
-            into.lock().push(number(message));
+        let sink = move |delivery: &SinkDelivery<'_>| {
+            into.lock().push(number(delivery.message()));
             if_so.load(Ordering::Relaxed)
         };
         Numbers { got, takes, guard: client.subscribe_sink_with(pattern, options, sink).unwrap() }
@@ -41,7 +41,7 @@ impl Numbers {
     }
 }
 
-fn assert_balanced(bus: &Bus) {
+pub(crate) fn assert_balanced(bus: &Bus) {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{stats:?}");
     assert_eq!(stats.routed, stats.ledger.matched);
@@ -168,8 +168,9 @@ fn r2_it_is_told_who_published() {
         let told = Arc::<Mutex<Vec<(String, Option<u64>)>>>::default();
         let sink = || {
             let into = told.clone();
-            move |message: &Message, from| {
-                into.lock().push((message.subject().to_string(), from));
+            move |delivery: &SinkDelivery<'_>| {
+                let message = delivery.message();
+                into.lock().push((message.subject().to_string(), delivery.publisher()));
                 message.subject() != "refused"
             }
         };
@@ -204,8 +205,8 @@ fn g4_a_payload_goes_when_nothing_is_locked() {
     for bus in buses() {
         let client = bus.connect();
         let _sinks = ["a", "*"].map(|pattern| {
-            let keeps = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_, _| true).unwrap();
-            let refuses = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_, _| false).unwrap();
+            let keeps = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| true).unwrap();
+            let refuses = client.subscribe_sink_with(pattern, SubscribeOptions::new(), |_| false).unwrap();
             (keeps, refuses)
         });
         let (again, count) = (client.clone(), Count::default());
@@ -234,11 +235,12 @@ impl Shelf {
     fn new(client: &postroom::Client, places: usize, options: SubscribeOptions) -> Self {
         let left = Arc::new(AtomicUsize::new(places));
         let places = left.clone();
-        let sink =
-            move |_: &Message, _| match places.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
-                Ok(_) => SinkResult::Taken,
-                Err(_) => SinkResult::Full,
-            };
+        let sink = move |_: &SinkDelivery<'_>| match places
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+        {
+            Ok(_) => SinkResult::Taken,
+            Err(_) => SinkResult::Full,
+        };
         Shelf { left, guard: client.subscribe_sink_with("a", options, sink).unwrap() }
     }
 
@@ -316,7 +318,7 @@ fn g5_the_end_of_one_that_is_full_lets_publishers_go() {
         let block = SubscribeOptions::new().overflow(OverflowPolicy::Block(Duration::from_secs(3_600)));
         let shown = Arc::new(AtomicBool::new(false));
         let seen = shown.clone();
-        let guard = client.subscribe_sink_with("a", block, move |_, _| {
+        let guard = client.subscribe_sink_with("a", block, move |_| {
             seen.store(true, Ordering::SeqCst);
             SinkResult::Full
         });
@@ -353,7 +355,7 @@ fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
     for bus in buses() {
         let (client, events) = (bus.connect(), bus.events());
         let bad = client
-            .subscribe_sink_with("a", SubscribeOptions::new(), |_, _| -> bool {
+            .subscribe_sink_with("a", SubscribeOptions::new(), |_| -> bool {
                 std::panic::panic_any("on purpose".to_owned())
             })
             .unwrap();
@@ -383,8 +385,9 @@ fn g5_threads_that_publish_at_once_lose_nothing_to_a_member_that_goes() {
                 // Closed under the lock that the sink takes: then none comes afterwards.
                 let got = Arc::new(Mutex::new(Some(Vec::new())));
                 let into = got.clone();
-                let sink =
-                    move |message: &Message, _| into.lock().as_mut().map(|got| got.push(number(message))).is_some();
+                let sink = move |delivery: &SinkDelivery<'_>| {
+                    into.lock().as_mut().map(|got| got.push(number(delivery.message()))).is_some()
+                };
                 let guard = client.subscribe_sink_with("work", SubscribeOptions::new().queue("g"), sink).unwrap();
                 std::thread::yield_now();
                 leavers.lock().extend(got.lock().take().expect("taken once"));

@@ -36,6 +36,19 @@ fn a_tap_has_everything_from_its_creation_on() {
     assert!(all.is_empty() && !orders.is_empty(), "each tap forgets for itself");
 }
 
+/// A journal shows what receivers see, also of a message that was routed by another subject (JC80).
+#[test]
+fn an_entry_has_the_subject_that_receivers_see() {
+    let kit = TestKit::new();
+    let app = named(&kit, "app");
+    let deliveries = app.subscribe("deliver.7").unwrap();
+    let all = kit.tap(">");
+    assert_eq!(app.publish_message_to("deliver.7", &Message::new("orders.eu", "1").unwrap()).unwrap(), 1);
+    assert_eq!(all.subjects(), ["orders.eu"]);
+    assert_eq!(all.entries()[0].receipts.len(), 1, "by the subscription to `deliver.7`");
+    drop(deliveries);
+}
+
 #[test]
 fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     let kit = TestKit::new();

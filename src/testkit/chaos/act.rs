@@ -207,7 +207,7 @@ impl State {
         todo: &mut Todo,
     ) -> PublishAction {
         let (client, message) = (publish.client, publish.message);
-        let subject = message.subject().as_str();
+        let subject = publish.routed_subject();
         let clients = &self.clients;
         let is_wire = clients.get(&client).is_some_and(|who| who.can_be_kicked);
         let concerned = |rule: &Rule| {
@@ -276,7 +276,7 @@ impl State {
         todo: &mut Todo,
     ) -> PublishAction {
         let (client, message) = (publish.client, publish.message);
-        let subject = message.subject().as_str();
+        let subject = publish.routed_subject();
         let mut route = PublishAction::Route { id, times: 1 };
         let kind = self.rules[fault.fault].fault.kind.clone();
         let note = |state: &mut State, what: String| state.note(fault, now, client, subject, Some(id), what);
@@ -418,7 +418,7 @@ impl State {
         to: &SubscriptionInfo,
         now: Duration,
     ) -> DeliveryAction {
-        let subject = publish.message.subject().as_str();
+        let subject = publish.routed_subject();
         let Some(who) = self.clients.get(&to.client) else { return DeliveryAction::Pass };
         let (name, untracked, can_be_kicked) = (who.name.clone(), who.untracked, who.can_be_kicked);
         let held_up = who.inbound.holds_up();

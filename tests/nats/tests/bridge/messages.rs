@@ -30,6 +30,40 @@ fn exports_reach_the_server_with_all_they_have() {
     assert!(flow.balances());
 }
 
+/// A wire carries one subject: that which the message is routed by, for there the receivers on the other side wait.
+#[test]
+fn jc80_an_export_goes_to_the_subject_that_it_is_routed_by() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let remote = Remote::connect(&server.url());
+    let mut all = remote.subscribe("*.*");
+    let bridge = start(Bridge::builder(&bus).server(server.url()).export("deliver.*"));
+    let client = bus.connect();
+    let stored = Message::new("orders.eu", "1").unwrap();
+    assert_eq!(client.publish_message_to("orders.eu", &Message::new("deliver.7", "0").unwrap()).unwrap(), 0);
+    assert_eq!(client.publish_message_to("deliver.7", &stored).unwrap(), 1);
+    bridge.flush(PATIENCE).wait().unwrap();
+    let mut exported = std::iter::from_fn(|| Some(all.next())).filter(|got| !got.subject.starts_with("_INBOX."));
+    let got = exported.next().unwrap();
+    assert_eq!((got.subject.as_str(), text(&got)), ("deliver.7", "1".into()));
+}
+
+/// A response of that kind finds its request on the server's side.
+#[test]
+fn jc80_a_response_goes_to_the_request_that_it_is_routed_to() {
+    let (server, bus) = (NatsServer::start(""), bus());
+    let (client, remote) = (bus.connect(), Remote::connect(&server.url()));
+    let _bridge = start(Bridge::builder(&bus).server(server.url()).serve("next.*"));
+    let speaks = client.clone();
+    let stored = Message::new("orders.eu", "1").unwrap();
+    let answer = move |request: Message| {
+        speaks.publish_message_to(request.reply().unwrap(), &stored).unwrap();
+    };
+    let _engine = client.subscribe_fn("next.*", answer).unwrap();
+    wait_until("the server knows of the responder", || {
+        remote.block_on(remote.client.request("next.1", "".into())).is_ok_and(|got| text(&got) == "1")
+    });
+}
+
 #[test]
 fn imports_reach_the_bus_with_all_they_have() {
     let (server, bus) = (NatsServer::start(""), bus());

@@ -236,7 +236,7 @@ mod fallback {
         }
         assert_even(&taken(&members), 1_500);
         // Also behind one that is there and can't take it.
-        let _refuses = client.subscribe_sink_with("foo", member(), |_, _| false).unwrap();
+        let _refuses = client.subscribe_sink_with("foo", member(), |_| false).unwrap();
         for _ in 0..1_500 {
             assert_eq!(client.publish("foo", "").unwrap(), 1);
         }
@@ -255,7 +255,7 @@ mod fallback {
         let limited = client.queue_subscribe("foo.*", "g").unwrap();
         let own = silent.queue_subscribe("foo.*", "g").unwrap();
         let withheld = ruled.queue_subscribe("foo.*", "g").unwrap();
-        let _refuses = client.subscribe_sink_with("foo.*", member(), |_, _| false).unwrap();
+        let _refuses = client.subscribe_sink_with("foo.*", member(), |_| false).unwrap();
         let (into, from) = crossbeam_channel::bounded(1);
         let _dead = client.subscribe_channel_with("foo.*", member(), into).unwrap();
         let elsewhere = last(&client, "foo.*");
@@ -355,7 +355,7 @@ mod fallback {
         assert_eq!((elsewhere.ledger().delivered, here.ledger().delivered), (2, 20));
         elsewhere.drain().wait();
         assert!(client.request("svc", "").unwrap_err().is_no_responders());
-        let refuses = serves.subscribe_sink_with("svc", member().fallback(true), |_, _| false).unwrap();
+        let refuses = serves.subscribe_sink_with("svc", member().fallback(true), |_| false).unwrap();
         assert!(client.request("svc", "").unwrap_err().is_no_responders());
         assert_eq!(refuses.ledger().matched, 0);
         let queue = last(&serves, "svc");

@@ -18,6 +18,7 @@ mod ledger;
 mod lifecycle;
 mod permissions;
 mod reload;
+mod routed;
 mod runtimes;
 mod slow;
 mod storms;
