@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::jetstream::engine::AbandonReason;
 use crate::jetstream::json::write::Object;
 
-/// What was done to a stream.
+/// A change of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamAction {
     Created,

@@ -1,4 +1,4 @@
-//! What all parts of a server share: its connection, its options, the time, the bytes that are stored.
+//! The parts that all of a server share: its connection, its options, the time, the bytes that are stored.
 
 use super::options::JetStreamOptions;
 use super::time::Time;

@@ -27,7 +27,7 @@ impl Interest for Everything {
     }
 }
 
-/// What a consumer works with.
+/// The surroundings of a consumer.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     /// The stream's name.

@@ -1,4 +1,4 @@
-//! What all requests have in common: the level that they require, and how their bodies are read.
+//! The common part of all requests: the level that they require, and how their bodies are read.
 
 use crate::Message;
 use crate::jetstream::engine::error::{ApiError, codes};

@@ -178,7 +178,7 @@ pub(super) fn list(shared: &Shared, streams: &Streams, request: &Request<'_>) ->
     })
 }
 
-/// What is told of a stream.
+/// The report of a stream.
 fn info_of(stream: &ServedStream) -> Result<StreamInfo, ApiError> {
     look_into(stream, &InfoRequest::default(), 0).map(|(info, _)| info)
 }
