@@ -71,7 +71,7 @@
 //! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
 //! | do something at a time | [`Bus::schedule_at`], [`Bus::sleep`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
-//! | be asked and told about every message | [`Observer`], [`Activity`] |
+//! | be asked and told about every message | [`Observer`], [`activity`] |
 //! | route things that are not messages | [`Matcher`], usable alone |
 //! | read more | [`manual`] |
 //!
@@ -118,13 +118,13 @@
 compile_error!("postroom needs a target with atomics of 64 bits");
 
 // WORDS: import nothing of ours above them.
+pub mod activity;
 pub mod blocking;
 pub mod error;
 pub mod limits;
 pub mod message;
 pub mod subject;
 
-mod activity;
 mod rng;
 mod steps;
 pub mod sync;
@@ -168,7 +168,6 @@ struct Readme;
 pub use {bytes, crossbeam_channel};
 
 pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
-pub use activity::{Activity, ActivityGuard, ActivityKind, Tracked};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
 pub use bus::{

@@ -109,7 +109,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether what this connection has received does not count as activity ([`Activity`](crate::Activity)): for the test itself, which
+    /// Whether what this connection has received does not count as activity ([`Activity`](crate::activity::Activity)): for the test itself, which
     /// takes its time with what it got. Default false. On a bus that is not observed it changes nothing.
     pub fn untracked(mut self, untracked: bool) -> Self {
         self.untracked = untracked;

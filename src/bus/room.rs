@@ -250,7 +250,7 @@ impl Shared {
         let timer = deadline.and_then(|deadline| self.timers.set(deadline, &thread_waker()));
         let outcome = self.bring_to_channel(subscription, channel, message, deadline);
         // Before the timer is taken back: one of the two always counts.
-        self.timers.engage_thread();
+        self.timers.mark_busy();
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
@@ -306,7 +306,7 @@ impl Shared {
                 Err(SendTimeoutError::Timeout(message)) => message,
             };
             if self.timers.is_manual() {
-                self.timers.release_thread();
+                self.timers.mark_idle();
                 blocking::wait(|| park_timeout(CHANNEL_RETRY));
             }
         }

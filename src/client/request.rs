@@ -84,9 +84,9 @@ impl<'a> Question<'a> {
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.publication.routed();
         let mut pending = self.send(connection, true)?;
-        let was_engaged = connection.shared.timers.has_engaged_thread();
+        let was_busy = connection.shared.timers.is_thread_busy();
         let answer = pending.wait(connection, None);
-        note_given(connection, &answer, was_engaged);
+        note_given(connection, &answer, was_busy);
         judged(answer, pending.timeout, subject, connection)
     }
 
@@ -164,12 +164,12 @@ impl Pending {
 }
 
 /// Notes what this thread was given by [`Pending::wait`].
-pub(super) fn note_given(connection: &Connection, next: &Option<Result<Message, ()>>, was_engaged: bool) {
+pub(super) fn note_given(connection: &Connection, next: &Option<Result<Message, ()>>, was_busy: bool) {
     let timers = &connection.shared.timers;
     match next {
         // It counts if it had to wait; but what an untracked connection receives does not.
-        Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.leave_thread(was_engaged),
-        _ => timers.engage_thread(),
+        Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.mark_idle_unless(was_busy),
+        _ => timers.mark_busy(),
     }
 }
 

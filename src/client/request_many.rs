@@ -183,7 +183,7 @@ impl Responses {
     pub fn try_recv(&mut self) -> Option<Message> {
         let next = self.wait(Some(self.connection.shared.timers.now()));
         if next.is_none() {
-            self.connection.shared.timers.release_thread();
+            self.connection.shared.timers.mark_idle();
         }
         next
     }
@@ -225,10 +225,10 @@ impl Responses {
         if self.end.is_some() {
             return None;
         }
-        let was_engaged = self.connection.shared.timers.has_engaged_thread();
+        let was_busy = self.connection.shared.timers.is_thread_busy();
         let sooner = self.next_by.into_iter().chain(limit).min();
         let next = self.pending.wait(&self.connection, sooner);
-        note_given(&self.connection, &next, was_engaged);
+        note_given(&self.connection, &next, was_busy);
         self.take(next, limit)
     }
 

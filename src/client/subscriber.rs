@@ -110,7 +110,7 @@ impl Subscriber {
     /// Notes that this thread has it.
     fn note_given(&self, message: &Message) {
         if message.trace().is_some_and(Trace::counts) {
-            self.connection.shared.timers.engage_thread();
+            self.connection.shared.timers.mark_busy();
         }
     }
 
@@ -134,7 +134,7 @@ impl Subscriber {
 
     #[cold]
     fn nothing(&self) -> TryRecvError {
-        self.connection.shared.timers.release_thread();
+        self.connection.shared.timers.mark_idle();
         self.end()
     }
 
@@ -306,16 +306,16 @@ impl Subscriber {
         match found {
             Some(Ok(message)) => {
                 match message.trace() {
-                    Some(trace) if trace.counts() => timers.engage_thread(),
+                    Some(trace) if trace.counts() => timers.mark_busy(),
                     // It counts if it had to wait; but what an untracked connection receives does not.
-                    Some(_) => timers.release_thread(),
+                    Some(_) => timers.mark_idle(),
                     None => {}
                 }
                 Ok(message)
             }
             Some(Err(end)) => {
                 // Nothing was given to it, and what it was given before it is done with.
-                timers.release_thread();
+                timers.mark_idle();
                 Err(end)
             }
             None => Err(RecvTimeoutError::Timeout),

@@ -2,7 +2,7 @@
 //! of their own, and only while a connection waits for them.
 
 use super::options::Secret;
-use crate::ActivityGuard;
+use crate::activity::ActivityGuard;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;

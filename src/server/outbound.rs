@@ -2,9 +2,10 @@
 //! writer.
 
 use super::pieces::{Pieces, Pool};
+use crate::activity::{Activity, ActivityGuard};
 use crate::protocol::{Delivery, text};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Activity, ActivityGuard, Message, StatusCode, blocking};
+use crate::{Message, StatusCode, blocking};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};

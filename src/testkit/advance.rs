@@ -276,7 +276,7 @@ impl TestKit {
         let (kit, clock) = (self.clone(), self.clock().clone());
         let ended = Arc::new(AtomicBool::new(false));
         let its_end = ended.clone();
-        self.activity().engage_thread();
+        self.activity().mark_busy();
         let run = move || {
             let waker = thread_waker();
             let mut cx = Context::from_waker(&waker);

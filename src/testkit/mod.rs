@@ -76,7 +76,8 @@ pub use shrink::{Shrunk, explore, shrink};
 pub use stub::{Answer, Stub};
 pub use tap::Tap;
 
-use crate::{Activity, Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
+use crate::activity::Activity;
+use crate::{Bus, BusBuilder, Client, Clock, ConnectOptions, ManualClock};
 use book::Book;
 use chaos::Engine;
 use journal::{Bounds, Journal};

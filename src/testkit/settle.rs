@@ -2,8 +2,9 @@
 
 use super::TestKit;
 use super::report::OrPanic;
+use crate::Clock;
+use crate::activity::{ActivityGuard, ActivityKind, Tracked};
 use crate::time::Sleep;
-use crate::{ActivityGuard, ActivityKind, Clock, Tracked};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -84,10 +85,10 @@ impl TestKit {
         self.settled(limit).map(drop)
     }
 
-    /// Gives back [`Activity::changes`](crate::Activity::changes): as long as these are the same, it is still so.
+    /// Gives back [`Activity::changes`](crate::activity::Activity::changes): as long as these are the same, it is still so.
     fn settled(&self, limit: Duration) -> Result<u64, Unsettled> {
         let activity = self.activity();
-        activity.release_thread();
+        activity.mark_idle();
         let changes = activity.changes();
         if activity.is_quiet() && !self.fire_due() {
             return Ok(changes);
@@ -141,7 +142,7 @@ impl TestKit {
 
     async fn settled_async(&self, limit: Duration) -> Result<u64, Unsettled> {
         let activity = self.activity();
-        activity.release_thread();
+        activity.mark_idle();
         let mut alarm = Alarm { kit: self, limit, sleep: None };
         loop {
             poll_fn(|cx| match activity.poll_quiet(cx) {
@@ -186,10 +187,10 @@ impl TestKit {
     }
 
     /// Blocks until time may move: the bus is quiet, or all activity seems to wait for the time. See [`Unsettled::may_wait`].
-    /// Gives back [`Activity::changes`](crate::Activity::changes): as long as these are the same, it still may.
+    /// Gives back [`Activity::changes`](crate::activity::Activity::changes): as long as these are the same, it still may.
     pub(super) fn rest(&self, limit: Duration) -> Result<u64, Unsettled> {
         let real = Clock::system();
-        self.activity().release_thread();
+        self.activity().mark_idle();
         let mut late = 0;
         loop {
             let (changes, began) = (self.activity().changes(), real.now());
@@ -214,7 +215,7 @@ impl TestKit {
     pub(super) async fn rest_async(&self) -> Result<u64, Unsettled> {
         let limit = self.settle_limit();
         let mut alarm = Alarm { kit: self, limit, sleep: None };
-        self.activity().release_thread();
+        self.activity().mark_idle();
         loop {
             let changes = self.activity().changes();
             let unsettled = match self.settled_async(STALL).await {

@@ -2,7 +2,7 @@
 
 use super::queue::{Fire, TimerKey};
 use super::timers::Timers;
-use crate::activity::{Activity, ActivityGuard, ActivityKind, come_back};
+use crate::activity::{Activity, ActivityGuard, ActivityKind, mark_thread_idle};
 use crate::sync::Mutex;
 use crate::user_code::UserCode;
 use std::collections::BTreeMap;
@@ -134,12 +134,12 @@ impl Inner {
     fn run(&self, number: u64) {
         let Some(Pending { run, .. }) = self.take(number) else { return };
         // It leaves the thread as busy as it was: one that fires timers does not wait on the bus.
-        let was_engaged = self.timers.has_engaged_thread();
+        let was_busy = self.timers.is_thread_busy();
         let _ = self.timers.reporter().contain(UserCode::Closure, run);
-        if was_engaged {
-            self.timers.engage_thread();
+        if was_busy {
+            self.timers.mark_busy();
         } else {
-            come_back();
+            mark_thread_idle();
         }
     }
 

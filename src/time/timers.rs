@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::queue::{Fire, Timer, TimerKey, TimerQueue};
-use crate::activity::{Activity, ActivityGuard, ActivityKind, come_back};
+use crate::activity::{Activity, ActivityGuard, ActivityKind, mark_thread_idle};
 use crate::sync::{Mutex, Thread, park, park_timeout, spawn};
 use crate::user_code::{Reporter, UserWaker};
 use std::collections::BTreeMap;
@@ -83,36 +83,36 @@ impl Timers {
     }
 
     /// Notes that this thread was given something by the bus, where that is counted.
-    pub(crate) fn engage_thread(&self) {
+    pub(crate) fn mark_busy(&self) {
         if let Some(activity) = self.activity() {
-            activity.engage_thread();
+            activity.mark_busy();
         }
     }
 
     /// Does what may wait, on the way of a thread that is no more busy after it than it was before.
     pub(crate) fn in_passing<R>(&self, wait: impl FnOnce() -> R) -> R {
-        let was_engaged = self.has_engaged_thread();
+        let was_busy = self.is_thread_busy();
         let result = wait();
-        self.leave_thread(was_engaged);
+        self.mark_idle_unless(was_busy);
         result
     }
 
     /// Notes that this thread is no more busy than it was.
-    pub(crate) fn leave_thread(&self, was_engaged: bool) {
-        if !was_engaged {
-            come_back();
+    pub(crate) fn mark_idle_unless(&self, was_busy: bool) {
+        if !was_busy {
+            mark_thread_idle();
         }
     }
 
     /// Whether this thread counts as busy; true where that is not counted.
-    pub(crate) fn has_engaged_thread(&self) -> bool {
-        self.activity().is_none_or(Activity::has_engaged_thread)
+    pub(crate) fn is_thread_busy(&self) -> bool {
+        self.activity().is_none_or(Activity::is_thread_busy)
     }
 
     /// Notes that this thread waits on the bus, or found nothing there.
-    pub(crate) fn release_thread(&self) {
+    pub(crate) fn mark_idle(&self) {
         if self.tracked.is_some() {
-            come_back();
+            mark_thread_idle();
         }
     }
 
@@ -200,11 +200,11 @@ impl Timers {
     pub(crate) fn park(&self, waker: &Waker, deadline: Option<Duration>) {
         match deadline {
             None => {
-                self.release_thread();
+                self.mark_idle();
                 park();
             }
             Some(deadline) if !self.is_manual() => {
-                self.release_thread();
+                self.mark_idle();
                 park_timeout(deadline.saturating_sub(self.now()));
             }
             Some(deadline) => {
@@ -214,17 +214,17 @@ impl Timers {
                 // If it is set too late, it never fires; if it is set in time, it counts once it
                 // has fired.
                 if self.now() < deadline {
-                    self.release_thread();
+                    self.mark_idle();
                     park();
                 }
                 // Before the timer is taken back: one of the two always counts.
-                self.engage_thread();
+                self.mark_busy();
                 if let Some(key) = key {
                     self.cancel(key);
                 }
             }
         }
-        self.engage_thread();
+        self.mark_busy();
     }
 
     pub(crate) fn is_manual(&self) -> bool {

@@ -2,6 +2,7 @@
 //! with the rest.
 
 use crate::common::FOREVER;
+use postroom::activity::{Activity, ActivityKind};
 use postroom::*;
 use std::future::Future;
 use std::pin::pin;
@@ -92,7 +93,7 @@ fn a_thread_that_was_given_an_answer_counts() {
     assert_eq!(threads(&activity), 0);
     drop(answers.recv().unwrap());
     assert_eq!(threads(&activity), 1);
-    activity.release_thread();
+    activity.mark_idle();
     assert!(activity.is_quiet(), "{activity:?}");
 }
 
@@ -157,7 +158,7 @@ fn what_an_untracked_connection_receives_does_not_count_however_it_came() {
         || drop(test.request_timeout("ask.later", "", HOUR).unwrap()),
         || {
             questions.recv().unwrap().respond("").unwrap();
-            activity.release_thread();
+            activity.mark_idle();
         },
     );
     assert_eq!(held, []);

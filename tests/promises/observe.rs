@@ -1,6 +1,7 @@
 //! An observed bus: it does what the observer decides, and its account of activity is exact.
 
 use crate::common::must_return;
+use postroom::activity::ActivityKind;
 use postroom::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 //! Moving time with threads: one deadline after the other, each step settled.
 
 use crate::{HOUR, SECOND};
+use postroom::activity::ActivityKind;
 use postroom::testkit::TestKit;
 use postroom::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,6 +1,7 @@
 //! `settle`: what it waits for, what it does not, and what it says when that does not end.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::activity::ActivityKind;
 use postroom::testkit::TestKit;
 use postroom::time::Sleep;
 use postroom::*;

@@ -1,6 +1,7 @@
 //! Settling and moving time with tasks, on executors with one thread and with several.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::activity::ActivityKind;
 use postroom::testkit::TestKit;
 use postroom::*;
 use std::future::Future;

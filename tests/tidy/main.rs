@@ -78,11 +78,11 @@ const MAY_USE: [(&str, &[&str]); 24] = [
         ],
     ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
-    ("server", &["subject", "message", "limits", "sync", "time", "user_code", "protocol", "blocking"]),
-    ("testkit", &["subject", "message", "limits", "sync", "time", "user_code"]),
-    ("bridge", &["subject", "message", "limits", "sync", "time", "user_code", "protocol"]),
+    ("server", &["subject", "activity", "message", "limits", "sync", "time", "user_code", "protocol", "blocking"]),
+    ("testkit", &["subject", "activity", "message", "limits", "sync", "time", "user_code"]),
+    ("bridge", &["subject", "activity", "message", "limits", "sync", "time", "user_code", "protocol"]),
     // Its engine lies deeper: see `the_engine_is_a_machine`.
-    ("jetstream", &["subject", "message", "limits", "sync", "time", "user_code"]),
+    ("jetstream", &["subject", "activity", "message", "limits", "sync", "time", "user_code"]),
     ("bin", &[]),
     // Over all: what there is once for all rooms.
     (OVER_ALL, &["error", "subject", "message", "limits", "bus", "client", "server", "bridge"]),

@@ -30,7 +30,7 @@ fn all_that_is_for_the_client_queues_up_and_nobody_else_waits() {
     // Its own publishes are not slow, but come back to it by the same way.
     publish(&slow, "a", &["4"]);
     assert_eq!((queued(&soon), late.len() + too.len()), (vec!["1".into(), "2".into(), "3".into(), "4".into()], 0));
-    kit.activity().release_thread();
+    kit.activity().mark_idle();
     assert!(kit.activity().is_quiet(), "what is to come does not go on: {:?}", kit.activity());
     assert_counts_agree(&kit);
     kit.clock().advance(SECOND / 2);

@@ -17,11 +17,11 @@ use std::task::{Context, Poll, Wake, Waker};
 #[must_use = "futures do nothing unless they are polled; this one counts as going on until it is"]
 pub struct Tracked<F> {
     future: Pin<Box<F>>,
-    bell: Arc<Bell>,
+    waker: Arc<TrackedWaker>,
 }
 
 /// The waker that the future sees.
-struct Bell {
+struct TrackedWaker {
     activity: Activity,
     state: Mutex<State>,
 }
@@ -46,7 +46,7 @@ impl<F: Future> Tracked<F> {
         let phase = Phase::Woken(activity.hold(name.clone()));
         Tracked {
             future: Box::pin(future),
-            bell: Arc::new(Bell { activity, state: Mutex::new(State { name, phase, outer: None }) }),
+            waker: Arc::new(TrackedWaker { activity, state: Mutex::new(State { name, phase, outer: None }) }),
         }
     }
 
@@ -54,8 +54,8 @@ impl<F: Future> Tracked<F> {
     pub fn named(self, name: &str) -> Self {
         let name = format!("task `{name}`");
         // The new one counts before the old one stops.
-        let fresh = self.bell.activity.hold(name.clone());
-        let mut state = self.bell.state.lock();
+        let fresh = self.waker.activity.hold(name.clone());
+        let mut state = self.waker.state.lock();
         state.name = name;
         let old = std::mem::replace(&mut state.phase, Phase::Woken(fresh));
         drop(state);
@@ -68,22 +68,22 @@ impl<F: Future> Tracked<F> {
     /// Polls it if it was woken since the last time; else only remembers whom to wake. For who is woken for other things too, and must not
     /// make it count for them.
     pub fn poll_if_woken(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let is_woken = matches!(self.bell.state.lock().phase, Phase::Woken(_));
+        let is_woken = matches!(self.waker.state.lock().phase, Phase::Woken(_));
         if is_woken {
             return self.as_mut().poll(cx);
         }
-        let outer = UserWaker::new(cx.waker(), self.bell.activity.reporter);
-        let before = self.bell.state.lock().outer.replace(Arc::new(outer));
+        let outer = UserWaker::new(cx.waker(), self.waker.activity.reporter);
+        let before = self.waker.state.lock().outer.replace(Arc::new(outer));
         drop(before);
         // Woken in between, it would have woken somebody else.
-        let is_woken = matches!(self.bell.state.lock().phase, Phase::Woken(_));
+        let is_woken = matches!(self.waker.state.lock().phase, Phase::Woken(_));
         if is_woken { self.poll(cx) } else { Poll::Pending }
     }
 }
 
-impl Bell {
+impl TrackedWaker {
     /// Counts from now on, unless it does already or is over.
-    fn ring(&self) -> Option<Arc<UserWaker>> {
+    fn mark_woken(&self) -> Option<Arc<UserWaker>> {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Waits) {
             state.phase = Phase::Woken(self.activity.hold(state.name.clone()));
@@ -99,13 +99,13 @@ impl Bell {
     }
 }
 
-impl Wake for Bell {
+impl Wake for TrackedWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(outer) = self.ring() {
+        if let Some(outer) = self.mark_woken() {
             outer.pass_on();
         }
     }
@@ -116,20 +116,20 @@ impl<F: Future> Future for Tracked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // Cloned before the lock, and what it replaces dropped after: wakers are a user's code.
-        let outer = UserWaker::new(cx.waker(), self.bell.activity.reporter);
-        let mut state = self.bell.state.lock();
+        let outer = UserWaker::new(cx.waker(), self.waker.activity.reporter);
+        let mut state = self.waker.state.lock();
         let before = state.outer.replace(Arc::new(outer));
         let running = match std::mem::replace(&mut state.phase, Phase::Waits) {
             Phase::Woken(hold) => hold,
             // Polled though nothing woke it: as part of something that was.
-            Phase::Waits | Phase::Over => self.bell.activity.hold(state.name.clone()),
+            Phase::Waits | Phase::Over => self.waker.activity.hold(state.name.clone()),
         };
         drop(state);
         drop(before);
-        let waker = Waker::from(self.bell.clone());
+        let waker = Waker::from(self.waker.clone());
         let polled = self.future.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_ready() {
-            self.bell.end();
+            self.waker.end();
         }
         // A wake-up that came meanwhile has left a hold of its own.
         drop(running);
@@ -139,13 +139,13 @@ impl<F: Future> Future for Tracked<F> {
 
 impl<F> Drop for Tracked<F> {
     fn drop(&mut self) {
-        self.bell.end();
+        self.waker.end();
     }
 }
 
 impl<F> fmt::Debug for Tracked<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracked").field("name", &self.bell.state.lock().name).finish_non_exhaustive()
+        f.debug_struct("Tracked").field("name", &self.waker.state.lock().name).finish_non_exhaustive()
     }
 }
 
@@ -172,13 +172,13 @@ mod tests {
     fn a_waker_that_is_replaced_while_it_wakes_may_go_under_a_lock() {
         let activity = Activity::default();
         let task: Arc<Shared> = Arc::new(std::sync::Mutex::new(Box::pin(activity.task(std::future::pending()))));
-        let bell = Waker::from(task.lock().unwrap().bell.clone());
+        let tracked = Waker::from(task.lock().unwrap().waker.clone());
         let outer = Waker::from(Arc::new(Replaced(Arc::downgrade(&task))));
         assert!(task.lock().unwrap().as_mut().poll(&mut Context::from_waker(&outer)).is_pending());
         drop(outer);
         let routing = Mutex::new(());
         let held = routing.lock();
-        bell.wake_by_ref();
+        tracked.wake_by_ref();
         drop(held);
     }
 }

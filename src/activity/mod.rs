@@ -5,7 +5,7 @@
 //! back for more. When there is none of them, all work that the bus set going has ended. A bus that is not observed counts
 //! nothing.
 
-mod task;
+mod tracked;
 
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, park, thread_waker};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-pub use task::Tracked;
+pub use tracked::Tracked;
 
 /// Counts what a bus has set going and what has not come to an end; see [`Bus::activity`](crate::Bus::activity). Cheap to clone; clones are
 /// the same.
@@ -163,7 +163,7 @@ impl Activity {
 
     /// Blocks until there is no activity. This thread is taken to have come back to the bus.
     pub fn wait_quiet(&self) {
-        come_back();
+        mark_thread_idle();
         if self.is_quiet() {
             return;
         }
@@ -209,7 +209,7 @@ impl Activity {
 
     /// Says that this thread is busy until it waits on the bus again, finds nothing to receive there, or ends: as if the bus had given it
     /// something just now.
-    pub fn engage_thread(&self) {
+    pub fn mark_busy(&self) {
         // `None` once the thread is ending and its storage is gone.
         let _ = LEASES.try_with(|leases| {
             if !leases.borrow().iter().any(|hold| hold.activity.is(self)) {
@@ -222,12 +222,12 @@ impl Activity {
     }
 
     /// Says that this thread has come back to the bus: what it was given, by any bus, it is done with.
-    pub fn release_thread(&self) {
-        come_back();
+    pub fn mark_idle(&self) {
+        mark_thread_idle();
     }
 
     /// Whether this thread counts as busy.
-    pub(crate) fn has_engaged_thread(&self) -> bool {
+    pub(crate) fn is_thread_busy(&self) -> bool {
         LEASES.try_with(|leases| leases.borrow().iter().any(|hold| hold.activity.is(self))).unwrap_or(false)
     }
 
@@ -264,7 +264,7 @@ impl Drop for ActivityGuard {
 }
 
 /// This thread has come back to the bus: it waits there, or found nothing.
-pub(crate) fn come_back() {
+pub(crate) fn mark_thread_idle() {
     // Dropped after the borrow: dropping one may wake a waiter.
     let leases = LEASES.try_with(|leases| std::mem::take(&mut *leases.borrow_mut()));
     drop(leases);
@@ -375,13 +375,13 @@ mod tests {
     #[test]
     fn a_thread_counts_until_it_comes_back_or_ends() {
         let activity = Activity::default();
-        activity.engage_thread();
-        activity.engage_thread();
+        activity.mark_busy();
+        activity.mark_busy();
         assert_eq!(activity.len(), 1);
-        activity.release_thread();
+        activity.mark_idle();
         assert!(activity.is_quiet());
         let other = activity.clone();
-        std::thread::spawn(move || other.engage_thread()).join().unwrap();
+        std::thread::spawn(move || other.mark_busy()).join().unwrap();
         activity.wait_quiet();
     }
 }
