@@ -140,7 +140,8 @@ impl Connection {
         shared.open.fetch_add(is_open as usize, Ordering::SeqCst);
         let registry = Registry { closed: !is_open, ..Registry::default() };
         let rules = options.permissions.take().map(|permissions| permissions.rules());
-        let gate = Gate::new(!is_open, rules.is_some(), options.lenient, shared.observed.is_some());
+        let gate =
+            Gate::new(!is_open, rules.is_some(), options.lenient && !options.reserved, shared.observed.is_some());
         Arc::new_cyclic(|me: &Weak<Connection>| Connection {
             owner: Arc::new(Owner::new(id, me.clone(), options.untracked, rules, shared.seed, shared.reporter())),
             gate,

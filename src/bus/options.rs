@@ -27,6 +27,7 @@ pub struct ConnectOptions {
     pub(crate) no_echo: bool,
     pub(crate) no_responders: bool,
     pub(crate) lenient: bool,
+    pub(super) reserved: bool,
     pub(super) untracked: bool,
     pub(crate) inbox_prefix: Subject,
     pub(super) permissions: Option<Permissions>,
@@ -41,6 +42,7 @@ impl ConnectOptions {
             no_echo: false,
             no_responders: true,
             lenient: false,
+            reserved: false,
             untracked: false,
             inbox_prefix: Subject::from_smol(SmolStr::new_static("_INBOX")),
             permissions: None,
@@ -99,6 +101,30 @@ impl ConnectOptions {
         self
     }
 
+    /// Whether a lenient connection may use the subjects and replies that nats-server keeps for itself (S9, S10): for parts of a program that
+    /// speak in the server's place, as JetStream does. Default false. Other connections may use them in any case.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::{Bus, ConnectOptions, RawMessage, Subject};
+    ///
+    /// let bus = Bus::new();
+    /// let inbox = bus.connect().subscribe("inbox.7")?;
+    /// let lenient = ConnectOptions::new().lenient(true);
+    /// let stored = Subject::new("orders.eu")?;
+    /// let delivery = RawMessage::new("inbox.7", "hello").shown_as(&stored).reply("$JS.ACK.ORDERS.worker.1.1.1.0.0");
+    ///
+    /// assert!(bus.connect_with(lenient.clone()).publish_raw(delivery.clone()).is_err());
+    /// bus.connect_with(lenient.reserved(true)).publish_raw(delivery)?;
+    /// assert_eq!(inbox.recv()?.subject(), "orders.eu");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reserved(mut self, reserved: bool) -> Self {
+        self.reserved = reserved;
+        self
+    }
+
     /// The subjects that it may publish and subscribe to (P2). Default: everything.
     /// [`Client::set_permissions`](crate::Client::set_permissions) changes it.
     ///
@@ -144,6 +170,7 @@ impl fmt::Debug for ConnectOptions {
             .field("no_echo", &self.no_echo)
             .field("no_responders", &self.no_responders)
             .field("lenient", &self.lenient)
+            .field("reserved", &self.reserved)
             .field("untracked", &self.untracked)
             .field("inbox_prefix", &self.inbox_prefix)
             .field("permissions", &self.permissions)

@@ -24,17 +24,25 @@ pub struct RawMessage<'a> {
     pub headers: Option<Bytes>,
     /// The payload.
     pub payload: Payload<'a>,
+    /// The subject that receivers see, if it is not the one that it goes to: see [`Client::publish_message_to`].
+    pub shown_as: Option<&'a Subject>,
 }
 
 impl<'a> RawMessage<'a> {
     /// Without reply and headers.
     pub fn new(subject: &'a str, payload: impl Into<Payload<'a>>) -> Self {
-        RawMessage { subject, reply: None, headers: None, payload: payload.into() }
+        RawMessage { subject, reply: None, headers: None, payload: payload.into(), shown_as: None }
     }
 
     /// Where an answer is wanted (R1).
     pub fn reply(mut self, reply: impl Into<Option<&'a str>>) -> Self {
         self.reply = reply.into();
+        self
+    }
+
+    /// The subject that receivers see.
+    pub fn shown_as(mut self, subject: impl Into<Option<&'a Subject>>) -> Self {
+        self.shown_as = subject.into();
         self
     }
 
@@ -103,7 +111,7 @@ fn publication<'a>(
     raw: RawMessage<'a>,
     reply: &'a Result<Option<Subject>, PublishError>,
 ) -> Result<Publication<'a>, PublishError> {
-    let RawMessage { subject, headers, payload, .. } = raw;
+    let RawMessage { subject, headers, payload, shown_as, .. } = raw;
     let head: Option<Arc<Head>> = headers.and_then(|block| Head::came(block, connection.shared.reporter()));
     let checked = match (reply, &head) {
         (Err(error), _) => Err(error.clone()),
@@ -111,7 +119,7 @@ fn publication<'a>(
         (Ok(_), _) => Ok(()),
     };
     let reply = reply.as_ref().map_or(None, Option::as_ref);
-    let out = Publication::new(subject, payload).with_reply(reply).with_head(head);
+    let out = Publication::new(subject, payload).shown_as(shown_as).with_reply(reply).with_head(head);
     match checked {
         Ok(()) => Ok(out),
         Err(error) => Err(refused(connection, out, error)),

@@ -76,6 +76,12 @@ impl<'a> Publication<'a> {
         }
     }
 
+    /// Receivers see this subject, if it is another than the routed one.
+    #[inline]
+    pub(crate) fn shown_as(self, subject: Option<&'a Subject>) -> Self {
+        Publication { subject: subject.filter(|subject| subject.as_str() != self.routed), ..self }
+    }
+
     #[inline]
     pub(crate) fn with_reply(self, reply: Option<&'a Subject>) -> Self {
         Publication { reply, ..self }

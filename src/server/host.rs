@@ -219,7 +219,7 @@ impl Host for Desk {
         self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
-        match self.client().publish_raw(RawMessage { subject, reply, headers, payload }) {
+        match self.client().publish_raw(RawMessage::new(subject, payload).reply(reply).headers(headers)) {
             Ok(reached) => {
                 self.slice.count_deliveries(reached);
                 Ok(())

@@ -4,7 +4,7 @@ use super::TestKit;
 use super::recording::{Recorded, Recording};
 use super::report::OrPanic;
 use super::settle::thread_waker;
-use crate::{Bus, Client, ConnectOptions, Payload, PublishError, RawMessage};
+use crate::{Bus, Client, ConnectOptions, PublishError, RawMessage};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -170,10 +170,7 @@ impl<'a> Stage<'a> {
 }
 
 fn raw(message: &Recorded) -> RawMessage<'_> {
-    RawMessage {
-        subject: &message.subject,
-        reply: message.reply.as_deref(),
-        headers: message.headers.clone(),
-        payload: Payload::from(message.payload.clone()),
-    }
+    RawMessage::new(&message.subject, message.payload.clone())
+        .reply(message.reply.as_deref())
+        .headers(message.headers.clone())
 }
