@@ -15,11 +15,6 @@ const STORAGE: [(&str, Storage); 2] = [("\"file\"", Storage::File), ("\"memory\"
 const PERSIST: [(&str, PersistMode); 3] =
     [("\"default\"", PersistMode::Default), ("\"async\"", PersistMode::Async), ("\"\"", PersistMode::Default)];
 
-/// The word of a value, as the list of words has it.
-fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, other)| other == value).map_or("null", |(word, _)| word)
-}
-
 /// A request to create or to update a stream.
 #[derive(Debug)]
 pub(crate) struct StreamConfigRequest {
@@ -242,15 +237,15 @@ pub(crate) fn encode(object: &mut Object<'_>, config: &StreamConfig, metadata: &
     object.text("name", &config.name);
     object.some_text("description", &config.description);
     object.some_texts("subjects", &config.subjects);
-    object.plain("retention", word(&RETENTION, &config.retention));
+    object.word("retention", &RETENTION, &config.retention);
     object.plain("max_consumers", config.max_consumers);
     object.plain("max_msgs", config.max_msgs);
     object.plain("max_bytes", config.max_bytes);
     object.plain("max_age", config.max_age);
     object.plain("max_msgs_per_subject", config.max_msgs_per_subject);
     object.plain("max_msg_size", config.max_msg_size);
-    object.plain("discard", word(&DISCARD, &config.discard));
-    object.plain("storage", word(&STORAGE, &config.storage));
+    object.word("discard", &DISCARD, &config.discard);
+    object.word("storage", &STORAGE, &config.storage);
     object.plain("num_replicas", config.num_replicas);
     object.some_flag("no_ack", config.no_ack);
     object.some_number("duplicate_window", config.duplicate_window);
@@ -293,7 +288,7 @@ pub(crate) fn encode(object: &mut Object<'_>, config: &StreamConfig, metadata: &
     object.some_flag("allow_msg_schedules", config.allow_msg_schedules);
     object.some_flag("allow_batched", config.allow_batched);
     if config.persist_mode != PersistMode::Default {
-        object.plain("persist_mode", word(&PERSIST, &config.persist_mode));
+        object.word("persist_mode", &PERSIST, &config.persist_mode);
     }
     if !metadata.is_empty() {
         let mut object = Object::new(object.key("metadata"));

@@ -11,7 +11,7 @@ pub(crate) const VERSION: &str = "2.15.1";
 /// The API level of that version (JS14).
 pub(crate) const API_LEVEL: u64 = 5;
 
-/// The report of a stream.
+/// What is told of a stream.
 #[derive(Debug)]
 pub(crate) struct StreamInfo {
     pub(crate) config: StreamConfig,

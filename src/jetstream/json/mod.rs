@@ -9,10 +9,14 @@
 //! | `read` | how values become fields of a request |
 //! | `write` | how values are written |
 //! | `config` | the keys of a stream's configuration |
+//! | `consumer` | the keys of a consumer's configuration, what is told of a consumer |
+//! | `pull` | bodies of pull requests and of negative acknowledgements |
 //! | `info` | what is told of a stream |
 
 pub(super) mod config;
+pub(super) mod consumer;
 pub(super) mod info;
+pub(super) mod pull;
 pub(super) mod read;
 pub(super) mod requests;
 mod scan;

@@ -3,6 +3,7 @@
 
 use super::scan::{self, Fault, skip_blanks, value_end};
 use crate::jetstream::engine::Timestamp;
+use crate::jetstream::engine::consumer::WrittenTime;
 use std::collections::BTreeMap;
 
 /// A fault that ends the reading at once, in the server's words.
@@ -326,12 +327,37 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// An instant in RFC 3339, kept as it is written. One before 1970 counts as the first there is.
+    pub(crate) fn written_instant(&mut self, target: &mut Option<WrittenTime>) -> Result<(), Fatal> {
+        let from = skip_blanks(self.text, self.at);
+        let mut at = None;
+        self.instant(&mut at)?;
+        if self.text.get(from) == Some(&b'n') {
+            *target = None;
+        }
+        if let Some(at) = at {
+            let text = as_go_writes_it(&unescaped(&self.text[from..self.at])).into();
+            *target = Some(WrittenTime { at, text });
+        }
+        Ok(())
+    }
+
     /// A word of a fixed set, by its text as it stands there, quotes included.
     pub(crate) fn word<T: Copy>(&mut self, words: &[(&str, T)], target: &mut T) -> Result<(), Fatal> {
+        self.word_or(words, target, |raw| format!("can not unmarshal {raw:?}"))
+    }
+
+    /// As [`Reader::word`], with words of its own for what is none.
+    pub(crate) fn word_or<T: Copy>(
+        &mut self,
+        words: &[(&str, T)],
+        target: &mut T,
+        fault: impl FnOnce(&str) -> String,
+    ) -> Result<(), Fatal> {
         let raw = String::from_utf8_lossy(self.raw());
         match words.iter().find(|(word, _)| *word == raw) {
             Some((_, value)) => *target = *value,
-            None => return Err(format!("can not unmarshal {raw:?}")),
+            None => return Err(fault(&raw)),
         }
         Ok(())
     }
@@ -360,6 +386,21 @@ impl<'a> Reader<'a> {
         };
         Err(format!("json: cannot unmarshal {name} into Go value of type string"))
     }
+}
+
+/// An instant that was read, with as few decimals as it needs, and `Z` for an offset of zero.
+fn as_go_writes_it(text: &str) -> String {
+    let zone_at = text.rfind(['Z', '+', '-']).unwrap_or(text.len());
+    let (clock, zone) = text.split_at(zone_at);
+    let clock = match clock.split_once('.') {
+        Some((seconds, decimals)) => {
+            let decimals = decimals.get(..9).unwrap_or(decimals).trim_end_matches('0');
+            if decimals.is_empty() { seconds.to_owned() } else { format!("{seconds}.{decimals}") }
+        }
+        None => clock.to_owned(),
+    };
+    let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
+    format!("{clock}{zone}")
 }
 
 /// A number that does not fit a type of these is shown in the fault.

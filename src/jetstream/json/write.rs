@@ -56,6 +56,12 @@ impl<'a> Object<'a> {
         let _ = write!(out, "{value}");
     }
 
+    /// A word of a fixed set, in which it stands with its quotes.
+    pub(crate) fn word<T: PartialEq>(&mut self, name: &str, words: &[(&str, T)], value: &T) {
+        let word = words.iter().find(|(_, other)| other == value).map_or("null", |(word, _)| word);
+        self.plain(name, word);
+    }
+
     /// A number, or nothing if it is zero.
     pub(crate) fn some_number<T: Display + Default + PartialEq>(&mut self, name: &str, value: T) {
         if value != T::default() {

@@ -12,15 +12,19 @@
 //! | `streams` | what is decided by all streams together |
 //! | `capture` | how a stream takes what is published |
 //! | `api` | the calls of clients |
+//! | `acks` | acknowledgements and flow control responses |
+//! | `follow` | whether a push consumer has receivers |
 //! | `domain` | the API under the prefix of a domain |
 //! | `ack`, `advisory`, `outgoing` | what is sent |
 //! | `time`, `usage` | when things happen, how much is held |
 
 mod ack;
+mod acks;
 mod advisory;
 mod api;
 mod capture;
 mod domain;
+mod follow;
 mod options;
 mod outgoing;
 mod shared;
@@ -83,6 +87,14 @@ impl JetStreamServer {
             }
         })?;
         let mut guards = vec![served];
+        for pattern in acks::PATTERNS {
+            let weak = Arc::downgrade(&api);
+            guards.push(shared.client.subscribe_fn(pattern, move |message| {
+                if let Some(api) = weak.upgrade() {
+                    acks::serve(api.shared(), api.streams(), &message);
+                }
+            })?);
+        }
         guards.extend(domain::map(&shared)?);
         Ok(JetStreamServer { api, guards })
     }

@@ -1,6 +1,6 @@
 //! Messages that the server sends.
 
-use crate::{Client, PublishError, RawMessage};
+use crate::{Client, PublishError, RawMessage, Subject};
 use bytes::Bytes;
 use smol_str::SmolStr;
 
@@ -8,18 +8,32 @@ use smol_str::SmolStr;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     subject: SmolStr,
+    shown_as: Option<Subject>,
+    reply: Option<SmolStr>,
     head: Option<Bytes>,
     payload: Bytes,
 }
 
 impl Outgoing {
     pub(super) fn new(subject: impl Into<SmolStr>, payload: impl Into<Bytes>) -> Self {
-        Outgoing { subject: subject.into(), head: None, payload: payload.into() }
+        Outgoing { subject: subject.into(), shown_as: None, reply: None, head: None, payload: payload.into() }
     }
 
     /// With a header block.
     pub(super) fn head(mut self, head: impl Into<Bytes>) -> Self {
         self.head = Some(head.into());
+        self
+    }
+
+    /// Receivers see another subject than the one that it goes to.
+    pub(super) fn shown_as(mut self, subject: Subject) -> Self {
+        self.shown_as = Some(subject);
+        self
+    }
+
+    /// With a reply subject.
+    pub(super) fn reply(mut self, reply: impl Into<SmolStr>) -> Self {
+        self.reply = Some(reply.into());
         self
     }
 
@@ -35,6 +49,8 @@ impl Outgoing {
 
     /// Sends it. Bounds of the bus are the sender's as well: a message that is too large does not go out.
     pub(super) fn send(self, client: &Client) -> Result<usize, PublishError> {
-        client.publish_raw(RawMessage::new(&self.subject, self.payload).headers(self.head))
+        let reply = self.reply.as_deref();
+        let raw = RawMessage::new(&self.subject, self.payload).shown_as(self.shown_as.as_ref());
+        client.publish_raw(raw.reply(reply).headers(self.head))
     }
 }

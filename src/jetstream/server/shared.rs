@@ -1,4 +1,4 @@
-//! The parts that all of a server share: its connection, its options, the time, the bytes that are stored.
+//! What all parts of a server share: its connection, its options, the time, the bytes that are stored.
 
 use super::options::JetStreamOptions;
 use super::time::Time;
@@ -19,7 +19,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(bus: &Bus, options: JetStreamOptions) -> Self {
         // Lenient, so that it answers to whatever a wire client may put into a reply (S5). Answers have no reply of their own.
-        let connect = ConnectOptions::new().name("jetstream").lenient(true).no_responders(false);
+        let connect = ConnectOptions::new().name("jetstream").lenient(true).reserved(true).no_responders(false);
         Shared {
             bus: bus.clone(),
             client: bus.connect_with(connect),

@@ -7,13 +7,14 @@
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::time::{Alarm, Alarmed};
-use super::{ack, advisory, capture::Captures};
-use crate::jetstream::engine::config::{ServerLimits, Storage, StreamConfig};
-use crate::jetstream::engine::{Effect, Publish, Room, Stream, Timestamp};
+use super::{ack, advisory, capture::Captures, follow::Follower};
+use crate::jetstream::engine::config::{ConsumerLimits, ServerLimits, Storage, StreamConfig};
+use crate::jetstream::engine::consumer::Interest;
+use crate::jetstream::engine::{ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
 use crate::sync::Mutex;
-use crate::{Message, Subject};
+use crate::{Bus, Message, Subject};
 use smol_str::SmolStr;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 /// A stream that captures what is published.
@@ -24,6 +25,8 @@ pub(super) struct ServedStream {
     state: Mutex<State>,
     /// Touched by the thread alone that works off the list.
     captures: Mutex<Captures>,
+    /// By push consumer.
+    followers: Mutex<BTreeMap<ConsumerId, Follower>>,
     alarm: Alarm,
     me: Weak<ServedStream>,
 }
@@ -45,6 +48,8 @@ enum Job {
     Send(Outgoing),
     /// Captures these subjects from now on, and no others.
     Capture(Vec<String>),
+    /// Follows the receivers of a push consumer.
+    Follow(ConsumerId, Box<dyn FnOnce() -> Follower + Send>),
 }
 
 /// A stream's machine, while it is locked.
@@ -59,6 +64,7 @@ pub(super) struct Locked<'a> {
 impl Locked<'_> {
     /// Sends a message behind all that was to be sent before.
     pub(super) fn send(&mut self, message: impl IntoIterator<Item = Outgoing>) {
+        self.keep_effects();
         self.jobs.extend(message.into_iter().map(Job::Send));
     }
 
@@ -67,10 +73,42 @@ impl Locked<'_> {
         self.jobs.push_back(Job::Capture(self.machine.config().subjects.clone()));
     }
 
-    /// Ends it: nothing is captured any more.
+    /// Follows the receivers of a push consumer, in place of those that it had before.
+    pub(super) fn follow(&mut self, id: ConsumerId, begin: impl FnOnce() -> Follower + Send + 'static) {
+        self.jobs.push_back(Job::Follow(id, Box::new(begin)));
+    }
+
+    /// Ends its consumers and itself: nothing is captured any more.
     pub(super) fn delete(&mut self) {
+        self.machine.handle_deletion(self.now);
+        self.end();
+    }
+
+    /// Ends it with the server.
+    pub(super) fn shut_down(&mut self) {
+        self.machine.handle_shutdown(self.now);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.keep_effects();
         *self.is_deleted = true;
         self.jobs.push_back(Job::Capture(Vec::new()));
+    }
+
+    fn keep_effects(&mut self) {
+        while let Some(effect) = self.machine.poll_effect() {
+            self.jobs.push_back(Job::Effect(effect));
+        }
+    }
+}
+
+/// Asks the bus whether anything receives from a pull request's inbox.
+struct OfBus(Bus);
+
+impl Interest for OfBus {
+    fn has_interest(&self, inbox: &Subject) -> bool {
+        self.0.has_interest(inbox)
     }
 }
 
@@ -90,8 +128,9 @@ impl ServedStream {
             storage: config.storage,
             alarm: Alarm::new(&shared.bus, &shared.time),
             captures: Mutex::default(),
+            followers: Mutex::default(),
             state: Mutex::new(State {
-                machine: Stream::new(config, limits, shared.now(), seed),
+                machine: Stream::new(config, limits, shared.now(), seed).with_interest(OfBus(shared.bus.clone())),
                 jobs: VecDeque::new(),
                 is_working: false,
                 is_deleted: false,
@@ -114,6 +153,19 @@ impl ServedStream {
         Some(answer)
     }
 
+    /// A consumer that new limits of consumers would forbid.
+    pub(super) fn violated(&self, limits: &ConsumerLimits) -> Option<String> {
+        let state = self.state.lock();
+        let exceeds = |limit: i64, value: i64| limit > 0 && value > limit;
+        let configs =
+            state.machine.consumer_ids().filter_map(|(name, id)| Some((name, state.machine.consumer_config(id)?)));
+        let mut violating = configs.filter(|(_, config)| {
+            exceeds(limits.inactive_threshold, config.inactive_threshold)
+                || exceeds(limits.max_ack_pending, config.max_ack_pending)
+        });
+        violating.next().map(|(name, _)| name.to_owned())
+    }
+
     /// Changes the stream; `None` if it is deleted. What is left is to be run when the caller holds no lock.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Locked<'_>) -> R) -> Option<(R, Left<'_>)> {
         let mut state = self.state.lock();
@@ -129,9 +181,7 @@ impl ServedStream {
             is_deleted: &mut state.is_deleted,
         };
         let result = change(&mut locked);
-        while let Some(effect) = state.machine.poll_effect() {
-            state.jobs.push_back(Job::Effect(effect));
-        }
+        locked.keep_effects();
         let bytes = if state.is_deleted { 0 } else { state.machine.state().bytes };
         self.shared.usage.changed(self.storage, state.counted, bytes);
         state.counted = bytes;
@@ -166,6 +216,11 @@ impl ServedStream {
         match job {
             Job::Effect(effect) => self.carry_out(effect),
             Job::Send(message) => self.publish(message),
+            Job::Follow(id, begin) => {
+                let follower = begin();
+                let replaced = self.followers.lock().insert(id, follower);
+                drop(replaced);
+            }
             Job::Capture(subjects) => {
                 let me = self.me.clone();
                 let mut captures = std::mem::take(&mut *self.captures.lock());
@@ -192,13 +247,32 @@ impl ServedStream {
                 let message = advisory::batch_abandoned(&self.shared, &self.name, &batch, reason);
                 message.into_iter().for_each(|message| self.publish(message));
             }
-            // No request makes a consumer yet.
-            Effect::Deliver(_)
-            | Effect::Status { .. }
-            | Effect::Confirm { .. }
-            | Effect::Advisory(_)
-            | Effect::AckMetric { .. }
-            | Effect::ConsumerGone { .. } => {}
+            Effect::Deliver(delivery) => {
+                let Delivery { to, subject, reply, head, payload, .. } = *delivery;
+                let message = Outgoing::new(to.as_str(), payload).shown_as(subject).reply(reply.as_str());
+                self.publish(if head.is_empty() { message } else { message.head(head) });
+            }
+            Effect::Status { to, reply, status } => {
+                let message = Outgoing::new(to.as_str(), "").head(status.head());
+                self.publish(match reply {
+                    Some(reply) => message.reply(reply.as_str()),
+                    None => message,
+                });
+            }
+            Effect::Confirm { to } => self.publish(Outgoing::new(to.as_str(), "")),
+            Effect::Advisory(event) => {
+                let message = advisory::consumer_event(&self.shared, &self.name, &event);
+                message.into_iter().for_each(|message| self.publish(message));
+            }
+            Effect::AckMetric { consumer, consumer_seq, stream_seq, ack_time, deliveries } => {
+                let numbers = (consumer_seq, stream_seq, deliveries);
+                let message = advisory::ack_metric(&self.shared, &self.name, &consumer, numbers, ack_time);
+                message.into_iter().for_each(|message| self.publish(message));
+            }
+            Effect::ConsumerGone { id, .. } => {
+                let follower = self.followers.lock().remove(&id);
+                drop(follower);
+            }
         }
     }
 

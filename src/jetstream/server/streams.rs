@@ -4,7 +4,7 @@ use super::advisory::{self, StreamAction};
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::stream::ServedStream;
-use crate::jetstream::engine::config::{Created, Directory, Storage, StreamConfig};
+use crate::jetstream::engine::config::{ConsumerLimits, Created, Directory, Storage, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
@@ -74,7 +74,10 @@ impl Streams {
         is_pedantic: bool,
     ) -> Result<Arc<ServedStream>, ApiError> {
         let mut all = self.all.lock();
-        let config = self.check(&all, |directory| directory.update(name, config, is_pedantic, |_| None))?;
+        let config = self.check(&all, |directory| {
+            let violated = |limits: &ConsumerLimits| all.get(name)?.stream.violated(limits);
+            directory.update(name, config, is_pedantic, violated)
+        })?;
         let entry = all.get_mut(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
         if config.mirror.is_some() || !config.source_list().is_empty() {
             let text = "mirrors and sources are not supported by Postroom";
@@ -125,6 +128,12 @@ impl Streams {
         self.all.lock().len()
     }
 
+    /// How many consumers there are.
+    pub(super) fn consumers(&self) -> usize {
+        let streams = self.list("");
+        streams.iter().filter_map(|(_, stream)| stream.read(|machine, _| machine.state().consumers)).sum()
+    }
+
     /// The bytes that streams of a kind of storage reserve.
     pub(super) fn reserved(&self, storage: Storage) -> i64 {
         let all = self.all.lock();
@@ -136,7 +145,7 @@ impl Streams {
     pub(super) fn clear(&self) {
         let all = std::mem::take(&mut *self.all.lock());
         for entry in all.into_values() {
-            if let Some(((), left)) = entry.stream.change(|locked| locked.delete()) {
+            if let Some(((), left)) = entry.stream.change(|locked| locked.shut_down()) {
                 left.run();
             }
         }

@@ -2,11 +2,9 @@
 
 use crate::jetstream::engine::Timestamp;
 use crate::sync::Mutex;
-use crate::time::Sleep;
+use crate::time::ScheduledTask;
 use crate::{Bus, Clock};
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Wake, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Tells the time as JetStream writes it.
@@ -58,7 +56,8 @@ pub(super) struct Alarm {
 
 struct Set {
     at: Timestamp,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// `None` for the moment until it is scheduled.
+    task: Option<ScheduledTask>,
 }
 
 impl Alarm {
@@ -72,52 +71,31 @@ impl Alarm {
         if set.as_ref().is_some_and(|earlier| earlier.at <= at) {
             return;
         }
-        let replaced = set.replace(Set { at, timer: None });
+        let replaced = set.replace(Set { at, task: None });
         drop(set);
         drop(replaced);
-        let mut timer = Box::pin(self.bus.sleep_until(self.time.on_clock(at)));
-        let ring = Arc::new(Ring { at, set: self.set.clone(), target: target.clone() });
-        let waker = Waker::from(ring.clone());
-        if timer.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-            return ring.fire();
-        }
+        // Not kept alive: the bus holds the task, and the task's handle ends it.
+        let (rung, target) = (Arc::downgrade(&self.set), target.clone());
+        let task = self.bus.schedule_at(self.time.on_clock(at), move || {
+            let Some(rung) = rung.upgrade() else { return };
+            let mut set = rung.lock();
+            // Another instant may have been set while this one fell due.
+            let is_this = set.as_ref().is_some_and(|set| set.at == at);
+            let fired = if is_this { set.take() } else { None };
+            drop(set);
+            if let (Some(_), Some(target)) = (&fired, target.upgrade()) {
+                target.on_alarm();
+            }
+            drop(fired);
+        });
         let mut set = self.set.lock();
-        match set.as_mut().filter(|set| set.at == at && set.timer.is_none()) {
-            Some(set) => set.timer = Some(timer),
+        match set.as_mut().filter(|set| set.at == at && set.task.is_none()) {
+            Some(set) => set.task = Some(task),
             // It has rung meanwhile, or an earlier instant is set.
             None => {
                 drop(set);
-                drop(timer);
+                drop(task);
             }
         }
-    }
-}
-
-/// The waker of an alarm's timer.
-struct Ring<T> {
-    at: Timestamp,
-    set: Arc<Mutex<Option<Set>>>,
-    /// Not kept alive: the clock, which may be shared, holds this waker.
-    target: Weak<T>,
-}
-
-impl<T: Alarmed> Ring<T> {
-    fn fire(&self) {
-        let mut set = self.set.lock();
-        if set.as_ref().is_none_or(|set| set.at != self.at) {
-            return;
-        }
-        let rung = set.take();
-        drop(set);
-        if let Some(target) = self.target.upgrade() {
-            target.on_alarm();
-        }
-        drop(rung);
-    }
-}
-
-impl<T: Alarmed> Wake for Ring<T> {
-    fn wake(self: Arc<Self>) {
-        self.fire();
     }
 }

@@ -27,7 +27,7 @@ impl Interest for Everything {
     }
 }
 
-/// The surroundings of a consumer.
+/// What a consumer works with.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     /// The stream's name.

@@ -21,7 +21,7 @@ pub(super) fn info(shared: &Shared, streams: &Streams, counts: &Counts, request:
         object.plain("reserved_memory", streams.reserved(Storage::Memory));
         object.plain("reserved_storage", streams.reserved(Storage::File));
         object.plain("streams", streams.len());
-        object.plain("consumers", 0);
+        object.plain("consumers", streams.consumers());
         object.some_object("limits", Some(&shared.options.account), |object, limits| {
             object.plain("max_memory", limits.max_memory);
             object.plain("max_storage", limits.max_storage);

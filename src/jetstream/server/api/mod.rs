@@ -6,13 +6,19 @@
 //! | `response` | what all responses have in common |
 //! | `account` | the account's own call |
 //! | `streams` | calls on streams as a whole |
+//! | `consumers` | calls on consumers |
+//! | `pull` | pull requests |
+//! | `page` | one page of a list |
 //! | `messages` | calls on the messages of a stream |
 //! | `direct` | reads without an envelope |
 //! | `refused` | calls that a single server refuses |
 
 mod account;
+mod consumers;
 mod direct;
 mod messages;
+mod page;
+mod pull;
 mod refused;
 mod request;
 mod response;
@@ -23,6 +29,7 @@ use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::streams::{Streams, send_behind};
 use crate::Message;
+use crate::jetstream::engine::consumer::ConsumerAddress;
 use request::Request;
 use response::Response;
 use std::sync::Arc;
@@ -50,6 +57,10 @@ impl Api {
         Api { streams: Streams::new(shared.clone()), shared, counts: Counts::default() }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(super) fn streams(&self) -> &Streams {
         &self.streams
     }
@@ -62,9 +73,8 @@ impl Api {
             return send_behind(&self.shared, None, answers);
         }
         if call.starts_with("CONSUMER.MSG.NEXT") {
-            let no_responders =
-                message.reply().map(|reply| Outgoing::no_responders(reply.as_str(), message.subject().as_str()));
-            return send_behind(&self.shared, None, no_responders.into_iter().collect());
+            let status = pull::serve(&self.streams, call, message);
+            return send_behind(&self.shared, None, status.into_iter().collect());
         }
         let request = Request::of(message, self.shared.options.is_strict);
         let Some(response) = self.call(call, &request) else { return };
@@ -88,6 +98,24 @@ impl Api {
             ["STREAM", "MSG", "DELETE", name] => messages::delete(streams, name, request),
             ["STREAM", "SNAPSHOT", name] => refused::snapshot(streams, name, request),
             ["STREAM", "RESTORE", name] => refused::restore(streams, name, request),
+            ["CONSUMER", "CREATE", stream] => {
+                consumers::create(shared, streams, stream, ConsumerAddress::Unnamed, request)
+            }
+            ["CONSUMER", "CREATE", stream, name, ref filter @ ..] => {
+                let filter = filter.join(".");
+                let filter = (!filter.is_empty()).then_some(filter.as_str());
+                consumers::create(shared, streams, stream, ConsumerAddress::Named { name, filter }, request)
+            }
+            ["CONSUMER", "DURABLE", "CREATE", stream, name] => {
+                consumers::create(shared, streams, stream, ConsumerAddress::Durable { name }, request)
+            }
+            ["CONSUMER", "NAMES", stream] => consumers::names(streams, stream, request),
+            ["CONSUMER", "LIST", stream] => consumers::list(streams, stream, request),
+            ["CONSUMER", "INFO", stream, name] => consumers::info(streams, stream, name, request),
+            ["CONSUMER", "DELETE", stream, name] => consumers::delete(streams, stream, name, request),
+            ["CONSUMER", "PAUSE", stream, name] => consumers::pause(streams, stream, name, request),
+            ["CONSUMER", "UNPIN", stream, name] => consumers::unpin(streams, stream, name, request),
+            ["CONSUMER", "RESET", stream, name] => consumers::reset(streams, stream, name, request)?,
             _ => refused::of_clusters(&tokens)?,
         })
     }

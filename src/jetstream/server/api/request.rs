@@ -1,4 +1,4 @@
-//! The common part of all requests: the level that they require, and how their bodies are read.
+//! What all requests have in common: the level that they require, and how their bodies are read.
 
 use crate::Message;
 use crate::jetstream::engine::error::{ApiError, codes};
@@ -50,6 +50,19 @@ impl<'a> Request<'a> {
             Some(b'{' | b'[') => self.read(into),
             _ => Ok(into),
         }
+    }
+
+    /// As [`Request::read`], where unknown keys are dropped in any case (JC6). An empty body may be a fault.
+    ///
+    /// # Errors
+    ///
+    /// 10025.
+    pub(super) fn read_leniently<T: Decode>(&self, mut into: T, may_be_empty: bool) -> Result<T, ApiError> {
+        if self.body.is_empty() && !may_be_empty {
+            return Err(codes::INVALID_JSON.with("unexpected end of JSON input"));
+        }
+        read::decode(self.body, false, &mut into).map_err(|words| codes::INVALID_JSON.with(words))?;
+        Ok(into)
     }
 
     /// Whether the body is empty, or an object without keys.

@@ -1,4 +1,4 @@
-//! The common part of all responses: the envelope, and what becomes of them (JS10).
+//! What all responses have in common: the envelope, and what becomes of them (JS10).
 
 use super::super::ack::encode_error;
 use super::super::stream::ServedStream;

@@ -3,6 +3,7 @@
 use super::super::shared::Shared;
 use super::super::stream::ServedStream;
 use super::super::streams::Streams;
+use super::page::Page;
 use super::request::Request;
 use super::response::Response;
 use crate::jetstream::engine::Stream;
@@ -120,27 +121,6 @@ impl<const IS_LIST: bool> Decode for ListRequest<IS_LIST> {
     }
 }
 
-/// One page of streams: all that there are, where it begins, and what is on it.
-struct Page<T> {
-    total: usize,
-    offset: usize,
-    items: Vec<T>,
-}
-
-impl<T> Page<T> {
-    fn of(all: Vec<T>, offset: i64, max: usize) -> Self {
-        let total = all.len();
-        let offset = usize::try_from(offset).unwrap_or(0).min(total);
-        Page { total, offset, items: all.into_iter().skip(offset).take(max).collect() }
-    }
-
-    fn encode(&self, object: &mut Object<'_>, limit: usize) {
-        object.plain("total", self.total);
-        object.plain("offset", self.offset);
-        object.plain("limit", limit);
-    }
-}
-
 pub(super) fn names(streams: &Streams, request: &Request<'_>) -> Response {
     let outcome = request.check_level().and_then(|()| {
         let asked = request.read_if_json(ListRequest::<false>::default())?;
@@ -155,7 +135,7 @@ pub(super) fn names(streams: &Streams, request: &Request<'_>) -> Response {
         }))
     });
     Response::of("stream_names", outcome, |object| {
-        Page::<()> { total: 0, offset: 0, items: Vec::new() }.encode(object, 0);
+        Page::<()>::none().encode(object, 0);
         object.plain("streams", "null");
     })
 }
@@ -173,12 +153,12 @@ pub(super) fn list(shared: &Shared, streams: &Streams, request: &Request<'_>) ->
         }))
     });
     Response::of("stream_list", outcome, |object| {
-        Page::<()> { total: 0, offset: 0, items: Vec::new() }.encode(object, 0);
+        Page::<()>::none().encode(object, 0);
         object.plain("streams", "[]");
     })
 }
 
-/// The report of a stream.
+/// What is told of a stream.
 fn info_of(stream: &ServedStream) -> Result<StreamInfo, ApiError> {
     look_into(stream, &InfoRequest::default(), 0).map(|(info, _)| info)
 }

@@ -2,7 +2,7 @@
 
 use super::places::{Ours, Place, Real};
 use async_nats::HeaderMap;
-use async_nats::jetstream::{self, Context, ErrorCode, stream};
+use async_nats::jetstream::{self, Context, ErrorCode, consumer, stream};
 use futures_util::TryStreamExt;
 use std::time::Duration;
 
@@ -106,5 +106,89 @@ fn lists_purges_deletions_and_direct_reads() {
         assert_eq!(code, ErrorCode::STREAM_NOT_FOUND);
         let account = js.query_account().await.unwrap();
         assert_eq!(account.streams, 3);
+    });
+}
+
+/// JC60, JC90, JC110: a worker that pulls; what it refuses comes again, what it acknowledges is gone from a work queue.
+#[test]
+fn a_worker_pulls_and_acknowledges() {
+    on_both(async |js| {
+        let config = stream::Config { retention: stream::RetentionPolicy::WorkQueue, ..config("JOBS", "jobs.*") };
+        let mut stream = js.create_stream(config).await.unwrap();
+        for number in 0..5 {
+            js.publish(format!("jobs.{number}"), format!("{number}").into()).await.unwrap().await.unwrap();
+        }
+        let pull = consumer::pull::Config { durable_name: Some("worker".to_owned()), ..Default::default() };
+        let mut worker = stream.create_consumer(pull).await.unwrap();
+        let first: Vec<_> = worker.fetch().max_messages(2).messages().await.unwrap().try_collect().await.unwrap();
+        assert_eq!(first.iter().map(|message| &message.payload[..]).collect::<Vec<_>>(), [b"0", b"1"]);
+        first[0].double_ack().await.unwrap();
+        first[1].ack_with(jetstream::AckKind::Nak(None)).await.unwrap();
+        let mut seen = Vec::new();
+        let mut messages = worker.messages().await.unwrap();
+        while seen.len() < 4 {
+            let message = messages.try_next().await.unwrap().unwrap();
+            let info = message.info().unwrap();
+            seen.push((info.stream_sequence, info.delivered));
+            message.double_ack().await.unwrap();
+        }
+        assert_eq!(seen, [(2, 2), (3, 1), (4, 1), (5, 1)]);
+        let info = worker.info().await.unwrap();
+        assert_eq!((info.num_ack_pending, info.num_pending, info.ack_floor.stream_sequence), (0, 0, 5));
+        assert_eq!(stream.info().await.unwrap().state.messages, 0);
+    });
+}
+
+/// JC120, JC200: push, and an ordered consumer.
+#[test]
+fn messages_are_pushed() {
+    on_both(async |js| {
+        let stream = js.create_stream(config("S", "s.*")).await.unwrap();
+        for number in 0..3 {
+            js.publish(format!("s.{number}"), format!("{number}").into()).await.unwrap().await.unwrap();
+        }
+        let push = consumer::push::Config { deliver_subject: "pushed".to_owned(), ..Default::default() };
+        let pushed = stream.create_consumer(push).await.unwrap();
+        let mut messages = pushed.messages().await.unwrap();
+        for number in 0..3 {
+            let message = messages.try_next().await.unwrap().unwrap();
+            assert_eq!(message.info().unwrap().stream_sequence, number + 1);
+            message.ack().await.unwrap();
+        }
+        let ordered = consumer::push::OrderedConfig { deliver_subject: "ordered".to_owned(), ..Default::default() };
+        let ordered = stream.create_consumer(ordered).await.unwrap();
+        let mut messages = ordered.messages().await.unwrap();
+        js.publish("s.3", "3".into()).await.unwrap().await.unwrap();
+        for number in 0..4 {
+            let message = messages.try_next().await.unwrap().unwrap();
+            assert_eq!(message.info().unwrap().stream_sequence, number + 1);
+        }
+    });
+}
+
+/// JK: key-value, as the client builds it on streams.
+#[test]
+fn keys_and_values() {
+    on_both(async |js| {
+        let config = jetstream::kv::Config { bucket: "b".to_owned(), history: 3, ..Default::default() };
+        let store = js.create_key_value(config).await.unwrap();
+        assert_eq!(store.put("theme", "dark".into()).await.unwrap(), 1);
+        assert_eq!(store.get("theme").await.unwrap().as_deref(), Some(&b"dark"[..]));
+        assert_eq!(store.update("theme", "light".into(), 1).await.unwrap(), 2);
+        let wrong = store.update("theme", "none".into(), 1).await.unwrap_err();
+        assert_eq!(wrong.kind(), jetstream::kv::UpdateErrorKind::WrongLastRevision);
+        assert!(store.create("theme", "x".into()).await.is_err());
+        store.put("other", "x".into()).await.unwrap();
+        let mut keys: Vec<String> = store.keys().await.unwrap().try_collect().await.unwrap();
+        keys.sort();
+        assert_eq!(keys, ["other", "theme"]);
+        let mut watch = store.watch_all().await.unwrap();
+        store.delete("other").await.unwrap();
+        let change = watch.try_next().await.unwrap().unwrap();
+        assert_eq!((change.key.as_str(), change.operation), ("other", jetstream::kv::Operation::Delete));
+        let history: Vec<_> = store.history("theme").await.unwrap().try_collect().await.unwrap();
+        assert_eq!(history.iter().map(|entry| entry.revision).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(store.get("other").await.unwrap(), None);
+        js.delete_key_value("b").await.unwrap();
     });
 }

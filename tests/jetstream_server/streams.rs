@@ -1,0 +1,135 @@
+//! Streams: what is captured, and when it is stored.
+
+use super::House;
+use postroom::jetstream::server::{JetStreamOptions, JetStreamServer, StartError};
+use postroom::{Bus, ConnectOptions};
+use std::sync::Barrier;
+
+const ORDERS: &str = r#"{"name":"ORDERS","subjects":["orders.>"],"storage":"memory"}"#;
+
+#[test]
+fn a_message_is_stored_when_its_publish_returns() {
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    for number in 1..=100 {
+        assert_eq!(house.client.publish("orders.eu", "x").unwrap(), 1);
+        assert_eq!(house.messages("ORDERS"), number);
+    }
+    assert!(house.bus.stats().ledger.balances());
+}
+
+/// JS42: every publisher is captured, and plain subscribers get the message before its acknowledgement (JS53).
+#[test]
+fn any_client_is_captured_and_subscribers_come_first() {
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    let silent = house.bus.connect_with(ConnectOptions::new().no_echo(true));
+    silent.publish("orders.eu", "x").unwrap();
+    assert_eq!(house.messages("ORDERS"), 1);
+    let all = house.client.subscribe(">").unwrap();
+    house.client.publish_with_reply("orders.us", "answers", "y").unwrap();
+    let subjects: Vec<_> = all.try_iter().map(|message| message.subject().to_string()).collect();
+    assert_eq!(subjects, ["orders.us", "answers"]);
+}
+
+/// JS92: acknowledgements of a stream come in the order of its sequences, whatever the number of threads.
+#[test]
+fn acknowledgements_come_in_order_from_many_threads() {
+    const THREADS: usize = 4;
+    const EACH: usize = 500;
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    let answers = house.client.subscribe("answers").unwrap();
+    let begin = Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let client = house.bus.connect();
+                begin.wait();
+                for _ in 0..EACH {
+                    client.publish_with_reply("orders.eu", "answers", "x").unwrap();
+                }
+            });
+        }
+    });
+    let seqs: Vec<String> = answers.try_iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
+    let expected: Vec<String> =
+        (1..=THREADS * EACH).map(|seq| format!(r#"{{"stream":"ORDERS","seq":{seq}}}"#)).collect();
+    assert_eq!(seqs, expected);
+    assert!(house.bus.stats().ledger.balances());
+}
+
+/// A stream that is made by many at once captures for each of them when the answer is there.
+#[test]
+fn a_stream_captures_when_its_creation_is_answered() {
+    const THREADS: usize = 4;
+    for _ in 0..50 {
+        let house = House::new();
+        let begin = Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    let client = house.bus.connect();
+                    begin.wait();
+                    let made = client.request("$JS.API.STREAM.CREATE.ORDERS", ORDERS).unwrap();
+                    assert!(made.payload_str().unwrap().contains("did_create"));
+                    let stored = client.request("orders.eu", "x").unwrap();
+                    assert!(stored.payload_str().unwrap().contains("\"seq\":"));
+                });
+            }
+        });
+        assert_eq!(house.messages("ORDERS"), THREADS as u64);
+    }
+}
+
+/// JS39: an update captures new subjects and lets old ones go before it is answered.
+#[test]
+fn an_update_changes_what_is_captured() {
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    house.api("STREAM.UPDATE.ORDERS", r#"{"name":"ORDERS","subjects":["new.*"],"storage":"memory"}"#);
+    assert!(house.client.request("orders.eu", "x").unwrap_err().is_no_responders());
+    assert_eq!(house.ask("new.1", "x"), r#"{"stream":"ORDERS","seq":1}"#);
+}
+
+/// JL4: what all streams hold together is bounded.
+#[test]
+fn the_limits_of_the_server_hold() {
+    let house = House::with(JetStreamOptions::new().max_memory(300).max_streams(2));
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    house.api("STREAM.CREATE.OTHER", r#"{"name":"OTHER","storage":"memory"}"#);
+    let third = house.ask("$JS.API.STREAM.CREATE.THIRD", r#"{"name":"THIRD","storage":"memory"}"#);
+    assert!(third.contains("\"err_code\":10027"), "{third}");
+    let payload = "x".repeat(400);
+    assert_eq!(house.ask("orders.eu", &payload), r#"{"stream":"ORDERS","seq":1}"#);
+    assert!(house.ask("OTHER", "y").contains("\"err_code\":10023"));
+    house.api("STREAM.PURGE.ORDERS", "");
+    assert_eq!(house.ask("OTHER", "y"), r#"{"stream":"OTHER","seq":1}"#);
+    house.api("STREAM.DELETE.OTHER", "");
+    assert_eq!(super::number(&house.api("INFO", ""), "memory"), 0);
+}
+
+/// Nothing is left of a server that ends.
+#[test]
+fn the_end_of_a_server_leaves_nothing() {
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", r#"{"name":"ORDERS","subjects":["orders.>"],"max_age":1000000000}"#);
+    house.client.publish("orders.eu", "x").unwrap();
+    assert!(house.clock.timers() > 0);
+    house.server.shutdown();
+    assert_eq!(house.clock.timers(), 0);
+    assert!(!house.bus.has_interest("orders.eu") && !house.bus.has_interest("$JS.API.INFO"));
+    assert!(house.client.request("$JS.API.INFO", "").unwrap_err().is_no_responders());
+}
+
+#[test]
+fn a_domain_is_one_token() {
+    for domain in ["", "a.b", "a*", ">", "a b"] {
+        let refused = JetStreamServer::start(&Bus::new(), JetStreamOptions::new().domain(domain)).map(drop);
+        assert_eq!(refused.unwrap_err(), StartError::InvalidDomain, "{domain}");
+    }
+    let bus = Bus::new();
+    bus.close();
+    let refused = JetStreamServer::start(&bus, JetStreamOptions::new()).map(drop);
+    assert!(matches!(refused.unwrap_err(), StartError::Subscribe(_)));
+}
