@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use criterion::{Criterion, Throughput};
 use postroom::protocol::text::{to_text, to_wire};
 use postroom::protocol::{
-    Connect, Decoder, DecoderLimits, Delivery, Host, Operation, Publish, Refusal, ServerDecoder, Session,
-    SessionOptions, Subscribe,
+    Connect, Decoder, DecoderLimits, Delivery, Operation, ProtocolError, Publish, ServerDecoder, Session,
+    SessionHandler, SessionOptions, Subscribe,
 };
 use std::hint::black_box;
 use std::time::Duration;
@@ -93,24 +93,24 @@ fn decoder(criterion: &mut Criterion, by: Unit) {
 /// A host with nobody behind it.
 struct Nobody;
 
-impl Host for Nobody {
+impl SessionHandler for Nobody {
     fn send(&mut self, bytes: &[u8]) {
         black_box(bytes);
     }
     fn info(&mut self, _: bool) -> Vec<u8> {
         Vec::new()
     }
-    fn connect(&mut self, _: &Connect) -> Result<(), Refusal> {
+    fn connect(&mut self, _: &Connect) -> Result<(), ProtocolError> {
         Ok(())
     }
-    fn permit(&mut self, _: &str, _: Option<&str>) -> Result<(), Refusal> {
+    fn check_publish(&mut self, _: &str, _: Option<&str>) -> Result<(), ProtocolError> {
         Ok(())
     }
-    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), ProtocolError> {
         black_box(message);
         Ok(())
     }
-    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), ProtocolError> {
         black_box(interest);
         Ok(())
     }
@@ -126,11 +126,11 @@ fn session(criterion: &mut Criterion, by: Unit) {
         group.throughput(by.of(bytes.len(), count));
         let mut session = Session::new(SessionOptions::default(), Duration::ZERO);
         let mut input = BytesMut::from("CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n");
-        session.receive(&mut input, Duration::ZERO, &mut Nobody).expect("it is right");
+        session.handle_input(&mut input, Duration::ZERO, &mut Nobody).expect("it is right");
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 input.extend_from_slice(&bytes);
-                session.receive(&mut input, Duration::from_secs(1), &mut Nobody).expect("it is right");
+                session.handle_input(&mut input, Duration::from_secs(1), &mut Nobody).expect("it is right");
             });
         });
     }

@@ -189,6 +189,6 @@ pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};
 #[cfg(feature = "server")]
-pub use server::{LogLevel, Logger, Pipe, Server, ServerError, ServerOptions, TlsOptions, ToListenAddress, User};
+pub use server::Server;
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};
 pub use time::{Clock, ManualClock};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use postroom::{Bus, Pipe, Server, ServerOptions};
+use postroom::server::PipeStream;
+use postroom::{Bus, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 
@@ -24,14 +25,14 @@ pub(crate) fn flow<const N: usize, const SIZE: usize>(messages: u64) -> f64 {
 }
 
 async fn run<const N: usize, const SIZE: usize>(messages: u64) -> f64 {
-    let server = Server::new(&Bus::new(), ServerOptions::new()).expect("a server");
+    let server = Server::builder(&Bus::new()).build().expect("a server");
     let (batch, in_batch) = batch(SIZE);
     let batches = messages.div_ceil(in_batch);
     let messages = batches * in_batch;
     let window = std::sync::Arc::new(Window::of_bytes(N, WINDOW, delivery(SIZE).len()));
     let mut receivers = Vec::new();
     for receiver in 0..N {
-        let mut pipe = server.open_pipe();
+        let mut pipe = server.pipe();
         greet(&mut pipe).await;
         pipe.write_all(format!("SUB {SUBJECT} 1\r\nPING\r\n").as_bytes()).await.expect("written");
         until_pong(&mut pipe).await;
@@ -52,7 +53,7 @@ async fn run<const N: usize, const SIZE: usize>(messages: u64) -> f64 {
             Instant::now()
         });
     }
-    let mut pipe = server.open_pipe();
+    let mut pipe = server.pipe();
     greet(&mut pipe).await;
     let receivers: Vec<_> = receivers.into_iter().map(tokio::spawn).collect();
     let publisher = tokio::spawn(async move {
@@ -73,13 +74,13 @@ async fn run<const N: usize, const SIZE: usize>(messages: u64) -> f64 {
     per_message(end.expect("a receiver") - start, messages * N as u64)
 }
 
-async fn greet(pipe: &mut Pipe) {
+async fn greet(pipe: &mut PipeStream) {
     pipe.write_all(HELLO).await.expect("written");
     until_pong(pipe).await;
 }
 
 /// Reads up to a PONG and the line behind it, if one has begun.
-async fn until_pong(pipe: &mut Pipe) {
+async fn until_pong(pipe: &mut PipeStream) {
     let (mut lines, mut buffer, mut done) = (Lines::default(), [0; 4096], false);
     while !done {
         let read = pipe.read(&mut buffer).await.expect("read");

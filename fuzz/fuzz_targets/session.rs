@@ -42,12 +42,12 @@ fuzz_target!(|input: &[u8]| {
         } else {
             only_input = false;
             now += Duration::from_millis(100 * len as u64);
-            while peer.end.is_ok() && peer.session.next_timeout().is_some_and(|due| due <= now) {
-                peer.end = peer.session.timeout(now, &mut peer.host);
+            while peer.end.is_ok() && peer.session.poll_timeout().is_some_and(|due| due <= now) {
+                peer.end = peer.session.handle_timeout(now, &mut peer.host);
             }
         }
         if had_ended {
-            assert!(peer.end.is_err() && peer.session.next_timeout().is_none());
+            assert!(peer.end.is_err() && peer.session.poll_timeout().is_none());
             assert_eq!(peer.host.events.len(), events);
         }
     }

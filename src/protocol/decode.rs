@@ -1,10 +1,10 @@
 //! The operations of clients: CONNECT, PUB, HPUB, SUB, UNSUB, PING, PONG and a few that are only
 //! tolerated.
 
+use super::error::DecodeError;
 use super::frame::{
     self, Announced, Frame, Frames, Grammar, Name, Parsed, Span, Then, in_line, in_message, number, spelled, split,
 };
-use super::{Close, Refusal};
 use crate::message::Payload;
 use bytes::BytesMut;
 
@@ -71,82 +71,6 @@ pub enum Operation<'a> {
     Error(&'a [u8]),
 }
 
-/// Why what a client sent cannot be taken. The connection ends; some of these are told to the client, others not (C7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// No operation begins like this.
-    #[error("unknown protocol operation")]
-    UnknownOperation,
-    /// The payload is longer or shorter than announced.
-    #[error("a payload of {size} bytes is not followed by CR LF")]
-    PayloadEnd {
-        /// Bytes that were announced.
-        size: usize,
-    },
-    /// Told as soon as there are more bytes than that, whether or not the line has ended.
-    #[error("arguments of more than {max} bytes")]
-    MaxControlLine {
-        /// The limit.
-        max: usize,
-    },
-    /// Told without waiting for the payload.
-    #[error("a payload of {size} bytes, {max} are allowed")]
-    MaxPayload {
-        /// Bytes that were announced.
-        size: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// Too few or too many (C22).
-    #[error("{operation} with {count} arguments")]
-    ArgumentCount {
-        /// The operation's name.
-        operation: &'static str,
-        /// How many there are.
-        count: usize,
-    },
-    /// Not 1 to 9 digits.
-    #[error("{operation} with a size that is not a number of 1 to 9 digits")]
-    Size {
-        /// The operation's name.
-        operation: &'static str,
-    },
-    /// The header block is longer than the whole.
-    #[error("a header block of {headers} bytes in a message of {size} bytes")]
-    HeaderSize {
-        /// Bytes of the header block.
-        headers: usize,
-        /// Bytes of header block and payload.
-        size: usize,
-    },
-    /// HPUB from a peer that has not said that it knows headers (H4).
-    #[error("a message with headers on a connection without")]
-    HeadersNotSupported,
-}
-
-impl DecodeError {
-    /// The error for the client; `None` if the client gets none (C7).
-    #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
-        match self {
-            DecodeError::UnknownOperation | DecodeError::PayloadEnd { .. } => Some(Refusal::UnknownOperation),
-            DecodeError::MaxControlLine { .. } => Some(Refusal::MaxControlLine),
-            DecodeError::MaxPayload { .. } => Some(Refusal::MaxPayload),
-            DecodeError::ArgumentCount { .. }
-            | DecodeError::Size { .. }
-            | DecodeError::HeaderSize { .. }
-            | DecodeError::HeadersNotSupported => None,
-        }
-    }
-
-    /// Why the connection is then closed.
-    #[must_use]
-    pub fn close(&self) -> Close {
-        self.refusal().and_then(|refusal| refusal.close()).unwrap_or(Close::ProtocolViolation)
-    }
-}
-
 /// Takes the operations of a client out of a stream of bytes, wherever it is split (C5).
 ///
 /// # Promises
@@ -173,8 +97,8 @@ impl DecodeError {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    grammar: Client,
-    frames: Frames<Kind>,
+    grammar: ClientGrammar,
+    frames: Frames<ClientKind>,
 }
 
 impl Decoder {
@@ -186,12 +110,12 @@ impl Decoder {
     /// A decoder at the start of a stream.
     #[must_use]
     pub fn new(limits: DecoderLimits) -> Self {
-        Decoder { grammar: Client(limits), frames: Frames::new() }
+        Decoder { grammar: ClientGrammar(limits), frames: Frames::new() }
     }
 
     /// Sets the limits from the next operation on.
     pub fn set_limits(&mut self, limits: DecoderLimits) {
-        self.grammar = Client(limits);
+        self.grammar = ClientGrammar(limits);
     }
 
     /// Its limits.
@@ -260,7 +184,7 @@ impl Default for Decoder {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum ClientKind {
     Connect,
     Publish,
     HeaderPublish,
@@ -276,7 +200,7 @@ enum Kind {
 
 /// An operation without a payload.
 #[derive(Clone, Copy, Debug)]
-enum Line {
+enum ClientLine {
     Connect,
     Subscribe { subject: Span, queue: Option<Span>, sid: Span },
     Unsubscribe { sid: Span, max: Option<usize> },
@@ -288,29 +212,29 @@ enum Line {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Client(DecoderLimits);
+struct ClientGrammar(DecoderLimits);
 
-impl Grammar for Client {
-    type Kind = Kind;
-    type Line = Line;
+impl Grammar for ClientGrammar {
+    type Kind = ClientKind;
+    type Line = ClientLine;
 
     #[inline]
-    fn name(&self, input: &[u8]) -> Name<Kind> {
+    fn name(&self, input: &[u8]) -> Name<ClientKind> {
         let Some(first) = input.first() else { return Name::Part };
         let second = input.get(1).map(u8::to_ascii_lowercase);
         match (first.to_ascii_lowercase(), second) {
-            (b'p', Some(b'u')) => spelled(input, b"PUB", Kind::Publish, Then::Blank),
-            (b'p', Some(b'i')) => spelled(input, b"PING", Kind::Ping, Then::Junk),
-            (b'p', Some(b'o')) => spelled(input, b"PONG", Kind::Pong, Then::Junk),
-            (b'h', Some(b'p')) => spelled(input, b"HPUB", Kind::HeaderPublish, Then::Blank),
-            (b'h', Some(b'm')) => spelled(input, b"HMSG", Kind::HeaderMessage, Then::Blank),
+            (b'p', Some(b'u')) => spelled(input, b"PUB", ClientKind::Publish, Then::Blank),
+            (b'p', Some(b'i')) => spelled(input, b"PING", ClientKind::Ping, Then::Junk),
+            (b'p', Some(b'o')) => spelled(input, b"PONG", ClientKind::Pong, Then::Junk),
+            (b'h', Some(b'p')) => spelled(input, b"HPUB", ClientKind::HeaderPublish, Then::Blank),
+            (b'h', Some(b'm')) => spelled(input, b"HMSG", ClientKind::HeaderMessage, Then::Blank),
             (b'p' | b'h', None) => Name::Part,
-            (b's', _) => spelled(input, b"SUB", Kind::Subscribe, Then::Blank),
-            (b'u', _) => spelled(input, b"UNSUB", Kind::Unsubscribe, Then::Blank),
-            (b'c', _) => spelled(input, b"CONNECT", Kind::Connect, Then::Blanks),
-            (b'i', _) => spelled(input, b"INFO", Kind::Info, Then::Blanks),
-            (b'+', _) => spelled(input, b"+OK", Kind::Ok, Then::Junk),
-            (b'-', _) => spelled(input, b"-ERR", Kind::Error, Then::Blank),
+            (b's', _) => spelled(input, b"SUB", ClientKind::Subscribe, Then::Blank),
+            (b'u', _) => spelled(input, b"UNSUB", ClientKind::Unsubscribe, Then::Blank),
+            (b'c', _) => spelled(input, b"CONNECT", ClientKind::Connect, Then::Blanks),
+            (b'i', _) => spelled(input, b"INFO", ClientKind::Info, Then::Blanks),
+            (b'+', _) => spelled(input, b"+OK", ClientKind::Ok, Then::Junk),
+            (b'-', _) => spelled(input, b"-ERR", ClientKind::Error, Then::Blank),
             _ => Name::Unknown,
         }
     }
@@ -321,40 +245,40 @@ impl Grammar for Client {
     }
 
     #[inline(always)]
-    fn line(&self, kind: Kind, line: &[u8]) -> Result<Parsed<Line>, DecodeError> {
+    fn line(&self, kind: ClientKind, line: &[u8]) -> Result<Parsed<ClientLine>, DecodeError> {
         Ok(Parsed::Line(match kind {
-            Kind::Publish => return self.publish(line).map(Parsed::Message),
-            Kind::HeaderPublish => return self.header_publish(line).map(Parsed::Message),
-            Kind::Subscribe => {
+            ClientKind::Publish => return self.publish(line).map(Parsed::Message),
+            ClientKind::HeaderPublish => return self.header_publish(line).map(Parsed::Message),
+            ClientKind::Subscribe => {
                 let (args, count) = split::<3>(line, in_line);
                 match count {
-                    2 => Line::Subscribe { subject: args[0], queue: None, sid: args[1] },
-                    3 => Line::Subscribe { subject: args[0], queue: Some(args[1]), sid: args[2] },
+                    2 => ClientLine::Subscribe { subject: args[0], queue: None, sid: args[1] },
+                    3 => ClientLine::Subscribe { subject: args[0], queue: Some(args[1]), sid: args[2] },
                     _ => return Err(DecodeError::ArgumentCount { operation: "SUB", count }),
                 }
             }
-            Kind::Unsubscribe => {
+            ClientKind::Unsubscribe => {
                 let (args, count) = split::<2>(line, in_line);
                 match count {
-                    1 => Line::Unsubscribe { sid: args[0], max: None },
-                    2 => Line::Unsubscribe { sid: args[0], max: number(args[1].of(line)).filter(|max| *max > 0) },
+                    1 => ClientLine::Unsubscribe { sid: args[0], max: None },
+                    2 => ClientLine::Unsubscribe { sid: args[0], max: number(args[1].of(line)).filter(|max| *max > 0) },
                     _ => return Err(DecodeError::ArgumentCount { operation: "UNSUB", count }),
                 }
             }
-            Kind::Connect => Line::Connect,
-            Kind::Ping => Line::Ping,
-            Kind::Pong => Line::Pong,
-            Kind::Ok => Line::Ok,
-            Kind::Info => Line::Info,
-            Kind::Error => Line::Error,
+            ClientKind::Connect => ClientLine::Connect,
+            ClientKind::Ping => ClientLine::Ping,
+            ClientKind::Pong => ClientLine::Pong,
+            ClientKind::Ok => ClientLine::Ok,
+            ClientKind::Info => ClientLine::Info,
+            ClientKind::Error => ClientLine::Error,
             // DIFFERENCE: nats-server takes HMSG from a client for an empty message to no subject, if its line and a blank one
             // come in one piece; and refuses it otherwise. Here it is refused in any case.
-            Kind::HeaderMessage => return Err(DecodeError::UnknownOperation),
+            ClientKind::HeaderMessage => return Err(DecodeError::UnknownOperation),
         }))
     }
 }
 
-impl Client {
+impl ClientGrammar {
     #[inline]
     fn publish(&self, line: &[u8]) -> Result<Announced, DecodeError> {
         const OPERATION: &str = "PUB";
@@ -394,24 +318,24 @@ impl Client {
     }
 }
 
-impl Line {
+impl ClientLine {
     #[inline]
     fn operation(self, line: &[u8]) -> Operation<'_> {
         match self {
-            Line::Connect => Operation::Connect(line),
-            Line::Subscribe { subject, queue, sid } => Operation::Subscribe {
+            ClientLine::Connect => Operation::Connect(line),
+            ClientLine::Subscribe { subject, queue, sid } => Operation::Subscribe {
                 subject: subject.of(line),
                 queue: queue.map(|queue| queue.of(line)),
                 sid: sid.of(line),
             },
-            Line::Unsubscribe { sid, max } => {
+            ClientLine::Unsubscribe { sid, max } => {
                 Operation::Unsubscribe { sid: sid.of(line), max: max.map(|max| max as u64) }
             }
-            Line::Ping => Operation::Ping,
-            Line::Pong => Operation::Pong,
-            Line::Ok => Operation::Ok,
-            Line::Info => Operation::Info(line),
-            Line::Error => Operation::Error(line),
+            ClientLine::Ping => Operation::Ping,
+            ClientLine::Pong => Operation::Pong,
+            ClientLine::Ok => Operation::Ok,
+            ClientLine::Info => Operation::Info(line),
+            ClientLine::Error => Operation::Error(line),
         }
     }
 }

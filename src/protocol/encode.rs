@@ -83,10 +83,10 @@ impl Delivery<'_> {
 /// # Example
 ///
 /// ```
-/// use postroom::protocol::{Refusal, encode};
+/// use postroom::protocol::{ProtocolError, encode};
 ///
 /// let mut out = Vec::new();
-/// encode::error(&mut out, &Refusal::SubscribeSubject);
+/// encode::error(&mut out, &ProtocolError::SubscribeSubject);
 /// assert_eq!(out, b"-ERR 'Invalid Subject'\r\n");
 /// ```
 pub fn error(out: &mut impl BufMut, text: &impl fmt::Display) {

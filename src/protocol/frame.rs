@@ -5,7 +5,7 @@
 //! except for names, blanks and junk that are already understood, so that the input is bounded by one line and one payload
 //! whatever the peer sends. Each byte is looked at once, however the input is split.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use crate::message::Payload;
 use bytes::{Buf, BytesMut};
 use memchr::memchr;
@@ -106,7 +106,7 @@ enum Found<L> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State<K> {
+enum FrameState<K> {
     Name,
     Blank(K),
     Blanks(K),
@@ -130,7 +130,7 @@ enum State<K> {
 pub(super) struct Frames<K> {
     /// Bytes at the front of the input that are done with; taken out of it before `next` returns `None`.
     at: usize,
-    state: State<K>,
+    state: FrameState<K>,
     /// A message that was split off the input: its line, followed by the part that was too small to be shared.
     lent: Vec<u8>,
     /// The input's memory was made for the message whose payload is awaited, by [`Frames::reserve`].
@@ -146,7 +146,7 @@ const GROWTH: usize = 4;
 
 impl<K: Copy> Frames<K> {
     pub(super) fn new() -> Self {
-        Frames { at: 0, state: State::Name, lent: Vec::new(), own: false }
+        Frames { at: 0, state: FrameState::Name, lent: Vec::new(), own: false }
     }
 
     /// The input behind what is done with.
@@ -156,7 +156,7 @@ impl<K: Copy> Frames<K> {
 
     /// See [`Decoder::reserve`](super::Decoder::reserve).
     pub(super) fn reserve(&mut self, input: &mut BytesMut, least: usize) -> usize {
-        if let State::Payload { announced, payload } = self.state
+        if let FrameState::Payload { announced, payload } = self.state
             && announced.size >= SHARED_MIN
         {
             let whole = payload + announced.size + b"\r\n".len();
@@ -187,7 +187,7 @@ impl<K: Copy> Frames<K> {
             None => {
                 input.advance(self.at.min(input.len()));
                 self.at = 0;
-                if self.own && !matches!(self.state, State::Payload { .. }) {
+                if self.own && !matches!(self.state, FrameState::Payload { .. }) {
                     self.disown(input);
                 }
                 Ok(None)
@@ -224,13 +224,13 @@ impl<K: Copy> Frames<K> {
 
     /// The first byte of the next operation, if the last one is complete and it has come.
     pub(super) fn first(&self, input: &[u8]) -> Option<u8> {
-        if matches!(self.state, State::Name) { input.get(self.at).copied() } else { None }
+        if matches!(self.state, FrameState::Name) { input.get(self.at).copied() } else { None }
     }
 
     /// The subject of the message whose line is known and whose payload is awaited, or has a wrong end.
     pub(super) fn awaited<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         match &self.state {
-            State::Payload { announced, .. } | State::Failed(_, Some(announced)) => {
+            FrameState::Payload { announced, .. } | FrameState::Failed(_, Some(announced)) => {
                 Some(announced.subject.of(input.get(self.at..)?))
             }
             _ => None,
@@ -249,7 +249,7 @@ impl<K: Copy> Frames<K> {
     #[inline(always)]
     fn find<G: Grammar<Kind = K>>(&mut self, grammar: &G, input: &[u8]) -> Result<Option<Found<G::Line>>, DecodeError> {
         let (kind, seen) = match self.state {
-            State::Name => {
+            FrameState::Name => {
                 let rest = input.get(self.at..).unwrap_or_default();
                 match grammar.name(rest) {
                     Name::Known { kind, len, then } => {
@@ -258,7 +258,7 @@ impl<K: Copy> Frames<K> {
                             (Then::Junk, _) => return self.junk(grammar, kind, input),
                             (Then::Blank, Some(b' ' | b'\t')) | (Then::Blanks, _) => {}
                             (Then::Blank, Some(_)) => return self.fail(DecodeError::UnknownOperation),
-                            (Then::Blank, None) => return self.leave(State::Blank(kind)),
+                            (Then::Blank, None) => return self.leave(FrameState::Blank(kind)),
                         }
                         (kind, 0)
                     }
@@ -266,16 +266,16 @@ impl<K: Copy> Frames<K> {
                     Name::Unknown => return self.fail(DecodeError::UnknownOperation),
                 }
             }
-            State::Blank(kind) => match input.get(self.at) {
+            FrameState::Blank(kind) => match input.get(self.at) {
                 Some(b' ' | b'\t') => (kind, 0),
                 Some(_) => return self.fail(DecodeError::UnknownOperation),
                 None => return Ok(None),
             },
-            State::Blanks(kind) => (kind, 0),
-            State::Line { kind, seen } => (kind, seen),
-            State::Junk(kind) => return self.junk(grammar, kind, input),
-            State::Payload { announced, payload } => return self.payload(announced, payload, input),
-            State::Failed(error, _) => return Err(error),
+            FrameState::Blanks(kind) => (kind, 0),
+            FrameState::Line { kind, seen } => (kind, seen),
+            FrameState::Junk(kind) => return self.junk(grammar, kind, input),
+            FrameState::Payload { announced, payload } => return self.payload(announced, payload, input),
+            FrameState::Failed(error, _) => return Err(error),
         };
         self.line(grammar, kind, seen, input)
     }
@@ -295,7 +295,7 @@ impl<K: Copy> Frames<K> {
             self.at += blanks;
             rest = &rest[blanks..];
             if rest.is_empty() {
-                return self.leave(State::Blanks(kind));
+                return self.leave(FrameState::Blanks(kind));
             }
             seen = 1;
         }
@@ -303,7 +303,7 @@ impl<K: Copy> Frames<K> {
             if rest.len() > grammar.line_max() && args_len(rest) > grammar.line_max() {
                 return self.fail(DecodeError::MaxControlLine { max: grammar.line_max() });
             }
-            return self.leave(State::Line { kind, seen: rest.len() });
+            return self.leave(FrameState::Line { kind, seen: rest.len() });
         };
         let end = seen + more;
         let len = args_len(&rest[..end]);
@@ -315,7 +315,7 @@ impl<K: Copy> Frames<K> {
             Ok(Parsed::Line(parsed)) => {
                 let start = self.at;
                 self.at += end + 1;
-                self.state = State::Name;
+                self.state = FrameState::Name;
                 Ok(Some(Found::Line { parsed, start, end: start + len }))
             }
             Err(error) => self.fail(error),
@@ -334,13 +334,13 @@ impl<K: Copy> Frames<K> {
         match (input.get(end), input.get(end + 1)) {
             (Some(b'\r'), Some(b'\n')) => {
                 self.at = end + 2;
-                self.state = State::Name;
+                self.state = FrameState::Name;
                 Ok(Some(Found::Message { announced, start, payload }))
             }
-            (Some(b'\r') | None, None) => self.leave(State::Payload { announced, payload }),
+            (Some(b'\r') | None, None) => self.leave(FrameState::Payload { announced, payload }),
             _ => {
                 let error = DecodeError::PayloadEnd { size: announced.size };
-                self.state = State::Failed(error, Some(announced));
+                self.state = FrameState::Failed(error, Some(announced));
                 Err(error)
             }
         }
@@ -361,14 +361,14 @@ impl<K: Copy> Frames<K> {
                 Some(junk) => junk,
                 None => {
                     self.at += rest.len();
-                    return self.leave(State::Junk(kind));
+                    return self.leave(FrameState::Junk(kind));
                 }
             },
         };
         match grammar.line(kind, &[]) {
             Ok(Parsed::Line(parsed)) => {
                 self.at += junk + 1;
-                self.state = State::Name;
+                self.state = FrameState::Name;
                 Ok(Some(Found::Line { parsed, start: 0, end: 0 }))
             }
             Ok(Parsed::Message(_)) => self.fail(DecodeError::UnknownOperation),
@@ -378,14 +378,14 @@ impl<K: Copy> Frames<K> {
 
     /// More input is needed.
     #[inline(always)]
-    fn leave<L>(&mut self, state: State<K>) -> Result<Option<Found<L>>, DecodeError> {
+    fn leave<L>(&mut self, state: FrameState<K>) -> Result<Option<Found<L>>, DecodeError> {
         self.state = state;
         Ok(None)
     }
 
     #[cold]
     fn fail<L>(&mut self, error: DecodeError) -> Result<Option<Found<L>>, DecodeError> {
-        self.state = State::Failed(error, None);
+        self.state = FrameState::Failed(error, None);
         Err(error)
     }
 }

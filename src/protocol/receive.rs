@@ -1,6 +1,6 @@
 //! The operations of servers: INFO, MSG, HMSG, `+OK`, `-ERR`, PING, PONG.
 
-use super::DecodeError;
+use super::error::DecodeError;
 use super::frame::{self, Announced, Frame, Frames, Grammar, Name, Parsed, Then, in_message, number, spelled, split};
 use crate::message::Payload;
 use bytes::BytesMut;
@@ -53,8 +53,8 @@ pub enum ServerOperation<'a> {
 /// ```
 #[derive(Debug)]
 pub struct ServerDecoder {
-    grammar: Server,
-    frames: Frames<Kind>,
+    grammar: ServerGrammar,
+    frames: Frames<ServerKind>,
 }
 
 impl ServerDecoder {
@@ -62,7 +62,7 @@ impl ServerDecoder {
     /// of at most `payload_max` bytes.
     #[must_use]
     pub fn new(line_max: usize, payload_max: usize) -> Self {
-        ServerDecoder { grammar: Server { line_max, payload_max }, frames: Frames::new() }
+        ServerDecoder { grammar: ServerGrammar { line_max, payload_max }, frames: Frames::new() }
     }
 
     /// The next operation; `None` if none is whole. As [`Decoder::next`](super::Decoder::next).
@@ -81,11 +81,11 @@ impl ServerDecoder {
                 payload: body.payload,
             }),
             Some(Frame::Line(kind, line)) => Some(match kind {
-                Line::Info => ServerOperation::Info(line),
-                Line::Ok => ServerOperation::Ok,
-                Line::Error => ServerOperation::Error(unquoted(line)),
-                Line::Ping => ServerOperation::Ping,
-                Line::Pong => ServerOperation::Pong,
+                ServerLine::Info => ServerOperation::Info(line),
+                ServerLine::Ok => ServerOperation::Ok,
+                ServerLine::Error => ServerOperation::Error(unquoted(line)),
+                ServerLine::Ping => ServerOperation::Ping,
+                ServerLine::Pong => ServerOperation::Pong,
             }),
         })
     }
@@ -109,14 +109,14 @@ fn unquoted(text: &[u8]) -> &[u8] {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum ServerKind {
     Message,
     HeaderMessage,
-    Line(Line),
+    Line(ServerLine),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Line {
+enum ServerLine {
     Info,
     Ok,
     Error,
@@ -125,27 +125,27 @@ enum Line {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Server {
+struct ServerGrammar {
     line_max: usize,
     payload_max: usize,
 }
 
-impl Grammar for Server {
-    type Kind = Kind;
-    type Line = Line;
+impl Grammar for ServerGrammar {
+    type Kind = ServerKind;
+    type Line = ServerLine;
 
-    fn name(&self, input: &[u8]) -> Name<Kind> {
+    fn name(&self, input: &[u8]) -> Name<ServerKind> {
         let Some(first) = input.first() else { return Name::Part };
         let second = input.get(1).map(u8::to_ascii_lowercase);
         match (first.to_ascii_lowercase(), second) {
-            (b'm', _) => spelled(input, b"MSG", Kind::Message, Then::Blank),
-            (b'h', _) => spelled(input, b"HMSG", Kind::HeaderMessage, Then::Blank),
-            (b'p', Some(b'i')) => spelled(input, b"PING", Kind::Line(Line::Ping), Then::Junk),
-            (b'p', Some(b'o')) => spelled(input, b"PONG", Kind::Line(Line::Pong), Then::Junk),
+            (b'm', _) => spelled(input, b"MSG", ServerKind::Message, Then::Blank),
+            (b'h', _) => spelled(input, b"HMSG", ServerKind::HeaderMessage, Then::Blank),
+            (b'p', Some(b'i')) => spelled(input, b"PING", ServerKind::Line(ServerLine::Ping), Then::Junk),
+            (b'p', Some(b'o')) => spelled(input, b"PONG", ServerKind::Line(ServerLine::Pong), Then::Junk),
             (b'p', None) => Name::Part,
-            (b'i', _) => spelled(input, b"INFO", Kind::Line(Line::Info), Then::Blank),
-            (b'+', _) => spelled(input, b"+OK", Kind::Line(Line::Ok), Then::Junk),
-            (b'-', _) => spelled(input, b"-ERR", Kind::Line(Line::Error), Then::Blank),
+            (b'i', _) => spelled(input, b"INFO", ServerKind::Line(ServerLine::Info), Then::Blank),
+            (b'+', _) => spelled(input, b"+OK", ServerKind::Line(ServerLine::Ok), Then::Junk),
+            (b'-', _) => spelled(input, b"-ERR", ServerKind::Line(ServerLine::Error), Then::Blank),
             _ => Name::Unknown,
         }
     }
@@ -154,13 +154,13 @@ impl Grammar for Server {
         self.line_max
     }
 
-    fn line(&self, kind: Kind, line: &[u8]) -> Result<Parsed<Line>, DecodeError> {
+    fn line(&self, kind: ServerKind, line: &[u8]) -> Result<Parsed<ServerLine>, DecodeError> {
         let operation = match kind {
-            Kind::Message => "MSG",
-            Kind::HeaderMessage => "HMSG",
-            Kind::Line(line) => return Ok(Parsed::Line(line)),
+            ServerKind::Message => "MSG",
+            ServerKind::HeaderMessage => "HMSG",
+            ServerKind::Line(line) => return Ok(Parsed::Line(line)),
         };
-        let with_headers = matches!(kind, Kind::HeaderMessage);
+        let with_headers = matches!(kind, ServerKind::HeaderMessage);
         let (args, count) = split::<5>(line, in_message);
         let sizes = 1 + usize::from(with_headers);
         let reply = match count.checked_sub(sizes) {

@@ -1,9 +1,9 @@
 //! Authentication: credentials against the list of users that may connect (P1).
 
 use super::check::{Check, Checked};
-use super::options::{Auth, Secret, User, Who};
+use super::users::{Auth, Credentials, Secret, User};
 use crate::Permissions;
-use crate::protocol::{Connect, Quoted, Refusal};
+use crate::protocol::{Connect, ProtocolError, Quoted};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
@@ -26,12 +26,12 @@ pub(super) fn fill_in(auth: &Auth, connect: &Connect, before: bool) -> Option<Co
     let user = auth.users.known_as(auth.no_auth_user.as_deref()?)?;
     let anonymous = ![&connect.user, &connect.pass, &connect.auth_token].into_iter().any(shows);
     let mut filled = connect.clone();
-    match &user.who {
-        Who::Password { name, password } if anonymous || before => {
+    match &user.credentials {
+        Credentials::Password { name, password } if anonymous || before => {
             filled.user = filled.user.filter(|user| !user.is_empty()).or_else(|| Some(name.clone()));
             filled.pass = filled.pass.filter(|pass| !pass.is_empty()).or_else(|| Some(password.0.clone()));
         }
-        Who::Nkey(key) if (anonymous || before) && !shows(&connect.nkey) => filled.nkey = Some(key.clone()),
+        Credentials::Nkey(key) if (anonymous || before) && !shows(&connect.nkey) => filled.nkey = Some(key.clone()),
         _ => return None,
     }
     Some(filled)
@@ -52,9 +52,9 @@ fn claimed<'a>(auth: &'a Auth, connect: &Connect) -> Option<&'a User> {
 pub(super) fn check_of(auth: &Auth, connect: &Connect) -> Option<Check> {
     let (secret, shown) = match &auth.token {
         Some(token) => (token, &connect.auth_token),
-        None => match &claimed(auth, connect)?.who {
-            Who::Password { password, .. } => (password, &connect.pass),
-            Who::Nkey(_) => return None,
+        None => match &claimed(auth, connect)?.credentials {
+            Credentials::Password { password, .. } => (password, &connect.pass),
+            Credentials::Nkey(_) => return None,
         },
     };
     let check = Check { hash: secret.0.clone(), shown: shown.clone().unwrap_or_default() };
@@ -74,7 +74,7 @@ pub(super) fn recognise(
     connect: &Connect,
     nonce: Option<&str>,
     checked: Option<&Checked>,
-) -> Result<Recognised, Refusal> {
+) -> Result<Recognised, ProtocolError> {
     if !auth.is_required() {
         return Ok(Recognised::default());
     }
@@ -88,15 +88,17 @@ pub(super) fn recognise(
     };
     if let Some(token) = &auth.token {
         let proven = is_shown(token, &connect.auth_token);
-        return if proven { Ok(Recognised::default()) } else { Err(Refusal::Authorization) };
+        return if proven { Ok(Recognised::default()) } else { Err(ProtocolError::Authorization) };
     }
-    let user = claimed(auth, connect).ok_or(Refusal::Authorization)?;
-    let proven = match &user.who {
-        Who::Password { password, .. } => is_shown(password, &connect.pass),
-        Who::Nkey(key) => auth.no_auth_user.as_ref() == Some(key) || has_signed(key, nonce, connect.sig.as_deref()),
+    let user = claimed(auth, connect).ok_or(ProtocolError::Authorization)?;
+    let proven = match &user.credentials {
+        Credentials::Password { password, .. } => is_shown(password, &connect.pass),
+        Credentials::Nkey(key) => {
+            auth.no_auth_user.as_ref() == Some(key) || has_signed(key, nonce, connect.sig.as_deref())
+        }
     };
     if !proven {
-        return Err(Refusal::Authorization);
+        return Err(ProtocolError::Authorization);
     }
     let permissions = user.permissions.clone().or_else(|| auth.default_permissions.clone());
     Ok(Recognised { user: Some(user.name().to_owned()), permissions })
@@ -144,13 +146,6 @@ fn has_signed(key: &str, nonce: Option<&str>, signature: Option<&str>) -> bool {
     nkeys::KeyPair::from_public_key(key).is_ok_and(|key| key.verify(nonce.as_bytes(), &signature).is_ok())
 }
 
-impl Secret {
-    /// Whether it is a hash, which only `bcrypt` can compare (P1).
-    pub(super) fn is_hash(&self) -> bool {
-        self.0.starts_with("$2a$")
-    }
-}
-
 /// Compares in a time that depends on the length shown alone.
 fn same(secret: &[u8], shown: &[u8]) -> bool {
     let differing = shown.iter().enumerate().fold(0, |all, (at, byte)| all | (byte ^ secret.get(at).unwrap_or(&!byte)));
@@ -160,7 +155,7 @@ fn same(secret: &[u8], shown: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ServerOptions, User};
+    use crate::server::ServerOptions;
 
     fn shows(user: &str, pass: &str) -> Connect {
         let mut connect = Connect::default();
@@ -211,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_in_particular_is_the_no_auth_user() {
+    fn no_credentials_means_the_no_auth_user() {
         let options = ServerOptions::new().user(User::new("ann", "pw")).no_auth_user("ann");
         assert_eq!(outcome(&options, &Connect::default()), Some(Some("ann".into())));
         // P1: wrong credentials still fail.

@@ -1,7 +1,7 @@
 //! Comparisons of passwords with hashes, which are made to be slow: a few at once, in the order in which they were asked for, on threads
 //! of their own, and only while a connection waits for them.
 
-use super::options::Secret;
+use super::users::Secret;
 use crate::activity::ActivityGuard;
 use std::fmt;
 use std::pin::Pin;

@@ -5,10 +5,13 @@
 //! if it reads late. DIFFERENCE: nats-server leaves it at that. Here the writing end is shut down first, and what the client still sends
 //! is read and dropped, within bounds, until it closes too.
 
-use super::connection::{Connection, read, write};
-use super::host::Desk;
+use super::connection::Connection;
+use super::handler::ClientSession;
+use super::reader::read;
 use super::registry::Registry;
-use crate::protocol::{Close, Session};
+use super::snapshot;
+use super::writer::write;
+use crate::protocol::{DisconnectReason, Session};
 use bytes::BytesMut;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,13 +19,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 /// How long a client that was sent away may take to close its end, in real time.
-const TIME: Duration = Duration::from_secs(1);
+const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// How much of what it sends meanwhile is read and dropped.
-const BYTES: usize = 16 << 20;
-
-/// Streams of a server that may be in this state at once; of any more the input is not waited for.
-pub(super) const STREAMS: usize = 1_024;
+const LINGER_BYTES: usize = 16 << 20;
 
 /// Serves a connection until it is out of the server's list, and then waits for the client to close the stream, which delays
 /// nothing else: the server and its bus have done with it.
@@ -30,12 +30,12 @@ pub(super) async fn run(
     mut reader: impl AsyncRead + Unpin + Send,
     writer: impl AsyncWrite + Unpin + Send + 'static,
     session: Session,
-    desk: Desk,
+    handler: ClientSession,
     registry: Arc<Registry>,
     connection: Arc<Connection>,
 ) {
     let writing = write(writer, registry.clone(), connection.clone());
-    let reading = read(&mut reader, session, desk, &registry, &connection);
+    let reading = read(&mut reader, session, handler, &registry, &connection);
     let mut writing = match registry.bus.activity() {
         None => {
             let writing = tokio::spawn(writing);
@@ -53,9 +53,10 @@ pub(super) async fn run(
     };
     // A client that left has nothing to lose; and a server that ends does so at once, as nats-server
     // does (C18).
-    let at_once = matches!(connection.close_reason(), Some(Close::ClientClosed | Close::ServerShutdown));
+    let at_once =
+        matches!(connection.close_reason(), Some(DisconnectReason::ClientClosed | DisconnectReason::ServerShutdown));
     let place = if at_once { None } else { registry.lingering.clone().try_acquire_owned().ok() };
-    let mut rest = pin!(discard(reader, if place.is_some() { BYTES } else { 0 }));
+    let mut rest = pin!(discard(reader, if place.is_some() { LINGER_BYTES } else { 0 }));
     // A client that writes all before it reads would otherwise wait for the server, which waits for the client.
     let closed = tokio::select! {
         // The last bytes for the client are written, or can't be.
@@ -66,8 +67,8 @@ pub(super) async fn run(
         }
     };
     let in_vain = closed || place.is_none() || connection.out.is_discarded();
-    let time = registry.bus.sleep_real(TIME);
-    registry.leave(&connection);
+    let time = registry.bus.sleep_real(LINGER_TIME);
+    registry.leave(&connection, snapshot::picture(&connection, &registry));
     drop((registry, connection));
     if !in_vain {
         tokio::select! {
@@ -92,8 +93,9 @@ async fn discard(mut reader: impl AsyncRead + Unpin, mut most: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES, STREAMS};
-    use crate::server::{Server, ServerOptions, pipe};
+    use super::LINGER_BYTES;
+    use crate::server::registry::LINGERING_MAX;
+    use crate::server::{Server, pipe};
     use crate::{Bus, Clock};
     use tokio::io::AsyncWriteExt;
 
@@ -101,24 +103,24 @@ mod tests {
     #[test]
     fn only_so_many_clients_are_waited_for() {
         let bus = Bus::builder().clock(Clock::manual()).build();
-        let server = Server::new(&bus, ServerOptions::new()).unwrap();
+        let server = Server::builder(&bus).build().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let send_to_the_end = || {
             runtime.block_on(async {
-                let mut pipe = server.open_pipe();
+                let mut pipe = server.pipe();
                 pipe.write_all(b"XYZ\r\n").await.unwrap();
                 let mut sent = 0;
-                while sent <= BYTES + 4 * pipe::CAPACITY && pipe.write_all(&[b'y'; 4 << 10]).await.is_ok() {
+                while sent <= LINGER_BYTES + 4 * pipe::CAPACITY && pipe.write_all(&[b'y'; 4 << 10]).await.is_ok() {
                     sent += 4 << 10;
                 }
                 sent
             })
         };
         let places = &server.registry.lingering;
-        let all = places.clone().try_acquire_many_owned(STREAMS as u32).unwrap();
+        let all = places.clone().try_acquire_many_owned(LINGERING_MAX as u32).unwrap();
         assert!(send_to_the_end() <= 4 * pipe::CAPACITY);
         drop(all);
         let sent = send_to_the_end();
-        assert!(sent > 4 * pipe::CAPACITY && sent <= BYTES + 4 * pipe::CAPACITY, "{sent}");
+        assert!(sent > 4 * pipe::CAPACITY && sent <= LINGER_BYTES + 4 * pipe::CAPACITY, "{sent}");
     }
 }

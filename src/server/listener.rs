@@ -1,12 +1,12 @@
 //! How connections come in: the listening socket, and the first steps of each connection.
 
 use super::connection::Connection;
-use super::host::Desk;
+use super::handler::ClientSession;
 use super::linger::run;
 use super::outbound::Outbound;
 use super::registry::{NotLetIn, Registry};
-use super::tls;
-use crate::protocol::{Close, Refusal, Session};
+use super::{snapshot, tls};
+use crate::protocol::{DisconnectReason, ProtocolError, Session};
 use crate::sync::Mutex;
 use std::io;
 use std::net::SocketAddr;
@@ -117,24 +117,24 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
     // Only costs speed if it fails.
     let _ = stream.set_nodelay(true);
     let acceptor = registry.tls();
-    let (connection, mut session, mut desk) = begin(&registry, Some(peer));
+    let (connection, mut session, mut handler) = begin(&registry, Some(peer));
     let admitted = registry.enter(&connection);
     let _presence = Presence(Arc::downgrade(&registry), connection.cid);
     match acceptor {
         None => {
-            greet(&mut session, &mut desk, &connection, admitted);
+            admit(&mut session, &mut handler, &connection, admitted);
             let (reader, writer) = stream.into_split();
-            run(reader, writer, session, desk, registry, connection).await;
+            run(reader, writer, session, handler, registry, connection).await;
         }
         Some(acceptor) => {
             if let Ok(stream) =
-                secure(stream, acceptor, &mut session, &mut desk, &registry, &connection, admitted).await
+                secure(stream, acceptor, &mut session, &mut handler, &registry, &connection, admitted).await
             {
                 let (reader, writer) = tokio::io::split(stream);
-                run(reader, writer, session, desk, registry, connection).await;
+                run(reader, writer, session, handler, registry, connection).await;
             } else {
-                connection.close(Close::TlsHandshakeFailure, None);
-                registry.leave(&connection);
+                connection.close(DisconnectReason::TlsHandshakeFailure, None);
+                registry.leave(&connection, snapshot::picture(&connection, &registry));
             }
         }
     }
@@ -142,12 +142,12 @@ async fn welcome(stream: TcpStream, peer: SocketAddr, registry: Arc<Registry>) {
 
 /// A connection over a stream that was there already, from its first byte to its last.
 pub(super) async fn attend<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, registry: Arc<Registry>) {
-    let (connection, mut session, mut desk) = begin(&registry, None);
+    let (connection, mut session, mut handler) = begin(&registry, None);
     let admitted = registry.enter(&connection);
     let _presence = Presence(Arc::downgrade(&registry), connection.cid);
-    greet(&mut session, &mut desk, &connection, admitted);
+    admit(&mut session, &mut handler, &connection, admitted);
     let (reader, writer) = tokio::io::split(stream);
-    run(reader, writer, session, desk, registry, connection).await;
+    run(reader, writer, session, handler, registry, connection).await;
 }
 
 /// Takes a connection out of the list whose task is dropped, as all are when their runtime ends. Keeps nothing alive meanwhile.
@@ -158,13 +158,13 @@ impl Drop for Presence {
         if let Some(registry) = self.0.upgrade()
             && let Some(connection) = registry.find(self.1)
         {
-            connection.close(Close::ServerShutdown, None);
-            registry.leave(&connection);
+            connection.close(DisconnectReason::ServerShutdown, None);
+            registry.leave(&connection, snapshot::picture(&connection, &registry));
         }
     }
 }
 
-pub(super) fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, Desk) {
+pub(super) fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<Connection>, Session, ClientSession) {
     let options = registry.options();
     let clock = registry.bus.clock();
     let (cid, started, log) = (registry.next_cid(), clock.wall_time(), registry.log.clone());
@@ -173,20 +173,20 @@ pub(super) fn begin(registry: &Arc<Registry>, peer: Option<SocketAddr>) -> (Arc<
     let out = Outbound::new(options.max_pending, options.no_fast_producer_stall, registry.pool.clone(), watched);
     let connection = Connection::new(cid, peer, started, registry.nonce(), out, log);
     let session = Session::new(registry.session_options(), clock.now());
-    let desk = Desk::new(registry.clone(), connection.clone());
-    (connection, session, desk)
+    let handler = ClientSession::new(registry.clone(), connection.clone());
+    (connection, session, handler)
 }
 
 /// INFO; and if there is no place for the connection, its end (L6).
-fn greet(session: &mut Session, desk: &mut Desk, connection: &Connection, admitted: Result<(), NotLetIn>) {
+fn admit(session: &mut Session, handler: &mut ClientSession, connection: &Connection, admitted: Result<(), NotLetIn>) {
     match admitted {
-        Ok(()) => session.greet(desk),
+        Ok(()) => session.send_info(handler),
         Err(NotLetIn::Full) => {
-            session.greet(desk);
-            connection.close(Close::MaxConnectionsExceeded, Some(&Refusal::MaxConnections));
+            session.send_info(handler);
+            connection.close(DisconnectReason::MaxConnectionsExceeded, Some(&ProtocolError::MaxConnections));
         }
         Err(NotLetIn::Shut) => {
-            connection.close(Close::ServerShutdown, None);
+            connection.close(DisconnectReason::ServerShutdown, None);
         }
     }
 }
@@ -196,7 +196,7 @@ async fn secure(
     mut stream: TcpStream,
     acceptor: TlsAcceptor,
     session: &mut Session,
-    desk: &mut Desk,
+    handler: &mut ClientSession,
     registry: &Registry,
     connection: &Connection,
     admitted: Result<(), NotLetIn>,
@@ -205,7 +205,7 @@ async fn secure(
     let first = options.tls.as_ref().is_some_and(|tls| tls.handshake_first);
     let timeout = options.tls.as_ref().map_or(Duration::ZERO, |tls| tls.timeout);
     if !first {
-        greet(session, desk, connection, admitted);
+        admit(session, handler, connection, admitted);
     }
     let handshake = async {
         stream.write_all_buf(&mut connection.out.take_now()).await?;
@@ -226,7 +226,7 @@ async fn secure(
     connection.nudge();
     connection.note_tls(tls::agreed(stream.get_ref().1));
     if first {
-        greet(session, desk, connection, admitted);
+        admit(session, handler, connection, admitted);
     }
     Ok(stream)
 }

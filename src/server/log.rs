@@ -1,6 +1,6 @@
 //! Where a server's log lines go, and what a connection's lines begin with.
 
-use crate::protocol::{Close, Connect, Quoted};
+use crate::protocol::{Connect, DisconnectReason, Quoted};
 use crate::user_code::{Reporter, UserCode};
 use std::fmt;
 use std::net::SocketAddr;
@@ -147,18 +147,18 @@ impl ConnectionLog {
     }
 
     /// The connection ends, and why.
-    pub(crate) fn closed(&self, reason: Close, max_pending: usize) {
+    pub(crate) fn closed(&self, reason: DisconnectReason, max_pending: usize) {
         match reason {
-            Close::SlowConsumerPendingBytes => {
+            DisconnectReason::SlowConsumerPendingBytes => {
                 let text = format_args!("Slow Consumer Detected: MaxPending of {max_pending} Exceeded");
                 self.write(LogLevel::Info, text);
             }
-            Close::SlowConsumerWriteDeadline => {
+            DisconnectReason::SlowConsumerWriteDeadline => {
                 self.write(LogLevel::Info, format_args!("Slow Consumer Detected: WriteDeadline exceeded"));
             }
-            Close::MaxConnectionsExceeded => self.error(format_args!("maximum connections exceeded")),
-            Close::AuthenticationTimeout => self.debug(format_args!("Authorization timeout")),
-            Close::StaleConnection => self.debug(format_args!("Stale Client Connection - Closing")),
+            DisconnectReason::MaxConnectionsExceeded => self.error(format_args!("maximum connections exceeded")),
+            DisconnectReason::AuthenticationTimeout => self.debug(format_args!("Authorization timeout")),
+            DisconnectReason::StaleConnection => self.debug(format_args!("Stale Client Connection - Closing")),
             _ => {}
         }
         self.debug(format_args!("Client connection closed: {reason}"));

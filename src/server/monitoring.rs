@@ -1,41 +1,11 @@
 //! Asking a server about itself: in process, and over HTTP.
 
-use super::listener::Listener;
+use super::listeners::{host_of, resolve};
 use super::monitor::{
-    Connz, ConnzOptions, Healthz, HealthzOptions, HttpPlace, MonitorError, Source, Subsz, SubszOptions, Varz, serve,
+    self, Connz, ConnzOptions, Healthz, HealthzOptions, HttpPlace, MonitorError, Source, Subsz, SubszOptions, Varz,
 };
-use super::registry::Registry;
-use super::{Server, ServerError, host_of, resolve};
-use std::io::ErrorKind;
+use super::{Server, ServerError};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::thread;
-use tokio::runtime::Builder;
-
-/// A monitor that is served.
-#[derive(Debug)]
-pub(super) struct Http {
-    listener: Arc<Listener>,
-    pub(super) address: SocketAddr,
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        self.listener.close();
-    }
-}
-
-/// Answers until the server stops that has stopped so often.
-async fn serve_until_it_stops(listener: Arc<Listener>, registry: Arc<Registry>, stops: u64) {
-    let log = registry.log.clone();
-    let asked = registry.clone();
-    let answers = Arc::new(move |path: &str, query: &str| asked.monitor.answer(&*asked, path, query));
-    tokio::select! {
-        () = serve(listener, log, answers) => {}
-        () = registry.stopped_since(stops) => {}
-    }
-}
 
 impl Server {
     /// The server's identity, its limits and its counters (M2).
@@ -51,7 +21,7 @@ impl Server {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn varz(&self) -> Varz {
-        self.registry.monitor.varz(&*self.registry)
+        monitor::varz(&self.registry.monitor, &*self.registry)
     }
 
     /// A list of its connections (M3).
@@ -60,7 +30,7 @@ impl Server {
     ///
     /// [`MonitorError`] if open connections are to be sorted by their end or its reason, or a filter by subject names no account.
     pub fn connz(&self, options: &ConnzOptions) -> Result<Connz, MonitorError> {
-        self.registry.monitor.connz(&*self.registry, options)
+        monitor::connz(&*self.registry, options)
     }
 
     /// The subscriptions of the bus, and a list of those of connections (M5).
@@ -69,12 +39,12 @@ impl Server {
     ///
     /// [`MonitorError::TestSubject`] if the subject to test with has wildcards or empty tokens.
     pub fn subsz(&self, options: &SubszOptions) -> Result<Subsz, MonitorError> {
-        self.registry.monitor.subsz(&*self.registry, options)
+        monitor::subsz(&*self.registry, options)
     }
 
     /// Whether it is well (M6).
     pub fn healthz(&self, options: &HealthzOptions) -> Healthz {
-        self.registry.monitor.healthz(&*self.registry, options)
+        monitor::healthz(&*self.registry, options)
     }
 
     /// Serves the same over HTTP, as nats-server's monitoring port does (M1): `/varz`, `/connz`, `/subsz`, `/healthz` and the rest,
@@ -96,7 +66,8 @@ impl Server {
             other => other,
         })?;
         let configured = addresses.first().map_or(0, |address| i32::from(address.port()));
-        let got = self.open_monitor(&addresses, failed)?;
+        self.unless_runtime_ended()?;
+        let got = self.listeners.open_monitor(&self.registry, &addresses, failed)?;
         self.registry.monitor.set_place(HttpPlace {
             host: host_of(address).to_owned(),
             port: if configured == 0 { -1 } else { configured },
@@ -108,41 +79,7 @@ impl Server {
 
     /// Where the monitor is served, if it is.
     pub fn monitor_address(&self) -> Option<SocketAddr> {
-        self.doors.monitor.lock().as_ref().map(|http| http.address)
-    }
-
-    /// On a thread and a runtime of its own: what it does must hold up no message, and goes by real time, whatever the bus's clock.
-    pub(super) fn open_monitor(
-        &self,
-        addresses: &[SocketAddr],
-        failed: impl Fn(std::io::Error) -> ServerError,
-    ) -> Result<SocketAddr, ServerError> {
-        self.unless_homeless()?;
-        let mut http = self.doors.monitor.lock();
-        drop(http.take());
-        let (registry, addresses, stops) = (self.registry.clone(), addresses.to_vec(), self.registry.stops());
-        let (tell, told) = sync_channel(1);
-        let serving = move || {
-            // Made and dropped there: a runtime must not be dropped within another one.
-            let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return tell.send(Err(error)),
-            };
-            let within = runtime.enter();
-            let bound = Listener::bind(&addresses);
-            drop(within);
-            let listener = bound.as_ref().ok().map(|(listener, _)| listener.clone());
-            tell.send(bound)?;
-            if let Some(listener) = listener {
-                runtime.block_on(serve_until_it_stops(listener, registry, stops));
-            }
-            Ok(())
-        };
-        thread::Builder::new().name("postroom-monitor".to_owned()).spawn(serving).map_err(&failed)?;
-        let bound = told.recv().unwrap_or_else(|_| Err(ErrorKind::Other.into()));
-        let (listener, address) = bound.map_err(failed)?;
-        *http = Some(Http { listener, address });
-        Ok(address)
+        self.listeners.monitor_at()
     }
 
     /// Notes when the options in force were read, and from which text: shown in `/varz`.

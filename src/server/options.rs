@@ -2,7 +2,7 @@
 
 use super::error::ServerError;
 use super::log::{Log, Logger};
-use super::users::Users;
+use super::users::{Auth, Credentials, Secret, User};
 use crate::Permissions;
 use crate::protocol::ServerVersion;
 use std::fmt;
@@ -23,7 +23,8 @@ fn or_default(time: Duration, default: Duration) -> Duration {
 /// # Example
 ///
 /// ```
-/// use postroom::{Permissions, ServerOptions, User};
+/// use postroom::server::{ServerOptions, User};
+/// use postroom::Permissions;
 /// use std::time::Duration;
 ///
 /// let options = ServerOptions::new()
@@ -54,93 +55,6 @@ pub struct ServerOptions {
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) own_runtime: bool,
     pub(crate) log: Log,
-}
-
-/// The options of authentication.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Auth {
-    /// `None`: the default, 2 s; or 1 s more than the TLS timeout where there is TLS.
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) token: Option<Secret>,
-    pub(crate) users: Users,
-    /// The user for a connection without credentials.
-    pub(crate) no_auth_user: Option<String>,
-    /// For users that have none of their own.
-    pub(crate) default_permissions: Option<Permissions>,
-}
-
-impl Auth {
-    /// Whether a connection must show credentials at all (C3).
-    pub(crate) fn is_required(&self) -> bool {
-        self.token.is_some() || !self.users.is_empty()
-    }
-
-    /// Whether there is a user for clients that begin without CONNECT (P1). As in nats-server, that is not one with an nkey.
-    pub(crate) fn has_user_of_silent(&self) -> bool {
-        self.no_auth_user.as_deref().is_some_and(|name| self.users.named(name).is_some())
-    }
-
-    /// Whether clients may have to sign a nonce (C3).
-    pub(crate) fn has_nkeys(&self) -> bool {
-        self.users.has_nkeys()
-    }
-}
-
-/// A password or token; a text that begins with `$2` and has bcrypt's form is the hash of one. Not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// A user that may connect (P1).
-#[derive(Clone, Debug, PartialEq)]
-#[must_use]
-pub struct User {
-    pub(crate) who: Who,
-    pub(crate) permissions: Option<Permissions>,
-}
-
-/// How a user is known.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Who {
-    Password {
-        name: String,
-        password: Secret,
-    },
-    /// The public key, `U…`.
-    Nkey(String),
-}
-
-impl User {
-    /// A user with a password, plain or as its bcrypt hash (`$2a$…`). A hash is slow to compare by design: at most
-    /// half of the processors do that, and never more than 4, while connections are served; a connection waits for its
-    /// turn.
-    pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
-        User { who: Who::Password { name: name.into(), password: Secret(password.into()) }, permissions: None }
-    }
-
-    /// A user who signs the server's nonce with the private half of this public nkey (`U…`).
-    pub fn nkey(public: impl Into<String>) -> Self {
-        User { who: Who::Nkey(public.into()), permissions: None }
-    }
-
-    /// The permissions of the user. Default: the server's default permissions, or everything.
-    pub fn permissions(mut self, permissions: Permissions) -> Self {
-        self.permissions = Some(permissions);
-        self
-    }
-
-    /// The name, or the public nkey.
-    pub fn name(&self) -> &str {
-        match &self.who {
-            Who::Password { name, .. } => name,
-            Who::Nkey(key) => key,
-        }
-    }
 }
 
 /// TLS on the listener: the server's certificate, and whether clients must show one (C27).
@@ -359,8 +273,8 @@ impl ServerOptions {
         self
     }
 
-    /// Forgets the token and all users, so that others can take their place.
-    pub fn forget_credentials(mut self) -> Self {
+    /// Without the token and all users, so that others can take their place.
+    pub fn without_credentials(mut self) -> Self {
         self.auth = Auth { timeout: self.auth.timeout, ..Auth::default() };
         self
     }
@@ -390,7 +304,7 @@ impl ServerOptions {
             return wrong(format!("user {:?} comes twice", user.name()));
         }
         for user in users.iter() {
-            if let Who::Nkey(key) = &user.who
+            if let Credentials::Nkey(key) = &user.credentials
                 && !(key.starts_with('U') && nkeys::KeyPair::from_public_key(key).is_ok())
             {
                 return wrong(format!("{key:?} is no public nkey of a user"));

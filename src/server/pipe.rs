@@ -1,6 +1,5 @@
 //! A byte stream to a server in the same process.
 
-use super::Server;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,24 +8,22 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 /// Bytes that may be under way in one direction.
 pub(super) const CAPACITY: usize = 64 << 10;
 
-/// The client's end of a connection without a socket; made by [`Server::pipe`] and [`Server::open_pipe`].
+/// The client's end of a connection without a socket; made by [`Server::pipe`](super::Server::pipe).
 ///
 /// Up to 65,536 bytes may be under way in each direction. Dropping it ends the connection. Reading and writing are cancel-safe as
 /// those of tokio's own streams are.
 #[derive(Debug)]
-pub struct Pipe {
+pub struct PipeStream {
     stream: DuplexStream,
-    /// A server that exists for this connection alone.
-    _server: Option<Server>,
 }
 
-impl Pipe {
-    pub(super) fn new(stream: DuplexStream, server: Option<Server>) -> Self {
-        Pipe { stream, _server: server }
+impl PipeStream {
+    pub(super) fn new(stream: DuplexStream) -> Self {
+        PipeStream { stream }
     }
 }
 
-impl AsyncRead for Pipe {
+impl AsyncRead for PipeStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -36,7 +33,7 @@ impl AsyncRead for Pipe {
     }
 }
 
-impl AsyncWrite for Pipe {
+impl AsyncWrite for PipeStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

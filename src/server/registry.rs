@@ -1,17 +1,17 @@
 //! The state that all connections of a server share: its identity, its options, and the list of
 //! them.
 
+use super::chunks::Pool;
 use super::connection::{Connection, Counts};
 use super::error::ServerError;
-use super::linger;
 use super::log::Log;
-use super::monitor::{ClosedConnections, Monitor};
+use super::monitor::{self, ClosedConnections, Monitor};
 use super::options::ServerOptions;
-use super::pieces::Pool;
-use super::{check, snapshot, tls};
-use crate::Bus;
-use crate::protocol::{Close, Info, SessionLimits, SessionOptions};
+use super::workers::share_runtime;
+use super::{check, tls};
+use crate::protocol::{DisconnectReason, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
+use crate::{Bus, steps};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
@@ -20,10 +20,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::yield_now;
 use tokio_rustls::TlsAcceptor;
 
 /// The first number of a client: nats-server gives the lower ones to itself (C2).
 const FIRST_CID: u64 = 5;
+
+/// Streams of closed connections that the server waits for at once; of any more the input is not waited for.
+pub(super) const LINGERING_MAX: usize = 1_024;
+
+/// How many connections are looked at under one lock of their list.
+const SLICE: usize = 256;
 
 /// How long the end of a server waits, in real time, for what is still to be written to its connections.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -34,7 +41,7 @@ pub(super) struct Registry {
     pub(super) pool: Arc<Pool>,
     options: RwLock<Arc<ServerOptions>>,
     tls: RwLock<Option<TlsAcceptor>>,
-    identity: RwLock<Identity>,
+    identity: RwLock<ServerIdentity>,
     pub(super) started: SystemTime,
     /// In lame duck mode (C19). ORDERING: Relaxed; threads that let in connections, and those that tell them, both take the lock of
     /// the list after.
@@ -62,7 +69,9 @@ struct All {
     shut: bool,
     /// How often it was shut: tells callers that began before a restart that they are too late.
     stops: u64,
+    /// The counts of connections that have ended, and how many those are.
     counts: Totals,
+    ended: u64,
 }
 
 /// The counts of connections that have ended, and counts that belong to no connection.
@@ -98,7 +107,7 @@ pub(super) struct ConfigMark {
 }
 
 #[derive(Clone, Debug)]
-struct Identity {
+struct ServerIdentity {
     id: String,
     /// Shown because nats-server shows one; nothing is encrypted with it.
     exchange_key: String,
@@ -121,14 +130,14 @@ impl Registry {
         options.check()?;
         let started = bus.clock().wall_time();
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-        let identity = Identity::new(&bus, None);
+        let identity = ServerIdentity::new(&bus, None);
         Ok(Arc::new(Registry {
             pool: Arc::default(),
             tls: RwLock::new(tls),
             started,
             closed: ClosedConnections::default(),
             checks: check::places(),
-            lingering: Arc::new(Semaphore::new(linger::STREAMS)),
+            lingering: Arc::new(Semaphore::new(LINGERING_MAX)),
             monitor: Monitor::default(),
             config: Mutex::new(ConfigMark { time: started, digest: String::new() }),
             log: options.log.of(bus.reporter()),
@@ -282,17 +291,22 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes a connection that has ended out of the list, and keeps what monitoring tells of it.
-    pub(super) fn leave(&self, connection: &Connection) {
-        let reason = connection.close_reason().unwrap_or(Close::ClientClosed);
-        self.closed.push(snapshot::picture(connection, self, true), self.bus.clock().wall_time(), reason);
+    /// Takes a connection that has ended out of the list, and keeps the last picture of it for monitoring.
+    pub(super) fn leave(&self, connection: &Connection, picture: monitor::Connection) {
+        let reason = connection.close_reason().unwrap_or(DisconnectReason::ClientClosed);
+        self.closed.push(picture, self.bus.clock().wall_time(), reason);
         let mut all = self.all.lock();
         if all.open.remove(&connection.cid).is_some() {
+            all.ended += 1;
+            // ORDERING: Relaxed; read and written under the lock of the list.
+            connection.ended_as.store(all.ended, Relaxed);
             let counts = &mut all.counts;
             counts.add(&connection.counts());
-            counts.slow_consumers +=
-                u64::from(matches!(reason, Close::SlowConsumerPendingBytes | Close::SlowConsumerWriteDeadline));
-            counts.stale += u64::from(reason == Close::StaleConnection);
+            counts.slow_consumers += u64::from(matches!(
+                reason,
+                DisconnectReason::SlowConsumerPendingBytes | DisconnectReason::SlowConsumerWriteDeadline
+            ));
+            counts.stale += u64::from(reason == DisconnectReason::StaleConnection);
         }
         if all.open.is_empty() {
             self.gone.notify_all();
@@ -304,23 +318,48 @@ impl Registry {
         self.all.lock().open.get(&cid).cloned()
     }
 
-    /// A slice at a time, for others come and go meanwhile.
-    pub(super) fn open(&self) -> Vec<Arc<Connection>> {
-        const SLICE: usize = 1_024;
-        let mut open: Vec<Arc<Connection>> = Vec::new();
-        loop {
-            let (before, from) = (open.len(), open.last().map_or(0, |last| last.cid + 1));
-            open.extend(self.all.lock().open.range(from..).take(SLICE).map(|(_, connection)| connection.clone()));
-            if open.len() - before < SLICE {
-                return open;
+    /// The open connections by their numbers. They are taken out of the list a slice at a time, so that others come and go meanwhile.
+    pub(super) fn open(&self) -> impl Iterator<Item = Arc<Connection>> + '_ {
+        let mut slice = Vec::new().into_iter();
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            if slice.len() == 0 {
+                let all = self.all.lock();
+                let next: Vec<_> =
+                    all.open.range(from..).take(SLICE).map(|(_, connection)| connection.clone()).collect();
+                steps::count(next.len());
+                drop(all);
+                slice = next.into_iter();
             }
-        }
+            let next: Option<Arc<Connection>> = slice.next();
+            from = next.as_ref().map_or(from, |connection| connection.cid + 1);
+            next
+        })
     }
 
-    /// The counts of the connections that have ended, and the connections that are open.
-    pub(super) fn totals(&self) -> (Totals, Vec<Arc<Connection>>) {
-        let all = self.all.lock();
-        (all.counts, all.open.values().cloned().collect())
+    /// How many connections are open.
+    pub(super) fn open_count(&self) -> usize {
+        self.all.lock().open.len()
+    }
+
+    /// The counts of all connections, and how many are open. They never go back: a connection that ends meanwhile counts once.
+    pub(super) fn totals(&self) -> (Totals, usize) {
+        let open: Vec<_> = self.open().collect();
+        let (mut totals, ended, count) = {
+            let all = self.all.lock();
+            (all.counts, all.ended, all.open.len())
+        };
+        // Those that ended before that moment are in the totals.
+        let is_counted = |connection: &Connection| (1..=ended).contains(&connection.ended_as.load(Relaxed));
+        open.iter().filter(|connection| !is_counted(connection)).for_each(|one| totals.add(&one.counts()));
+        (totals, count)
+    }
+
+    /// Sends a connection the server's INFO again, if it expects that (C19, C20).
+    pub(super) fn send_info(&self, connection: &Connection) {
+        if connection.state.lock().connect.protocol >= 1 {
+            connection.out.send(&self.info(connection, false).to_line());
+        }
     }
 
     /// Lets no connection in until it is opened again, and closes all there are.
@@ -333,20 +372,43 @@ impl Registry {
         self.shut_unless(|all| all.stops != stops);
     }
 
-    fn shut_unless(&self, late: impl FnOnce(&All) -> bool) {
-        let (was_shut, open): (_, Vec<_>) = {
+    /// As [`Registry::shut`], for a task: others have their turn between two connections.
+    pub(super) async fn shut_in_turns(&self) {
+        if !self.begin_to_shut(|_| false) {
+            return;
+        }
+        for connection in self.open().collect::<Vec<_>>() {
+            connection.close_in_turns(DisconnectReason::ServerShutdown).await;
+            yield_now().await;
+        }
+        self.stopped.notify_waiters();
+    }
+
+    /// No connection comes in from now on. False if it is too late for that.
+    fn begin_to_shut(&self, late: impl FnOnce(&All) -> bool) -> bool {
+        let was_shut = {
             let mut all = self.all.lock();
             if late(&all) {
-                return;
+                return false;
             }
             all.stops += 1;
-            (std::mem::replace(&mut all.shut, true), all.open.values().cloned().collect())
+            std::mem::replace(&mut all.shut, true)
         };
         if !was_shut {
             self.log.info(format_args!("Initiating Shutdown..."));
         }
-        for connection in open {
-            connection.close(Close::ServerShutdown, None);
+        true
+    }
+
+    fn shut_unless(&self, late: impl FnOnce(&All) -> bool) {
+        if !self.begin_to_shut(late) {
+            return;
+        }
+        for (at, connection) in self.open().enumerate() {
+            if at % SLICE == 0 {
+                share_runtime();
+            }
+            connection.close(DisconnectReason::ServerShutdown, None);
         }
         self.stopped.notify_waiters();
     }
@@ -385,16 +447,16 @@ impl Registry {
     /// Opens again as if it were a new server, under a new id (C2).
     pub(super) fn reopen(&self) {
         let address = self.address();
-        *self.identity.write() = Identity::new(&self.bus, address);
+        *self.identity.write() = ServerIdentity::new(&self.bus, address);
         self.lame.store(false, Relaxed);
         self.all.lock().shut = false;
     }
 }
 
-impl Identity {
+impl ServerIdentity {
     fn new(bus: &Bus, address: Option<SocketAddr>) -> Self {
         let id = public_key(bus, nkeys::KeyPairType::Server);
-        Identity { id, exchange_key: public_key(bus, nkeys::KeyPairType::Curve), address }
+        ServerIdentity { id, exchange_key: public_key(bus, nkeys::KeyPairType::Curve), address }
     }
 }
 
@@ -406,3 +468,6 @@ fn public_key(bus: &Bus, kind: nkeys::KeyPairType) -> String {
     }
     nkeys::KeyPair::new_from_raw(kind, seed).expect("32 bytes are a seed").public_key()
 }
+
+#[cfg(test)]
+mod tests;

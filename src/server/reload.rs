@@ -4,17 +4,24 @@ use super::auth;
 use super::connection::Connection;
 use super::options::ServerOptions;
 use super::registry::Registry;
-use crate::protocol::{Close, Quoted, Refusal, encode, text};
+use super::workers::share_runtime;
+use crate::protocol::{DisconnectReason, ProtocolError, Quoted, encode, text};
 use crate::steps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Connections that are looked at before other threads of the runtime take over what waits.
+const AT_ONCE: usize = 256;
 
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
 /// are no longer allowed end, and each session takes the new limits.
 pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     let options = registry.options();
-    let mut open = registry.open();
-    for connection in &open {
+    let mut open: Vec<_> = registry.open().collect();
+    for (at, connection) in open.iter().enumerate() {
+        if at % AT_ONCE == 0 {
+            share_runtime();
+        }
         connection.out.reconfigure(options.max_pending, options.no_fast_producer_stall);
         if options.auth != before.auth {
             recognise_again(registry, connection);
@@ -27,7 +34,7 @@ pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     if options.max_connections > 0 && open.len() > options.max_connections {
         // The last to come go first.
         for connection in &open[options.max_connections..] {
-            connection.close(Close::MaxConnectionsExceeded, Some(&Refusal::MaxConnections));
+            connection.close(DisconnectReason::MaxConnectionsExceeded, Some(&ProtocolError::MaxConnections));
         }
     }
 }
@@ -57,7 +64,7 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     };
     if auth::names_a_stranger(&options.auth, &connect) {
         // Without a word, as nats-server: to it, such a client belongs to another account now.
-        connection.close(Close::ClientClosed, None);
+        connection.close(DisconnectReason::ClientClosed, None);
         return;
     }
     if let Some(check) = auth::check_of(&options.auth, &connect)
@@ -71,7 +78,7 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     let recognised = match auth::recognise(&options.auth, &connect, connection.nonce.as_deref(), checked.as_ref()) {
         Ok(recognised) => recognised,
         Err(refusal) => {
-            connection.close(Close::AuthenticationFailure, Some(&refusal));
+            connection.close(DisconnectReason::AuthenticationFailure, Some(&refusal));
             return;
         }
     };
@@ -83,7 +90,7 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
         let mut sids: BTreeMap<u64, Box<[u8]>> = BTreeMap::new();
         if !ended.is_empty() {
             let all = state.subscriptions.iter();
-            sids.extend(all.map(|(sid, interest)| (interest.listening.guard.id(), sid.clone())));
+            sids.extend(all.map(|(sid, subscription)| (subscription.wire.guard.id(), sid.clone())));
         }
         steps::count(sids.len());
         for subscription in &ended {
@@ -95,8 +102,8 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
         let quoted = |text: &str| Quoted(text.to_owned());
         let (subject, sid) = (quoted(subscription.pattern.as_str()), quoted(&text::to_text(&sid)));
         let refusal = match &subscription.queue {
-            Some(queue) => Refusal::QueueSubscriptionEnded { subject, queue: quoted(queue), sid },
-            None => Refusal::SubscriptionEnded { subject, sid },
+            Some(queue) => ProtocolError::QueueSubscriptionEnded { subject, queue: quoted(queue), sid },
+            None => ProtocolError::SubscriptionEnded { subject, sid },
         };
         let mut line = Vec::new();
         encode::error(&mut line, &refusal);

@@ -1,22 +1,14 @@
 //! The state of a server, as the monitor wants it.
 
-use super::connection::{Connection, Interest, State};
+use super::connection::Connection;
 use super::log::LogLevel;
 use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
 use super::registry::Registry;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use super::subscriptions::visit_slice;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
-
-/// How many subscriptions of a closed connection are remembered.
-//
-// DIFFERENCE: nats-server keeps all of them, of 10,000 connections.
-const CLOSED_LIST_MAX: usize = 1_024;
-
-/// How many entries of a list are looked at under one lock that others need.
-const SLICE: usize = 256;
 
 impl Source for Registry {
     fn identity(&self) -> Identity {
@@ -40,12 +32,9 @@ impl Source for Registry {
     }
 
     fn counters(&self) -> Counters {
-        let (mut totals, open) = self.totals();
-        for connection in &open {
-            totals.add(&connection.counts());
-        }
+        let (totals, connections) = self.totals();
         Counters {
-            connections: open.len(),
+            connections,
             total_connections: totals.connections,
             in_msgs: totals.in_msgs,
             in_bytes: totals.in_bytes,
@@ -57,8 +46,19 @@ impl Source for Registry {
         }
     }
 
-    fn connections(&self, subscriptions: bool) -> Vec<monitor::Connection> {
-        self.open().iter().map(|connection| picture(connection, self, subscriptions)).collect()
+    fn connections(&self) -> Vec<monitor::Connection> {
+        self.open().map(|connection| picture(&connection, self)).collect()
+    }
+
+    fn subscriptions(
+        &self,
+        of: Option<u64>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match of {
+            Some(cid) => self.find(cid).map_or(ControlFlow::Continue(()), |connection| visit_all(&connection, visit)),
+            None => self.open().try_for_each(|connection| visit_all(&connection, visit)),
+        }
     }
 
     fn closed(&self) -> Vec<Arc<ClosedConnection>> {
@@ -93,14 +93,13 @@ impl Source for Registry {
     }
 }
 
-/// A connection as it is now, or was when it was closed (M3).
-pub(super) fn picture(connection: &Connection, registry: &Registry, subscriptions: bool) -> monitor::Connection {
-    let open = if subscriptions { list_open(connection) } else { Vec::new() };
+/// A connection as it is now, or was when it was closed (M3). Only then its subscriptions are in it.
+pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::Connection {
     let state = connection.state.lock();
     let connect = &state.connect;
     let redacted = || connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]".to_owned());
     let shown = [&connect.nkey, &connect.user, &state.user].into_iter().flatten().find(|name| !name.is_empty());
-    let list = if state.closed.is_some() { state.last.1.clone() } else { open };
+    let list = if state.closed.is_some() { state.last.1.clone() } else { Vec::new() };
     let counts = connection.counts();
     let clock = registry.bus.clock();
     let traffic = &connection.traffic;
@@ -137,74 +136,54 @@ pub(super) fn picture(connection: &Connection, registry: &Registry, subscription
     }
 }
 
-/// The subscriptions that are remembered of a connection that is being closed: how many there were, and some of them.
-pub(super) fn last(state: &State) -> (usize, Vec<Subscription>) {
-    let mut list = list(&state.subscriptions, CLOSED_LIST_MAX);
-    // As nats-server, which lifts the bounds before it lets subscriptions go.
-    list.iter_mut().for_each(|subscription| subscription.max = None);
-    (state.live(), list)
-}
-
-fn live(subscriptions: &BTreeMap<Box<[u8]>, Interest>) -> impl Iterator<Item = (&[u8], &Interest)> {
-    let all = subscriptions.iter().map(|(sid, interest)| (&**sid, interest));
-    all.filter(is_live)
-}
-
-fn is_live((_, interest): &(&[u8], &Interest)) -> bool {
-    interest.listening.guard.close_reason().is_none()
-}
-
-fn list(subscriptions: &BTreeMap<Box<[u8]>, Interest>, max: usize) -> Vec<Subscription> {
-    live(subscriptions).map(told).take(max).collect()
-}
-
-/// All subscriptions of an open connection, a slice at a time: its own SUB waits for one slice at most.
-fn list_open(connection: &Connection) -> Vec<Subscription> {
-    let mut all = Vec::new();
+/// Shows the live subscriptions of a connection, a slice at a time: its own SUB waits for one slice at most.
+fn visit_all(
+    connection: &Connection,
+    visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut last: Option<Box<[u8]>> = None;
     loop {
-        let state = connection.state.lock();
-        let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let slice = state.subscriptions.range::<[u8], _>((from, Bound::Unbounded)).take(SLICE);
-        let slice: Vec<_> = slice.map(|(sid, interest)| (&**sid, interest)).collect();
-        let Some((sid, _)) = slice.last() else { return all };
-        let next = (*sid).into();
-        all.extend(slice.into_iter().filter(is_live).map(told));
-        drop(state);
-        last = Some(next);
-    }
-}
-
-fn told((sid, interest): (&[u8], &Interest)) -> Subscription {
-    Subscription {
-        subject: interest.listening.guard.pattern().as_str().to_owned(),
-        queue: interest.queue.clone(),
-        sid: String::from_utf8_lossy(sid).into_owned(),
-        msgs: interest.listening.guard.ledger().delivered,
-        max: interest.max,
+        let mut visit = |subject: &str, make: &dyn Fn() -> Subscription| visit(connection.cid, subject, make);
+        last = visit_slice(&connection.state.lock().subscriptions, last.as_deref(), &mut visit)?;
+        if last.is_none() {
+            return ControlFlow::Continue(());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Host, Subscribe};
+    use crate::Bus;
+    use crate::protocol::{SessionHandler, Subscribe};
+    use crate::server::ServerOptions;
     use crate::server::listener::begin;
-    use crate::{Bus, ServerOptions};
+    use crate::server::subscriptions::SLICE;
 
     #[test]
     fn a_list_in_slices_is_whole_and_in_order() {
         let registry = Registry::new(Bus::new(), ServerOptions::new()).unwrap();
-        let (connection, session, mut desk) = begin(&registry, None);
-        desk.connect(session.options()).unwrap();
+        let (connection, session, mut handler) = begin(&registry, None);
+        handler.connect(session.options()).unwrap();
         let sids: Vec<String> = (0..SLICE * 2 + 3).map(|number| format!("{number:05}")).collect();
         for sid in &sids {
-            desk.subscribe(Subscribe { subject: "a", queue: None, sid: sid.as_bytes() }).unwrap();
+            handler.subscribe(Subscribe { subject: "a", queue: None, sid: sid.as_bytes() }).unwrap();
         }
-        desk.unsubscribe(sids[SLICE].as_bytes(), None);
-        let told: Vec<_> = picture(&connection, &registry, true).list.into_iter().map(|entry| entry.sid).collect();
+        handler.unsubscribe(sids[SLICE].as_bytes(), None);
+        let mut shown = Vec::new();
+        let all = visit_all(&connection, &mut |cid, subject, make| {
+            assert_eq!((cid, subject), (connection.cid, "a"));
+            shown.push(make().sid);
+            ControlFlow::Continue(())
+        });
         let rest: Vec<_> = sids.iter().filter(|sid| **sid != sids[SLICE]).cloned().collect();
-        assert_eq!(told, rest);
-        assert!(picture(&connection, &registry, false).list.is_empty());
+        assert_eq!((all, shown), (ControlFlow::Continue(()), rest));
+        let mut looked = 0;
+        let first = visit_all(&connection, &mut |_, _, _| {
+            looked += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!((first, looked), (ControlFlow::Break(()), 1));
+        assert!(picture(&connection, &registry).list.is_empty());
     }
 }

@@ -1,6 +1,5 @@
 //! TLS on the listener (C27).
 
-use super::connection::TlsInfo;
 use super::error::ServerError;
 use super::options::TlsOptions;
 use rustls_pki_types::pem::PemObject;
@@ -10,6 +9,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+/// The TLS parameters that were negotiated under the protocol.
+#[derive(Clone, Debug)]
+pub(super) struct TlsInfo {
+    pub(super) version: String,
+    pub(super) cipher: String,
+}
 
 /// The acceptor, which performs the server's side of handshakes.
 ///

@@ -1,7 +1,7 @@
 //! Refusals, their words, and whether the connection survives them (C5 to C7, C21, C22, H1, H3, H4, L4).
 
 use crate::peer::{Peer, QUIET, answer, quiet, with_auth};
-use postroom::protocol::{Close, SessionOptions};
+use postroom::protocol::{DisconnectReason, SessionOptions};
 
 const UNKNOWN: &str = "-ERR 'Unknown Protocol Operation'\r\nEOF";
 const TOO_LONG: &str = "-ERR 'maximum control line exceeded'\r\nEOF";
@@ -41,7 +41,10 @@ fn unknown_operations() {
     ];
     for input in inputs {
         assert_eq!(answer(input), UNKNOWN, "{input:?}");
-        assert_eq!(Peer::that_read(SessionOptions::default(), [input.as_bytes()]).end, Err(Close::ProtocolViolation));
+        assert_eq!(
+            Peer::that_read(SessionOptions::default(), [input.as_bytes()]).end,
+            Err(DisconnectReason::ProtocolViolation)
+        );
     }
 }
 
@@ -104,7 +107,7 @@ fn wrong_arguments_close_without_a_word() {
     for input in inputs {
         assert_eq!(quiet(input), SILENT, "{input:?}");
         let peer = Peer::that_read(SessionOptions::default(), [QUIET.as_bytes(), input.as_bytes()]);
-        assert_eq!(peer.end, Err(Close::ProtocolViolation), "{input:?}");
+        assert_eq!(peer.end, Err(DisconnectReason::ProtocolViolation), "{input:?}");
     }
 }
 
@@ -129,7 +132,7 @@ fn payloads_are_limited() {
     for line in ["PUB foo 1048577", "PUB foo 999999999", "HPUB foo 0 1048577", "HPUB foo 1048577 1048577"] {
         assert_eq!(quiet(format!("{line}\r\n")), TOO_LARGE, "{line}");
         let peer = Peer::that_read(SessionOptions::default(), [QUIET.as_bytes(), line.as_bytes(), b"\n"]);
-        assert_eq!(peer.end, Err(Close::MaxPayloadExceeded));
+        assert_eq!(peer.end, Err(DisconnectReason::MaxPayloadExceeded));
     }
     let payload = "x".repeat(1 << 20);
     assert_eq!(quiet(format!("PUB foo 1048576\r\n{payload}\r\nPING\r\n")), "PONG\r\n");
@@ -247,7 +250,7 @@ fn operations_of_servers() {
     }
     for error in ["-ERR 'x'\r\n", "-ERR \r\n", "-err \nPING\r\n"] {
         let peer = Peer::that_read(SessionOptions::default(), [QUIET.as_bytes(), error.as_bytes()]);
-        assert_eq!((peer.transcript().as_str(), peer.end), (SILENT, Err(Close::ParseError)), "{error:?}");
+        assert_eq!((peer.transcript().as_str(), peer.end), (SILENT, Err(DisconnectReason::ParseError)), "{error:?}");
     }
 }
 
@@ -256,9 +259,9 @@ fn operations_of_servers() {
 fn the_end_is_the_end() {
     let mut peer = Peer::that_read(SessionOptions::default(), [&b"PUB foo x\r\nPING\r\n"[..]]);
     let events = peer.host.events.clone();
-    assert_eq!(peer.read(b"PING\r\n", Default::default()), Err(Close::ProtocolViolation));
-    assert_eq!(peer.session.next_timeout(), None);
+    assert_eq!(peer.read(b"PING\r\n", Default::default()), Err(DisconnectReason::ProtocolViolation));
+    assert_eq!(peer.session.poll_timeout(), None);
     let late = std::time::Duration::from_secs(1_000);
-    assert_eq!(peer.session.timeout(late, &mut peer.host), Err(Close::ProtocolViolation));
+    assert_eq!(peer.session.handle_timeout(late, &mut peer.host), Err(DisconnectReason::ProtocolViolation));
     assert_eq!(peer.host.events, events);
 }

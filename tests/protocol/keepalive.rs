@@ -1,7 +1,7 @@
 //! Timers: C7 (authentication), C17.
 
 use crate::peer::{Peer, QUIET, with_auth};
-use postroom::protocol::{Close, SessionOptions};
+use postroom::protocol::{DisconnectReason, SessionOptions};
 use std::time::Duration;
 
 fn ms(ms: u64) -> Duration {
@@ -16,12 +16,12 @@ fn every(interval: Duration, jitter: f64) -> SessionOptions {
 }
 
 /// Lets time pass until the next timeout; what was sent and when, or how it ended.
-fn step(peer: &mut Peer) -> (Duration, String, Result<(), Close>) {
-    let due = peer.session.next_timeout().expect("it has not ended");
+fn step(peer: &mut Peer) -> (Duration, String, Result<(), DisconnectReason>) {
+    let due = peer.session.poll_timeout().expect("it has not ended");
     let before = due - Duration::from_nanos(1);
-    assert_eq!(peer.session.timeout(before, &mut peer.host), Ok(()));
-    assert_eq!((peer.host.sent(), peer.session.next_timeout()), (String::new(), Some(due)), "nothing happens early");
-    let end = peer.session.timeout(due, &mut peer.host);
+    assert_eq!(peer.session.handle_timeout(before, &mut peer.host), Ok(()));
+    assert_eq!((peer.host.sent(), peer.session.poll_timeout()), (String::new(), Some(due)), "nothing happens early");
+    let end = peer.session.handle_timeout(due, &mut peer.host);
     (due, peer.host.take_sent(), end)
 }
 
@@ -34,8 +34,8 @@ fn silent_peers_are_given_up() {
     let mut peer = Peer::new(every(ms(1_000), 0.2));
     assert_eq!(step(&mut peer), (ms(1_000), PING.into(), Ok(())), "no CONNECT: the full interval");
     assert_eq!(step(&mut peer), (ms(2_000), PING.into(), Ok(())));
-    assert_eq!(step(&mut peer), (ms(3_000), STALE.into(), Err(Close::StaleConnection)));
-    assert_eq!(peer.session.next_timeout(), None);
+    assert_eq!(step(&mut peer), (ms(3_000), STALE.into(), Err(DisconnectReason::StaleConnection)));
+    assert_eq!(peer.session.poll_timeout(), None);
 }
 
 /// C17: the first PING comes 2 s after CONNECT, or after the interval, and up to a fifth later.
@@ -62,7 +62,7 @@ fn each_connect_starts_anew() {
     let mut peer = Peer::new(every(ms(1_000), 0.0));
     for at in [0, 400, 800, 1_200] {
         peer.read(QUIET.as_bytes(), ms(at)).unwrap();
-        assert_eq!(peer.session.next_timeout(), Some(ms(at + 1_000)));
+        assert_eq!(peer.session.poll_timeout(), Some(ms(at + 1_000)));
     }
 }
 
@@ -79,7 +79,7 @@ fn busy_peers_are_left_alone() {
         peer.host.take_sent();
         assert_eq!(step(&mut peer), (ms(2_000), String::new(), Ok(())), "{busy:?}");
         assert_eq!(step(&mut peer), (ms(3_000), PING.into(), Ok(())), "silent since");
-        assert_eq!(step(&mut peer).2, Err(Close::StaleConnection), "nothing but PONG is an answer");
+        assert_eq!(step(&mut peer).2, Err(DisconnectReason::StaleConnection), "nothing but PONG is an answer");
     }
     for idle in ["PONG\r\n", "+OK\r\n", "INFO {}\r\n"] {
         let mut peer = Peer::new(every(ms(1_000), 0.0));
@@ -103,7 +103,7 @@ fn the_round_trip_is_measured() {
     let expected = [
         (ms(1_000), PING.into(), Ok(())),
         (ms(2_000), PING.into(), Ok(())),
-        (ms(3_000), STALE.into(), Err(Close::StaleConnection)),
+        (ms(3_000), STALE.into(), Err(DisconnectReason::StaleConnection)),
     ];
     assert_eq!(answers, expected);
 
@@ -111,7 +111,7 @@ fn the_round_trip_is_measured() {
     peer.read(QUIET.as_bytes(), ms(0)).unwrap();
     let mut pings = Vec::new();
     for _ in 0..15 {
-        let busy = peer.session.next_timeout().unwrap() - ms(1);
+        let busy = peer.session.poll_timeout().unwrap() - ms(1);
         peer.read(b"SUB a 1\r\n", busy).unwrap();
         let (at, sent, end) = step(&mut peer);
         assert_eq!(end, Ok(()));
@@ -146,13 +146,14 @@ fn pong_keeps_alive() {
     }
     let mut options = every(ms(1_000), 0.0);
     options.limits.ping_max = 0;
-    assert_eq!(step(&mut Peer::new(options)).2, Err(Close::StaleConnection));
+    assert_eq!(step(&mut Peer::new(options)).2, Err(DisconnectReason::StaleConnection));
 }
 
 /// C7: no CONNECT in time, where one is asked for; the beginning of one does not count.
 #[test]
 fn authentication_has_a_deadline() {
-    let late = (ms(2_000), "-ERR 'Authentication Timeout'\r\n".to_owned(), Err(Close::AuthenticationTimeout));
+    let late =
+        (ms(2_000), "-ERR 'Authentication Timeout'\r\n".to_owned(), Err(DisconnectReason::AuthenticationTimeout));
     assert_eq!(step(&mut Peer::new(with_auth())), late);
     assert_eq!(step(&mut Peer::that_read(with_auth(), [&b"CONNECT {}"[..]])), late);
     let mut options = with_auth();
@@ -166,7 +167,7 @@ fn authentication_has_a_deadline() {
     peer.host.take_sent();
     assert_eq!(step(&mut peer), (ms(120_000), PING.into(), Ok(())));
     assert_eq!(
-        Peer::new(SessionOptions::default()).session.next_timeout(),
+        Peer::new(SessionOptions::default()).session.poll_timeout(),
         Some(ms(120_000)),
         "none where none is asked for"
     );

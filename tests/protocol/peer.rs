@@ -1,7 +1,9 @@
 //! A host that writes down what it is asked to do, and a session on it.
 
 use bytes::BytesMut;
-use postroom::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, Session, SessionOptions, Subscribe};
+use postroom::protocol::{
+    Connect, DisconnectReason, ProtocolError, Publish, Quoted, Session, SessionHandler, SessionOptions, Subscribe,
+};
 use std::time::Duration;
 
 /// An event at the session's host.
@@ -52,7 +54,7 @@ impl Scribe {
     }
 }
 
-impl Host for Scribe {
+impl SessionHandler for Scribe {
     fn send(&mut self, bytes: &[u8]) {
         let text = String::from_utf8(bytes.to_vec()).expect("this host sends texts");
         match self.events.last_mut() {
@@ -65,17 +67,21 @@ impl Host for Scribe {
         format!("INFO {connect_info} \r\n").into_bytes()
     }
 
-    fn connect(&mut self, options: &Connect) -> Result<(), Refusal> {
+    fn connect(&mut self, options: &Connect) -> Result<(), ProtocolError> {
         self.events.push(Event::Connect(Box::new(options.clone())));
-        if options.user.as_deref() == Some("mallory") { Err(Refusal::Authorization) } else { Ok(()) }
+        if options.user.as_deref() == Some("mallory") { Err(ProtocolError::Authorization) } else { Ok(()) }
     }
 
-    fn permit(&mut self, subject: &str, _: Option<&str>) -> Result<(), Refusal> {
+    fn check_publish(&mut self, subject: &str, _: Option<&str>) -> Result<(), ProtocolError> {
         self.events.push(Event::Permit(subject.to_owned()));
-        if subject.starts_with("no.") { Err(Refusal::PublishPermission(Quoted(subject.to_owned()))) } else { Ok(()) }
+        if subject.starts_with("no.") {
+            Err(ProtocolError::PublishPermission(Quoted(subject.to_owned())))
+        } else {
+            Ok(())
+        }
     }
 
-    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), ProtocolError> {
         self.events.push(Event::Publish {
             subject: message.subject.to_owned(),
             reply: message.reply.map(str::to_owned),
@@ -83,16 +89,20 @@ impl Host for Scribe {
             payload: message.payload.as_slice().to_vec(),
         });
         let subject = message.subject;
-        if subject.starts_with("no.") { Err(Refusal::PublishPermission(Quoted(subject.to_owned()))) } else { Ok(()) }
+        if subject.starts_with("no.") {
+            Err(ProtocolError::PublishPermission(Quoted(subject.to_owned())))
+        } else {
+            Ok(())
+        }
     }
 
-    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), ProtocolError> {
         self.events.push(Event::Subscribe {
             subject: interest.subject.to_owned(),
             queue: interest.queue.map(str::to_owned),
             sid: interest.sid.to_vec(),
         });
-        if interest.subject.split('.').any(str::is_empty) { Err(Refusal::SubscribeSubject) } else { Ok(()) }
+        if interest.subject.split('.').any(str::is_empty) { Err(ProtocolError::SubscribeSubject) } else { Ok(()) }
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
@@ -110,7 +120,7 @@ pub(crate) struct Peer {
     pub(crate) host: Scribe,
     pub(crate) session: Session,
     pub(crate) input: BytesMut,
-    pub(crate) end: Result<(), Close>,
+    pub(crate) end: Result<(), DisconnectReason>,
 }
 
 impl Peer {
@@ -130,9 +140,9 @@ impl Peer {
         peer
     }
 
-    pub(crate) fn read(&mut self, piece: &[u8], now: Duration) -> Result<(), Close> {
+    pub(crate) fn read(&mut self, piece: &[u8], now: Duration) -> Result<(), DisconnectReason> {
         self.input.extend_from_slice(piece);
-        self.end = self.session.receive(&mut self.input, now, &mut self.host);
+        self.end = self.session.handle_input(&mut self.input, now, &mut self.host);
         self.end
     }
 

@@ -1,7 +1,7 @@
 //! The operations of servers: written and read (C1, C2, C7, C26, H1, H3, H5, H9).
 
 use bytes::{BufMut, BytesMut};
-use postroom::protocol::{DecodeError, Delivery, Info, Refusal, ServerDecoder, ServerOperation, encode};
+use postroom::protocol::{DecodeError, Delivery, Info, ProtocolError, ServerDecoder, ServerOperation, encode};
 use proptest::prelude::*;
 
 /// An operation that owns what it holds.
@@ -109,7 +109,7 @@ fn what_no_server_sends() {
 #[test]
 fn texts_of_errors() {
     let mut out = BytesMut::new();
-    encode::error(&mut out, &Refusal::UnknownOperation);
+    encode::error(&mut out, &ProtocolError::UnknownOperation);
     out.put_slice(encode::OK);
     assert_eq!(out, "-ERR 'Unknown Protocol Operation'\r\n+OK\r\n");
 }

@@ -1,7 +1,7 @@
 //! The effects of correct operations on a session: C5, C6, C8 to C15, C23, S1, S6, D2, H3.
 
 use crate::peer::{Event, Peer, QUIET, answer, quiet, with_auth};
-use postroom::protocol::{Host as _, ServerVersion, SessionLimits, SessionOptions};
+use postroom::protocol::{ServerVersion, SessionHandler as _, SessionLimits, SessionOptions};
 use std::time::Duration;
 
 fn events(input: impl AsRef<[u8]>) -> Vec<Event> {
@@ -143,7 +143,7 @@ fn info_comes_twice() {
         let mut options = SessionOptions::default();
         options.version = version;
         let mut peer = Peer::new(options);
-        peer.session.greet(&mut peer.host);
+        peer.session.send_info(&mut peer.host);
         peer.read(format!("{connect}PING\r\n").as_bytes(), Duration::ZERO).unwrap();
         assert_eq!(peer.transcript(), format!("INFO false \r\nPONG\r\n{info}"));
     }

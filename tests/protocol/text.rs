@@ -1,7 +1,7 @@
 //! Bytes as text and back (S1); texts in quotation marks (P4).
 
 use postroom::protocol::text::{to_text, to_wire};
-use postroom::protocol::{Quoted, Refusal};
+use postroom::protocol::{ProtocolError, Quoted};
 use proptest::prelude::*;
 use std::borrow::Cow;
 
@@ -81,6 +81,6 @@ fn quotes() {
     ] {
         assert_eq!(Quoted(to_text(bytes).into_owned()).to_string(), quoted);
     }
-    let refusal = Refusal::QueuePermission(Quoted("a\"".into()), Quoted("q".into()));
+    let refusal = ProtocolError::QueuePermission(Quoted("a\"".into()), Quoted("q".into()));
     assert_eq!(refusal.to_string(), r#"Permissions Violation for Subscription to "a\"" using queue "q""#);
 }

@@ -1,25 +1,26 @@
 //! Wire clients: what the server has to write to them counts, and their times go by the kit's clock.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::server::{PipeStream, ServerOptions};
 use postroom::testkit::TestKit;
 use postroom::*;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// A client that speaks the protocol by hand, connected to the server through a pipe, with its INFO read.
-async fn connect(server: &Server) -> BufReader<Pipe> {
-    let mut client = BufReader::new(server.open_pipe());
+async fn connect(server: &Server) -> BufReader<PipeStream> {
+    let mut client = BufReader::new(server.pipe());
     assert!(line(&mut client).await.starts_with("INFO "));
     client
 }
 
-async fn line(client: &mut BufReader<Pipe>) -> String {
+async fn line(client: &mut BufReader<PipeStream>) -> String {
     let mut line = String::new();
     client.read_line(&mut line).await.unwrap();
     line
 }
 
 /// Sends it, and waits until the server has dealt with all of it.
-async fn send(client: &mut BufReader<Pipe>, text: &str) {
+async fn send(client: &mut BufReader<PipeStream>, text: &str) {
     client.write_all(format!("{text}PING\r\n").as_bytes()).await.unwrap();
     assert_eq!(line(client).await, "PONG\r\n");
 }
@@ -33,7 +34,7 @@ fn what_the_server_has_not_written_yet_counts() {
     const LARGE: usize = 500_000;
     run(async {
         let kit = TestKit::new();
-        let server = Server::new(kit.bus(), ServerOptions::new()).unwrap();
+        let server = Server::builder(kit.bus()).build().unwrap();
         let mut client = connect(&server).await;
         send(&mut client, "CONNECT {\"verbose\":false}\r\nSUB a 1\r\n").await;
         kit.settle_async().await;
@@ -53,7 +54,7 @@ fn what_the_server_has_not_written_yet_counts() {
 fn what_a_wire_client_wrote_to_a_pipe_has_been_dealt_with() {
     run(async {
         let kit = TestKit::new();
-        let server = Server::new(kit.bus(), ServerOptions::new()).unwrap();
+        let server = Server::builder(kit.bus()).build().unwrap();
         let app = kit.bus().connect();
         let doubler = app.subscribe("double").unwrap();
         let worker = std::thread::spawn(move || doubler.iter().for_each(|question| drop(question.respond("42"))));
@@ -75,7 +76,7 @@ fn pings_and_the_end_of_a_silent_client_come_in_their_time() {
     run(async {
         let kit = TestKit::new();
         let options = ServerOptions::new().ping_interval(SECOND * 60).ping_max(2);
-        let server = Server::new(kit.bus(), options).unwrap();
+        let server = Server::builder(kit.bus()).options(options).build().unwrap();
         let mut client = connect(&server).await;
         send(&mut client, "CONNECT {\"verbose\":false}\r\n").await;
         kit.advance_async(HOUR).await;

@@ -46,7 +46,7 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
     let (own, theirs) = (env!("CARGO_PKG_VERSION"), ServerVersion::default().as_str());
     log.info(format_args!("  Version:  {own}, speaks as nats-server {theirs}"));
     let options = settings.config.server_options().logger(log.clone());
-    let server = Server::new(&bus(), options).map_err(|error| error.to_string())?;
+    let server = Server::builder(&bus()).options(options).build().map_err(|error| error.to_string())?;
     log.info(format_args!("  Name:     {}", server.name()));
     log.info(format_args!("  ID:       {}", server.id()));
     if let Some(path) = &flags.config {

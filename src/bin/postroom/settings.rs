@@ -2,9 +2,8 @@
 
 use crate::flags::Flags;
 use crate::log::LogOptions;
-use postroom::server::Config;
 use postroom::server::config::{ConfigWarning, ProcessOptions, WarningKind};
-use postroom::{TlsOptions, User};
+use postroom::server::{Config, TlsOptions, User};
 use std::path::Path;
 use tokio_rustls::rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 
@@ -171,10 +170,10 @@ fn server(flags: &Flags, config: &mut Config) -> Result<(), String> {
     }
     // DIFFERENCE: users of the file give way to those of the flags; in nats-server a list of users stays.
     match (filled(&flags.auth), filled(&flags.user)) {
-        (Some(token), _) => options = options.forget_credentials().token(token),
+        (Some(token), _) => options = options.without_credentials().token(token),
         (None, Some(user)) => {
             let password = flags.pass.clone().unwrap_or_default();
-            options = options.forget_credentials().user(User::new(user, password));
+            options = options.without_credentials().user(User::new(user, password));
         }
         (None, None) => {}
     }

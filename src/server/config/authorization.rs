@@ -1,12 +1,12 @@
 //! Authentication: the map `authorization`, and the users in it.
 
-use super::options::{Draft, says_nothing};
+use super::builder::{ConfigBuilder, says_nothing};
 use super::permissions;
-use super::problem::Fault;
-use super::table::{Reader, Row, Stance, row};
+use super::problem::ConfigErrorKind;
+use super::table::{Reader, Row, Support, row};
 use super::value::{Data, Entry, Value};
 use crate::Permissions;
-use crate::server::{Auth, Secret, User};
+use crate::server::users::{Auth, Secret, User};
 use nkeys::{KeyPair, KeyPairType};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const PROXY: &str = "no proxy is trusted";
 pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
     row(
         &["user", "username"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.user = entry.some_string()?;
             Ok(())
         }),
@@ -37,7 +37,7 @@ pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
     ),
     row(
         &["password", "pass"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.password = entry.some_string()?;
             Ok(())
         }),
@@ -45,7 +45,7 @@ pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
     ),
     row(
         &["token"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.token = entry.some_string()?;
             Ok(())
         }),
@@ -53,38 +53,38 @@ pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
     ),
     row(
         &["timeout"],
-        Stance::Supported(|reader, into, entry| {
+        Support::Supported(|reader, into, entry| {
             into.timeout = reader.timeout(entry)?;
             Ok(())
         }),
         "",
     ),
-    row(&["users"], Stance::Supported(users), "see below"),
+    row(&["users"], Support::Supported(users), "see below"),
     row(
         &["default_permissions", "default_permission", "permissions"],
-        Stance::Supported(|reader, into, entry| {
+        Support::Supported(|reader, into, entry| {
             into.default_permissions = Some(permissions::read(reader, entry)?);
             Ok(())
         }),
         "of `users` without their own",
     ),
-    row(&["auth_callout", "auth_hook"], Stance::Refused(|_| false), CALLOUT),
-    row(&["proxy_required"], Stance::Refused(Value::is_false), PROXY),
+    row(&["auth_callout", "auth_hook"], Support::Refused(|_| false), CALLOUT),
+    row(&["proxy_required"], Support::Refused(Value::is_false), PROXY),
 ];
 
 /// The values of an entry of `users`, while it is read.
 #[derive(Default)]
-pub(super) struct Draftee {
+pub(super) struct UserBuilder {
     user: Option<String>,
     password: Option<String>,
     nkey: Option<String>,
     permissions: Option<Permissions>,
 }
 
-pub(super) static USER: &[Row<Draftee>] = &[
+pub(super) static USER: &[Row<UserBuilder>] = &[
     row(
         &["user", "username"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.user = entry.some_string()?;
             Ok(())
         }),
@@ -92,16 +92,16 @@ pub(super) static USER: &[Row<Draftee>] = &[
     ),
     row(
         &["password", "pass"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.password = entry.some_string()?;
             Ok(())
         }),
         "",
     ),
-    row(&["nkey"], Stance::Supported(nkey), ""),
+    row(&["nkey"], Support::Supported(nkey), ""),
     row(
         &["permissions", "permission", "authorization"],
-        Stance::Supported(|reader, into, entry| {
+        Support::Supported(|reader, into, entry| {
             into.permissions = Some(permissions::read(reader, entry)?);
             Ok(())
         }),
@@ -109,17 +109,17 @@ pub(super) static USER: &[Row<Draftee>] = &[
     ),
     row(
         &["allowed_connection_types", "connection_types", "clients"],
-        Stance::Supported(connection_types),
+        Support::Supported(connection_types),
         "`STANDARD` must be one of them",
     ),
-    row(&["proxy_required"], Stance::Refused(Value::is_false), PROXY),
+    row(&["proxy_required"], Support::Refused(Value::is_false), PROXY),
 ];
 
-pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
+pub(super) fn read(reader: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
     let mut read = Authorization::default();
     reader.read(entry.map()?, AUTHORIZATION, &mut read);
     let Authorization { user, password, token, timeout, users, default_permissions } = read;
-    let conflict = |one, other| Err(Fault::Conflict { one, other });
+    let conflict = |one, other| Err(ConfigErrorKind::Conflict { one, other });
     if token.is_some() && (user.is_some() || password.is_some()) {
         return conflict("a user with a password", "a token");
     }
@@ -133,8 +133,8 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) ->
         says_nothing(reader, &entry.at, "password", "there is no user whose it is");
     }
     let mut auth = Auth { timeout, token: token.map(Secret), ..Auth::default() };
-    auth.no_auth_user = draft.server.auth.no_auth_user.take();
-    draft.has_single_user = user.is_some();
+    auth.no_auth_user = builder.server.auth.no_auth_user.take();
+    builder.has_single_user = user.is_some();
     match (users, user) {
         (Some(users), _) if !users.is_empty() => {
             auth.users = users.into_iter().collect();
@@ -153,21 +153,24 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) ->
             auth.users = user.map(|user| User::new(user, password.unwrap_or_default())).into_iter().collect();
         }
     }
-    draft.server.auth = auth;
+    builder.server.auth = auth;
     Ok(())
 }
 
-fn users(reader: &mut Reader<'_>, into: &mut Authorization, entry: &Entry) -> Result<(), Fault> {
+fn users(reader: &mut Reader<'_>, into: &mut Authorization, entry: &Entry) -> Result<(), ConfigErrorKind> {
     let mut users = Vec::new();
     let mut names = BTreeSet::new();
     for value in entry.array()? {
         let Data::Map(map) = &value.data else {
-            let fault =
-                Fault::WrongType { option: entry.key.clone(), expected: "an array of maps", found: value.kind() };
+            let fault = ConfigErrorKind::WrongType {
+                option: entry.key.clone(),
+                expected: "an array of maps",
+                found: value.kind(),
+            };
             reader.problem(&value.at, fault);
             continue;
         };
-        let mut read = Draftee::default();
+        let mut read = UserBuilder::default();
         let before = reader.problems.len();
         reader.read(map, USER, &mut read);
         if reader.problems.len() > before {
@@ -178,7 +181,7 @@ fn users(reader: &mut Reader<'_>, into: &mut Authorization, entry: &Entry) -> Re
                 if names.insert(user.name().to_owned()) {
                     users.push(user);
                 } else {
-                    reader.problem(&value.at, Fault::Duplicate { what, name: user.name().to_owned() });
+                    reader.problem(&value.at, ConfigErrorKind::Duplicate { what, name: user.name().to_owned() });
                     // A variable may repeat one user very often.
                     break;
                 }
@@ -190,10 +193,10 @@ fn users(reader: &mut Reader<'_>, into: &mut Authorization, entry: &Entry) -> Re
     Ok(())
 }
 
-impl Draftee {
-    fn user(self) -> Result<(&'static str, User), Fault> {
-        let Draftee { user, password, nkey, permissions } = self;
-        let invalid = |why: &str| Err(Fault::Invalid { option: "users".to_owned(), why: why.to_owned() });
+impl UserBuilder {
+    fn user(self) -> Result<(&'static str, User), ConfigErrorKind> {
+        let UserBuilder { user, password, nkey, permissions } = self;
+        let invalid = |why: &str| Err(ConfigErrorKind::Invalid { option: "users".to_owned(), why: why.to_owned() });
         let (what, user) = match (user, nkey) {
             (None, None) => return invalid("an entry needs `user` or `nkey`"),
             (Some(_), Some(_)) => return invalid("an entry with `nkey` has no `user`"),
@@ -205,7 +208,7 @@ impl Draftee {
     }
 }
 
-fn nkey(_: &mut Reader<'_>, into: &mut Draftee, entry: &Entry) -> Result<(), Fault> {
+fn nkey(_: &mut Reader<'_>, into: &mut UserBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
     if let Some(key) = entry.some_string()? {
         let is_user = KeyPair::from_public_key(&key).is_ok_and(|pair| pair.key_pair_type() == KeyPairType::User);
         if !is_user {
@@ -217,7 +220,7 @@ fn nkey(_: &mut Reader<'_>, into: &mut Draftee, entry: &Entry) -> Result<(), Fau
 }
 
 /// Every connection here is a standard one, so that a list without it would shut its user out.
-fn connection_types(_: &mut Reader<'_>, _: &mut Draftee, entry: &Entry) -> Result<(), Fault> {
+fn connection_types(_: &mut Reader<'_>, _: &mut UserBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
     const TYPES: [&str; 7] = ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"];
     let types = entry.value.strings().ok_or_else(|| entry.wrong("a string or an array of strings"))?;
     let types: Vec<_> = types.iter().map(|name| name.to_uppercase()).collect();
@@ -226,7 +229,7 @@ fn connection_types(_: &mut Reader<'_>, _: &mut Draftee, entry: &Entry) -> Resul
     }
     if !types.is_empty() && !types.iter().any(|name| name == TYPES[0]) {
         const WHY: &str = "all connections are `STANDARD`, so that this user could not connect";
-        return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY });
+        return Err(ConfigErrorKind::Unsupported { option: entry.key.clone(), why: WHY });
     }
     Ok(())
 }

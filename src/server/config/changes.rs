@@ -4,7 +4,8 @@ use super::{Config, ProcessOptions};
 use crate::Permissions;
 use crate::protocol::ServerVersion;
 use crate::server::monitor::go_duration;
-use crate::server::{Auth, ServerOptions, TlsOptions, User};
+use crate::server::users::{Auth, User};
+use crate::server::{ServerOptions, TlsOptions};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -260,7 +261,7 @@ fn user_changes(old: &Auth, new: &Auth) -> Option<Change> {
     let added = names(&mut after.keys().filter(|name| !before.contains_key(*name)));
     let removed = names(&mut before.keys().filter(|name| !after.contains_key(*name)));
     let differs = |name: &&&str| match (before.get(**name), after.get(**name)) {
-        (Some((old, may)), Some((new, may_now))) => old.who != new.who || may != may_now,
+        (Some((old, may)), Some((new, may_now))) => old.credentials != new.credentials || may != may_now,
         _ => false,
     };
     let changed = names(&mut after.keys().filter(differs));

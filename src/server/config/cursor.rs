@@ -1,6 +1,6 @@
 //! A place in a text that moves on character by character and knows its line and column.
 
-use super::problem::{ConfigProblem, Fault, Position};
+use super::problem::{ConfigErrorKind, ConfigProblem, Position};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl<'a> Cursor<'a> {
         let mut cursor = Cursor { text, at: 0, line: 1, line_start: 0, whose };
         if text.contains('\0') {
             cursor.skip(|c| c != '\0');
-            return Err(cursor.problem_here(Fault::Bytes { what: "NUL byte" }));
+            return Err(cursor.problem_here(ConfigErrorKind::Bytes { what: "NUL byte" }));
         }
         Ok(cursor)
     }
@@ -106,8 +106,8 @@ impl<'a> Cursor<'a> {
         Position { file, line: self.line, column }
     }
 
-    pub(super) fn problem_here(&self, fault: Fault) -> Box<ConfigProblem> {
-        Box::new(ConfigProblem::new(self.here(), fault))
+    pub(super) fn problem_here(&self, kind: ConfigErrorKind) -> Box<ConfigProblem> {
+        Box::new(ConfigProblem::new(self.here(), kind))
     }
 
     /// Something else was expected here.
@@ -118,6 +118,6 @@ impl<'a> Cursor<'a> {
             Some('`') => "'`'".to_owned(),
             Some(c) => format!("`{}`", c.escape_debug()),
         };
-        self.problem_here(Fault::Syntax { expected, found })
+        self.problem_here(ConfigErrorKind::Syntax { expected, found })
     }
 }

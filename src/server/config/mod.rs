@@ -149,6 +149,8 @@
 //! | `cursor`, `scalar`, `parser` | the language |
 //! | `value`, `problem` | the result of reading a text: a tree, or its problems |
 //! | `source` | the source of files and variables |
+//! | `files` | the names and texts of files |
+//! | `builder` | the configuration while it is read |
 //! | `table` | the reading of options from the tree |
 //! | `options`, `authorization`, `permissions`, `tls` | the options |
 //! | `process` | options of the process |
@@ -156,9 +158,11 @@
 //! | `changes` | hot reload |
 
 mod authorization;
+mod builder;
 mod changes;
 mod cursor;
 mod duration;
+mod files;
 mod options;
 mod parser;
 mod permissions;
@@ -174,7 +178,7 @@ mod value;
 mod tests;
 
 pub use changes::{Change, ReloadError, changes, server_changes};
-pub use problem::{ConfigError, ConfigProblem, ConfigWarning, Fault, Position, ValueKind, WarningKind};
+pub use problem::{ConfigError, ConfigErrorKind, ConfigProblem, ConfigWarning, Position, ValueKind, WarningKind};
 pub use process::ProcessOptions;
 pub use source::ConfigSource;
 
@@ -242,10 +246,10 @@ impl Config {
         let path = path.as_ref();
         let unreadable = |error: std::io::Error| ConfigProblem {
             position: None,
-            fault: Fault::File { path: path.display().to_string(), why: error.to_string() },
+            kind: ConfigErrorKind::File { path: path.display().to_string(), why: error.to_string() },
         };
         let bytes = Machine.read(path).map_err(unreadable)?;
-        let text = parser::text_of(&bytes, path).map_err(|problem| *problem)?;
+        let text = files::text_of(&bytes, path).map_err(|problem| *problem)?;
         Config::parse_with(text, Some(path), path.parent(), &Machine)
     }
 
@@ -265,17 +269,17 @@ impl Config {
         if map.items.is_empty() {
             reader.warnings.push(ConfigWarning { position: None, kind: WarningKind::Empty });
         }
-        let mut draft = options::Draft::default();
-        reader.read(&map, options::OPTIONS, &mut draft);
+        let mut builder = self::builder::ConfigBuilder::default();
+        reader.read(&map, options::OPTIONS, &mut builder);
         if reader.problems.is_empty() {
-            options::check(&mut reader, &draft);
+            options::check(&mut reader, &builder);
         }
         let Reader { problems, mut warnings, .. } = reader;
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
         }
         warnings.sort_by(|a, b| a.position.cmp(&b.position));
-        Ok(Config { server: draft.server, process: draft.process, warnings })
+        Ok(Config { server: builder.server, process: builder.process, warnings })
     }
 
     /// The parts of the configuration that have no effect, or not the expected one.

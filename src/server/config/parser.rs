@@ -2,12 +2,13 @@
 //! by state, so that both accept the same texts and get the same values from them, except where a comment says otherwise.
 
 use super::cursor::{Cursor, Scan, Whose, is_blank, is_line_end, is_separator};
-use super::problem::{ConfigProblem, Fault, Position};
+use super::files::{clean, text_of};
+use super::problem::{ConfigErrorKind, ConfigProblem, Position};
 use super::scalar::{self, Word};
 use super::source::ConfigSource;
 use super::value::{Data, Entry, Node, Value};
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How deep maps and arrays may lie in each other. DIFFERENCE: nats-server has no such bound.
@@ -79,7 +80,7 @@ impl Scope {
 
 /// Where the reader is, outside of values. A block is a map without a key around a whole text, as JSON has it: its entries
 /// are those of the text.
-enum State {
+enum ParserState {
     Text,
     TextEntryRead,
     Block,
@@ -103,22 +104,22 @@ impl Parser<'_, '_> {
     fn document(mut self) -> Scan<Vec<Entry>> {
         self.scopes.push(Scope::default());
         let mut outers = Vec::new();
-        let mut state = State::Text;
+        let mut state = ParserState::Text;
         loop {
             state = match state {
-                State::Text | State::Block => {
+                ParserState::Text | ParserState::Block => {
                     self.cursor.skip(char::is_whitespace);
-                    let in_block = matches!(state, State::Block);
+                    let in_block = matches!(state, ParserState::Block);
                     match self.cursor.peek() {
                         // As the real one has it: a block need not be closed, if only its last line is.
                         None => break,
                         Some('{') => {
                             if outers.len() == DEPTH_MAX {
-                                return Err(self.cursor.problem_here(Fault::TooDeep { max: DEPTH_MAX }));
+                                return Err(self.cursor.problem_here(ConfigErrorKind::TooDeep { max: DEPTH_MAX }));
                             }
                             self.cursor.bump();
                             outers.push(if in_block { Outer::Block } else { Outer::Text });
-                            State::Block
+                            ParserState::Block
                         }
                         Some('}') if in_block => self.end_of_block(&mut outers),
                         Some('#' | '/') => {
@@ -129,46 +130,46 @@ impl Parser<'_, '_> {
                         }
                         Some(_) => match self.entry()? {
                             Go::Stop => break,
-                            Go::On if in_block => State::BlockEntryRead,
-                            Go::On => State::TextEntryRead,
+                            Go::On if in_block => ParserState::BlockEntryRead,
+                            Go::On => ParserState::TextEntryRead,
                         },
                     }
                 }
-                State::TextEntryRead => match self.cursor.peek() {
-                    _ if self.cursor.skip_comment() => State::Text,
+                ParserState::TextEntryRead => match self.cursor.peek() {
+                    _ if self.cursor.skip_comment() => ParserState::Text,
                     None => break,
                     Some(c) if is_blank(c) || c == '/' => {
                         self.cursor.bump();
-                        State::TextEntryRead
+                        ParserState::TextEntryRead
                     }
                     Some(c) if is_line_end(c) || matches!(c, ';' | ',' | '}') => {
                         self.cursor.bump();
-                        State::Text
+                        ParserState::Text
                     }
                     Some(_) => return Err(self.cursor.expected("a new line, `;`, `,` or a comment after the value")),
                 },
-                State::BlockEntryRead => match self.cursor.peek() {
-                    _ if self.cursor.skip_comment() => State::BlockEntryRead,
+                ParserState::BlockEntryRead => match self.cursor.peek() {
+                    _ if self.cursor.skip_comment() => ParserState::BlockEntryRead,
                     Some(c) if is_blank(c) || c == '/' => {
                         self.cursor.bump();
-                        State::BlockEntryRead
+                        ParserState::BlockEntryRead
                     }
                     Some(c) if is_line_end(c) || matches!(c, ';' | ',') => {
                         self.cursor.bump();
-                        State::Block
+                        ParserState::Block
                     }
                     Some('}') => self.end_of_block(&mut outers),
                     _ => return Err(self.cursor.expected("a new line, `;`, `,`, a comment or `}` after the value")),
                 },
-                State::BlockRead => match self.cursor.peek() {
-                    _ if self.cursor.skip_comment() => State::Block,
+                ParserState::BlockRead => match self.cursor.peek() {
+                    _ if self.cursor.skip_comment() => ParserState::Block,
                     Some(c) if is_line_end(c) || is_blank(c) || c == '/' => {
                         self.cursor.bump();
-                        State::BlockRead
+                        ParserState::BlockRead
                     }
                     Some(';' | ',') => {
                         self.cursor.bump();
-                        State::Block
+                        ParserState::Block
                     }
                     Some('}') => self.end_of_block(&mut outers),
                     _ => return Err(self.cursor.expected("`}`")),
@@ -178,11 +179,11 @@ impl Parser<'_, '_> {
         Ok(self.scopes.pop().expect("the scope of the text").entries)
     }
 
-    fn end_of_block(&mut self, outers: &mut Vec<Outer>) -> State {
+    fn end_of_block(&mut self, outers: &mut Vec<Outer>) -> ParserState {
         self.cursor.bump();
         match outers.pop() {
-            Some(Outer::Block) => State::BlockRead,
-            Some(Outer::Text) | None => State::Text,
+            Some(Outer::Block) => ParserState::BlockRead,
+            Some(Outer::Text) | None => ParserState::Text,
         }
     }
 
@@ -248,7 +249,7 @@ impl Parser<'_, '_> {
         let word = word.map_err(|mut problem| {
             // A fault of the whole word is reported at its beginning; a word that breaks off, at
             // its end.
-            if !matches!(problem.fault, Fault::Syntax { .. }) {
+            if !matches!(problem.kind, ConfigErrorKind::Syntax { .. }) {
                 problem.position = Some(at.clone());
             }
             problem
@@ -268,7 +269,7 @@ impl Parser<'_, '_> {
     fn count(&mut self, values: usize, at: &Position) -> Scan<()> {
         self.all.values = self.all.values.saturating_add(values);
         if self.all.values > VALUES_MAX {
-            return Err(Box::new(ConfigProblem::new(at.clone(), Fault::TooMany { max: VALUES_MAX })));
+            return Err(Box::new(ConfigProblem::new(at.clone(), ConfigErrorKind::TooMany { max: VALUES_MAX })));
         }
         Ok(())
     }
@@ -276,7 +277,7 @@ impl Parser<'_, '_> {
     fn deeper(&mut self, at: &Position) -> Scan<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(Box::new(ConfigProblem::new(at.clone(), Fault::TooDeep { max: DEPTH_MAX })));
+            return Err(Box::new(ConfigProblem::new(at.clone(), ConfigErrorKind::TooDeep { max: DEPTH_MAX })));
         }
         Ok(())
     }
@@ -381,7 +382,7 @@ impl Parser<'_, '_> {
         };
         self.count(value.count(), &value.at)?;
         if self.depth + value.height() > DEPTH_MAX {
-            return Err(Box::new(ConfigProblem::new(value.at, Fault::TooDeep { max: DEPTH_MAX })));
+            return Err(Box::new(ConfigProblem::new(value.at, ConfigErrorKind::TooDeep { max: DEPTH_MAX })));
         }
         Ok(value)
     }
@@ -390,10 +391,10 @@ impl Parser<'_, '_> {
     fn of_environment(&mut self, name: &str, at: Position) -> Scan<Value> {
         const KEY: &str = "value";
         let fault = |fault| Box::new(ConfigProblem::new(at.clone(), fault));
-        let unknown = || fault(Fault::UnknownVariable { name: name.to_owned() });
+        let unknown = || fault(ConfigErrorKind::UnknownVariable { name: name.to_owned() });
         let reading = &mut self.all.variables;
         if reading.len() == VARIABLE_DEPTH_MAX || reading.iter().any(|other| other == name) {
-            return Err(fault(Fault::VariableCycle { name: name.to_owned(), max: VARIABLE_DEPTH_MAX }));
+            return Err(fault(ConfigErrorKind::VariableCycle { name: name.to_owned(), max: VARIABLE_DEPTH_MAX }));
         }
         let text = format!("{KEY}={}", self.all.source.variable(name).ok_or_else(unknown)?);
         self.all.variables.push(name.to_owned());
@@ -402,10 +403,10 @@ impl Parser<'_, '_> {
             Parser { cursor, folder, depth, scopes: Vec::new(), all: &mut *self.all }.document()
         });
         self.all.variables.pop();
-        let of_variable = |problem: Box<ConfigProblem>| match problem.fault {
+        let of_variable = |problem: Box<ConfigProblem>| match problem.kind {
             // It says all there is to say.
-            Fault::VariableCycle { .. } => problem,
-            inner => fault(Fault::Variable { name: name.to_owned(), fault: Box::new(inner) }),
+            ConfigErrorKind::VariableCycle { .. } => problem,
+            inner => fault(ConfigErrorKind::Variable { name: name.to_owned(), kind: Box::new(inner) }),
         };
         let value = entries.map_err(of_variable)?.into_iter().rfind(|entry| entry.key == KEY);
         value.map(|entry| Value { at: at.clone(), data: entry.value.data }).ok_or_else(unknown)
@@ -440,21 +441,24 @@ impl Parser<'_, '_> {
 
     fn included(&mut self, name: &str, at: &Position) -> Scan<Vec<Entry>> {
         let fault = |fault| Box::new(ConfigProblem::new(at.clone(), fault));
-        let unreadable = |why: String| fault(Fault::File { path: name.to_owned(), why });
+        let unreadable = |why: String| fault(ConfigErrorKind::File { path: name.to_owned(), why });
         let folder = self.folder.ok_or_else(|| unreadable("this configuration is not in a folder".to_owned()))?;
         // As the real one has it: even a path that begins with a slash is one below the folder.
         let path = clean(&folder.join(name.trim_start_matches('/')));
         let shown = || path.display().to_string();
         if self.all.open.contains(&path) {
-            return Err(fault(Fault::IncludeCycle { path: shown() }));
+            return Err(fault(ConfigErrorKind::IncludeCycle { path: shown() }));
         }
         // The outermost file is open too, if there is one.
         if self.all.open.len() > INCLUDE_DEPTH_MAX {
-            return Err(fault(Fault::TooManyIncludes { what: "each other too deep", max: INCLUDE_DEPTH_MAX }));
+            return Err(fault(ConfigErrorKind::TooManyIncludes {
+                what: "each other too deep",
+                max: INCLUDE_DEPTH_MAX,
+            }));
         }
         self.all.includes += 1;
         if self.all.includes > INCLUDES_MAX {
-            return Err(fault(Fault::TooManyIncludes { what: "are too many", max: INCLUDES_MAX }));
+            return Err(fault(ConfigErrorKind::TooManyIncludes { what: "are too many", max: INCLUDES_MAX }));
         }
         let bytes = self.all.source.read(&path).map_err(|error| unreadable(error.to_string()))?;
         let text = text_of(&bytes, &path)?;
@@ -475,31 +479,4 @@ enum Key {
 
 fn is_digit_or_minus(c: char) -> bool {
     c.is_ascii_digit() || c == '-'
-}
-
-/// DIFFERENCE: a file must be UTF-8; nats-server takes any bytes.
-pub(super) fn text_of<'a>(bytes: &'a [u8], path: &Path) -> Scan<&'a str> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to there");
-        let line = u32::try_from(good.matches('\n').count() + 1).unwrap_or(u32::MAX);
-        let column = good.len() - good.rfind('\n').map_or(0, |end| end + 1) + 1;
-        let column = u32::try_from(column).unwrap_or(u32::MAX);
-        let position = Position { file: Some(path.into()), line, column };
-        Box::new(ConfigProblem::new(position, Fault::Bytes { what: "bytes that are not UTF-8" }))
-    })
-}
-
-/// A path without `.` and `..`, as far as its text alone says.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(clean.components().next_back(), Some(Component::Normal(_))) => {
-                clean.pop();
-            }
-            part => clean.push(part),
-        }
-    }
-    clean
 }

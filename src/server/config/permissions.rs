@@ -1,13 +1,13 @@
 //! The permissions of a user, in all the forms that a configuration has for them (P2, P6, P7).
 
-use super::problem::Fault;
-use super::table::{Reader, Row, Stance, row};
+use super::problem::ConfigErrorKind;
+use super::table::{Reader, Row, Support, row};
 use super::value::{Data, Entry};
 use crate::{AllowResponses, Pattern, Permissions, SubjectError};
 use std::time::Duration;
 
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct ConfigBuilder {
     publish: Lists,
     subscribe: Lists,
     responses: Option<AllowResponses>,
@@ -22,16 +22,16 @@ pub(super) struct Lists {
 /// A pattern, and the queue groups that it is about (P6).
 type Item = (Pattern, Option<String>);
 
-pub(super) static PERMISSIONS: &[Row<Draft>] = &[
-    row(&["publish", "pub", "import"], Stance::Supported(publish), ""),
-    row(&["subscribe", "sub", "export"], Stance::Supported(subscribe), ""),
-    row(&["allow_responses", "publish_allow_responses"], Stance::Supported(responses), ""),
+pub(super) static PERMISSIONS: &[Row<ConfigBuilder>] = &[
+    row(&["publish", "pub", "import"], Support::Supported(publish), ""),
+    row(&["subscribe", "sub", "export"], Support::Supported(subscribe), ""),
+    row(&["allow_responses", "publish_allow_responses"], Support::Supported(responses), ""),
 ];
 
 static PUBLISH: &[Row<Lists>] = &[
     row(
         &["allow"],
-        Stance::Supported(|_, lists, entry| {
+        Support::Supported(|_, lists, entry| {
             lists.allow = items(entry, false)?;
             Ok(())
         }),
@@ -39,7 +39,7 @@ static PUBLISH: &[Row<Lists>] = &[
     ),
     row(
         &["deny"],
-        Stance::Supported(|_, lists, entry| {
+        Support::Supported(|_, lists, entry| {
             lists.deny = items(entry, false)?;
             Ok(())
         }),
@@ -50,7 +50,7 @@ static PUBLISH: &[Row<Lists>] = &[
 static SUBSCRIBE: &[Row<Lists>] = &[
     row(
         &["allow"],
-        Stance::Supported(|_, lists, entry| {
+        Support::Supported(|_, lists, entry| {
             lists.allow = items(entry, true)?;
             Ok(())
         }),
@@ -58,7 +58,7 @@ static SUBSCRIBE: &[Row<Lists>] = &[
     ),
     row(
         &["deny"],
-        Stance::Supported(|_, lists, entry| {
+        Support::Supported(|_, lists, entry| {
             lists.deny = items(entry, true)?;
             Ok(())
         }),
@@ -67,14 +67,14 @@ static SUBSCRIBE: &[Row<Lists>] = &[
 ];
 
 static RESPONSES: &[Row<AllowResponses>] = &[
-    row(&["max", "max_msgs", "max_messages", "max_responses"], Stance::Supported(max), ""),
-    row(&["expires", "expiration", "ttl"], Stance::Supported(expires), ""),
+    row(&["max", "max_msgs", "max_messages", "max_responses"], Support::Supported(max), ""),
+    row(&["expires", "expiration", "ttl"], Support::Supported(expires), ""),
 ];
 
-pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Result<Permissions, Fault> {
-    let mut draft = Draft::default();
-    reader.read(entry.map()?, PERMISSIONS, &mut draft);
-    let (publish, subscribe) = (draft.publish, draft.subscribe);
+pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Result<Permissions, ConfigErrorKind> {
+    let mut builder = ConfigBuilder::default();
+    reader.read(entry.map()?, PERMISSIONS, &mut builder);
+    let (publish, subscribe) = (builder.publish, builder.subscribe);
     let listed = || {
         let mut permissions = Permissions::new();
         for (pattern, _) in publish.allow {
@@ -98,21 +98,21 @@ pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Result<Permissions
         Ok::<_, SubjectError>(permissions)
     };
     let permissions = listed().expect("the patterns were checked when they were read");
-    Ok(draft.responses.into_iter().fold(permissions, Permissions::allow_responses))
+    Ok(builder.responses.into_iter().fold(permissions, Permissions::allow_responses))
 }
 
-fn publish(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
-    draft.publish = lists(reader, entry, PUBLISH, false)?;
+fn publish(reader: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
+    builder.publish = lists(reader, entry, PUBLISH, false)?;
     Ok(())
 }
 
-fn subscribe(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
-    draft.subscribe = lists(reader, entry, SUBSCRIBE, true)?;
+fn subscribe(reader: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
+    builder.subscribe = lists(reader, entry, SUBSCRIBE, true)?;
     Ok(())
 }
 
 /// `{allow, deny}`; or only what is allowed.
-fn lists(reader: &mut Reader<'_>, entry: &Entry, rows: &[Row<Lists>], queues: bool) -> Result<Lists, Fault> {
+fn lists(reader: &mut Reader<'_>, entry: &Entry, rows: &[Row<Lists>], queues: bool) -> Result<Lists, ConfigErrorKind> {
     if let Data::Map(map) = &entry.value.data {
         let mut lists = Lists::default();
         reader.read(map, rows, &mut lists);
@@ -122,12 +122,12 @@ fn lists(reader: &mut Reader<'_>, entry: &Entry, rows: &[Row<Lists>], queues: bo
 }
 
 /// A subject, or several.
-fn items(entry: &Entry, queues: bool) -> Result<Vec<Item>, Fault> {
+fn items(entry: &Entry, queues: bool) -> Result<Vec<Item>, ConfigErrorKind> {
     let subjects = entry.value.strings().ok_or_else(|| entry.wrong("a subject or an array of subjects"))?;
     subjects.into_iter().map(|text| item(entry, text, queues)).collect()
 }
 
-fn item(entry: &Entry, text: &str, queues: bool) -> Result<Item, Fault> {
+fn item(entry: &Entry, text: &str, queues: bool) -> Result<Item, ConfigErrorKind> {
     let refused = |text: &str, why: String| Err(entry.invalid(format!("{text:?} is not a valid {why}")));
     let why = match pattern(text) {
         Ok(pattern) => return Ok((pattern, None)),
@@ -151,8 +151,8 @@ fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).map_err(|error| error.to_string())
 }
 
-fn responses(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
-    draft.responses = match &entry.value.data {
+fn responses(reader: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
+    builder.responses = match &entry.value.data {
         Data::Boolean(allowed) => allowed.then(AllowResponses::default),
         Data::Map(map) => {
             let mut responses = AllowResponses::default();
@@ -165,7 +165,7 @@ fn responses(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Resul
 }
 
 /// Zero is the default, and what is negative has no bound.
-fn max(_: &mut Reader<'_>, responses: &mut AllowResponses, entry: &Entry) -> Result<(), Fault> {
+fn max(_: &mut Reader<'_>, responses: &mut AllowResponses, entry: &Entry) -> Result<(), ConfigErrorKind> {
     match entry.integer()? {
         0 => {}
         max => responses.max = u64::try_from(max).ok(),
@@ -174,7 +174,7 @@ fn max(_: &mut Reader<'_>, responses: &mut AllowResponses, entry: &Entry) -> Res
 }
 
 /// As for `max`.
-fn expires(_: &mut Reader<'_>, responses: &mut AllowResponses, entry: &Entry) -> Result<(), Fault> {
+fn expires(_: &mut Reader<'_>, responses: &mut AllowResponses, entry: &Entry) -> Result<(), ConfigErrorKind> {
     match entry.nanos("a duration such as \"2m\"")? {
         0 => {}
         nanos => responses.expires = u64::try_from(nanos).map_or(Duration::ZERO, Duration::from_nanos),

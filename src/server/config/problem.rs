@@ -64,7 +64,7 @@ impl fmt::Display for ValueKind {
 /// The kind of a problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ConfigErrorKind {
     /// The text breaks off, or something else stands where the language needs this.
     #[error("expected {expected}, found {found}")]
     Syntax {
@@ -114,12 +114,12 @@ pub enum Fault {
         max: usize,
     },
     /// The text of an environment variable is not a value.
-    #[error("environment variable `${name}`: {fault}")]
+    #[error("environment variable `${name}`: {kind}")]
     Variable {
         /// Its name, without the `$`.
         name: String,
         /// The fault in its text.
-        fault: Box<Fault>,
+        kind: Box<ConfigErrorKind>,
     },
     /// A file cannot be read: an included one, the configuration itself, or one that an option names.
     #[error("cannot read `{path}`: {why}")]
@@ -204,20 +204,20 @@ pub struct ConfigProblem {
     /// configuration itself could not be read.
     pub position: Option<Position>,
     /// What.
-    pub fault: Fault,
+    pub kind: ConfigErrorKind,
 }
 
 impl ConfigProblem {
-    pub(super) fn new(position: Position, fault: Fault) -> Self {
-        ConfigProblem { position: Some(position), fault }
+    pub(super) fn new(position: Position, kind: ConfigErrorKind) -> Self {
+        ConfigProblem { position: Some(position), kind }
     }
 }
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.position {
-            Some(position) => write!(f, "{position}: {}", self.fault),
-            None => self.fault.fmt(f),
+            Some(position) => write!(f, "{position}: {}", self.kind),
+            None => self.kind.fmt(f),
         }
     }
 }
@@ -229,11 +229,11 @@ impl fmt::Display for ConfigProblem {
 /// # Example
 ///
 /// ```
-/// use postroom::server::config::{Config, Fault};
+/// use postroom::server::config::{Config, ConfigErrorKind};
 ///
 /// let error = Config::parse("port: 4222\nhots: localhost", None).unwrap_err();
 /// assert_eq!(error.to_string(), r#"2:1: unknown field "hots""#);
-/// assert_eq!(error.problems()[0].fault, Fault::UnknownField { field: "hots".into() });
+/// assert_eq!(error.problems()[0].kind, ConfigErrorKind::UnknownField { field: "hots".into() });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {

@@ -1,7 +1,7 @@
 //! Strings, numbers and dates: how each is written.
 
 use super::cursor::{Cursor, Scan, is_blank, is_line_end};
-use super::problem::Fault;
+use super::problem::ConfigErrorKind;
 use super::value::Data;
 
 /// A word without quotes may also be the name of a variable.
@@ -148,7 +148,7 @@ impl Bytes {
 
     /// DIFFERENCE: escapes that do not make up UTF-8 are a fault; nats-server keeps the bytes.
     fn finish(self, cursor: &Cursor<'_>) -> Scan<String> {
-        let not_utf8 = |_| cursor.problem_here(Fault::Bytes { what: "escapes that are not UTF-8" });
+        let not_utf8 = |_| cursor.problem_here(ConfigErrorKind::Bytes { what: "escapes that are not UTF-8" });
         String::from_utf8(self.bytes).map_err(not_utf8)
     }
 }
@@ -207,7 +207,7 @@ fn suffix(cursor: &mut Cursor<'_>, start: usize) -> Scan<Word> {
 /// or has a suffix of no meaning such as `kbb`, is a fault; nats-server lets it overflow, or loses it.
 fn integer(cursor: &Cursor<'_>, start: usize) -> Scan<Word> {
     let text = cursor.since(start);
-    let fault = |why| cursor.problem_here(Fault::Number { text: text.to_owned(), why });
+    let fault = |why| cursor.problem_here(ConfigErrorKind::Number { text: text.to_owned(), why });
     let (digits, suffix) = text.split_at(text.find(is_suffix).unwrap_or(text.len()));
     let factor = match suffix.to_ascii_lowercase().as_bytes() {
         [] => Some(1),
@@ -237,7 +237,7 @@ fn fraction(cursor: &mut Cursor<'_>, start: usize) -> Scan<Word> {
     }
     let text = cursor.since(start);
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let fault = || Fault::Number { text: text.to_owned(), why: "is out of range" };
+    let fault = || ConfigErrorKind::Number { text: text.to_owned(), why: "is out of range" };
     Ok(Word::Data(Data::Float(number.ok_or_else(|| cursor.problem_here(fault()))?)))
 }
 
@@ -263,7 +263,7 @@ fn date(cursor: &mut Cursor<'_>, start: usize) -> Scan<Word> {
     };
     let is_date = (1..=days).contains(&day) && number(11, 13) < 24 && number(14, 16) < 60 && number(17, 19) < 60;
     if !is_date {
-        return Err(cursor.problem_here(Fault::Number { text: text.to_owned(), why: "is no date" }));
+        return Err(cursor.problem_here(ConfigErrorKind::Number { text: text.to_owned(), why: "is no date" }));
     }
     Ok(Word::Data(Data::Datetime(text.to_owned())))
 }

@@ -1,30 +1,30 @@
 //! How tables of options are made and read: what the server does with each option of nats-server is a row.
 
 use super::duration;
-use super::problem::{ConfigProblem, ConfigWarning, Fault, Position, WarningKind};
+use super::problem::{ConfigErrorKind, ConfigProblem, ConfigWarning, Position, WarningKind};
 use super::source::ConfigSource;
 use super::value::{Data, Entry, Node, Value};
 use std::time::Duration;
 
 /// A function that reads a set option into `T`.
-type Set<T> = fn(&mut Reader<'_>, &mut T, &Entry) -> Result<(), Fault>;
+type Set<T> = fn(&mut Reader<'_>, &mut T, &Entry) -> Result<(), ConfigErrorKind>;
 
 /// An option of nats-server.
 pub(super) struct Row<T: 'static> {
     /// Its name and other names for it, in lower case.
     pub(super) names: &'static [&'static str],
-    pub(super) stance: Stance<T>,
+    pub(super) support: Support<T>,
     /// Why it is ignored or refused, or what is special about its support.
     pub(super) note: &'static str,
 }
 
 /// A row, in one line.
-pub(super) const fn row<T>(names: &'static [&'static str], stance: Stance<T>, note: &'static str) -> Row<T> {
-    Row { names, stance, note }
+pub(super) const fn row<T>(names: &'static [&'static str], support: Support<T>, note: &'static str) -> Row<T> {
+    Row { names, support, note }
 }
 
 /// The treatment of an option.
-pub(super) enum Stance<T: 'static> {
+pub(super) enum Support<T: 'static> {
     /// It works.
     Supported(Set<T>),
     /// No client notices that it does not work: a warning.
@@ -62,30 +62,30 @@ impl Reader<'_> {
         }
     }
 
-    fn read_entry<T>(&mut self, row: Option<&Row<T>>, into: &mut T, entry: &Entry) -> Result<(), Fault> {
+    fn read_entry<T>(&mut self, row: Option<&Row<T>>, into: &mut T, entry: &Entry) -> Result<(), ConfigErrorKind> {
         let option = || entry.key.clone();
         match row {
             // A key that a variable refers to may have any name.
             None if entry.used => Ok(()),
-            None => Err(Fault::UnknownField { field: option() }),
-            Some(Row { stance: Stance::Supported(set), .. }) => set(self, into, entry),
-            Some(Row { stance: Stance::Ignored(takes), note, .. }) => {
+            None => Err(ConfigErrorKind::UnknownField { field: option() }),
+            Some(Row { support: Support::Supported(set), .. }) => set(self, into, entry),
+            Some(Row { support: Support::Ignored(takes), note, .. }) => {
                 takes.check(entry)?;
                 self.warn(&entry.at, WarningKind::NoEffect { option: option(), why: note });
                 Ok(())
             }
-            Some(Row { stance: Stance::Refused(off), note, .. }) => {
+            Some(Row { support: Support::Refused(off), note, .. }) => {
                 if off(&entry.value) {
                     Ok(())
                 } else {
-                    Err(Fault::Unsupported { option: option(), why: note })
+                    Err(ConfigErrorKind::Unsupported { option: option(), why: note })
                 }
             }
         }
     }
 
-    pub(super) fn problem(&mut self, at: &Position, fault: Fault) {
-        self.problems.push(ConfigProblem::new(at.clone(), fault));
+    pub(super) fn problem(&mut self, at: &Position, kind: ConfigErrorKind) {
+        self.problems.push(ConfigProblem::new(at.clone(), kind));
     }
 
     pub(super) fn warn(&mut self, at: &Position, kind: WarningKind) {
@@ -93,7 +93,7 @@ impl Reader<'_> {
     }
 
     /// A duration, or a number of seconds with a warning. `None` for zero, which means the default.
-    pub(super) fn duration(&mut self, entry: &Entry) -> Result<Option<Duration>, Fault> {
+    pub(super) fn duration(&mut self, entry: &Entry) -> Result<Option<Duration>, ConfigErrorKind> {
         if let Data::Integer(seconds) = entry.value.data {
             self.warn(&entry.at, WarningKind::Seconds { option: entry.key.clone(), seconds });
             let seconds = u64::try_from(seconds).map_err(|_| entry.invalid("must not be negative"))?;
@@ -105,7 +105,7 @@ impl Reader<'_> {
     }
 
     /// A number of seconds, or a duration. `None` for zero, which means the default.
-    pub(super) fn timeout(&mut self, entry: &Entry) -> Result<Option<Duration>, Fault> {
+    pub(super) fn timeout(&mut self, entry: &Entry) -> Result<Option<Duration>, ConfigErrorKind> {
         const EXPECTED: &str = "a number of seconds or a duration such as \"2s\"";
         let seconds = match entry.value.data {
             Data::Integer(seconds) => seconds as f64,
@@ -121,15 +121,15 @@ impl Reader<'_> {
 }
 
 impl Entry {
-    pub(super) fn invalid(&self, why: impl Into<String>) -> Fault {
-        Fault::Invalid { option: self.key.clone(), why: why.into() }
+    pub(super) fn invalid(&self, why: impl Into<String>) -> ConfigErrorKind {
+        ConfigErrorKind::Invalid { option: self.key.clone(), why: why.into() }
     }
 
-    pub(super) fn wrong(&self, expected: &'static str) -> Fault {
-        Fault::WrongType { option: self.key.clone(), expected, found: self.value.kind() }
+    pub(super) fn wrong(&self, expected: &'static str) -> ConfigErrorKind {
+        ConfigErrorKind::WrongType { option: self.key.clone(), expected, found: self.value.kind() }
     }
 
-    pub(super) fn string(&self) -> Result<&str, Fault> {
+    pub(super) fn string(&self) -> Result<&str, ConfigErrorKind> {
         match &self.value.data {
             Data::String(text) => Ok(text),
             _ => Err(self.wrong("a string")),
@@ -137,18 +137,18 @@ impl Entry {
     }
 
     /// A text that stands for nothing when it is empty.
-    pub(super) fn some_string(&self) -> Result<Option<String>, Fault> {
+    pub(super) fn some_string(&self) -> Result<Option<String>, ConfigErrorKind> {
         Ok(Some(self.string()?.to_owned()).filter(|text| !text.is_empty()))
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, Fault> {
+    pub(super) fn boolean(&self) -> Result<bool, ConfigErrorKind> {
         match self.value.data {
             Data::Boolean(boolean) => Ok(boolean),
             _ => Err(self.wrong("a boolean")),
         }
     }
 
-    pub(super) fn integer(&self) -> Result<i64, Fault> {
+    pub(super) fn integer(&self) -> Result<i64, ConfigErrorKind> {
         match self.value.data {
             Data::Integer(integer) => Ok(integer),
             _ => Err(self.wrong("an integer")),
@@ -156,7 +156,7 @@ impl Entry {
     }
 
     /// An integer from 0 to `max`. `None` for zero, which means the default.
-    pub(super) fn size(&self, max: i64) -> Result<Option<usize>, Fault> {
+    pub(super) fn size(&self, max: i64) -> Result<Option<usize>, ConfigErrorKind> {
         let integer = self.integer()?;
         if integer > max {
             return Err(self.invalid(format!("{integer} is more than {max}")));
@@ -165,21 +165,21 @@ impl Entry {
         Ok(Some(size).filter(|size| *size > 0))
     }
 
-    pub(super) fn map(&self) -> Result<&Node<Entry>, Fault> {
+    pub(super) fn map(&self) -> Result<&Node<Entry>, ConfigErrorKind> {
         match &self.value.data {
             Data::Map(map) => Ok(map),
             _ => Err(self.wrong("a map")),
         }
     }
 
-    pub(super) fn array(&self) -> Result<&[Value], Fault> {
+    pub(super) fn array(&self) -> Result<&[Value], ConfigErrorKind> {
         match &self.value.data {
             Data::Array(array) => Ok(&array.items),
             _ => Err(self.wrong("an array")),
         }
     }
 
-    pub(super) fn nanos(&self, expected: &'static str) -> Result<i64, Fault> {
+    pub(super) fn nanos(&self, expected: &'static str) -> Result<i64, ConfigErrorKind> {
         match &self.value.data {
             Data::String(text) => duration::parse(text).map_err(|why| self.invalid(why)),
             _ => Err(self.wrong(expected)),
@@ -223,7 +223,7 @@ impl Value {
 }
 
 impl Takes {
-    fn check(&self, entry: &Entry) -> Result<(), Fault> {
+    fn check(&self, entry: &Entry) -> Result<(), ConfigErrorKind> {
         let value = &entry.value;
         let (fits, expected) = match self {
             Takes::String => (value.as_string().is_some(), "a string"),

@@ -1,8 +1,8 @@
 //! The map `tls`: certificates, and how handshakes go.
 
-use super::options::Draft;
-use super::problem::Fault;
-use super::table::{Reader, Row, Stance, Takes, row};
+use super::builder::ConfigBuilder;
+use super::problem::ConfigErrorKind;
+use super::table::{Reader, Row, Support, Takes, row};
 use super::value::{Data, Entry, Value};
 use crate::server::TlsOptions;
 use crate::server::tls::acceptor;
@@ -24,12 +24,12 @@ const CIPHERS: &str = "TLS 1.2 and 1.3 with the cipher suites and curves of rust
 const STORE: &str = "there is no Windows certificate store";
 
 pub(super) static TLS: &[Row<Tls>] = &[
-    row(&["cert_file"], Stance::Supported(certificates), ""),
-    row(&["key_file"], Stance::Supported(key), ""),
-    row(&["ca_file"], Stance::Supported(authorities), ""),
+    row(&["cert_file"], Support::Supported(certificates), ""),
+    row(&["key_file"], Support::Supported(key), ""),
+    row(&["ca_file"], Support::Supported(authorities), ""),
     row(
         &["verify"],
-        Stance::Supported(|_, into, entry| {
+        Support::Supported(|_, into, entry| {
             into.verify = entry.boolean()?;
             Ok(())
         }),
@@ -37,37 +37,37 @@ pub(super) static TLS: &[Row<Tls>] = &[
     ),
     row(
         &["timeout"],
-        Stance::Supported(|reader, into, entry| {
+        Support::Supported(|reader, into, entry| {
             into.timeout = reader.timeout(entry)?;
             Ok(())
         }),
         "",
     ),
-    row(&["handshake_first", "first", "immediate"], Stance::Supported(handshake_first), "true or false"),
-    row(&["verify_and_map"], Stance::Refused(Value::is_false), "certificates are not mapped to users"),
+    row(&["handshake_first", "first", "immediate"], Support::Supported(handshake_first), "true or false"),
+    row(&["verify_and_map"], Support::Refused(Value::is_false), "certificates are not mapped to users"),
     row(
         &["verify_cert_and_check_known_urls"],
-        Stance::Refused(Value::is_false),
+        Support::Refused(Value::is_false),
         "nats-server does not take it from clients either",
     ),
-    row(&["certs", "certificates"], Stance::Refused(Value::is_empty), "there is one certificate"),
-    row(&["pinned_certs"], Stance::Refused(Value::is_empty), "certificates are not pinned"),
-    row(&["cipher_suites", "curve_preferences"], Stance::Refused(|_| false), CIPHERS),
-    row(&["min_version"], Stance::Refused(|value| value.as_string() == Some("1.2")), CIPHERS),
-    row(&["allow_insecure_cipher_suites"], Stance::Ignored(Takes::Boolean), CIPHERS),
-    row(&["connection_rate_limit"], Stance::Ignored(Takes::Integer), "handshakes are not counted"),
-    row(&["insecure"], Stance::Ignored(Takes::Boolean), "it is for connections to other servers"),
-    row(&["ocsp_peer"], Stance::Refused(Value::is_false), "clients' certificates are not looked up"),
-    row(&["cert_store", "cert_match_by", "cert_match"], Stance::Refused(|_| false), STORE),
-    row(&["ca_certs_match", "cert_match_skip_invalid"], Stance::Refused(|_| false), STORE),
+    row(&["certs", "certificates"], Support::Refused(Value::is_empty), "there is one certificate"),
+    row(&["pinned_certs"], Support::Refused(Value::is_empty), "certificates are not pinned"),
+    row(&["cipher_suites", "curve_preferences"], Support::Refused(|_| false), CIPHERS),
+    row(&["min_version"], Support::Refused(|value| value.as_string() == Some("1.2")), CIPHERS),
+    row(&["allow_insecure_cipher_suites"], Support::Ignored(Takes::Boolean), CIPHERS),
+    row(&["connection_rate_limit"], Support::Ignored(Takes::Integer), "handshakes are not counted"),
+    row(&["insecure"], Support::Ignored(Takes::Boolean), "it is for connections to other servers"),
+    row(&["ocsp_peer"], Support::Refused(Value::is_false), "clients' certificates are not looked up"),
+    row(&["cert_store", "cert_match_by", "cert_match"], Support::Refused(|_| false), STORE),
+    row(&["ca_certs_match", "cert_match_skip_invalid"], Support::Refused(|_| false), STORE),
 ];
 
-pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) -> Result<(), Fault> {
+pub(super) fn read(reader: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Result<(), ConfigErrorKind> {
     let before = reader.problems.len();
     let mut tls = Tls::default();
     reader.read(entry.map()?, TLS, &mut tls);
     if reader.problems.len() == before {
-        draft.server.tls = Some(tls.options(entry)?);
+        builder.server.tls = Some(tls.options(entry)?);
     }
     Ok(())
 }
@@ -75,7 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft, entry: &Entry) ->
 impl Tls {
     /// DIFFERENCE: without a certificate, or to verify without `ca_file`, is a fault. nats-server starts, and the handshakes fail;
     /// or it takes the authorities of the system.
-    fn options(self, entry: &Entry) -> Result<TlsOptions, Fault> {
+    fn options(self, entry: &Entry) -> Result<TlsOptions, ConfigErrorKind> {
         let (certificates, key) = match (self.certificates, self.key) {
             (Some(certificates), Some(key)) => (certificates, key),
             (Some(_), None) => return Err(entry.invalid("`key_file` is missing")),
@@ -98,28 +98,28 @@ impl Tls {
 }
 
 /// The file that an option names. As the real one has it, its name is relative to where the process runs.
-fn file(reader: &Reader<'_>, entry: &Entry) -> Result<Vec<u8>, Fault> {
+fn file(reader: &Reader<'_>, entry: &Entry) -> Result<Vec<u8>, ConfigErrorKind> {
     let path = entry.string()?;
-    let unreadable = |error: std::io::Error| Fault::File { path: path.to_owned(), why: error.to_string() };
+    let unreadable = |error: std::io::Error| ConfigErrorKind::File { path: path.to_owned(), why: error.to_string() };
     reader.source.read(Path::new(path)).map_err(unreadable)
 }
 
-fn certificates(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+fn certificates(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), ConfigErrorKind> {
     into.certificates = Some(file(reader, entry)?);
     Ok(())
 }
 
-fn key(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+fn key(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), ConfigErrorKind> {
     into.key = Some(file(reader, entry)?);
     Ok(())
 }
 
-fn authorities(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+fn authorities(reader: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), ConfigErrorKind> {
     into.authorities = Some(file(reader, entry)?);
     Ok(())
 }
 
-fn handshake_first(_: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), Fault> {
+fn handshake_first(_: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<(), ConfigErrorKind> {
     const WHY: &str = "a client that waits for INFO before it begins with TLS is not told apart from one that does not";
     let text = match &entry.value.data {
         Data::Boolean(first) => {
@@ -132,10 +132,10 @@ fn handshake_first(_: &mut Reader<'_>, into: &mut Tls, entry: &Entry) -> Result<
     into.handshake_first = match text.as_str() {
         "true" | "on" => true,
         "false" | "off" => false,
-        "auto" | "auto_fallback" => return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY }),
+        "auto" | "auto_fallback" => return Err(ConfigErrorKind::Unsupported { option: entry.key.clone(), why: WHY }),
         _ => {
             entry.nanos("a duration")?;
-            return Err(Fault::Unsupported { option: entry.key.clone(), why: WHY });
+            return Err(ConfigErrorKind::Unsupported { option: entry.key.clone(), why: WHY });
         }
     };
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::source::{Counters, Source};
 use super::subsz::SublistStats;
-use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, SYSTEM_ACCOUNT, text};
+use super::{GLOBAL_ACCOUNT, MonitorError, SYSTEM_ACCOUNT, text};
 use serde::Serialize;
 use std::time::SystemTime;
 
@@ -73,68 +73,66 @@ struct Volume {
     bytes: u64,
 }
 
-impl Monitor {
-    /// All accounts' names, or one account.
-    pub(crate) fn accountz(&self, source: &dyn Source, account: &str) -> Result<Accountz, MonitorError> {
-        let identity = source.identity();
-        let names = [SYSTEM_ACCOUNT, GLOBAL_ACCOUNT];
-        let account_detail = match names.into_iter().find(|name| *name == account) {
-            None if account.is_empty() => None,
-            None => return Err(MonitorError::UnknownAccount(account.to_owned())),
-            Some(name) => {
-                let is_system = name == SYSTEM_ACCOUNT;
-                let sublist_stats = if is_system { SublistStats::default() } else { source.sublist().into() };
-                Some(AccountInfo {
-                    account_name: name,
-                    update_time: identity.config_time,
-                    is_system,
-                    expired: false,
-                    complete: true,
-                    jetstream_enabled: false,
-                    leafnode_connections: 0,
-                    client_connections: if is_system { 0 } else { source.counters().connections },
-                    subscriptions: sublist_stats.num_subscriptions,
-                    name_tag: name,
-                    sublist_stats,
-                })
-            }
-        };
-        Ok(Accountz {
-            server_id: identity.id,
-            now: source.now(),
-            system_account: SYSTEM_ACCOUNT,
-            accounts: if account_detail.is_none() { names.to_vec() } else { Vec::new() },
-            account_detail,
-        })
-    }
+/// All accounts' names, or one account.
+pub(crate) fn accountz(source: &dyn Source, account: &str) -> Result<Accountz, MonitorError> {
+    let identity = source.identity();
+    let names = [SYSTEM_ACCOUNT, GLOBAL_ACCOUNT];
+    let account_detail = match names.into_iter().find(|name| *name == account) {
+        None if account.is_empty() => None,
+        None => return Err(MonitorError::UnknownAccount(account.to_owned())),
+        Some(name) => {
+            let is_system = name == SYSTEM_ACCOUNT;
+            let sublist_stats = if is_system { SublistStats::default() } else { source.sublist().into() };
+            Some(AccountInfo {
+                account_name: name,
+                update_time: identity.config_time,
+                is_system,
+                expired: false,
+                complete: true,
+                jetstream_enabled: false,
+                leafnode_connections: 0,
+                client_connections: if is_system { 0 } else { source.counters().connections },
+                subscriptions: sublist_stats.num_subscriptions,
+                name_tag: name,
+                sublist_stats,
+            })
+        }
+    };
+    Ok(Accountz {
+        server_id: identity.id,
+        now: source.now(),
+        system_account: SYSTEM_ACCOUNT,
+        accounts: if account_detail.is_none() { names.to_vec() } else { Vec::new() },
+        account_detail,
+    })
+}
 
-    /// The counters of accounts; those without connections only if `unused`.
-    pub(crate) fn account_statz(&self, source: &dyn Source, unused: bool) -> AccountStatz {
-        let Counters { connections, in_msgs, in_bytes, out_msgs, out_bytes, slow_consumers, .. } = source.counters();
-        let volume = |msgs, bytes| DataStats { msgs, bytes, ..DataStats::default() };
-        let global = AccountStat {
-            acc: GLOBAL_ACCOUNT,
-            name: GLOBAL_ACCOUNT,
-            conns: connections,
-            leafnodes: 0,
-            total_conns: connections,
-            num_subscriptions: source.sublist().subscriptions,
-            sent: volume(out_msgs, out_bytes),
-            received: volume(in_msgs, in_bytes),
-            slow_consumers,
-        };
-        let system = AccountStat {
-            acc: SYSTEM_ACCOUNT,
-            name: SYSTEM_ACCOUNT,
-            conns: 0,
-            leafnodes: 0,
-            total_conns: 0,
-            num_subscriptions: 0,
-            sent: DataStats::default(),
-            received: DataStats::default(),
-            slow_consumers: 0,
-        };
-        let shown = [system, global].into_iter().filter(|account| unused || account.conns > 0);
-        AccountStatz { server_id: source.identity().id, now: source.now(), account_statz: shown.collect() }
-    }
+/// The counters of accounts; those without connections only if `unused`.
+pub(crate) fn account_statz(source: &dyn Source, unused: bool) -> AccountStatz {
+    let Counters { connections, in_msgs, in_bytes, out_msgs, out_bytes, slow_consumers, .. } = source.counters();
+    let volume = |msgs, bytes| DataStats { msgs, bytes, ..DataStats::default() };
+    let global = AccountStat {
+        acc: GLOBAL_ACCOUNT,
+        name: GLOBAL_ACCOUNT,
+        conns: connections,
+        leafnodes: 0,
+        total_conns: connections,
+        num_subscriptions: source.sublist().subscriptions,
+        sent: volume(out_msgs, out_bytes),
+        received: volume(in_msgs, in_bytes),
+        slow_consumers,
+    };
+    let system = AccountStat {
+        acc: SYSTEM_ACCOUNT,
+        name: SYSTEM_ACCOUNT,
+        conns: 0,
+        leafnodes: 0,
+        total_conns: 0,
+        num_subscriptions: 0,
+        sent: DataStats::default(),
+        received: DataStats::default(),
+        slow_consumers: 0,
+    };
+    let shown = [system, global].into_iter().filter(|account| unused || account.conns > 0);
+    AccountStatz { server_id: source.identity().id, now: source.now(), account_statz: shown.collect() }
 }

@@ -1,14 +1,16 @@
 //! A server's connections: `/connz` (M3).
 
-use super::page::Page;
+use super::paging::Page;
 use super::source::{ClosedConnection, Connection, Source, Subscription, Tls};
 use super::subsz::SubDetail;
-use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, SYSTEM_ACCOUNT, text};
+use super::{GLOBAL_ACCOUNT, MonitorError, SYSTEM_ACCOUNT, text};
 use crate::subject::relation;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Which connections to list, in which order, and what to tell of each (M3).
@@ -324,66 +326,110 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-impl Monitor {
-    pub(crate) fn connz(&self, source: &dyn Source, options: &ConnzOptions) -> Result<Connz, MonitorError> {
-        let closed_only = options.state == ConnState::Closed;
-        match options.sort {
-            SortBy::Stop if !closed_only => return Err(MonitorError::SortByStop),
-            SortBy::Reason if !closed_only => return Err(MonitorError::SortByReason),
-            _ => {}
-        }
-        let filter = Some(options.filter_subject.as_str()).filter(|pattern| !matches!(*pattern, "" | ">"));
-        if filter.is_some() && options.account.is_empty() {
-            return Err(MonitorError::FilterWithoutAccount);
-        }
-        let now = source.now();
-        let page = if options.cid == 0 { options.page } else { Page { limit: 1, ..options.page } };
-        let server_id = String::new();
-        let nothing = Connz {
-            server_id,
-            now,
-            num_connections: 0,
-            total: 0,
-            offset: page.offset,
-            limit: page.limit(),
-            connections: Vec::new(),
-        };
-        if !matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT | SYSTEM_ACCOUNT) {
-            return Ok(nothing);
-        }
+/// One connection of the list, before it is known whether it is on the page.
+enum Listed {
+    Open(Connection),
+    Closed(Arc<ClosedConnection>),
+}
 
-        let with_lists = filter.is_some() || options.subscriptions != ShowSubscriptions::Count;
-        let mut open = if closed_only { Vec::new() } else { source.connections(with_lists) };
-        open.retain(|_| options.wants_account(GLOBAL_ACCOUNT));
-        let mut closed = if options.state == ConnState::Open { Vec::new() } else { source.closed() };
-        // As in nats-server, a closed connection of the global account has no account.
-        closed.retain(|_| options.wants_account(""));
-        let total = open.len() + closed.len();
-
-        if options.cid == 0 {
-            open.retain(|connection| options.wants_user(connection.user.as_deref()));
-        } else {
-            open.retain(|connection| connection.cid == options.cid);
-            closed.retain(|closed| open.is_empty() && closed.connection.cid == options.cid);
+impl Listed {
+    fn connection(&self) -> &Connection {
+        match self {
+            Listed::Open(connection) => connection,
+            Listed::Closed(closed) => &closed.connection,
         }
-        if let Some(pattern) = filter {
-            open.retain(|connection| connection.list.iter().any(|entry| relation::overlaps(pattern, &entry.subject)));
-        }
-        closed.retain(|closed| options.wants_user(closed.connection.user.as_deref()));
+    }
 
-        let mut connections: Vec<_> = open.into_iter().map(|connection| open_info(connection, now, options)).collect();
-        connections.extend(closed.iter().map(|closed| closed_info(closed, options)));
-        sort(&mut connections, options.sort, now);
-        let connections = page.of(connections);
-        Ok(Connz { server_id: source.identity().id, num_connections: connections.len(), total, connections, ..nothing })
+    fn stop(&self) -> Option<SystemTime> {
+        match self {
+            Listed::Open(_) => None,
+            Listed::Closed(closed) => Some(closed.stop),
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self {
+            Listed::Open(_) => None,
+            Listed::Closed(closed) => Some(closed.reason.to_string()),
+        }
     }
 }
 
-fn open_info(connection: Connection, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
-    let mut info = info(&connection, now, options.auth);
+/// Only the connections of the page are made out, and their subscriptions looked up.
+pub(crate) fn connz(source: &dyn Source, options: &ConnzOptions) -> Result<Connz, MonitorError> {
+    let closed_only = options.state == ConnState::Closed;
+    match options.sort {
+        SortBy::Stop if !closed_only => return Err(MonitorError::SortByStop),
+        SortBy::Reason if !closed_only => return Err(MonitorError::SortByReason),
+        _ => {}
+    }
+    let filter = Some(options.filter_subject.as_str()).filter(|pattern| !matches!(*pattern, "" | ">"));
+    if filter.is_some() && options.account.is_empty() {
+        return Err(MonitorError::FilterWithoutAccount);
+    }
+    let now = source.now();
+    let page = if options.cid == 0 { options.page } else { Page { limit: 1, ..options.page } };
+    let nothing = Connz {
+        server_id: String::new(),
+        now,
+        num_connections: 0,
+        total: 0,
+        offset: page.offset,
+        limit: page.limit(),
+        connections: Vec::new(),
+    };
+    if !matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT | SYSTEM_ACCOUNT) {
+        return Ok(nothing);
+    }
+
+    let mut open = if closed_only { Vec::new() } else { source.connections() };
+    open.retain(|_| options.wants_account(GLOBAL_ACCOUNT));
+    let mut closed = if options.state == ConnState::Open { Vec::new() } else { source.closed() };
+    // As in nats-server, a closed connection of the global account has no account.
+    closed.retain(|_| options.wants_account(""));
+    let total = open.len() + closed.len();
+
+    if options.cid == 0 {
+        open.retain(|connection| options.wants_user(connection.user.as_deref()));
+    } else {
+        open.retain(|connection| connection.cid == options.cid);
+        closed.retain(|closed| open.is_empty() && closed.connection.cid == options.cid);
+    }
+    if let Some(pattern) = filter {
+        open.retain(|connection| has_overlapping(source, connection.cid, pattern));
+    }
+    closed.retain(|closed| options.wants_user(closed.connection.user.as_deref()));
+
+    let open = open.into_iter().map(Listed::Open);
+    let mut connections: Vec<_> = open.chain(closed.into_iter().map(Listed::Closed)).collect();
+    sort(&mut connections, options.sort, now);
+    let shown = |listed: &Listed| match listed {
+        Listed::Open(connection) => open_info(source, connection, now, options),
+        Listed::Closed(closed) => closed_info(closed, options),
+    };
+    let connections: Vec<_> = page.of(connections.iter()).map(shown).collect();
+    Ok(Connz { server_id: source.identity().id, num_connections: connections.len(), total, connections, ..nothing })
+}
+
+fn has_overlapping(source: &dyn Source, cid: u64, pattern: &str) -> bool {
+    let found = source.subscriptions(Some(cid), &mut |_, subject, _| {
+        if relation::overlaps(pattern, subject) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found.is_break()
+}
+
+fn open_info(source: &dyn Source, connection: &Connection, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
+    let mut info = info(connection, now, options.auth);
     info.name_tag = options.auth.then(|| GLOBAL_ACCOUNT.to_owned());
-    let detail = |entry: &Subscription| SubDetail::of_connection(entry, connection.cid);
-    list(&mut info, &connection.list, options.subscriptions, detail);
+    if options.subscriptions != ShowSubscriptions::Count {
+        let mut entries = Vec::new();
+        let _ = source.subscriptions(Some(connection.cid), &mut |_, _, make| {
+            entries.push(make());
+            ControlFlow::Continue(())
+        });
+        let detail = |entry: &Subscription| SubDetail::of_connection(entry, connection.cid);
+        list(&mut info, &entries, options.subscriptions, detail);
+    }
     info
 }
 
@@ -453,24 +499,26 @@ fn info(connection: &Connection, now: SystemTime, auth: bool) -> ConnInfo {
 }
 
 /// Equal ones stay in the order of their numbers.
-fn sort(connections: &mut [ConnInfo], by: SortBy, now: SystemTime) {
-    connections.sort_by_key(|info| info.cid);
+fn sort(all: &mut [Listed], by: SortBy, now: SystemTime) {
+    all.sort_by_key(|one| one.connection().cid);
+    let by_largest =
+        |all: &mut [Listed], key: fn(&Connection) -> u64| all.sort_by_key(|one| Reverse(key(one.connection())));
     match by {
         SortBy::Cid | SortBy::Start => {}
-        SortBy::Subs => connections.sort_by_key(|info| Reverse(info.subscriptions)),
-        SortBy::Pending => connections.sort_by_key(|info| Reverse(info.pending_bytes)),
-        SortBy::MsgsTo => connections.sort_by_key(|info| Reverse(info.out_msgs)),
-        SortBy::MsgsFrom => connections.sort_by_key(|info| Reverse(info.in_msgs)),
-        SortBy::BytesTo => connections.sort_by_key(|info| Reverse(info.out_bytes)),
-        SortBy::BytesFrom => connections.sort_by_key(|info| Reverse(info.in_bytes)),
-        SortBy::Last => connections.sort_by_key(|info| Reverse(info.last_activity)),
-        SortBy::Idle => connections.sort_by_key(|info| info.last_activity),
+        SortBy::Subs => by_largest(all, |connection| connection.subscriptions as u64),
+        SortBy::Pending => by_largest(all, |connection| connection.pending_bytes as u64),
+        SortBy::MsgsTo => by_largest(all, |connection| connection.out_msgs),
+        SortBy::MsgsFrom => by_largest(all, |connection| connection.in_msgs),
+        SortBy::BytesTo => by_largest(all, |connection| connection.out_bytes),
+        SortBy::BytesFrom => by_largest(all, |connection| connection.in_bytes),
+        SortBy::Last => all.sort_by_key(|one| Reverse(one.connection().last_activity)),
+        SortBy::Idle => all.sort_by_key(|one| one.connection().last_activity),
         SortBy::Uptime => {
-            connections.sort_by_key(|info| info.stop.unwrap_or(now).duration_since(info.start).unwrap_or_default())
+            all.sort_by_key(|one| one.stop().unwrap_or(now).duration_since(one.connection().start).unwrap_or_default())
         }
-        SortBy::Stop => connections.sort_by_key(|info| Reverse(info.stop)),
-        SortBy::Reason => connections.sort_by(|a, b| a.reason.cmp(&b.reason)),
-        SortBy::Rtt => connections.sort_by_key(|info| Reverse(info.rtt)),
+        SortBy::Stop => all.sort_by_key(|one| Reverse(one.stop())),
+        SortBy::Reason => all.sort_by_cached_key(Listed::reason),
+        SortBy::Rtt => all.sort_by_key(|one| Reverse(one.connection().rtt)),
     }
 }
 

@@ -1,10 +1,12 @@
 //! A server made up for tests: two connections, one that was closed, and counts that are easy to recognise.
 
 use super::source::{ClosedConnection, Connection, Counters, Identity, Source, Sublist, Subscription};
-use crate::ServerOptions;
-use crate::protocol::Close;
+use crate::protocol::DisconnectReason;
+use crate::server::ServerOptions;
 use crate::sync::Mutex;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 pub(crate) struct Fake {
@@ -13,6 +15,8 @@ pub(crate) struct Fake {
     pub(crate) open: Vec<Connection>,
     pub(crate) closed: Vec<Arc<ClosedConnection>>,
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// Subscriptions that were made out.
+    pub(crate) made: AtomicUsize,
 }
 
 /// Seconds after the server's start.
@@ -63,13 +67,14 @@ impl Fake {
         };
         let second = Connection { subscriptions: 1, list: vec![subscription("foo.*", "1")], ..connection(6) };
         let gone = Connection { user: Some("ann".into()), list: vec![subscription("x", "7")], ..connection(4) };
-        let closed = ClosedConnection { connection: gone, stop: at(30), reason: Close::StaleConnection };
+        let closed = ClosedConnection { connection: gone, stop: at(30), reason: DisconnectReason::StaleConnection };
         Fake {
             options,
             ready: true,
             open: vec![second, first],
             closed: vec![Arc::new(closed)],
             warnings: Mutex::default(),
+            made: AtomicUsize::new(0),
         }
     }
 }
@@ -105,12 +110,27 @@ impl Source for Fake {
         }
     }
 
-    fn connections(&self, subscriptions: bool) -> Vec<Connection> {
+    fn connections(&self) -> Vec<Connection> {
         let mut open = self.open.clone();
-        if !subscriptions {
-            open.iter_mut().for_each(|connection| connection.list.clear());
-        }
+        open.iter_mut().for_each(|connection| connection.list.clear());
         open
+    }
+
+    fn subscriptions(
+        &self,
+        of: Option<u64>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut open: Vec<_> = self.open.iter().filter(|one| of.is_none_or(|cid| cid == one.cid)).collect();
+        open.sort_by_key(|one| one.cid);
+        let mut all = open.into_iter().flat_map(|one| one.list.iter().map(move |entry| (one.cid, entry)));
+        all.try_for_each(|(cid, entry)| {
+            let make = || {
+                self.made.fetch_add(1, Relaxed);
+                entry.clone()
+            };
+            visit(cid, &entry.subject, &make)
+        })
     }
 
     fn closed(&self) -> Vec<Arc<ClosedConnection>> {

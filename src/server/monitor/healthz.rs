@@ -1,6 +1,5 @@
 //! Whether a server is well: `/healthz` (M6).
 
-use super::Monitor;
 use super::source::Source;
 use serde::Serialize;
 
@@ -74,38 +73,36 @@ pub struct HealthzError {
     pub error: String,
 }
 
-impl Monitor {
-    pub(crate) fn healthz(&self, source: &dyn Source, options: &HealthzOptions) -> Healthz {
-        let bad_request = |text: &str| (400, "BAD_REQUEST", text.to_owned());
-        let wrong = if options.account.is_empty() && !options.stream.is_empty() {
-            Some(bad_request("\"account\" must not be empty when checking stream health"))
-        } else if options.stream.is_empty() && !options.consumer.is_empty() {
-            Some(bad_request("\"stream\" must not be empty when checking consumer health"))
-        } else if !source.is_ready() {
-            Some((500, "CONNECTION", "failed to be ready for connections after 1ms: server".to_owned()))
-        } else {
-            None
-        };
-        let well = Healthz { status: "ok", status_code: 200, error: None, errors: Vec::new() };
-        match wrong {
-            None => well,
-            Some((status_code, error_type, error)) if options.details => {
-                Healthz { status: "error", status_code, errors: vec![HealthzError { error_type, error }], ..well }
-            }
-            Some((status_code, _, error)) => Healthz { status: "error", status_code, error: Some(error), ..well },
+pub(crate) fn healthz(source: &dyn Source, options: &HealthzOptions) -> Healthz {
+    let bad_request = |text: &str| (400, "BAD_REQUEST", text.to_owned());
+    let wrong = if options.account.is_empty() && !options.stream.is_empty() {
+        Some(bad_request("\"account\" must not be empty when checking stream health"))
+    } else if options.stream.is_empty() && !options.consumer.is_empty() {
+        Some(bad_request("\"stream\" must not be empty when checking consumer health"))
+    } else if !source.is_ready() {
+        Some((500, "CONNECTION", "failed to be ready for connections after 1ms: server".to_owned()))
+    } else {
+        None
+    };
+    let well = Healthz { status: "ok", status_code: 200, error: None, errors: Vec::new() };
+    match wrong {
+        None => well,
+        Some((status_code, error_type, error)) if options.details => {
+            Healthz { status: "error", status_code, errors: vec![HealthzError { error_type, error }], ..well }
         }
+        Some((status_code, _, error)) => Healthz { status: "error", status_code, error: Some(error), ..well },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerOptions;
+    use crate::server::ServerOptions;
     use crate::server::monitor::fake::Fake;
     use crate::server::monitor::json::compact;
 
     fn ask(fake: &Fake, options: &HealthzOptions) -> (u16, String) {
-        let healthz = Monitor::default().healthz(fake, options);
+        let healthz = super::healthz(fake, options);
         (healthz.status_code, String::from_utf8(compact(&healthz)).unwrap())
     }
 

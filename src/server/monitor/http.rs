@@ -3,7 +3,7 @@
 //! One answer is made at a time. A client is held to times: for the head of a request, for the next one, and for taking an answer.
 //! Where there is no place for one more, the client that has been silent longest is let go.
 
-use super::answer::Answer;
+use super::endpoints::Answer;
 use super::request::{LATE, Refused, Request, TOO_LARGE, end_of_head, parse};
 use crate::Clock;
 use crate::server::listener::Listener;
@@ -74,15 +74,15 @@ pub(crate) async fn serve(listener: Arc<Listener>, log: Log, answers: Answers) {
 
 async fn serve_within(bounds: Bounds, listener: Arc<Listener>, log: Log, answers: Answers) {
     let (long, taken) = (Mutex::default(), Notify::new());
-    let desk = Arc::new(Desk { bounds, answers, clock: Clock::system(), long, taken });
-    let mut clients = Clients::default();
+    let service = Arc::new(HttpService { bounds, answers, clock: Clock::system(), long, taken });
+    let mut clients = HttpClients::default();
     let mut pause = PAUSE_MIN;
     loop {
         match listener.accept().await {
             None => return,
             Some(Ok((stream, _))) => {
                 pause = PAUSE_MIN;
-                clients.admit(stream, &desk);
+                clients.admit(stream, &service);
             }
             Some(Err(error)) => {
                 log.error(format_args!("monitoring: Accept error: {error}; retrying in {pause:?}"));
@@ -97,7 +97,7 @@ async fn serve_within(bounds: Bounds, listener: Arc<Listener>, log: Log, answers
 }
 
 /// The state that all clients share.
-struct Desk {
+struct HttpService {
     bounds: Bounds,
     answers: Answers,
     /// Real time: not the bus's, which may stand still.
@@ -110,13 +110,13 @@ struct Desk {
 
 /// The clients that are served.
 #[derive(Default)]
-struct Clients {
+struct HttpClients {
     tasks: JoinSet<()>,
     by_task: BTreeMap<Id, (AbortHandle, Arc<AtomicU64>)>,
 }
 
-impl Clients {
-    fn admit(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
+impl HttpClients {
+    fn admit(&mut self, stream: TcpStream, service: &Arc<HttpService>) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
             self.by_task.remove(&id);
@@ -129,31 +129,31 @@ impl Clients {
         }
         // ORDERING: Relaxed throughout; all of this happens on one thread.
         let heard = Arc::new(AtomicU64::new(0));
-        let client = Client { stream, input: BytesMut::new(), desk: desk.clone(), heard: heard.clone() };
+        let client = HttpClient { stream, input: BytesMut::new(), service: service.clone(), heard: heard.clone() };
         client.note();
         let task = self.tasks.spawn(client.attend());
         self.by_task.insert(task.id(), (task, heard));
     }
 }
 
-struct Client {
+struct HttpClient {
     stream: TcpStream,
     input: BytesMut,
-    desk: Arc<Desk>,
+    service: Arc<HttpService>,
     /// When it last sent or took something, in microseconds.
     heard: Arc<AtomicU64>,
 }
 
-impl Client {
+impl HttpClient {
     /// It has sent or taken something.
     fn note(&self) {
-        self.heard.store(self.desk.clock.now().as_micros() as u64, Relaxed);
+        self.heard.store(self.service.clock.now().as_micros() as u64, Relaxed);
     }
 
     /// A client from its first request to its end. A client that breaks off does not concern the
     /// server.
     async fn attend(mut self) {
-        let Bounds { head, idle, .. } = self.desk.bounds;
+        let Bounds { head, idle, .. } = self.service.bounds;
         let mut limit = head;
         loop {
             let Some(request) = self.request(limit).await else { return };
@@ -189,7 +189,7 @@ impl Client {
 
     /// The next request; `None` if there is none.
     async fn request(&mut self, limit: Duration) -> Option<Result<Request, Refused>> {
-        let clock = self.desk.clock.clone();
+        let clock = self.service.clock.clone();
         let mut until = clock.now() + limit;
         let (mut looked, mut began) = (0, false);
         loop {
@@ -204,7 +204,7 @@ impl Client {
             }
             if looked > 0 && !began {
                 began = true;
-                until = until.min(clock.now() + self.desk.bounds.head);
+                until = until.min(clock.now() + self.service.bounds.head);
             }
             self.input.reserve(1_024);
             let left = until.saturating_sub(clock.now());
@@ -217,8 +217,8 @@ impl Client {
     }
 
     async fn answer(&mut self, request: &Request) -> io::Result<()> {
-        let desk = self.desk.clone();
-        let (answer, _held) = desk.answer(request).await;
+        let service = self.service.clone();
+        let (answer, _held) = service.answer(request).await;
         let connection = match (request.keeps_open, request.says_keep_alive) {
             (true, true) => "Connection: keep-alive\r\n",
             (true, false) => "",
@@ -255,7 +255,7 @@ impl Client {
     async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let part = &bytes[..bytes.len().min(WRITE_MAX)];
-            let count = timeout(self.desk.bounds.take, self.stream.write(part)).await??;
+            let count = timeout(self.service.bounds.take, self.stream.write(part)).await??;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -268,20 +268,20 @@ impl Client {
 
 /// Bytes of a long answer, until it is taken or given up.
 struct Held<'a> {
-    desk: &'a Desk,
+    service: &'a HttpService,
     bytes: usize,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            *self.desk.long.lock() -= self.bytes;
-            self.desk.taken.notify_one();
+            *self.service.long.lock() -= self.bytes;
+            self.service.taken.notify_one();
         }
     }
 }
 
-impl Desk {
+impl HttpService {
     /// The answer, once there is room for it. A short one never waits.
     async fn answer(&self, request: &Request) -> (Answer, Held<'_>) {
         loop {
@@ -305,7 +305,7 @@ impl Desk {
             return None;
         }
         *long += bytes;
-        Some(Held { desk: self, bytes })
+        Some(Held { service: self, bytes })
     }
 }
 
@@ -326,7 +326,7 @@ fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerOptions;
+    use crate::server::ServerOptions;
     use crate::server::monitor::Monitor;
     use crate::server::monitor::fake::Fake;
     use std::net::SocketAddr;

@@ -8,10 +8,10 @@
 //! | `subsz` | its subscriptions |
 //! | `accounts` | its accounts |
 //! | `healthz` | its health |
-//! | `absent` | answers about features that a server of this kind does not have |
+//! | `unsupported` | answers about features that a server of this kind does not have |
 //! | `error` | questions that have no answer |
-//! | `answer` | the answer for each path |
-//! | `page` | the part of a list that is shown |
+//! | `endpoints` | the answer for each path |
+//! | `paging` | the part of a list that is shown |
 //! | `query` | the reading of parameters |
 //! | `json` | the writing of values |
 //! | `text` | the writing of times and durations |
@@ -19,21 +19,21 @@
 //! | `request` | the reading of requests |
 //! | `http` | the HTTP listener |
 
-mod absent;
 mod accounts;
-mod answer;
 mod connz;
+mod endpoints;
 mod error;
 mod healthz;
 mod http;
 mod json;
-mod page;
+mod paging;
 mod process;
 mod query;
 mod request;
 mod source;
 mod subsz;
 mod text;
+mod unsupported;
 mod varz;
 
 #[cfg(test)]
@@ -45,11 +45,15 @@ pub use healthz::{Healthz, HealthzError, HealthzOptions};
 pub use subsz::{SubDetail, SublistStats, Subsz, SubszOptions};
 pub use varz::{SlowConsumerStats, StaleConnectionStats, Varz};
 
+pub(crate) use connz::connz;
+pub(crate) use healthz::healthz;
 pub(crate) use http::serve;
 pub(crate) use source::{
     ClosedConnection, ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls,
 };
+pub(crate) use subsz::subsz;
 pub(crate) use text::go_duration;
+pub(crate) use varz::varz;
 
 use crate::sync::Mutex;
 use process::Usage;
@@ -83,15 +87,15 @@ impl Monitor {
         *self.place.lock() = place;
     }
 
-    fn place(&self) -> HttpPlace {
+    pub(super) fn place(&self) -> HttpPlace {
         self.place.lock().clone()
     }
 
-    fn count(&self, path: &'static str) {
+    pub(super) fn count(&self, path: &'static str) {
         *self.requests.lock().entry(path).or_default() += 1;
     }
 
-    fn requests(&self) -> BTreeMap<String, u64> {
+    pub(super) fn requests(&self) -> BTreeMap<String, u64> {
         let requests = self.requests.lock();
         requests.iter().map(|(path, count)| ((*path).to_owned(), *count)).collect()
     }

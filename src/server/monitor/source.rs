@@ -1,10 +1,11 @@
 //! The source of the monitor: the facts that a server must know of itself.
 
-use crate::protocol::Close;
+use crate::protocol::DisconnectReason;
 use crate::server::ServerOptions;
 use crate::sync::Mutex;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,8 +15,17 @@ pub(crate) trait Source: Send + Sync {
 
     fn counters(&self) -> Counters;
 
-    /// The open connections in any order; their subscriptions only if `subscriptions`.
-    fn connections(&self, subscriptions: bool) -> Vec<Connection>;
+    /// The open connections in any order, without their subscriptions.
+    fn connections(&self) -> Vec<Connection>;
+
+    /// Shows the subscriptions of the open connections, one connection after the other by their numbers, until `visit` breaks: those of one
+    /// connection, or of all. `visit` is given the connection's number, the subject, and a function that makes the rest. It may be called
+    /// under a lock.
+    fn subscriptions(
+        &self,
+        of: Option<u64>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+    ) -> ControlFlow<()>;
 
     /// The closed ones, oldest first.
     fn closed(&self) -> Vec<Arc<ClosedConnection>>;
@@ -88,7 +98,7 @@ pub(crate) struct Connection {
     /// The user's name or nkey; `[REDACTED]` for a token.
     pub(crate) user: Option<String>,
     pub(crate) tls: Option<Tls>,
-    /// Empty unless asked for; always there in a closed one.
+    /// Those of a closed one; else empty.
     pub(crate) list: Vec<Subscription>,
 }
 
@@ -120,7 +130,7 @@ pub(crate) struct Subscription {
 pub(crate) struct ClosedConnection {
     pub(crate) connection: Connection,
     pub(crate) stop: SystemTime,
-    pub(crate) reason: Close,
+    pub(crate) reason: DisconnectReason,
 }
 
 /// The bus's registry of subscriptions.
@@ -168,7 +178,7 @@ impl ClosedConnection {
 }
 
 impl ClosedConnections {
-    pub(crate) fn push(&self, connection: Connection, stop: SystemTime, reason: Close) {
+    pub(crate) fn push(&self, connection: Connection, stop: SystemTime, reason: DisconnectReason) {
         let closed = Arc::new(ClosedConnection { connection, stop, reason });
         let mut all = self.0.lock();
         all.bytes += closed.weight();
@@ -194,7 +204,7 @@ mod tests {
     fn the_oldest_closed_connections_are_forgotten() {
         let closed = ClosedConnections::default();
         for cid in 0..CLOSED_MAX as u64 + 5 {
-            closed.push(fake::connection(cid), SystemTime::UNIX_EPOCH, Close::ClientClosed);
+            closed.push(fake::connection(cid), SystemTime::UNIX_EPOCH, DisconnectReason::ClientClosed);
         }
         let list = closed.list();
         let cids: Vec<_> = list.iter().map(|closed| closed.connection.cid).collect();

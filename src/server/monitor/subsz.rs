@@ -1,10 +1,11 @@
 //! A server's subscriptions: `/subsz` (M5).
 
-use super::page::Page;
+use super::paging::Page;
 use super::source::{Source, Sublist, Subscription};
-use super::{GLOBAL_ACCOUNT, Monitor, MonitorError, text};
+use super::{GLOBAL_ACCOUNT, MonitorError, text};
 use crate::subject::relation;
 use serde::Serialize;
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 /// The options of a question about subscriptions (M5).
@@ -159,33 +160,34 @@ impl SubDetail {
     }
 }
 
-impl Monitor {
-    pub(crate) fn subsz(&self, source: &dyn Source, options: &SubszOptions) -> Result<Subsz, MonitorError> {
-        let test = Some(options.test.as_str()).filter(|subject| !subject.is_empty());
-        if let Some(subject) = test.filter(|subject| !is_literal(subject)) {
-            return Err(MonitorError::TestSubject(subject.to_owned()));
-        }
-        let of_global = matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT);
-        let mut details = Vec::new();
-        if options.subscriptions && of_global {
-            for connection in source.connections(true) {
-                let listed = connection.list.iter();
-                let wanted =
-                    listed.filter(|entry| test.is_none_or(|subject| relation::matches(&entry.subject, subject)));
-                details.extend(wanted.map(|entry| SubDetail::of_account(entry, connection.cid)));
-            }
-        }
-        details.sort_by_key(|detail| detail.cid);
-        Ok(Subsz {
-            server_id: source.identity().id,
-            now: source.now(),
-            stats: if of_global { source.sublist().into() } else { SublistStats::default() },
-            total: details.len(),
-            offset: options.page.offset,
-            limit: options.page.limit(),
-            subscriptions_list: options.page.of(details),
-        })
+/// All that match are counted, and only those of the page made out.
+pub(crate) fn subsz(source: &dyn Source, options: &SubszOptions) -> Result<Subsz, MonitorError> {
+    let test = Some(options.test.as_str()).filter(|subject| !subject.is_empty());
+    if let Some(subject) = test.filter(|subject| !is_literal(subject)) {
+        return Err(MonitorError::TestSubject(subject.to_owned()));
     }
+    let of_global = matches!(options.account.as_str(), "" | GLOBAL_ACCOUNT);
+    let (mut total, mut listed) = (0, Vec::new());
+    if options.subscriptions && of_global {
+        let _ = source.subscriptions(None, &mut |cid, subject, make| {
+            if test.is_none_or(|test| relation::matches(subject, test)) {
+                if options.page.shows(total) {
+                    listed.push(SubDetail::of_account(&make(), cid));
+                }
+                total += 1;
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    Ok(Subsz {
+        server_id: source.identity().id,
+        now: source.now(),
+        stats: if of_global { source.sublist().into() } else { SublistStats::default() },
+        total,
+        offset: options.page.offset,
+        limit: options.page.limit(),
+        subscriptions_list: listed,
+    })
 }
 
 /// As nats-server asks: it has no token that is empty or a wildcard.
@@ -196,11 +198,11 @@ fn is_literal(subject: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerOptions;
+    use crate::server::ServerOptions;
     use crate::server::monitor::fake::Fake;
 
     fn ask(options: &SubszOptions) -> Subsz {
-        Monitor::default().subsz(&Fake::new(ServerOptions::new()), options).unwrap()
+        subsz(&Fake::new(ServerOptions::new()), options).unwrap()
     }
 
     #[test]
@@ -235,10 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_on_the_page_is_made_out() {
+        let fake = Fake::new(ServerOptions::new());
+        let options = SubszOptions::new().subscriptions(true).offset(2).limit(1);
+        let page = subsz(&fake, &options).unwrap();
+        assert_eq!((page.total, page.subscriptions_list.len(), fake.made.into_inner()), (3, 1, 1));
+    }
+
+    #[test]
     fn a_test_subject_has_no_wildcards() {
         for subject in ["foo.*", ">", "a..b", "."] {
             let asked = SubszOptions::new().test(subject);
-            let refused = Monitor::default().subsz(&Fake::new(ServerOptions::new()), &asked).unwrap_err();
+            let refused = subsz(&Fake::new(ServerOptions::new()), &asked).unwrap_err();
             assert_eq!(refused, MonitorError::TestSubject(subject.into()));
         }
         assert!(is_literal("a.*b.c>"));

@@ -200,90 +200,88 @@ fn is_zero(value: &usize) -> bool {
 /// Features of 2.15's JetStream, of which this server has none.
 const FEATURES: [&str; 4] = ["js_ack_fc_v2", "js_api_reply_v2", "js_raft_delete_range", "js_snapshot_sources"];
 
-impl Monitor {
-    pub(crate) fn varz(&self, source: &dyn Source) -> Varz {
-        let now = source.now();
-        let Identity { id, name, version, git_commit, go, host, port, start, config_time, config_digest, options } =
-            source.identity();
-        let Counters {
-            connections,
-            total_connections,
-            in_msgs,
-            in_bytes,
-            out_msgs,
-            out_bytes,
-            slow_consumers,
-            stale_connections,
-            stalled_clients,
-        } = source.counters();
-        let place = self.place();
-        let processors = process::processors();
-        let tls = options.tls.as_ref();
-        Varz {
-            server_id: id,
-            server_name: name,
-            version,
-            proto: 1,
-            git_commit,
-            go,
-            host,
-            port,
-            auth_required: options.auth.is_required(),
-            tls_required: tls.is_some(),
-            tls_verify: tls.is_some_and(|tls| tls.client_authorities.is_some()),
-            max_connections: options.max_connections,
-            max_subscriptions: options.max_subscriptions,
-            ping_interval: options.ping_interval,
-            ping_max: options.ping_max,
-            http_host: place.host,
-            http_port: place.port,
-            http_base_path: place.base_path,
-            https_port: 0,
-            auth_timeout: options.auth_timeout_in_force(),
-            max_control_line: options.max_control_line,
-            max_payload: options.max_payload,
-            max_pending: options.max_pending,
-            cluster: Nothing {},
-            gateway: Nothing {},
-            leaf: Nothing {},
-            mqtt: Nothing {},
-            websocket: Nothing {},
-            jetstream: Nothing {},
-            tls_timeout: tls.map_or(TLS_TIMEOUT, |tls| tls.timeout),
-            write_deadline: options.write_deadline,
-            start,
-            now,
-            uptime: now.duration_since(start).unwrap_or_default(),
-            mem: process::resident_memory(),
-            cores: processors,
-            gomaxprocs: processors,
-            cpu: self.usage.percent(now),
-            connections,
-            total_connections,
-            routes: 0,
-            remotes: 0,
-            leafnodes: 0,
-            in_msgs,
-            in_bytes,
-            in_client_msgs: in_msgs,
-            in_client_bytes: in_bytes,
-            out_msgs,
-            out_bytes,
-            out_client_msgs: out_msgs,
-            out_client_bytes: out_bytes,
-            slow_consumers,
-            stale_connections,
-            stalled_clients,
-            subscriptions: source.sublist().subscriptions,
-            http_req_stats: self.requests(),
-            config_load_time: config_time,
-            config_digest,
-            feature_flags: FEATURES.map(|name| (name.to_owned(), false)).into(),
-            system_account: SYSTEM_ACCOUNT.to_owned(),
-            slow_consumer_stats: SlowConsumerStats { clients: slow_consumers, ..Default::default() },
-            stale_connection_stats: StaleConnectionStats { clients: stale_connections, ..Default::default() },
-            disk_io_wait_stats: DiskIoWaitStats::default(),
-        }
+pub(crate) fn varz(monitor: &Monitor, source: &dyn Source) -> Varz {
+    let now = source.now();
+    let Identity { id, name, version, git_commit, go, host, port, start, config_time, config_digest, options } =
+        source.identity();
+    let Counters {
+        connections,
+        total_connections,
+        in_msgs,
+        in_bytes,
+        out_msgs,
+        out_bytes,
+        slow_consumers,
+        stale_connections,
+        stalled_clients,
+    } = source.counters();
+    let place = monitor.place();
+    let processors = process::processors();
+    let tls = options.tls.as_ref();
+    Varz {
+        server_id: id,
+        server_name: name,
+        version,
+        proto: 1,
+        git_commit,
+        go,
+        host,
+        port,
+        auth_required: options.auth.is_required(),
+        tls_required: tls.is_some(),
+        tls_verify: tls.is_some_and(|tls| tls.client_authorities.is_some()),
+        max_connections: options.max_connections,
+        max_subscriptions: options.max_subscriptions,
+        ping_interval: options.ping_interval,
+        ping_max: options.ping_max,
+        http_host: place.host,
+        http_port: place.port,
+        http_base_path: place.base_path,
+        https_port: 0,
+        auth_timeout: options.auth_timeout_in_force(),
+        max_control_line: options.max_control_line,
+        max_payload: options.max_payload,
+        max_pending: options.max_pending,
+        cluster: Nothing {},
+        gateway: Nothing {},
+        leaf: Nothing {},
+        mqtt: Nothing {},
+        websocket: Nothing {},
+        jetstream: Nothing {},
+        tls_timeout: tls.map_or(TLS_TIMEOUT, |tls| tls.timeout),
+        write_deadline: options.write_deadline,
+        start,
+        now,
+        uptime: now.duration_since(start).unwrap_or_default(),
+        mem: process::resident_memory(),
+        cores: processors,
+        gomaxprocs: processors,
+        cpu: monitor.usage.percent(now),
+        connections,
+        total_connections,
+        routes: 0,
+        remotes: 0,
+        leafnodes: 0,
+        in_msgs,
+        in_bytes,
+        in_client_msgs: in_msgs,
+        in_client_bytes: in_bytes,
+        out_msgs,
+        out_bytes,
+        out_client_msgs: out_msgs,
+        out_client_bytes: out_bytes,
+        slow_consumers,
+        stale_connections,
+        stalled_clients,
+        subscriptions: source.sublist().subscriptions,
+        http_req_stats: monitor.requests(),
+        config_load_time: config_time,
+        config_digest,
+        feature_flags: FEATURES.map(|name| (name.to_owned(), false)).into(),
+        system_account: SYSTEM_ACCOUNT.to_owned(),
+        slow_consumer_stats: SlowConsumerStats { clients: slow_consumers, ..Default::default() },
+        stale_connection_stats: StaleConnectionStats { clients: stale_connections, ..Default::default() },
+        disk_io_wait_stats: DiskIoWaitStats::default(),
     }
 }
 
@@ -292,7 +290,7 @@ mod tests {
     use super::*;
     use crate::server::monitor::fake::Fake;
     use crate::server::monitor::{HttpPlace, json};
-    use crate::{ServerOptions, TlsOptions, User};
+    use crate::server::{ServerOptions, TlsOptions, User};
 
     #[test]
     fn says_what_a_plain_server_says_and_in_that_order() {
@@ -300,7 +298,7 @@ mod tests {
         monitor.set_place(HttpPlace { host: "127.0.0.1".into(), port: -1, base_path: String::new() });
         monitor.count("/varz");
         let fake = Fake::new(ServerOptions::new());
-        let varz = monitor.varz(&fake);
+        let varz = varz(&monitor, &fake);
         let text = String::from_utf8(json::indented(&varz)).unwrap();
         let keys: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  \"")?.split('"').next()).collect();
         // M2, in the order of nats-server 2.15.1.
@@ -323,7 +321,7 @@ mod tests {
     fn says_what_it_asks_of_connections() {
         let tls = TlsOptions::new("", "").verify_clients("").timeout(Duration::from_millis(1_500));
         let options = ServerOptions::new().user(User::new("ann", "x")).tls(tls).max_subscriptions(7);
-        let varz = Monitor::default().varz(&Fake::new(options));
+        let varz = varz(&Monitor::default(), &Fake::new(options));
         assert!(varz.auth_required && varz.tls_required && varz.tls_verify);
         assert_eq!((varz.max_subscriptions, varz.http_port), (7, 0));
         let value = serde_json::to_value(&varz).unwrap();

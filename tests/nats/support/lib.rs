@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `nats_server` | finds the real nats-server, starts it on a free port, ends it |
-//! | `program` | builds the program `postroom` and says where it is |
+//! | `program` | builds programs of the workspace and says where they are |
 //! | `wire` | a connection of raw bytes, and the frames that come back |
 
 #![allow(

@@ -4,16 +4,16 @@
 use super::super::authorization::{AUTHORIZATION, USER};
 use super::super::options::OPTIONS;
 use super::super::permissions::PERMISSIONS;
-use super::super::table::{Row, Stance};
+use super::super::table::{Row, Support};
 use super::super::tls::TLS;
 
 fn rows<T>(place: &str, rows: &[Row<T>]) -> Vec<String> {
     let row = |row: &Row<T>| {
         let names: Vec<_> = row.names.iter().map(|name| format!("`{place}{name}`")).collect();
-        let stance = match row.stance {
-            Stance::Supported(_) => "works",
-            Stance::Ignored(_) => "warning",
-            Stance::Refused(_) => "error",
+        let stance = match row.support {
+            Support::Supported(_) => "works",
+            Support::Ignored(_) => "warning",
+            Support::Refused(_) => "error",
         };
         format!("//! | {} | {stance} | {} |", names.join(", "), row.note).replace("  |", " |")
     };

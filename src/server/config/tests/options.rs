@@ -1,6 +1,6 @@
 //! Goal: each option does what it says, and what is wrong with one is said where it stands. Method: small texts.
 
-use super::super::{Config, Fault, ProcessOptions, ValueKind};
+use super::super::{Config, ConfigErrorKind, ProcessOptions, ValueKind};
 use super::{Texts, read, wrong};
 use crate::server::ServerOptions;
 use std::time::Duration;
@@ -152,9 +152,9 @@ fn all_that_is_wrong_is_said_at_once_in_the_order_of_the_text() {
         ]
     );
     assert_eq!(error.position().map(|at| (at.line, at.column)), Some((1, 1)));
-    assert_eq!(error.problems()[0].fault, Fault::UnknownField { field: "prot".into() });
-    let wrong = Fault::WrongType { option: "host".into(), expected: "a string", found: ValueKind::Integer };
-    assert_eq!(error.problems()[1].fault, wrong);
+    assert_eq!(error.problems()[0].kind, ConfigErrorKind::UnknownField { field: "prot".into() });
+    let wrong = ConfigErrorKind::WrongType { option: "host".into(), expected: "a string", found: ValueKind::Integer };
+    assert_eq!(error.problems()[1].kind, wrong);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn what_clients_would_notice_is_refused_unless_it_is_off() {
     for text in refused {
         let error = read(text).expect_err(text);
         assert_eq!(error.problems().len(), 1, "{error}");
-        assert!(matches!(error.problems()[0].fault, Fault::Unsupported { .. }), "{error}");
+        assert!(matches!(error.problems()[0].kind, ConfigErrorKind::Unsupported { .. }), "{error}");
     }
     let off = [
         "accounts {}",

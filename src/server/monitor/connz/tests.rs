@@ -1,11 +1,11 @@
 use super::*;
-use crate::ServerOptions;
-use crate::protocol::Close;
+use crate::protocol::DisconnectReason;
+use crate::server::ServerOptions;
 use crate::server::monitor::fake::{self, Fake};
 use crate::server::monitor::json;
 
 fn ask(options: ConnzOptions) -> Connz {
-    Monitor::default().connz(&Fake::new(ServerOptions::new()), &options).unwrap()
+    connz(&Fake::new(ServerOptions::new()), &options).unwrap()
 }
 
 fn cids(options: ConnzOptions) -> Vec<u64> {
@@ -118,7 +118,7 @@ fn the_order_is_that_of_the_word() {
     ];
     for (word, order) in cases {
         let options = ConnzOptions::new().sort(word.parse().unwrap());
-        let connz = Monitor::default().connz(&fake, &options).unwrap();
+        let connz = connz(&fake, &options).unwrap();
         assert_eq!(connz.connections.iter().map(|info| info.cid).collect::<Vec<_>>(), order, "{word}");
     }
 }
@@ -126,7 +126,11 @@ fn the_order_is_that_of_the_word() {
 #[test]
 fn closed_connections_sort_by_end_and_reason() {
     let mut fake = Fake::new(ServerOptions::new());
-    let closed = [(1, 5, Close::WriteError), (2, 9, Close::ClientClosed), (3, 7, Close::ReadError)];
+    let closed = [
+        (1, 5, DisconnectReason::WriteError),
+        (2, 9, DisconnectReason::ClientClosed),
+        (3, 7, DisconnectReason::ReadError),
+    ];
     let closed = closed.map(|(cid, stop, reason)| ClosedConnection {
         connection: fake::connection(cid),
         stop: fake::at(stop),
@@ -135,17 +139,30 @@ fn closed_connections_sort_by_end_and_reason() {
     fake.closed = closed.map(std::sync::Arc::new).into();
     for (sort, order) in [(SortBy::Stop, [2, 3, 1]), (SortBy::Reason, [2, 3, 1]), (SortBy::Uptime, [1, 3, 2])] {
         let options = ConnzOptions::new().state(ConnState::Closed).sort(sort);
-        let connz = Monitor::default().connz(&fake, &options).unwrap();
+        let connz = connz(&fake, &options).unwrap();
         assert_eq!(connz.connections.iter().map(|info| info.cid).collect::<Vec<_>>(), order, "{sort:?}");
     }
 }
 
 #[test]
 fn what_cannot_be_answered_is_refused() {
-    let refused = |options| Monitor::default().connz(&Fake::new(ServerOptions::new()), &options).unwrap_err();
+    let refused = |options| connz(&Fake::new(ServerOptions::new()), &options).unwrap_err();
     assert_eq!(refused(ConnzOptions::new().sort(SortBy::Stop)), MonitorError::SortByStop);
     assert_eq!(refused(ConnzOptions::new().sort(SortBy::Reason).state(ConnState::All)), MonitorError::SortByReason);
     let error = refused(ConnzOptions::new().filter_subject("x"));
     assert_eq!(error.to_string(), "filter by subject only valid with account filtering");
     assert_eq!("bogus".parse::<SortBy>(), Err(MonitorError::SortOption("bogus".into())));
+}
+
+#[test]
+fn only_the_subscriptions_of_the_page_are_made_out() {
+    let made = |options: ConnzOptions| {
+        let fake = Fake::new(ServerOptions::new());
+        let connz = connz(&fake, &options.account("$G")).unwrap();
+        (connz.connections.iter().map(|info| info.cid).collect::<Vec<_>>(), fake.made.into_inner())
+    };
+    assert_eq!(made(ConnzOptions::new().filter_subject("*.x")), (vec![5, 6], 0));
+    let listed = || ConnzOptions::new().subscriptions(ShowSubscriptions::List);
+    assert_eq!(made(listed()), (vec![5, 6], 3));
+    assert_eq!(made(listed().offset(1).limit(1)), (vec![6], 1));
 }

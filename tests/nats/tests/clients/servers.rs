@@ -1,7 +1,8 @@
 //! The servers, started alike.
 
 use crate::support::nats_server::NatsServer;
-use postroom::{Bus, Permissions, Server, ServerOptions, TlsOptions, User};
+use postroom::server::{ServerOptions, TlsOptions, User};
+use postroom::{Bus, Permissions, Server};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ impl AnyServer for Postroom {
             made = if tls.verify_clients { made.verify_clients(read(tls.files.authority())) } else { made };
             options = options.tls(made);
         }
-        Postroom(Server::bind_with(&Bus::new(), "127.0.0.1:0", options).expect("it starts"))
+        Postroom(Server::builder(&Bus::new()).options(options).bind("127.0.0.1:0").expect("it starts"))
     }
 
     fn url(&self) -> String {

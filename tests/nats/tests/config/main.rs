@@ -7,7 +7,7 @@
 mod texts;
 
 use postroom::server::config::{
-    Change, Config, ConfigError, ConfigWarning, Fault, ProcessOptions, ReloadError, WarningKind,
+    Change, Config, ConfigError, ConfigErrorKind, ConfigWarning, ProcessOptions, ReloadError, WarningKind,
 };
 use postroom_nats_tests as support;
 use std::path::Path;
@@ -82,7 +82,7 @@ fn the_types_go_anywhere() {
     fn error<T: std::error::Error + Clone + PartialEq + Send + Sync + Unpin + 'static>() {}
     fn value<T: Clone + PartialEq + std::fmt::Debug + Send + Sync + Unpin + 'static>() {}
     error::<ConfigError>();
-    error::<Fault>();
+    error::<ConfigErrorKind>();
     error::<WarningKind>();
     error::<ReloadError>();
     value::<Config>();

@@ -64,7 +64,8 @@ fn a_difference_is_found_and_made_small() {
     let mut settings = Settings::from_environment(200);
     settings.sequences = 0..200;
     settings.profile = Some(OPEN.name.to_owned());
-    let other = harness::profile::Profile { options: || postroom::ServerOptions::new().max_subscriptions(1), ..OPEN };
+    let other =
+        harness::profile::Profile { options: || postroom::server::ServerOptions::new().max_subscriptions(1), ..OPEN };
     let report = campaign(&settings, &|profile| [ours(profile), ours(&other)]);
     let smallest = report.failures.iter().map(|failure| failure.text.matches(" sends ").count()).min();
     assert_eq!(smallest, Some(1), "{report}");

@@ -1,8 +1,8 @@
 //! Authentication: each form of credentials beside `no_auth_user`, here and at nats-server.
 
 use crate::support::nats_server::NatsServer;
-use postroom::server::Config;
-use postroom::{Bus, Clock, Server, ServerOptions, User};
+use postroom::server::{Config, ServerOptions, User};
+use postroom::{Bus, Clock, Server};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
@@ -74,7 +74,7 @@ fn no_auth_user_lets_in_whom_nats_server_lets_in() {
     for (text, expected) in CONFIGURATIONS {
         let config = Config::parse(&text.replace("NKEY", NKEY), None);
         let ours = config.ok().map(|config| {
-            let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", config.server_options()).unwrap();
+            let server = Server::builder(&Bus::new()).options(config.server_options()).bind("127.0.0.1:0").unwrap();
             let_in(server.address().unwrap().port())
         });
         assert_eq!(ours, *expected, "{text}");
@@ -116,7 +116,7 @@ fn single_threaded(name: &str, auth_timeout: Duration) -> (Runtime, Server) {
     let options = ServerOptions::new().user(User::new("ann", SLOW)).user(User::new("bob", "pw"));
     let server = {
         let _within = runtime.enter();
-        Server::bind_with(&Bus::new(), "127.0.0.1:0", options.auth_timeout(auth_timeout)).unwrap()
+        Server::builder(&Bus::new()).options(options.auth_timeout(auth_timeout)).bind("127.0.0.1:0").unwrap()
     };
     (runtime, server)
 }
@@ -186,7 +186,8 @@ fn a_password_is_not_checked_for_a_client_that_has_gone() {
 #[test]
 fn a_client_that_leaves_at_once_still_has_published() {
     let bus = Bus::new();
-    let server = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new().user(User::new("ann", QUICK))).unwrap();
+    let server =
+        Server::builder(&bus).options(ServerOptions::new().user(User::new("ann", QUICK))).bind("127.0.0.1:0").unwrap();
     let inbox = bus.connect().subscribe("farewell").unwrap();
     let mut ann = TcpStream::connect(server.address().unwrap()).unwrap();
     ann.write_all(b"CONNECT {\"user\":\"ann\",\"pass\":\"right\"}\r\nPUB farewell 2\r\nhi\r\n").unwrap();
@@ -199,7 +200,7 @@ fn a_password_that_waits_too_long_for_its_check_times_out() {
     let clock = Clock::manual();
     let bus = Bus::builder().clock(&clock).build();
     let options = ServerOptions::new().user(User::new("ann", SLOW));
-    let server = Server::bind_with(&bus, "127.0.0.1:0", options).unwrap();
+    let server = Server::builder(&bus).options(options).bind("127.0.0.1:0").unwrap();
     let mut waiting: Vec<_> = (0..8).map(|_| dial(&server, r#""user":"ann","pass":"wrong""#)).collect();
     assert_eq!(answer(&mut waiting[0]), "-ERR 'Authorization Violation'");
     clock.advance(Duration::from_secs(3));
@@ -215,7 +216,7 @@ fn a_reload_checks_a_password_again_only_if_its_hash_has_changed() {
         let ann = ServerOptions::new().user(User::new("ann", hash));
         others.iter().fold(ann, |options, name| options.user(User::new(*name, "pw")))
     };
-    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", options(QUICK, &[])).unwrap();
+    let server = Server::builder(&Bus::new()).options(options(QUICK, &[])).bind("127.0.0.1:0").unwrap();
     let mut ann = dial(&server, r#""user":"ann","pass":"right""#);
     assert_eq!(answer(&mut ann), "PONG");
     let mut stays = |options| {

@@ -1,7 +1,7 @@
 //! The end of many subscriptions of one client delays no other client.
 
 use crate::held::Room;
-use postroom::ServerOptions;
+use postroom::server::ServerOptions;
 use std::fmt::Write as _;
 
 /// Subscriptions that end between two answers to another client, at most.

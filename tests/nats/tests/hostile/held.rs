@@ -4,10 +4,8 @@
 //! Each test counts what the allocator gave out and did not get back: server, bus and client run on the test's own thread.
 
 use allocation_counter::measure;
-use postroom::server::ConnzOptions;
-use postroom::{
-    Bus, Client, Clock, Limits, Pipe, RequestManyOptions, Server, ServerOptions, SubscribeOptions, Subscriber,
-};
+use postroom::server::{ConnzOptions, PipeStream, ServerOptions};
+use postroom::{Bus, Client, Clock, Limits, RequestManyOptions, Server, SubscribeOptions, Subscriber};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,7 +23,7 @@ pub(crate) struct Room {
 
 /// A client that reads only when it is told to.
 pub(crate) struct Peer {
-    pipe: Pipe,
+    pipe: PipeStream,
 }
 
 impl Room {
@@ -39,13 +37,13 @@ impl Room {
         let bus = Bus::builder().limits(limits).clock(Clock::manual()).build();
         let server = {
             let _within = runtime.enter();
-            Server::new(&bus, options).unwrap()
+            Server::builder(&bus).options(options).build().unwrap()
         };
         Room { bus, server, runtime }
     }
 
     pub(crate) fn peer(&self, connect: &str) -> Peer {
-        let mut peer = Peer { pipe: self.server.open_pipe() };
+        let mut peer = Peer { pipe: self.server.pipe() };
         self.send(&mut peer, format!("CONNECT {{\"verbose\":false{connect}}}\r\n").as_bytes());
         self.flush(&mut peer);
         peer

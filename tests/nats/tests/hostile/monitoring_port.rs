@@ -1,6 +1,6 @@
 //! The monitoring port: what its clients can do to each other, and to those that send messages.
 
-use postroom::{Bus, Clock, Server, ServerOptions};
+use postroom::{Bus, Clock, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn get(address: SocketAddr, target: &str) -> String {
 #[test]
 fn half_requests_do_not_close_it_to_others() {
     let bus = Bus::builder().clock(Clock::manual()).build();
-    let server = Server::new(&bus, ServerOptions::new()).unwrap();
+    let server = Server::builder(&bus).build().unwrap();
     let address = server.monitor("127.0.0.1:0", "").unwrap();
     let half = || {
         let mut client = TcpStream::connect(address).unwrap();
@@ -36,7 +36,7 @@ fn half_requests_do_not_close_it_to_others() {
 fn it_is_served_beside_the_runtime_that_moves_messages() {
     let runtime = Builder::new_current_thread().enable_io().build().unwrap();
     let _within = runtime.enter();
-    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", ServerOptions::new()).unwrap();
+    let server = Server::builder(&Bus::new()).bind("127.0.0.1:0").unwrap();
     let address = server.monitor("127.0.0.1:0", "").unwrap();
     for target in ["/varz", "/connz?subs=1", "/healthz"] {
         assert!(get(address, target).starts_with("HTTP/1.1 200 OK\r\n"), "{target}");

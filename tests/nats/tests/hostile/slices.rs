@@ -5,7 +5,8 @@
 //! work alone.
 
 use crate::held::{Peer, Room, publish};
-use postroom::{Bus, Client, Message, OverflowPolicy, Server, ServerOptions, SubscribeOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Client, Message, OverflowPolicy, Server, SubscribeOptions};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,7 +1,8 @@
 //! Two servers with a monitor each: ours and the real one.
 
 use crate::support::nats_server::NatsServer;
-use postroom::{Bus, Server, ServerOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Server};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
@@ -20,7 +21,7 @@ impl Ours {
 
     pub(crate) fn start_with(options: ServerOptions, base_path: &str) -> Self {
         let bus = Bus::new();
-        let server = Server::new(&bus, options).unwrap();
+        let server = Server::builder(&bus).options(options).build().unwrap();
         let monitor = server.monitor("127.0.0.1:0", base_path).unwrap().port();
         server.listen("127.0.0.1:0").unwrap();
         let port = server.address().unwrap().port();

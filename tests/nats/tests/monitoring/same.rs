@@ -236,7 +236,7 @@ fn what_is_refused_is_refused_in_the_same_words() {
 #[test]
 fn paths_lie_below_the_same_base_path() {
     let real = Real::start("http_base_path: \"nats/\"");
-    let ours = Ours::start_with(postroom::ServerOptions::new(), "nats/");
+    let ours = Ours::start_with(postroom::server::ServerOptions::new(), "nats/");
     for target in ["/", "/nats", "/nats/", "/nats/healthz", "/varz", "/nats/nope"] {
         let shown = |port| (get(port, target).status, get(port, target).headers.first().cloned());
         assert_eq!(shown(ours.monitor).0, shown(real.monitor).0, "{target}");
@@ -248,7 +248,7 @@ fn paths_lie_below_the_same_base_path() {
 #[test]
 fn wrong_credentials_leave_the_same_trace() {
     let real = Real::start("authorization { user: ann, password: secret }");
-    let options = postroom::ServerOptions::new().user(postroom::User::new("ann", "secret"));
+    let options = postroom::server::ServerOptions::new().user(postroom::server::User::new("ann", "secret"));
     let ours = Ours::start_with(options, "");
     let shown = |port: u16, monitor: u16| {
         use std::io::{Read, Write};

@@ -1,8 +1,10 @@
 //! The same values in process, and the monitor's own life.
 
 use crate::both::{Ours, Wire, get};
-use postroom::server::{ConnState, ConnzOptions, HealthzOptions, ShowSubscriptions, SortBy, SubszOptions};
-use postroom::{Bus, ServerOptions};
+use postroom::Bus;
+use postroom::server::{
+    ConnState, ConnzOptions, HealthzOptions, ServerOptions, ShowSubscriptions, SortBy, SubszOptions,
+};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -67,8 +69,8 @@ fn who_only_listens_is_active_when_it_gets_something() {
 #[test]
 fn a_pipe_is_a_connection_without_an_address() {
     let bus = Bus::new();
-    let server = postroom::Server::new(&bus, ServerOptions::new()).unwrap();
-    let _pipe = server.open_pipe();
+    let server = postroom::Server::builder(&bus).build().unwrap();
+    let _pipe = server.pipe();
     let info = loop {
         let mut connz = server.connz(&ConnzOptions::new()).unwrap();
         if let Some(info) = connz.connections.pop() {

@@ -4,7 +4,8 @@
 use super::on_the_wire::{Place, Wires};
 use super::support::nats_server::NatsServer;
 use super::system::*;
-use postroom::{Bus, Server, ServerOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Server};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 impl Place for NatsServer {
@@ -28,7 +29,7 @@ impl Postroom {
         let mut options = ServerOptions::new();
         options = setup.max_payload.into_iter().fold(options, ServerOptions::max_payload);
         options = setup.max_subscriptions.into_iter().fold(options, ServerOptions::max_subscriptions);
-        Postroom(Server::bind_with(bus, "127.0.0.1:0", options).expect("it starts"))
+        Postroom(Server::builder(bus).options(options).bind("127.0.0.1:0").expect("it starts"))
     }
 }
 

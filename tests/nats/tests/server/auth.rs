@@ -4,7 +4,8 @@ use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use postroom::{Permissions, ServerOptions, User};
+use postroom::Permissions;
+use postroom::server::{ServerOptions, User};
 
 const NONE: [&str; 0] = [];
 const VIOLATION: &str = "-ERR 'Authorization Violation'";

@@ -2,7 +2,8 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{Bus, Clock, Limits, Server, ServerOptions, Subject};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Clock, Limits, Server, Subject};
 
 const NONE: [&str; 0] = [];
 
@@ -96,8 +97,8 @@ fn c21_a_subject_may_be_as_long_as_the_control_line() {
     let mut limits = Limits::default();
     limits.max_subject_len = Subject::MAX_LEN;
     let bus = Bus::builder().limits(limits).clock(Clock::manual()).build();
-    let server = Server::new(&bus, ServerOptions::new().max_control_line(1 << 20)).unwrap();
-    let mut wire = Wire::pipe(server.open_pipe()).connect("");
+    let server = Server::builder(&bus).options(ServerOptions::new().max_control_line(1 << 20)).build().unwrap();
+    let mut wire = Wire::pipe(server.pipe()).connect("");
     assert_eq!(wire.ask("SUB > 1\r\n"), NONE);
     // Tokens of one byte; one token; and bytes that are no UTF-8, which take four each.
     for subject in ["a.".repeat(33_000).as_bytes(), "a".repeat(200_000).as_bytes(), &b"\xff".repeat(100_000)] {

@@ -1,7 +1,8 @@
 //! The bus ends while clients are connected through a server.
 
 use crate::fixture::*;
-use postroom::{Bus, Server, ServerError, ServerOptions};
+use postroom::server::{ServerError, ServerOptions};
+use postroom::{Bus, Server};
 
 #[test]
 fn closing_the_bus_ends_all_connections_and_the_server() {
@@ -54,7 +55,7 @@ fn on_a_closed_bus_no_server_starts_or_restarts() {
     let refused = std::net::TcpStream::connect(server.address().unwrap()).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert!(matches!(Server::bind(&bus, "127.0.0.1:0"), Err(ServerError::BusClosed)));
-    assert!(matches!(Server::pipe(&bus), Err(ServerError::BusClosed)));
+    assert!(matches!(Server::builder(&bus).build(), Err(ServerError::BusClosed)));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Every time that a server is built with, at zero and at `Duration::MAX`; and clocks at the end of all time.
 
 use crate::fixture::*;
-use postroom::ServerOptions;
-use postroom::server::{Config, ConnzOptions};
+use postroom::server::{Config, ConnzOptions, ServerOptions};
 use std::time::Duration;
 
 const NONE: [&str; 0] = [];

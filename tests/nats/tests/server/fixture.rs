@@ -1,7 +1,8 @@
 //! A bus with a server on it, and ways to reach it.
 
 use crate::wire::{FOREVER, Wire};
-use postroom::{Bus, Client, Clock, ManualClock, Server, ServerOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Client, Clock, ManualClock, Server};
 use std::time::{Duration, Instant};
 
 /// How clients reach the server.
@@ -26,8 +27,8 @@ impl Fixture {
         let clock = Clock::manual();
         let bus = Bus::builder().clock(&clock).seed(7).build();
         let server = match way {
-            Way::Tcp => Server::bind_with(&bus, "127.0.0.1:0", options),
-            Way::Pipe => Server::new(&bus, options),
+            Way::Tcp => Server::builder(&bus).options(options).bind("127.0.0.1:0"),
+            Way::Pipe => Server::builder(&bus).options(options).build(),
         };
         Fixture { clock, bus, server: server.expect("good options"), way }
     }
@@ -43,7 +44,7 @@ impl Fixture {
     pub(crate) fn dial(&self) -> Wire {
         match self.way {
             Way::Tcp => Wire::tcp(self.server.address().expect("it listens")),
-            Way::Pipe => Wire::pipe(self.server.open_pipe()),
+            Way::Pipe => Wire::pipe(self.server.pipe()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
-use postroom::ServerOptions;
+use postroom::server::ServerOptions;
 
 const NONE: [&str; 0] = [];
 

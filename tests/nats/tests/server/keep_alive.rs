@@ -3,7 +3,7 @@
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
-use postroom::ServerOptions;
+use postroom::server::ServerOptions;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

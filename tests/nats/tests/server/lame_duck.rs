@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
-use postroom::ServerOptions;
+use postroom::server::ServerOptions;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;

@@ -4,7 +4,8 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{Server, ServerOptions};
+use postroom::Server;
+use postroom::server::ServerOptions;
 
 const UNKNOWN: &str = "-ERR 'Unknown Protocol Operation'";
 

@@ -1,7 +1,8 @@
 //! G5 with clients on the wire: at quiet moments every copy is accounted for.
 
 use crate::fixture::*;
-use postroom::{Bus, Limits, ServerOptions, SubscribeOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Limits, SubscribeOptions};
 
 fn assert_balanced(bus: &Bus, moment: &str) {
     let stats = bus.stats();
@@ -73,8 +74,8 @@ fn g5_subscriptions_beyond_the_bounds_of_the_bus_leave_no_trace() {
     let mut limits = Limits::default();
     limits.max_subscriptions = 3;
     let bus = Bus::builder().limits(limits).build();
-    let server = postroom::Server::new(&bus, ServerOptions::new()).unwrap();
-    let mut wire = crate::wire::Wire::pipe(server.open_pipe()).connect("");
+    let server = postroom::Server::builder(&bus).build().unwrap();
+    let mut wire = crate::wire::Wire::pipe(server.pipe()).connect("");
     let ops = wire.ask("SUB a 1\r\nSUB b 2\r\nSUB c 3\r\nSUB d 4\r\n");
     assert_eq!(ops, ["-ERR 'maximum subscriptions exceeded'"]);
     assert_eq!(bus.stats().subscriptions, 3);

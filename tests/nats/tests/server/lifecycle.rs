@@ -2,7 +2,8 @@
 
 use crate::fixture::*;
 use crate::wire::{Wire, block_on, dial};
-use postroom::{Bus, Server, ServerError, ServerOptions};
+use postroom::server::{ServerError, ServerOptions};
+use postroom::{Bus, Server};
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
@@ -42,7 +43,7 @@ fn an_address_may_be_a_text_a_pair_or_a_socket_address() {
     }
     let Err(ServerError::Bind { address, .. }) = Server::bind(&bus, ("::zz", 1)) else { panic!("no address") };
     assert_eq!(address, "[::zz]:1");
-    let silent = Server::new(&bus, ServerOptions::new()).unwrap();
+    let silent = Server::builder(&bus).build().unwrap();
     assert_eq!((silent.address(), silent.port(), silent.url()), (None, None, None));
 }
 
@@ -94,12 +95,12 @@ fn a_taken_port_is_a_typed_error_that_names_the_address() {
 #[test]
 fn options_that_contradict_each_other_are_a_typed_error() {
     let bus = Bus::new();
-    let error = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new().max_pending(100)).unwrap_err();
+    let error = Server::builder(&bus).options(ServerOptions::new().max_pending(100)).bind("127.0.0.1:0").unwrap_err();
     assert!(
         matches!(&error, ServerError::Options(text) if text.contains("1048576") && text.contains("100")),
         "{error}"
     );
-    let error = Server::new(&bus, ServerOptions::new().no_auth_user("eve")).unwrap_err();
+    let error = Server::builder(&bus).options(ServerOptions::new().no_auth_user("eve")).build().unwrap_err();
     assert!(matches!(&error, ServerError::Options(text) if text.contains("eve")), "{error}");
 }
 

@@ -3,9 +3,8 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{
-    AllowResponses, ConnectOptions, Permissions, PublishError, ServerOptions, SubscribeError, SubscribeOptions, User,
-};
+use postroom::server::{ServerOptions, User};
+use postroom::{AllowResponses, ConnectOptions, Permissions, PublishError, SubscribeError, SubscribeOptions};
 use std::time::Duration;
 
 const NONE: [&str; 0] = [];

@@ -3,8 +3,9 @@
 
 use crate::fixture::*;
 use crate::wire::{Wire, connect_line};
+use postroom::Permissions;
 use postroom::server::config::Change;
-use postroom::{Permissions, ServerError, ServerOptions, TlsOptions, User};
+use postroom::server::{ServerError, ServerOptions, TlsOptions, User};
 
 const NONE: [&str; 0] = [];
 

@@ -5,7 +5,8 @@
 //! [`Client::publish_message_to`](postroom::Client::publish_message_to) here.
 
 use crate::wire::Wire;
-use postroom::{Bus, Message, Permissions, Server, ServerOptions, User};
+use postroom::server::{ServerOptions, User};
+use postroom::{Bus, Message, Permissions, Server};
 use postroom_nats_tests::nats_server::{self, NatsServer};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -81,7 +82,7 @@ fn by_a_client_of_the_bus() -> [Vec<String>; 3] {
         let rules = deny.iter().fold(Permissions::new(), |rules, deny| rules.deny_subscribe(*deny).expect("a pattern"));
         options.user(User::new(*user, "p").permissions(rules))
     });
-    let server = Server::bind_with(&bus, "127.0.0.1:0", options).expect("good options");
+    let server = Server::builder(&bus).options(options).bind("127.0.0.1:0").expect("good options");
     deliveries(server.address().expect("it listens"), |_| {
         for number in ["1", "2"] {
             let message = Message::new("orders.eu", number).unwrap().with_reply("$JS.ACK.O.C.1").unwrap();

@@ -2,7 +2,8 @@
 
 use crate::fixture::*;
 use crate::wire::{Blocking, Wire};
-use postroom::{Bus, RecvTimeoutError, Server, ServerError, ServerOptions};
+use postroom::server::{ServerError, ServerOptions};
+use postroom::{Bus, RecvTimeoutError, Server};
 use std::os::unix::net::UnixStream;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::runtime::{Builder, Runtime};
@@ -34,9 +35,9 @@ fn a_server_lives_on_the_runtime_that_is_there() {
             let bus = Bus::new();
             let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
             converse(tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap()).await;
-            converse(server.open_pipe()).await;
+            converse(server.pipe()).await;
             let inside = bus.connect().subscribe("end").unwrap();
-            let mut last = server.open_pipe();
+            let mut last = server.pipe();
             last.write_all(b"CONNECT {}\r\nPUB end 0\r\n\r\n").await.unwrap();
             assert_eq!(inside.recv_async().await.unwrap().subject(), "end");
             // Does not wait for itself.
@@ -55,7 +56,7 @@ fn a_server_made_within_a_runtime_can_be_dropped_there_and_outside() {
         drop(server);
         runtime.block_on(async {
             let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
-            converse(server.open_pipe()).await;
+            converse(server.pipe()).await;
             drop(server);
             let _again = Server::bind(&bus, "127.0.0.1:0").unwrap();
         });
@@ -69,7 +70,7 @@ fn a_server_with_a_runtime_of_its_own_can_be_used_and_dropped_within_another() {
     for runtime in runtimes() {
         let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
         runtime.block_on(async {
-            converse(server.open_pipe()).await;
+            converse(server.pipe()).await;
             server.restart().unwrap();
             converse(tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap()).await;
             drop(server);
@@ -91,25 +92,27 @@ fn a_server_outlives_the_runtime_of_its_maker_without_harm() {
 }
 
 #[test]
-fn attach_serves_one_connection_over_a_duplex_stream() {
+fn a_server_without_a_listener_serves_one_connection_over_a_duplex_stream() {
     for runtime in runtimes() {
         runtime.block_on(async {
             let bus = Bus::new();
             let (near, far) = tokio::io::duplex(64);
-            let _server = Server::attach(&bus, far).unwrap();
+            let server = Server::builder(&bus).build().unwrap();
+            server.serve(far);
             converse(near).await;
         });
     }
 }
 
 #[test]
-fn attach_serves_one_connection_over_a_unix_socket() {
+fn a_server_without_a_listener_serves_one_connection_over_a_unix_socket() {
     let bus = Bus::new();
     let (near, far) = UnixStream::pair().unwrap();
     far.set_nonblocking(true).unwrap();
     let [_, runtime] = runtimes();
     let within = runtime.enter();
-    let server = Server::attach(&bus, tokio::net::UnixStream::from_std(far).unwrap()).unwrap();
+    let server = Server::builder(&bus).build().unwrap();
+    server.serve(tokio::net::UnixStream::from_std(far).unwrap());
     drop(within);
     let mut wire = Wire::over(near).connect("");
     let inside = bus.connect().subscribe("foo").unwrap();
@@ -125,7 +128,8 @@ fn attach_serves_one_connection_over_a_unix_socket() {
 fn a_stream_that_does_not_belong_to_a_runtime_needs_none_of_the_users() {
     let bus = Bus::new();
     let (near, far) = tokio::io::duplex(7);
-    let _server = Server::attach(&bus, far).unwrap();
+    let server = Server::builder(&bus).build().unwrap();
+    server.serve(far);
     let mut wire = Wire::over(Blocking(near)).connect("");
     assert_eq!(wire.ask("SUB foo 1\r\nPUB foo 2\r\nhi\r\n"), ["MSG foo 1 2|hi"]);
 }
@@ -133,14 +137,14 @@ fn a_stream_that_does_not_belong_to_a_runtime_needs_none_of_the_users() {
 #[test]
 fn a_pipe_alone_is_a_connection_without_listener_socket_or_runtime_of_the_users() {
     let bus = Bus::new();
-    let mut wire = Wire::pipe(Server::pipe(&bus).unwrap()).connect("");
+    let server = Server::builder(&bus).build().unwrap();
+    let mut wire = Wire::pipe(server.pipe()).connect("");
     let client = bus.connect();
     let answers = client.subscribe_fn("svc.add", |question| {
         question.respond("3").unwrap();
     });
     assert_eq!(wire.ask("SUB inbox.1 1\r\nPUB svc.add inbox.1 3\r\n1 2\r\n"), ["MSG inbox.1 1 1|3"]);
     drop(answers);
-    // The server that exists for this connection goes with it.
     drop(wire);
     wait_until(|| bus.stats().clients == 1);
     assert_eq!(bus.stats().subscriptions, 0);
@@ -151,7 +155,8 @@ fn a_pipe_alone_works_within_runtimes_too() {
     for runtime in runtimes() {
         runtime.block_on(async {
             let bus = Bus::new();
-            converse(Server::pipe(&bus).unwrap()).await;
+            let server = Server::builder(&bus).build().unwrap();
+            converse(server.pipe()).await;
         });
     }
 }
@@ -159,9 +164,9 @@ fn a_pipe_alone_works_within_runtimes_too() {
 #[test]
 fn serve_on_a_server_that_was_shut_down_ends_at_once() {
     let bus = Bus::new();
-    let server = Server::new(&bus, ServerOptions::new()).unwrap();
+    let server = Server::builder(&bus).build().unwrap();
     server.shutdown();
-    assert!(Wire::pipe(server.open_pipe()).rest().len() <= 1, "at most the greeting");
+    assert!(Wire::pipe(server.pipe()).rest().len() <= 1, "at most the greeting");
     assert_eq!(bus.stats().clients, 0);
 }
 
@@ -184,7 +189,7 @@ fn a_server_ends_with_its_runtime() {
         assert!(matches!(server.restart(), Err(ServerError::Runtime(_))));
         assert!(matches!(server.listen("127.0.0.1:0"), Err(ServerError::Runtime(_))));
         assert!(matches!(server.monitor("127.0.0.1:0", ""), Err(ServerError::Runtime(_))));
-        assert_eq!(Wire::pipe(server.open_pipe()).next(), None);
+        assert_eq!(Wire::pipe(server.pipe()).next(), None);
         server.lame_duck();
         server.wait();
         server.shutdown();
@@ -198,9 +203,10 @@ fn a_server_with_a_runtime_of_its_own_outlives_the_current_one() {
     for runtime in runtimes() {
         runtime.block_on(async {
             let options = ServerOptions::new().own_runtime(true);
-            let server = server.get_or_insert_with(|| Server::bind_with(&bus, "127.0.0.1:0", options).unwrap());
+            let server =
+                server.get_or_insert_with(|| Server::builder(&bus).options(options).bind("127.0.0.1:0").unwrap());
             converse(tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap()).await;
-            converse(server.open_pipe()).await;
+            converse(server.pipe()).await;
         });
     }
 }
@@ -212,7 +218,7 @@ fn a_server_on_a_runtime_without_io_brings_one_for_its_sockets() {
         let bus = Bus::new();
         let server = runtime.block_on(async {
             let server = Server::bind(&bus, "127.0.0.1:0").unwrap();
-            converse(server.open_pipe()).await;
+            converse(server.pipe()).await;
             server
         });
         let mut wire = Wire::tcp(server.address().unwrap()).connect("");

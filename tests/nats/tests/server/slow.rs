@@ -3,7 +3,8 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{Client, ServerOptions};
+use postroom::Client;
+use postroom::server::ServerOptions;
 use std::time::{Duration, Instant};
 
 const NONE: [&str; 0] = [];

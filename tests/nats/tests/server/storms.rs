@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::ServerOptions;
+use postroom::server::ServerOptions;
 use std::fmt::Write;
 
 const NONE: [&str; 0] = [];

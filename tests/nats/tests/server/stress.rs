@@ -3,7 +3,7 @@
 
 use crate::fixture::*;
 use crate::wire::Wire;
-use postroom::{Bus, Server, ServerOptions};
+use postroom::{Bus, Server};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -68,10 +68,10 @@ fn live(mut wire: Wire, round: u64, until: &AtomicBool) -> u64 {
 fn g3_g5_nothing_is_doubled_swapped_or_lost_from_the_ledger_under_load() {
     for way in WAYS {
         let bus = Bus::new();
-        let server = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new()).unwrap();
+        let server = Server::builder(&bus).bind("127.0.0.1:0").unwrap();
         let dial = || match way {
             Way::Tcp => Wire::tcp(server.address().unwrap()).connect(""),
-            Way::Pipe => Wire::pipe(server.open_pipe()).connect(""),
+            Way::Pipe => Wire::pipe(server.pipe()).connect(""),
         };
         let done = AtomicBool::new(false);
         let seen = std::thread::scope(|scope| {
@@ -120,7 +120,7 @@ fn g3_g5_nothing_is_doubled_swapped_or_lost_from_the_ledger_under_load() {
 #[ignore = "takes long; CI runs it by name"]
 fn a_group_of_both_kinds_shares_all_messages_while_members_come_and_go() {
     let bus = Bus::new();
-    let server = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new()).unwrap();
+    let server = Server::builder(&bus).bind("127.0.0.1:0").unwrap();
     // One member stays, so that there is always a receiver.
     let stays = bus.connect().queue_subscribe("work", "g").unwrap();
     let done = AtomicBool::new(false);

@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use crate::wire::{FOREVER, Wire, connect_line, dial};
-use postroom::{ServerError, ServerOptions, TlsOptions};
+use postroom::server::{ServerError, ServerOptions, TlsOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -198,7 +198,7 @@ fn shutdown_does_not_wait_for_handshakes() {
 fn pipes_need_no_tls() {
     let authority = Authority::new();
     let fixture = fixture(authority.tls());
-    let mut wire = Wire::pipe(fixture.server.open_pipe()).connect("");
+    let mut wire = Wire::pipe(fixture.server.pipe()).connect("");
     // C4.
     assert_eq!(wire.info.get("tls_required"), None);
     assert_eq!(wire.info["tls_available"], true);
@@ -232,7 +232,7 @@ fn certificates_that_cannot_be_used_are_a_typed_error() {
         (TlsOptions::new(certificate.clone(), other_key), "key"),
         (TlsOptions::new(certificate, key).verify_clients(""), "authorities"),
     ] {
-        let error = postroom::Server::new(&bus, ServerOptions::new().tls(tls)).unwrap_err();
+        let error = postroom::Server::builder(&bus).options(ServerOptions::new().tls(tls)).build().unwrap_err();
         assert!(matches!(&error, ServerError::Tls(text) if text.contains(what)), "{error}");
     }
 }

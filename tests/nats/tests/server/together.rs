@@ -2,7 +2,8 @@
 
 use crate::fixture::*;
 use postroom::message::StatusCode;
-use postroom::{HeaderMap, RequestManyOptions, ServerOptions, SubscribeOptions};
+use postroom::server::ServerOptions;
+use postroom::{HeaderMap, RequestManyOptions, SubscribeOptions};
 use std::collections::BTreeMap;
 
 const NONE: [&str; 0] = [];
@@ -429,7 +430,8 @@ fn the_limits_of_the_bus_hold_for_the_wire() {
     let mut limits = postroom::Limits::default();
     limits.max_payload = 100;
     let bus = postroom::Bus::builder().limits(limits).build();
-    let mut wire = crate::wire::Wire::pipe(postroom::Server::pipe(&bus).unwrap()).connect("");
+    let server = postroom::Server::builder(&bus).build().unwrap();
+    let mut wire = crate::wire::Wire::pipe(server.pipe()).connect("");
     assert_eq!(wire.info["max_payload"], 100, "L4");
     assert_eq!(wire.ask(format!("SUB foo 1\r\nPUB foo 100\r\n{}\r\n", "x".repeat(100))).len(), 1);
     wire.send("PUB foo 101\r\n");

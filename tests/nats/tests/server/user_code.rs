@@ -5,8 +5,9 @@
 
 use crate::wire::FOREVER;
 use bytes::Bytes;
+use postroom::server::{LogLevel, Logger, ServerOptions};
 use postroom::user_code::UserCode;
-use postroom::{Bus, Event, LogLevel, Logger, Observer, Pattern, PublishAction, PublishContext, Server, ServerOptions};
+use postroom::{Bus, Event, Observer, Pattern, PublishAction, PublishContext, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::pin;
@@ -127,7 +128,7 @@ fn an_observer_kicks_who_subscribes() {
 #[test]
 fn a_logger_asks_the_server_at_every_line() {
     let (bus, asks) = (Bus::new(), Arc::new(Asks::default()));
-    let server = Server::bind_with(&bus, "127.0.0.1:0", ServerOptions::new().logger(asks.clone()));
+    let server = Server::builder(&bus).options(ServerOptions::new().logger(asks.clone())).bind("127.0.0.1:0");
     let server = Arc::new(server.unwrap());
     let _ = asks.server.set(server.clone());
     let lines = "SUB a 1\r\nSUB a 2 q\r\nUNSUB 1 5\r\nPUB a 1\r\nx\r\nUNSUB 2\r\n";
@@ -166,7 +167,7 @@ fn a_logger_that_panics_loses_its_line_and_nothing_else() {
         let (bus, logger) = (Bus::new(), Arc::new(Breaks { at, lines: AtomicU32::new(0) }));
         let events = bus.events();
         let options = ServerOptions::new().logger(logger.clone());
-        let server = Server::bind_with(&bus, "127.0.0.1:0", options).expect("whatever a logger does");
+        let server = Server::builder(&bus).options(options).bind("127.0.0.1:0").expect("whatever a logger does");
         assert!(say(&server, "SUB a 1\r\n").ends_with("PONG\r\n"), "line {at}");
         while server.varz().connections > 0 {
             std::thread::yield_now();

@@ -2,7 +2,7 @@
 //!
 //! Nothing waits for a time. Each read has a limit that only a broken server reaches.
 
-use postroom::Pipe;
+use postroom::server::PipeStream;
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -42,7 +42,7 @@ impl Wire {
         Wire::over(dial(address))
     }
 
-    pub(crate) fn pipe(pipe: Pipe) -> Self {
+    pub(crate) fn pipe(pipe: PipeStream) -> Self {
         Wire::over(Blocking(pipe))
     }
 

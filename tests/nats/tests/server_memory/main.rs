@@ -9,7 +9,8 @@
 mod wire;
 
 use parking_lot::{Mutex, MutexGuard};
-use postroom::{Bus, Clock, Server, ServerOptions};
+use postroom::server::ServerOptions;
+use postroom::{Bus, Clock, Server};
 use std::fmt::Write;
 use wire::Wire;
 
@@ -31,14 +32,14 @@ impl Room {
         let alone = ALONE.lock();
         // The clock stands still: no PINGs.
         let bus = Bus::builder().clock(Clock::manual()).build();
-        let server = Server::new(&bus, options).unwrap();
+        let server = Server::builder(&bus).options(options).build().unwrap();
         // The memory that a first connection needs once and for all does not count.
-        Wire::pipe(server.open_pipe()).connect("");
+        Wire::pipe(server.pipe()).connect("");
         Room { bus, server, start: resident(), _alone: alone }
     }
 
     fn wire(&self) -> Wire {
-        Wire::pipe(self.server.open_pipe()).connect("")
+        Wire::pipe(self.server.pipe()).connect("")
     }
 
     #[track_caller]

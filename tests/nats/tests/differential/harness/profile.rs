@@ -1,6 +1,7 @@
 //! How a server is configured, in both languages, and what is worth sending to it.
 
-use postroom::{AllowResponses, Permissions, ServerOptions, User};
+use postroom::server::{ServerOptions, User};
+use postroom::{AllowResponses, Permissions};
 
 /// A configuration of both servers.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,8 @@ use super::profile::Profile;
 use super::run::Target;
 use crate::support::nats_server::NatsServer;
 use crate::support::wire::{Stream, dial};
-use postroom::server::Config;
-use postroom::{Bus, Pipe, Server, ServerOptions};
+use postroom::server::{Config, PipeStream, ServerOptions};
+use postroom::{Bus, Server};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) fn ours_with_text(config: &str) -> Target {
 }
 
 fn ours_with(options: ServerOptions, connect: &str) -> Target {
-    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", options).expect("a free port");
+    let server = Server::builder(&Bus::new()).options(options).bind("127.0.0.1:0").expect("a free port");
     let addr = server.address().expect("it listens").to_string();
     let open = move || {
         let _keep = &server;
@@ -57,11 +57,11 @@ fn ours_with(options: ServerOptions, connect: &str) -> Target {
 
 /// Ours, with a configuration of the profiles, over streams without sockets.
 pub(crate) fn ours_by_pipe(profile: &Profile) -> Target {
-    let server = Server::bind_with(&Bus::new(), "127.0.0.1:0", (profile.options)()).expect("a free port");
+    let server = Server::builder(&Bus::new()).options((profile.options)()).bind("127.0.0.1:0").expect("a free port");
     // Only drives the near end of the pipes; the server has brought threads of its own.
     let runtime = Arc::new(Builder::new_current_thread().enable_time().build().expect("a runtime"));
     let open = move || -> Box<dyn Stream> {
-        Box::new(Blocking { runtime: runtime.clone(), pipe: server.open_pipe(), patience: Duration::ZERO })
+        Box::new(Blocking { runtime: runtime.clone(), pipe: server.pipe(), patience: Duration::ZERO })
     };
     Target::new(open, &profile.connect())
 }
@@ -69,7 +69,7 @@ pub(crate) fn ours_by_pipe(profile: &Profile) -> Target {
 /// A pipe for threads that block.
 struct Blocking {
     runtime: Arc<Runtime>,
-    pipe: Pipe,
+    pipe: PipeStream,
     patience: Duration,
 }
 

@@ -9,38 +9,39 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-/// Threads of a runtime of our own, at most.
+/// Threads of a runtime of our own. Not one alone, even on one processor: while it routes a message to very many, another one answers.
+const THREADS_MIN: usize = 2;
 const THREADS_MAX: usize = 4;
 
 /// Where tasks run: on the runtime that was there when the server was made, or on one that it brought.
 #[derive(Debug)]
-pub(super) struct Home {
+pub(super) struct RuntimeGuard {
     current: Option<Handle>,
     /// The only one, or for the sockets that the current one can't have.
-    own: OnceLock<Own>,
+    own: OnceLock<OwnRuntime>,
 }
 
 #[derive(Debug)]
-struct Own(Option<Runtime>);
+struct OwnRuntime(Option<Runtime>);
 
-impl Home {
+impl RuntimeGuard {
     /// On the runtime that is current, if there is one and it is not to be one of its own.
     ///
     /// # Errors
     ///
     /// [`ServerError::Runtime`].
     pub(super) fn find(own: bool) -> Result<Self, ServerError> {
-        let home = Home { current: Handle::try_current().ok().filter(|_| !own), own: OnceLock::new() };
-        if home.current.is_none() {
-            home.own()?;
+        let guard = RuntimeGuard { current: Handle::try_current().ok().filter(|_| !own), own: OnceLock::new() };
+        if guard.current.is_none() {
+            guard.own()?;
         }
-        Ok(home)
+        Ok(guard)
     }
 
     fn own(&self) -> Result<&Handle, ServerError> {
         if self.own.get().is_none() {
             // Another thread may be first; then this one ends in the background.
-            let _ = self.own.set(Own::start()?);
+            let _ = self.own.set(OwnRuntime::start()?);
         }
         Ok(self.own.get().expect("it was just set").handle())
     }
@@ -92,18 +93,18 @@ impl Home {
     }
 }
 
-impl Own {
+impl OwnRuntime {
     /// # Errors
     ///
     /// Those of the operating system that lets no more threads be made.
     fn start() -> Result<Self, ServerError> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(THREADS_MIN, THREADS_MAX);
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(threads).thread_name("postroom-server").enable_io();
         // Where tokio gets no thread it panics.
         let built = catch_unwind(AssertUnwindSafe(|| builder.build()))
             .unwrap_or_else(|_| Err(io::Error::other("the operating system gave no thread")));
-        built.map(|runtime| Own(Some(runtime))).map_err(ServerError::Runtime)
+        built.map(|runtime| OwnRuntime(Some(runtime))).map_err(ServerError::Runtime)
     }
 
     fn handle(&self) -> &Handle {
@@ -111,7 +112,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
         if let Some(own) = self.0.take() {
             // The usual way waits for threads, which must not be done from within another runtime.

@@ -1,41 +1,15 @@
 //! The main example as its users run it: a process of its own, on the shipped file, on pipes, and on what goes wrong.
 
+use postroom_nats_tests::program;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// Builds the example as this test was built, once, and runs it with `argument` and `input`.
+/// Runs the example with `argument` and `input`.
 fn sort(argument: Option<&str>, input: &[u8]) -> Output {
-    static PROGRAM: OnceLock<std::path::PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        // With the features and the profile of all tests, so that nothing is built twice.
-        build.args([
-            "test",
-            "--no-run",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--all-features",
-            "--example",
-            "sorting_office",
-        ]);
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        // Build scripts that look at what the outer cargo tells of its package would run again.
-        for name in std::env::vars()
-            .map(|(name, _)| name)
-            .filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-        {
-            build.env_remove(name);
-        }
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the example builds");
-        // <target>/<profile>/deps/<this test>
-        let deps = std::env::current_exe().expect("this test is a file");
-        deps.ancestors().nth(2).expect("it lies in deps").join("examples/sorting_office")
-    });
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| program::example("sorting_office"));
     let mut command = Command::new(program);
     command.args(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the example starts");
@@ -60,7 +34,7 @@ fn run(argument: Option<&str>, input: impl AsRef<[u8]>) -> Run {
 
 /// A file of this test run's own.
 fn file(name: &str, content: &[u8]) -> String {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, content).expect("the target directory can be written to");
     path.display().to_string()
 }

@@ -1,22 +1,28 @@
 //! The effects of a session's operations on the bus.
 
 use super::auth;
-use super::connection::{Connection, ENDED_AT_ONCE, Interest, Listening, Subscriptions};
+use super::connection::Connection;
+use super::frame::Frame;
 use super::log::{ConnectionLog, LogLevel};
 use super::options::ServerOptions;
-use super::outbound::{Frame, Ticket, share_runtime};
+use super::outbound::DeliveryTicket;
 use super::registry::Registry;
 use super::reload;
 use super::slice::Slice;
+use super::subscriptions::{AT_ONCE, ClientSubscription, Subscriptions, WireSubscription, end_in_turns};
 use super::trace;
+use super::workers::{begin_turn, share_runtime};
 use crate::message::Payload;
-use crate::protocol::{Close, Connect, Host, Publish, Quoted, Refusal, ServerVersion, Subscribe};
+use crate::protocol::{
+    Connect, DisconnectReason, ProtocolError, Publish, Quoted, ServerVersion, SessionHandler, Subscribe,
+};
 use crate::{Client, ConnectOptions, Message, PublishError, RawMessage, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::yield_now;
 
-/// The desk at which one connection is served. Used by its reader alone.
-pub(super) struct Desk {
+/// The operations of one connection's client. Used by its reader alone.
+pub(super) struct ClientSession {
     registry: Arc<Registry>,
     connection: Arc<Connection>,
     /// The same as in the connection's state, without its lock: users' callbacks run while messages are published.
@@ -24,7 +30,7 @@ pub(super) struct Desk {
     headers: bool,
     protocol: i64,
     /// It came in without credentials, and so as the default user.
-    nobody_in_particular: bool,
+    uses_default_user: bool,
     slice: Slice,
     /// The slice is over, and there may be more to do.
     paused: bool,
@@ -33,21 +39,25 @@ pub(super) struct Desk {
     /// The subscriptions that a further CONNECT has ended, if they are many: no messages come from them any more, and they are to
     /// go before the next operation.
     ended: Subscriptions,
+    /// Those that a further CONNECT keeps, if they are many, with the client of the bus that they still belong to: they are to be brought
+    /// over before the next operation.
+    kept: Option<(Client, Subscriptions)>,
 }
 
-impl Desk {
+impl ClientSession {
     pub(super) fn new(registry: Arc<Registry>, connection: Arc<Connection>) -> Self {
-        Desk {
+        ClientSession {
             registry,
             connection,
             client: None,
             headers: false,
             protocol: 0,
-            nobody_in_particular: false,
+            uses_default_user: false,
             slice: Slice::begin(Duration::ZERO),
             paused: false,
             judged_by: None,
             ended: Subscriptions::new(),
+            kept: None,
         }
     }
 
@@ -56,6 +66,7 @@ impl Desk {
         if self.slice.is_elapsed() {
             share_runtime();
         }
+        begin_turn();
         (self.slice, self.paused) = (Slice::begin(now), false);
     }
 
@@ -69,8 +80,26 @@ impl Desk {
         reload::recognise_again(&self.registry, &self.connection);
     }
 
-    pub(super) fn take_ended(&mut self) -> Subscriptions {
-        std::mem::take(&mut self.ended)
+    /// Ends, or brings over, the subscriptions of a further CONNECT, a few at a time.
+    pub(super) async fn settle_subscriptions(&mut self) {
+        end_in_turns(std::mem::take(&mut self.ended)).await;
+        while self.bring_over() {
+            yield_now().await;
+        }
+    }
+
+    /// Brings over a few of the subscriptions that a further CONNECT keeps. False if those were the last.
+    fn bring_over(&mut self) -> bool {
+        for _ in 0..AT_ONCE {
+            let Some((sid, subscription)) = self.kept.as_mut().and_then(|(_, kept)| kept.pop_first()) else { break };
+            self.renew(&sid, subscription);
+        }
+        let is_over = self.kept.as_ref().is_none_or(|(_, kept)| kept.is_empty());
+        if is_over {
+            // Only now its former client of the bus may go, with its last handle.
+            self.kept = None;
+        }
+        !is_over
     }
 
     fn client(&self) -> &Client {
@@ -78,7 +107,7 @@ impl Desk {
     }
 
     /// Subscribes to `subject` on the bus; what matches goes to the connection under `sid`.
-    fn interest(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<Arc<Listening>, SubscribeError> {
+    fn open(&self, subject: &str, queue: Option<&str>, sid: &[u8]) -> Result<Arc<WireSubscription>, SubscribeError> {
         let ticket = Arc::new(self.ticket(sid));
         let with = queue.into_iter().fold(SubscribeOptions::new(), |with, queue| with.queue(queue));
         let theirs = ticket.clone();
@@ -95,36 +124,39 @@ impl Desk {
         } else {
             self.client().subscribe_sink_with(subject, with, move |delivery| theirs.deliver(delivery.message()))
         };
-        guard.map(|guard| Arc::new(Listening { guard, ticket }))
+        guard.map(|guard| Arc::new(WireSubscription { guard, ticket }))
     }
 
     /// Brings a subscription over to the connection's new client: before 2.15, a further CONNECT keeps them (C12).
     ///
     /// DIFFERENCE: what others publish in between may be missed.
-    fn renew(&self, sid: &[u8], interest: Interest) {
-        let Interest { listening, queue, max, before } = interest;
-        let before = before + listening.guard.ledger().delivered;
-        let pattern = listening.guard.pattern().clone();
-        drop(listening);
+    fn renew(&self, sid: &[u8], subscription: ClientSubscription) {
+        let ClientSubscription { wire, queue, max, before } = subscription;
+        let before = before + wire.guard.ledger().delivered;
+        let pattern = wire.guard.pattern().clone();
+        drop(wire);
         let left = max.map(|max| max.saturating_sub(before));
         if left == Some(0) {
             return;
         }
-        let Ok(listening) = self.interest(pattern.as_str(), queue.as_deref(), sid) else { return };
-        left.into_iter().for_each(|left| listening.guard.unsubscribe_after(left));
-        self.enter(sid, Interest { listening, queue, max, before });
+        let Ok(wire) = self.open(pattern.as_str(), queue.as_deref(), sid) else { return };
+        left.into_iter().for_each(|left| wire.guard.unsubscribe_after(left));
+        self.enter(sid, ClientSubscription { wire, queue, max, before });
     }
 
     /// Keeps a subscription, unless the connection has ended meanwhile: then that ends too.
-    fn enter(&self, sid: &[u8], interest: Interest) {
-        let mut interest = Some(interest);
+    fn enter(&self, sid: &[u8], subscription: ClientSubscription) {
+        let mut subscription = Some(subscription);
         let mut state = self.connection.state.lock();
         let is_open = state.closed.is_none();
-        let before =
-            if is_open { interest.take().and_then(|new| state.subscriptions.insert(sid.into(), new)) } else { None };
+        let before = if is_open {
+            subscription.take().and_then(|new| state.subscriptions.insert(sid.into(), new))
+        } else {
+            None
+        };
         drop(state);
         // The end of a subscription wakes its watchers: so it is done where nothing is locked.
-        drop((interest, before));
+        drop((subscription, before));
     }
 
     fn trace(&self, write: impl FnOnce(&ConnectionLog)) {
@@ -133,14 +165,14 @@ impl Desk {
         }
     }
 
-    fn ticket(&self, sid: &[u8]) -> Ticket {
+    fn ticket(&self, sid: &[u8]) -> DeliveryTicket {
         let names_subject = self.registry.options().version >= ServerVersion::V2_12;
         let frame = Frame { sid: sid.into(), headers: self.headers, names_subject };
-        Ticket::new(self.connection.out.clone(), frame)
+        DeliveryTicket::new(self.connection.out.clone(), frame)
     }
 }
 
-impl Host for Desk {
+impl SessionHandler for ClientSession {
     fn send(&mut self, bytes: &[u8]) {
         self.trace(|log| trace::sent(log, bytes));
         self.connection.out.send(bytes);
@@ -152,7 +184,7 @@ impl Host for Desk {
 
     fn is_ready(&mut self, connect: &Connect) -> bool {
         let options = self.registry.options();
-        let filled = auth::fill_in(&options.auth, connect, self.nobody_in_particular);
+        let filled = auth::fill_in(&options.auth, connect, self.uses_default_user);
         if let Some(check) = auth::check_of(&options.auth, filled.as_ref().unwrap_or(connect)) {
             let mut state = self.connection.state.lock();
             if !state.checked.as_ref().is_some_and(|checked| checked.is_of(&check)) {
@@ -164,11 +196,11 @@ impl Host for Desk {
         true
     }
 
-    fn connect(&mut self, connect: &Connect) -> Result<(), Refusal> {
+    fn connect(&mut self, connect: &Connect) -> Result<(), ProtocolError> {
         let options = self.judged_by.take().unwrap_or_else(|| self.registry.options());
         self.trace(|log| trace::connect(log, connect));
-        let filled = auth::fill_in(&options.auth, connect, self.nobody_in_particular);
-        self.nobody_in_particular = filled.is_some();
+        let filled = auth::fill_in(&options.auth, connect, self.uses_default_user);
+        self.uses_default_user = filled.is_some();
         let connect = filled.as_ref().unwrap_or(connect);
         let (nonce, checked) = (self.connection.nonce.as_deref(), self.connection.state.lock().checked.clone());
         let who = auth::recognise(&options.auth, connect, nonce, checked.as_ref()).inspect_err(|_| {
@@ -187,7 +219,7 @@ impl Host for Desk {
         let connection = Arc::downgrade(&self.connection);
         with = with.on_kick(move || {
             if let Some(connection) = connection.upgrade() {
-                connection.close(Close::Kicked, None);
+                connection.close(DisconnectReason::Kicked, None);
             }
         });
         let client = self.registry.bus.connect_with(with);
@@ -196,16 +228,17 @@ impl Host for Desk {
         let before = {
             let mut state = self.connection.state.lock();
             if state.closed.is_some() {
-                return Err(Refusal::Authorization);
+                return Err(ProtocolError::Authorization);
             }
             state.connect = connect.clone();
             state.user = who.user;
             (state.client.replace(client.clone()), std::mem::take(&mut state.subscriptions))
         };
         self.client = Some(client);
-        let (_client, subscriptions) = before;
-        for (sid, interest) in subscriptions {
-            self.renew(&sid, interest);
+        if let (Some(before), subscriptions) = before {
+            self.kept = Some((before, subscriptions));
+            // A few are brought over at once.
+            self.bring_over();
         }
         // A reload that looked at the connections just before this one had its client.
         let now = self.registry.options();
@@ -215,7 +248,7 @@ impl Host for Desk {
         Ok(())
     }
 
-    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal> {
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), ProtocolError> {
         self.trace(|log| trace::publish(log, &message));
         let Publish { subject, reply, headers, payload } = message;
         let headers = headers.map(Payload::into_bytes);
@@ -228,22 +261,22 @@ impl Host for Desk {
         }
     }
 
-    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal> {
+    fn check_publish(&mut self, subject: &str, reply: Option<&str>) -> Result<(), ProtocolError> {
         self.client().check_publish(subject, reply).or_else(refuse_publish)
     }
 
-    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal> {
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), ProtocolError> {
         self.trace(|log| trace::subscribe(log, &interest));
         let Subscribe { subject, queue, sid } = interest;
         let options = self.registry.options();
         let refused = || match queue {
-            Some(queue) => Refusal::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
-            None => Refusal::SubscribePermission(Quoted(subject.into())),
+            Some(queue) => ProtocolError::QueuePermission(Quoted(subject.into()), Quoted(queue.into())),
+            None => ProtocolError::SubscribePermission(Quoted(subject.into())),
         };
         self.client().check_subscribe(subject, queue).map_err(|_| refused())?;
         let max_tokens = options.max_subscription_tokens;
         if max_tokens > 0 && subject.split('.').count() > max_tokens {
-            return Err(Refusal::TooManyTokens(Quoted(subject.into())));
+            return Err(ProtocolError::TooManyTokens(Quoted(subject.into())));
         }
         let mut state = self.connection.state.lock();
         let ended = state.sweep(sid);
@@ -254,34 +287,34 @@ impl Host for Desk {
         drop(state);
         drop(ended);
         if is_full {
-            return Err(Refusal::MaxSubscriptions);
+            return Err(ProtocolError::MaxSubscriptions);
         }
         if is_known {
             return Ok(());
         }
-        let listening = self.interest(subject, queue, sid).map_err(|error| match error {
+        let wire = self.open(subject, queue, sid).map_err(|error| match error {
             SubscribeError::PermissionDenied { .. } => refused(),
-            SubscribeError::MaxSubscriptionsExceeded { .. } => Refusal::MaxSubscriptions,
-            _ => Refusal::SubscribeSubject,
+            SubscribeError::MaxSubscriptionsExceeded { .. } => ProtocolError::MaxSubscriptions,
+            _ => ProtocolError::SubscribeSubject,
         })?;
-        self.enter(sid, Interest { listening, queue: queue.map(str::to_owned), max: None, before: 0 });
+        self.enter(sid, ClientSubscription { wire, queue: queue.map(str::to_owned), max: None, before: 0 });
         Ok(())
     }
 
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>) {
         self.trace(|log| trace::unsubscribe(log, sid, max));
         let mut state = self.connection.state.lock();
-        let Some(interest) = state.subscriptions.get_mut(sid) else { return };
+        let Some(subscription) = state.subscriptions.get_mut(sid) else { return };
         if let Some(max) = max {
-            let had_one = interest.max.replace(max).is_some();
-            let left = max.saturating_sub(interest.before);
-            let listening = interest.listening.clone();
+            let had_one = subscription.max.replace(max).is_some();
+            let left = max.saturating_sub(subscription.before);
+            let wire = subscription.wire.clone();
             if left > 0 {
                 drop(state);
-                listening.guard.unsubscribe_after(left);
+                wire.guard.unsubscribe_after(left);
                 state = self.connection.state.lock();
             }
-            if left > 0 && listening.guard.close_reason().is_none() {
+            if left > 0 && wire.guard.close_reason().is_none() {
                 if !had_one {
                     state.limited.push(sid.into());
                 }
@@ -298,25 +331,26 @@ impl Host for Desk {
         // A connection that has ended does nothing more of what it asked for.
         self.paused = self.slice.ends(|| self.registry.bus.clock().now())
             || self.connection.out.has_ended()
-            || !self.ended.is_empty();
+            || !self.ended.is_empty()
+            || self.kept.is_some();
         self.paused
     }
 
     fn unsubscribe_all(&mut self) {
         let ended = std::mem::take(&mut self.connection.state.lock().subscriptions);
-        if ended.len() > ENDED_AT_ONCE {
-            ended.values().for_each(|interest| interest.listening.ticket.void());
+        if ended.len() > AT_ONCE {
+            ended.values().for_each(|subscription| subscription.wire.ticket.void());
             self.ended = ended;
         }
     }
 }
 
 /// The text for what the bus refuses.
-fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
+fn refuse_publish(error: PublishError) -> Result<(), ProtocolError> {
     match error {
-        PublishError::PermissionDenied { subject } => Err(Refusal::PublishPermission(Quoted(subject))),
-        PublishError::ReplyDenied { reply } => Err(Refusal::ReplyPermission(Quoted(reply))),
-        PublishError::MaxPayloadExceeded { .. } => Err(Refusal::MaxPayload),
+        PublishError::PermissionDenied { subject } => Err(ProtocolError::PublishPermission(Quoted(subject))),
+        PublishError::ReplyDenied { reply } => Err(ProtocolError::ReplyPermission(Quoted(reply))),
+        PublishError::MaxPayloadExceeded { .. } => Err(ProtocolError::MaxPayload),
         // The bus ends, and with it the connection.
         PublishError::Closed => Ok(()),
         // Nothing else is checked for a lenient connection; a text that can't be a subject reaches no
@@ -327,20 +361,22 @@ fn refuse_publish(error: PublishError) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use crate::protocol::Session;
+    use crate::protocol::{ServerVersion, Session};
     use crate::server::listener::begin;
     use crate::server::registry::Registry;
-    use crate::server::{auth, reload};
-    use crate::{Bus, Permissions, ServerOptions, User, steps};
+    use crate::server::subscriptions::AT_ONCE;
+    use crate::server::{ServerOptions, User, auth, reload};
+    use crate::{Bus, Permissions, steps};
     use bytes::BytesMut;
     use std::time::Duration;
 
     /// Does all that was asked for, slice by slice.
-    fn work_off(session: &mut Session, input: &mut BytesMut, desk: &mut super::Desk) {
+    fn work_off(session: &mut Session, input: &mut BytesMut, handler: &mut super::ClientSession) {
         loop {
-            desk.begin_slice(Duration::ZERO);
-            session.receive(input, Duration::ZERO, desk).unwrap();
-            if !desk.is_paused() {
+            handler.begin_slice(Duration::ZERO);
+            session.handle_input(input, Duration::ZERO, handler).unwrap();
+            while handler.bring_over() {}
+            if !handler.is_paused() {
                 return;
             }
         }
@@ -348,13 +384,13 @@ mod tests {
 
     /// Has a client say this; how many subscriptions it has then, and how many bytes it gets.
     fn say(registry: &std::sync::Arc<Registry>, lines: impl Iterator<Item = String>) -> (usize, usize) {
-        let (connection, mut session, mut desk) = begin(registry, None);
+        let (connection, mut session, mut handler) = begin(registry, None);
         let text: String = lines.collect();
         let mut input = BytesMut::from(format!("CONNECT {{\"verbose\":false}}\r\n{text}").as_str());
-        work_off(&mut session, &mut input, &mut desk);
+        work_off(&mut session, &mut input, &mut handler);
         let subscriptions = connection.state.lock().subscriptions.len();
         let pending = connection.out.pending();
-        connection.close(crate::protocol::Close::ClientClosed, None);
+        connection.close(crate::protocol::DisconnectReason::ClientClosed, None);
         (subscriptions, pending)
     }
 
@@ -388,6 +424,29 @@ mod tests {
         });
     }
 
+    /// C12 before 2.15.
+    #[test]
+    fn subscriptions_that_a_further_connect_keeps_are_brought_over_in_slices() {
+        let registry = Registry::new(Bus::new(), ServerOptions::new().version(ServerVersion::V2_12)).unwrap();
+        let (connection, mut session, mut handler) = begin(&registry, None);
+        let count = AT_ONCE * 2 + 3;
+        let mut input = BytesMut::from("CONNECT {\"verbose\":false}\r\n");
+        (0..count).for_each(|n| input.extend_from_slice(format!("SUB a {n}\r\n").as_bytes()));
+        work_off(&mut session, &mut input, &mut handler);
+        input.extend_from_slice(b"CONNECT {\"verbose\":false}\r\nPUB a 0\r\n\r\n");
+        let brought_over = || connection.state.lock().subscriptions.len();
+        session.handle_input(&mut input, Duration::ZERO, &mut handler).unwrap();
+        assert_eq!((brought_over(), connection.out.pending(), handler.is_paused()), (AT_ONCE, 0, true));
+        assert!(handler.bring_over());
+        assert_eq!(brought_over(), AT_ONCE * 2);
+        assert!(!handler.bring_over());
+        assert_eq!(brought_over(), count);
+        // Only then the next operation is done, and it finds all of them.
+        work_off(&mut session, &mut input, &mut handler);
+        assert_eq!(connection.out.counts().messages, count as u64);
+        assert_eq!(registry.bus.stats().clients, 1);
+    }
+
     /// P1.
     #[test]
     fn users_are_not_searched_one_by_one() {
@@ -413,10 +472,10 @@ mod tests {
         steps::assert_linear(|subscriptions| {
             let user = || User::new("ann", "pw");
             let registry = Registry::new(Bus::new(), ServerOptions::new().user(user())).unwrap();
-            let (connection, mut session, mut desk) = begin(&registry, None);
+            let (connection, mut session, mut handler) = begin(&registry, None);
             let mut input = BytesMut::from("CONNECT {\"verbose\":false,\"user\":\"ann\",\"pass\":\"pw\"}\r\n");
             (0..subscriptions).for_each(|n| input.extend_from_slice(format!("SUB a.{n} {n}\r\n").as_bytes()));
-            work_off(&mut session, &mut input, &mut desk);
+            work_off(&mut session, &mut input, &mut handler);
             let nothing = Permissions::new().deny_subscribe(">").unwrap();
             registry.set_options(ServerOptions::new().user(user().permissions(nothing))).unwrap();
             reload::recognise_again(&registry, &connection);

@@ -18,7 +18,12 @@ impl Page {
         if self.limit == 0 { LIST_MAX } else { self.limit }
     }
 
-    pub(super) fn of<T>(self, all: Vec<T>) -> Vec<T> {
-        all.into_iter().skip(self.offset).take(self.limit()).collect()
+    /// Whether the entry with this place in the whole list is on it.
+    pub(super) fn shows(self, place: usize) -> bool {
+        place.checked_sub(self.offset).is_some_and(|place| place < self.limit())
+    }
+
+    pub(super) fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        all.skip(self.offset).take(self.limit())
     }
 }

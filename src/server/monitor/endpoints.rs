@@ -1,8 +1,11 @@
 //! Which path gets which answer (M1).
 
+use super::accounts::{account_statz, accountz};
 use super::query::Query;
 use super::source::Source;
-use super::{ConnzOptions, HealthzOptions, Monitor, MonitorError, SubszOptions, absent, json};
+use super::{
+    ConnzOptions, HealthzOptions, Monitor, MonitorError, SubszOptions, connz, healthz, json, subsz, unsupported, varz,
+};
 use crate::protocol::Quoted;
 use serde::Serialize;
 use std::fmt::Write;
@@ -79,18 +82,18 @@ impl Monitor {
             }
             "/varz" => {
                 self.count("/varz");
-                Ok(Answer::json(&self.varz(source)))
+                Ok(Answer::json(&varz(self, source)))
             }
             "/connz" => {
                 let options = connz_options(query)?;
                 self.count("/connz");
-                Ok(Answer::json(&self.connz(source, &options?)?))
+                Ok(Answer::json(&connz(source, &options?)?))
             }
             "/subsz" | "/subscriptionsz" => {
                 self.count("/subsz");
                 let options = SubszOptions::new().subscriptions(query.boolean("subs")?).offset(query.count("offset")?);
                 let options = options.limit(query.count("limit")?).account(query.text("acc")).test(query.text("test"));
-                Ok(Answer::json(&self.subsz(source, &options)?))
+                Ok(Answer::json(&subsz(source, &options)?))
             }
             "/healthz" => {
                 self.count("/healthz");
@@ -99,7 +102,7 @@ impl Monitor {
                 }
                 let options = HealthzOptions::new().details(query.boolean("details")?).account(query.text("account"));
                 let options = options.stream(query.text("stream")).consumer(query.text("consumer"));
-                let healthz = self.healthz(source, &options);
+                let healthz = healthz(source, &options);
                 if let Some(error) = &healthz.error {
                     source.warn(format_args!("Healthcheck failed: {}", Quoted(error.clone())));
                 } else if !healthz.errors.is_empty() {
@@ -109,27 +112,27 @@ impl Monitor {
             }
             "/accountz" => {
                 self.count("/accountz");
-                Ok(Answer::json(&self.accountz(source, query.text("acc"))?))
+                Ok(Answer::json(&accountz(source, query.text("acc"))?))
             }
             "/accstatz" => {
                 self.count("/accstatz");
-                Ok(Answer::json(&self.account_statz(source, query.boolean("unused")?)))
+                Ok(Answer::json(&account_statz(source, query.boolean("unused")?)))
             }
             "/routez" => {
                 query.subscriptions()?;
                 self.count("/routez");
-                Ok(Answer::json(&absent::routez(source)))
+                Ok(Answer::json(&unsupported::routez(source)))
             }
             "/gatewayz" => {
                 self.count("/gatewayz");
                 query.subscriptions()?;
                 query.boolean("accs")?;
-                Ok(Answer::json(&absent::gatewayz(source)))
+                Ok(Answer::json(&unsupported::gatewayz(source)))
             }
             "/leafz" => {
                 self.count("/leafz");
                 query.boolean("subs")?;
-                Ok(Answer::json(&absent::leafz(source)))
+                Ok(Answer::json(&unsupported::leafz(source)))
             }
             "/jsz" => {
                 self.count("/jsz");
@@ -165,7 +168,7 @@ fn jsz(source: &dyn Source, query: &Query) -> Result<Answer, Answer> {
     if leader_only {
         return Err(Answer::refusal(400, "filtered response: not leader"));
     }
-    Ok(Answer::json(&absent::jsz(source)))
+    Ok(Answer::json(&unsupported::jsz(source)))
 }
 
 /// A page with a link to each answer.
@@ -230,7 +233,7 @@ fn redirect(path: String, query: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerOptions;
+    use crate::server::ServerOptions;
     use crate::server::monitor::HttpPlace;
     use crate::server::monitor::fake::Fake;
     use serde_json::Value;

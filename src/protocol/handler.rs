@@ -1,6 +1,6 @@
 //! The interface between a session and its driver.
 
-use super::{Connect, Refusal};
+use super::{Connect, ProtocolError};
 use crate::message::Payload;
 
 /// A message that the peer publishes (PUB, HPUB).
@@ -31,7 +31,7 @@ pub struct Subscribe<'a> {
 }
 
 /// The effects of a session, implemented by its driver. Nothing here may block.
-pub trait Host {
+pub trait SessionHandler {
     /// Appends bytes to what goes to the peer, behind everything that went there before (C15).
     fn send(&mut self, bytes: &[u8]);
 
@@ -39,9 +39,9 @@ pub trait Host {
     /// [`Info::to_line`](super::Info::to_line).
     fn info(&mut self, connect_info: bool) -> Vec<u8>;
 
-    /// Whether the host can say at once what becomes of a CONNECT with these options. Where it can't, because it has to find out
+    /// Whether the handler can say at once what becomes of a CONNECT with these options. Where it can't, because it has to find out
     /// whether credentials are right, the session waits: it does nothing more of what the peer sends, and asks again at the next
-    /// [`receive`](super::Session::receive). The time for credentials still runs. A peer that began without CONNECT is not waited for.
+    /// [`handle_input`](super::Session::handle_input). The time for credentials still runs. A peer that began without CONNECT is not waited for.
     fn is_ready(&mut self, options: &Connect) -> bool {
         let _ = options;
         true
@@ -54,16 +54,16 @@ pub trait Host {
     /// # Errors
     ///
     /// A refusal that closes: `Authorization Violation` and the like (P1, P8).
-    fn connect(&mut self, options: &Connect) -> Result<(), Refusal>;
+    fn connect(&mut self, options: &Connect) -> Result<(), ProtocolError>;
 
-    /// Whether [`publish`](Host::publish) would refuse a message by its subject or reply (P4, S9, S10). Asked only for verbose
+    /// Whether [`publish`](SessionHandler::publish) would refuse a message by its subject or reply (P4, S9, S10). Asked only for verbose
     /// peers, right before `publish`, because their `+OK` goes out before the message's own deliveries (C13). `publish` must
     /// check all the same.
     ///
     /// # Errors
     ///
     /// The refusal that `publish` would give.
-    fn permit(&mut self, subject: &str, reply: Option<&str>) -> Result<(), Refusal>;
+    fn check_publish(&mut self, subject: &str, reply: Option<&str>) -> Result<(), ProtocolError>;
 
     /// Publishes. A subject with an empty token is passed on all the same, and reaches no
     /// subscriber (S6).
@@ -72,25 +72,25 @@ pub trait Host {
     ///
     /// Why the message was not published: a refusal of P4 or S10. A message without receivers is
     /// not an error.
-    fn publish(&mut self, message: Publish<'_>) -> Result<(), Refusal>;
+    fn publish(&mut self, message: Publish<'_>) -> Result<(), ProtocolError>;
 
     /// Subscribes, unless the sid is taken by a subscription that lives: then it does nothing and succeeds (C24).
     ///
     /// # Errors
     ///
     /// Why not: `Invalid Subject`, `maximum subscriptions exceeded`, a violation of permissions.
-    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), Refusal>;
+    fn subscribe(&mut self, interest: Subscribe<'_>) -> Result<(), ProtocolError>;
 
     /// Ends the subscription now (`None`), or once it has got `max` messages over its whole life (D2). Unknown: does nothing.
     fn unsubscribe(&mut self, sid: &[u8], max: Option<u64>);
 
-    /// Asked after each operation that did not end the session: true ends the call of [`receive`](super::Session::receive) there.
+    /// Asked after each operation that did not end the session: true ends the call of [`handle_input`](super::Session::handle_input) there.
     /// The rest of the input stays in it, for the next call. The default is to continue.
     #[inline]
     fn pauses(&mut self) -> bool {
         false
     }
 
-    /// Ends all subscriptions: a further CONNECT came, before the call of [`connect`](Host::connect) for it (C12).
+    /// Ends all subscriptions: a further CONNECT came, before the call of [`connect`](SessionHandler::connect) for it (C12).
     fn unsubscribe_all(&mut self);
 }
