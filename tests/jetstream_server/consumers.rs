@@ -1,6 +1,7 @@
 //! Consumers: pull, push, acknowledgements, and their time.
 
 use super::{House, number};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -103,4 +104,61 @@ fn requests_that_wait_are_told_of_the_end() {
     assert!(inbox.try_recv().is_err());
     house.server.shutdown();
     assert_eq!(inbox.try_recv().unwrap().status_description(), "Server Shutdown");
+}
+
+/// JS90, JC212: threads that publish, pull, acknowledge and delete at once lose nothing, and none waits for another for ever.
+#[test]
+fn many_threads_work_on_one_queue() {
+    const WORKERS: usize = 3;
+    const JOBS: usize = 600;
+    let house = House::new();
+    house.api("STREAM.CREATE.J", r#"{"name":"J","subjects":["j.*"],"storage":"memory","retention":"workqueue"}"#);
+    let worker = r#"{"stream_name":"J","config":{"durable_name":"w","ack_policy":"explicit"}}"#;
+    house.api("CONSUMER.CREATE.J.w", worker);
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let client = house.bus.connect();
+            for number in 0..JOBS {
+                client.publish(format!("j.{}", number % 7), "job").unwrap();
+            }
+        });
+        scope.spawn(|| {
+            let client = house.bus.connect();
+            while done.load(Ordering::Relaxed) < JOBS {
+                let made =
+                    r#"{"stream_name":"J","config":{"name":"n","ack_policy":"explicit","filter_subject":"none"}}"#;
+                client.request("$JS.API.CONSUMER.CREATE.J.n", made).unwrap();
+                client.request("$JS.API.STREAM.INFO.J", "").unwrap();
+                client.request("$JS.API.CONSUMER.DELETE.J.n", "").unwrap();
+            }
+        });
+        for number in 0..WORKERS {
+            let (house, done) = (&house, &done);
+            scope.spawn(move || {
+                let client = house.bus.connect();
+                let name = format!("inbox.{number}");
+                let inbox = client.subscribe(&name).unwrap();
+                while done.load(Ordering::Relaxed) < JOBS {
+                    client
+                        .publish_with_reply("$JS.API.CONSUMER.MSG.NEXT.J.w", &name, r#"{"batch":5,"no_wait":true}"#)
+                        .unwrap();
+                    // Another thread may be the one that sends: until the status, or all five.
+                    for _ in 0..5 {
+                        let message = inbox.recv().unwrap();
+                        if message.status().is_some() {
+                            break;
+                        }
+                        client.request(message.reply().unwrap(), "+ACK").unwrap();
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(done.load(Ordering::Relaxed), JOBS);
+    assert_eq!(house.messages("J"), 0);
+    let info = house.api("CONSUMER.INFO.J.w", "");
+    assert_eq!((number(&info, "num_ack_pending"), number(&info, "num_pending")), (0, 0));
+    assert!(house.bus.stats().ledger.balances());
 }

@@ -2,8 +2,10 @@
 
 use super::House;
 use postroom::jetstream::server::{JetStreamOptions, JetStreamServer, StartError};
+use postroom::testkit::TestKit;
 use postroom::{Bus, ConnectOptions};
 use std::sync::Barrier;
+use std::time::Duration;
 
 const ORDERS: &str = r#"{"name":"ORDERS","subjects":["orders.>"],"storage":"memory"}"#;
 
@@ -132,4 +134,42 @@ fn a_domain_is_one_token() {
     bus.close();
     let refused = JetStreamServer::start(&bus, JetStreamOptions::new()).map(drop);
     assert!(matches!(refused.unwrap_err(), StartError::Subscribe(_)));
+}
+
+/// JS25: a page holds what fits into one message; clients ask on behind it.
+#[test]
+fn a_page_fits_into_a_message() {
+    let house = House::new();
+    let text = "x".repeat(100_000);
+    for number in 0..8 {
+        let config = format!(r#"{{"name":"S{number}","metadata":{{"text":"{text}"}}}}"#);
+        house.api(&format!("STREAM.CREATE.S{number}"), &config);
+    }
+    let mut seen = 0;
+    while seen < 8 {
+        let page = house.api("STREAM.LIST", &format!(r#"{{"offset":{seen}}}"#));
+        assert_eq!((super::number(&page, "total"), super::number(&page, "offset")), (8, seen));
+        let count = page.matches("\"created\"").count() as u64;
+        assert!(count > 0);
+        seen += count;
+    }
+    assert_eq!(seen, 8);
+}
+
+/// A message that is stored, and a time that is to come, do not count as activity: the kit settles.
+#[test]
+fn a_test_kit_settles_over_stored_messages() {
+    let kit = TestKit::new();
+    let server = JetStreamServer::start(kit.bus(), JetStreamOptions::new()).unwrap();
+    let client = kit.client();
+    let create = r#"{"name":"S","subjects":["s.*"],"max_age":60000000000}"#;
+    client.request("$JS.API.STREAM.CREATE.S", create).unwrap();
+    client.publish_with_reply("s.1", "answers", "x").unwrap();
+    kit.settle();
+    assert_eq!(kit.clock().timers(), 1);
+    kit.advance(Duration::from_secs(60));
+    let info = client.request("$JS.API.STREAM.INFO.S", "").unwrap();
+    assert_eq!(super::number(info.payload_str().unwrap(), "messages"), 0);
+    kit.settle();
+    server.shutdown();
 }

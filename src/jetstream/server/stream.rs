@@ -10,12 +10,16 @@ use super::time::{Alarm, Alarmed};
 use super::{ack, advisory, capture::Captures, follow::Follower};
 use crate::jetstream::engine::config::{ConsumerLimits, ServerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::consumer::Interest;
-use crate::jetstream::engine::{ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
+use crate::jetstream::engine::error::codes;
+use crate::jetstream::engine::{Answer, ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
 use crate::sync::Mutex;
 use crate::{Bus, Message, Subject};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
+
+/// The most jobs that may wait for the thread that works: nats-server's bound of a stream's queue (JS50).
+const JOBS_MAX: usize = 100_000;
 
 /// A stream that captures what is published.
 pub(super) struct ServedStream {
@@ -62,6 +66,11 @@ pub(super) struct Locked<'a> {
 }
 
 impl Locked<'_> {
+    /// Whether too much waits already.
+    fn is_full(&self) -> bool {
+        self.jobs.len() >= JOBS_MAX
+    }
+
     /// Sends a message behind all that was to be sent before.
     pub(super) fn send(&mut self, message: impl IntoIterator<Item = Outgoing>) {
         self.keep_effects();
@@ -197,15 +206,29 @@ impl ServedStream {
         let publish =
             Publish { subject: message.subject(), reply: message.reply(), head: &head, payload: message.payload() };
         // A stream that was deleted meanwhile lets it go without a word (JS26).
-        let left = self.change(|locked| locked.machine.handle_publish(locked.now, &publish, locked.room));
-        if let Some(((), left)) = left {
-            left.run();
+        let taken = self.change(|locked| {
+            if locked.is_full() {
+                return false;
+            }
+            locked.machine.handle_publish(locked.now, &publish, locked.room);
+            true
+        });
+        let Some((is_taken, left)) = taken else { return };
+        left.run();
+        if let (false, Some(reply)) = (is_taken, message.reply()) {
+            let refusal = Answer::Failed(codes::STREAM_TOO_MANY_REQUESTS.error());
+            let payload = ack::encode(&refusal, &self.name, None);
+            self.publish(Outgoing::new(reply.as_str(), payload).head("NATS/1.0 429 Too Many Requests\r\n\r\n"));
         }
     }
 
-    /// Sends messages behind all that was to be sent before, also for a stream that is deleted.
+    /// Sends messages behind all that was to be sent before, also for a stream that is deleted. While too much waits, a call gets no
+    /// answer, as from a server whose queue of calls is full (JS16).
     pub(super) fn send(&self, messages: impl IntoIterator<Item = Outgoing>) {
         let mut state = self.state.lock();
+        if state.jobs.len() >= JOBS_MAX {
+            return;
+        }
         state.jobs.extend(messages.into_iter().map(Job::Send));
         let jobs = state.take_jobs();
         drop(state);

@@ -89,7 +89,9 @@ pub(super) fn info(shared: &Shared, streams: &Streams, name: &str, request: &Req
         let asked = request.read_if_json(InfoRequest::default())?;
         let stream = streams.find(name)?;
         let offset = usize::try_from(asked.offset).unwrap_or(0);
-        let (info, total) = look_into(&stream, &asked, offset)?;
+        let (mut info, total) = look_into(&stream, &asked, offset)?;
+        // Quotes, a colon, a comma and the number.
+        info.subjects = fitting(shared, info.subjects.into_iter(), |(subject, _)| subject.len() + 24);
         let shown = Shown { domain: shared.domain(), leader: Some(shared.server_name()), is_alone: true };
         let response = Response::new("stream_info", |object| {
             match total {
@@ -145,17 +147,36 @@ pub(super) fn list(shared: &Shared, streams: &Streams, request: &Request<'_>) ->
         let asked = request.read_if_json(ListRequest::<true>::default())?;
         let page = Page::of(streams.list(&asked.subject), asked.offset, LIST_MAX);
         let shown = Shown { domain: shared.domain(), ..Shown::default() };
+        // One that was deleted meanwhile is left out.
+        let infos = page.items.iter().filter_map(|(_, stream)| info_of(stream).ok());
+        let infos = infos.map(|info| {
+            let mut json = String::new();
+            info.encode(&mut Object::new(&mut json), shown);
+            json
+        });
+        let infos = fitting(shared, infos, String::len);
         Ok(Response::new("stream_list", |object| {
             page.encode(object, LIST_MAX);
-            // One that was deleted meanwhile is left out.
-            let infos = page.items.iter().filter_map(|(_, stream)| info_of(stream).ok());
-            object.objects("streams", infos, |object, info| info.encode(object, shown));
+            write_list(object.key("streams"), &infos, |out, info| out.push_str(info));
         }))
     });
     Response::of("stream_list", outcome, |object| {
         Page::<()>::none().encode(object, 0);
         object.plain("streams", "[]");
     })
+}
+
+/// As many of the first items as fit into one message; the first does in any case. Clients ask for the rest behind the last one that they got.
+fn fitting<T>(shared: &Shared, items: impl Iterator<Item = T>, size: impl Fn(&T) -> usize) -> Vec<T> {
+    // The other half is for all else.
+    let mut room = shared.bus.limits().max_payload / 2;
+    let mut is_first = true;
+    let fits = |item: &T| {
+        let left = room.checked_sub(size(item));
+        room = left.unwrap_or(0);
+        std::mem::take(&mut is_first) || left.is_some()
+    };
+    items.take_while(fits).collect()
 }
 
 /// What is told of a stream.

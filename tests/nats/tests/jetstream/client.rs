@@ -123,7 +123,7 @@ fn a_worker_pulls_and_acknowledges() {
         let first: Vec<_> = worker.fetch().max_messages(2).messages().await.unwrap().try_collect().await.unwrap();
         assert_eq!(first.iter().map(|message| &message.payload[..]).collect::<Vec<_>>(), [b"0", b"1"]);
         first[0].double_ack().await.unwrap();
-        first[1].ack_with(jetstream::AckKind::Nak(None)).await.unwrap();
+        first[1].double_ack_with(jetstream::AckKind::Nak(None)).await.unwrap();
         let mut seen = Vec::new();
         let mut messages = worker.messages().await.unwrap();
         while seen.len() < 4 {

@@ -40,10 +40,14 @@ struct Session {
 }
 
 impl Session {
-    fn start(place: &impl Place) -> Self {
+    fn start(place: &impl Place, watched: &[&str]) -> Self {
         let mut wire = Wire::new(dial(&place.addr()).expect("a server"), PATIENCE);
         wire.send(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB _R.> 1\r\nPING\r\n");
         wire.until_pong(1).expect("a connection");
+        for pattern in watched {
+            wire.send(format!("SUB {pattern} 2\r\nPING\r\n").as_bytes());
+            wire.until_pong(1).expect("a subscription");
+        }
         Session { wire, asked: 0 }
     }
 
@@ -154,19 +158,28 @@ fn from_near(text: &str, at: usize) -> &str {
 
 /// Sends the steps to both servers, one after the other, and compares all answers.
 pub(crate) fn compare(steps: &[Step]) {
-    compare_in("", steps);
+    run("", &[], steps);
+}
+
+/// The same, with advisories; the answers of one step in any order.
+pub(crate) fn compare_watched(watched: &[&str], steps: &[Step]) {
+    run("", watched, steps);
 }
 
 /// The same on servers with a domain.
 pub(crate) fn compare_in(domain: &str, steps: &[Step]) {
+    run(domain, &[], steps);
+}
+
+fn run(domain: &str, watched: &[&str], steps: &[Step]) {
     let (ours, real) = (Ours::start(domain), Real::start(domain));
-    let (mut our_session, mut real_session) = (Session::start(&ours), Session::start(&real));
+    let (mut our_session, mut real_session) = (Session::start(&ours, watched), Session::start(&real, watched));
     let mut faults = String::new();
     for step in steps {
         let mut our_answers = our_session.take(step, 0);
         let mut real_answers = real_session.take(step, our_answers.len());
         // The response and the end of requests that wait leave the real server by two queues.
-        if step.subject.starts_with("$JS.API.CONSUMER.DELETE.") {
+        if !watched.is_empty() || step.subject.starts_with("$JS.API.CONSUMER.DELETE.") {
             our_answers.sort();
             real_answers.sort();
         }

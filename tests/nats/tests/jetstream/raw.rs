@@ -1,6 +1,6 @@
 //! Raw requests: every byte of the API's answers.
 
-use super::compare::{Step, api, ask, compare, compare_in};
+use super::compare::{Step, api, ask, compare, compare_in, compare_watched};
 
 /// JS11, JS12, JC6: what is refused as JSON, in which words.
 #[test]
@@ -742,4 +742,37 @@ fn pulls_and_acknowledgements() {
         api("CONSUMER.DELETE.K.c", ""),
     ]);
     compare(&steps);
+}
+
+/// JS63, JS88, JC190 to JC198.
+#[test]
+fn advisories() {
+    let part = |seq: u32| ask("b.1", "x").header("Nats-Batch-Id: g").header(&format!("Nats-Batch-Sequence: {seq}"));
+    let next = |body: &str| api("CONSUMER.MSG.NEXT.K.c", body);
+    let ack = |seq: u32, body: &str| ask(&format!("$JS.ACK.K.c.1.{seq}.{seq}.1.0"), body);
+    let mut steps = filled();
+    steps.extend([
+        api("STREAM.CREATE.K", r#"{"name":"K","subjects":["k.*"],"allow_direct":true,"storage":"memory"}"#),
+        api("STREAM.UPDATE.K", r#"{"name":"K","subjects":["k.*"],"storage":"memory"}"#),
+        api("STREAM.CREATE.B", r#"{"name":"B","subjects":["b.*"],"storage":"memory","allow_atomic":true}"#),
+        part(1),
+        part(3),
+        consumer("c", r#""ack_policy":"explicit","sample_freq":"100","max_deliver":2"#),
+        consumer("c", r#""ack_policy":"explicit","sample_freq":"100","max_deliver":2,"description":"d""#),
+        next("3"),
+        ack(1, "-NAK"),
+        ack(2, "+TERM no use"),
+        next("1"),
+        ack(1, "-NAK"),
+        next("1"),
+        api("CONSUMER.PAUSE.K.c", r#"{"pause_until":"2098-01-01T00:00:00Z"}"#),
+        api("CONSUMER.PAUSE.K.c", ""),
+        api("CONSUMER.CREATE.K.p", r#"{"stream_name":"K","config":{"name":"p","ack_policy":"explicit","priority_groups":["g"],"priority_policy":"pinned_client"}}"#),
+        api("CONSUMER.UNPIN.K.p", r#"{"group":"g"}"#),
+        api("CONSUMER.DELETE.K.c", ""),
+        api("STREAM.DELETE.K", ""),
+    ]);
+    compare_watched(&["$JS.EVENT.ADVISORY.STREAM.>", "$JS.EVENT.ADVISORY.CONSUMER.>"], &steps);
+    let audited = [api("STREAM.NAMES", ""), api("STREAM.INFO.X", "{}"), api("STREAM.CREATE.S", r#"{"name":"S"}"#)];
+    compare_watched(&["$JS.EVENT.ADVISORY.API"], &audited);
 }
