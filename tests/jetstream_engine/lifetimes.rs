@@ -19,7 +19,7 @@ const GONE: [&str; 2] = ["e: deleted", "gone e"];
 #[test]
 fn each_policy_begins_somewhere() {
     let mut bench = Bench::new(|_| {});
-    let mut begin = |bench: &mut Bench, policy, filter: &str, seq| {
+    let begin = |bench: &mut Bench, policy, filter: &str, seq| {
         let config = ephemeral(|config| {
             (config.deliver_policy, config.opt_start_seq) = (policy, seq);
             filter.clone_into(&mut config.filter_subject);

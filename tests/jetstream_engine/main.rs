@@ -11,6 +11,7 @@ mod batches;
 mod config;
 mod config_updates;
 mod consumer_config;
+mod consumer_model;
 mod lifetimes;
 mod limits;
 mod model;

@@ -205,3 +205,16 @@ fn headers_alone_tell_the_size() {
     let sent = ["f < s.a 1/1 x1 +1 NATS/1.0|Nats-Msg-Size: 1||", "f < s.b 2/2 x1 +0 NATS/1.0|A: b|Nats-Msg-Size: 0||"];
     assert_eq!(bench.fetch("c", 2), sent);
 }
+
+/// The shortest spans that a client may ask for don't stop the clock.
+#[test]
+fn short_spans_are_bounded() {
+    let mut bench = filled(1, |config| config.filter_subject = "s.b".to_owned());
+    bench.pull("c", "A", &PullRequest { idle_heartbeat: 1, ..request(3, SECOND) });
+    bench.jump(SECOND);
+    assert_eq!(bench.sent().len(), 1_000);
+    let mut bench = filled(1, |config| config.ack_wait = 1);
+    bench.pull("c", "A", &request(1_000_000, 0));
+    bench.jump(SECOND);
+    assert_eq!(bench.sent().len(), 1_000);
+}

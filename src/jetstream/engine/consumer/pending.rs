@@ -14,7 +14,7 @@ pub(crate) struct Pending {
     /// When they are to come again; those that are queued have no such time.
     due: BTreeSet<(Timestamp, u64)>,
     queue: Queue,
-    /// Those of several deliveries among them.
+    /// Messages of several deliveries, exhausted ones among them.
     redelivered: usize,
     /// Messages that came as often as they may, and how often that was.
     exhausted: BTreeMap<u64, u32>,
@@ -89,7 +89,7 @@ impl Pending {
 
     /// Messages that were delivered more than once, exhausted ones among them.
     pub(crate) fn num_redelivered(&self) -> usize {
-        self.redelivered + self.exhausted.values().filter(|deliveries| **deliveries > 1).count()
+        self.redelivered
     }
 
     pub(crate) fn num_queued(&self) -> usize {
@@ -182,6 +182,7 @@ impl Pending {
     /// A message came as often as it may; how often that was.
     pub(crate) fn exhaust(&mut self, seq: u64) -> Option<Entry> {
         let entry = self.remove(seq)?;
+        self.redelivered += usize::from(entry.deliveries > 1);
         self.exhausted.insert(seq, entry.deliveries);
         Some(entry)
     }
@@ -201,12 +202,19 @@ impl Pending {
 
     /// An exhausted message is acknowledged after all, or gone.
     pub(crate) fn forgive(&mut self, seq: u64) -> bool {
-        self.exhausted.remove(&seq).is_some()
+        let Some(deliveries) = self.exhausted.remove(&seq) else { return false };
+        self.redelivered -= usize::from(deliveries > 1);
+        true
     }
 
-    /// Keeps only the exhausted messages that are still wanted.
+    /// Keeps only the exhausted messages that are still there.
     pub(crate) fn retain_exhausted(&mut self, is_there: impl Fn(u64) -> bool) {
-        self.exhausted.retain(|seq, _| is_there(*seq));
+        let redelivered = &mut self.redelivered;
+        self.exhausted.retain(|seq, deliveries| {
+            let stays = is_there(*seq);
+            *redelivered -= usize::from(!stays && *deliveries > 1);
+            stays
+        });
     }
 
     fn wait_until(&mut self, seq: u64, at: Option<Timestamp>) {

@@ -77,6 +77,9 @@ impl PullRequest {
     }
 }
 
+/// The shortest time between two heartbeats: there is no least one in a request, and none would stop the clock.
+const HEARTBEAT_MIN: i64 = 1_000_000;
+
 /// The place of a request in the queue: its priority, then its turn.
 pub(crate) type Place = (u8, u64);
 
@@ -103,6 +106,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     fn new(now: Timestamp, inbox: Subject, request: &PullRequest) -> Self {
+        let heartbeat = if request.idle_heartbeat > 0 { request.idle_heartbeat.max(HEARTBEAT_MIN) } else { 0 };
         let threshold = |value: i64| u64::try_from(value).unwrap_or(0);
         Waiting {
             inbox,
@@ -110,8 +114,8 @@ impl Waiting {
             bytes_left: (request.max_bytes > 0).then_some(request.max_bytes),
             bytes_said: request.max_bytes,
             expires: (request.expires > 0).then(|| now.after(span(request.expires))),
-            heartbeat: request.idle_heartbeat,
-            next_heartbeat: (request.idle_heartbeat > 0).then(|| now.after(span(request.idle_heartbeat))),
+            heartbeat,
+            next_heartbeat: (heartbeat > 0).then(|| now.after(span(heartbeat))),
             is_one_shot: request.no_wait,
             received: 0,
             group: SmolStr::new(&request.group),
