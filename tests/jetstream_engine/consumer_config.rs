@@ -267,7 +267,8 @@ fn the_subject_of_a_request_names_the_consumer() {
     let filtered = |filter| ConsumerAddress::Named { name: "c", filter: Some(filter) };
     assert_eq!(addressed(|config| config.name = "x".into(), named("c")).unwrap(), "c");
     assert_eq!(addressed(|config| config.name = "x".into(), ConsumerAddress::Unnamed).unwrap(), "x");
-    let faults: [(fn(&mut ConsumerConfig), _, &str); 7] = [
+    type Set = fn(&mut ConsumerConfig);
+    let faults: [(Set, ConsumerAddress<'_>, &str); 7] = [
         (|_| {}, named("a/b"), "400/10127 Consumer name can not contain path separators"),
         (
             |config| config.durable_name = "x".into(),

@@ -220,7 +220,8 @@ fn a_purge_moves_consumers() {
     bench.stream.handle_purge(bench.now(), &Purge { filter: "s.b".to_owned(), ..Purge::default() }).unwrap();
     assert_eq!(standing(&mut bench, "all"), (2, 1, 1, 5));
     bench.ack_delivery("all", 2, 2, Ack::Nak { delay: None }, None);
-    assert_eq!(bench.fetch("all", 1), ["f < s.c 3/3 x1 +4"]);
+    let gone = "all: terminated 2/2 x1 Unacknowledged message was deleted";
+    assert_eq!(bench.fetch("all", 1), [gone, "f < s.c 3/3 x1 +4"]);
     assert_eq!(bench.info("all").num_ack_pending, 1);
     assert!(bench.stream.consumer_ledger(bench.id("all")).unwrap().balances());
 }

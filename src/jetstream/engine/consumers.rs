@@ -28,8 +28,6 @@ pub(crate) struct Consumers {
     due: BTreeSet<(Timestamp, ConsumerId)>,
     /// Those that may have something to hand out.
     ready: BTreeSet<ConsumerId>,
-    /// Those whose filters were others once: what waits for acknowledgements need not match them.
-    refiltered: BTreeSet<ConsumerId>,
     /// Messages that a consumer has done with; empty between calls.
     done: Vec<u64>,
 }
@@ -60,7 +58,6 @@ impl Consumers {
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
             ready: BTreeSet::new(),
-            refiltered: BTreeSet::new(),
             done: Vec::new(),
         }
     }
@@ -119,17 +116,19 @@ impl Consumers {
             self.due.remove(&(at, id));
         }
         self.ready.remove(&id);
-        self.refiltered.remove(&id);
         parts.effects.push_back(Effect::ConsumerGone { id, name: consumer.name().clone() });
     }
 
     /// Replaces a configuration by one that may follow it.
     pub(crate) fn update(&mut self, parts: &mut Parts, now: Timestamp, id: ConsumerId, config: ConsumerConfig) {
-        self.with(parts, now, id, |consumer, context, stream| consumer.handle_update(context, config, stream));
+        let looks =
+            self.with(parts, now, id, |consumer, context, stream| consumer.handle_update(context, config, stream));
+        if looks == Some(true) {
+            self.ready.insert(id);
+        }
         let Some(consumer) = self.all.get(&id) else { return };
         let filters = consumer.filters().to_vec();
         if parts.interests.filters(id) != need::or_all(&filters) {
-            self.refiltered.insert(id);
             need::update(parts, id, &filters, &self.all);
         }
     }
@@ -137,7 +136,7 @@ impl Consumers {
     /// Moves a consumer, and changes with it which messages it needs.
     pub(crate) fn reset(&mut self, parts: &mut Parts, now: Timestamp, id: ConsumerId, next: u64) {
         let needed = need::needed(parts, id, &self.all);
-        self.with(parts, now, id, |consumer, context, _| consumer.handle_reset(context, next));
+        self.wake(parts, now, id, |consumer, context, _| consumer.handle_reset(context, next));
         need::change(parts, id, &needed, &self.all);
     }
 
@@ -153,6 +152,7 @@ impl Consumers {
         let mut context = Context {
             now,
             stream: &parts.config.name,
+            is_work_queue: parts.config.retention == Retention::WorkQueue,
             messages: &parts.messages,
             interest: &*self.interest,
             rng: &parts.rng,
@@ -160,12 +160,36 @@ impl Consumers {
             done: &mut self.done,
         };
         let result = act(consumer, &mut context, &parts.config);
-        self.ready.insert(id);
         for seq in std::mem::take(&mut self.done) {
             need::done(parts, id, seq);
         }
         self.rearm(id);
         Some(result)
+    }
+
+    /// Lets a consumer do something after which it may have something to hand out (JC213).
+    pub(crate) fn wake<T>(
+        &mut self,
+        parts: &mut Parts,
+        now: Timestamp,
+        id: ConsumerId,
+        act: impl FnOnce(&mut Consumer, &mut Context<'_>, &StreamConfig) -> T,
+    ) -> Option<T> {
+        self.ready.insert(id);
+        self.with(parts, now, id, act)
+    }
+
+    /// Lets a consumer do something that says whether it may have something to hand out.
+    pub(crate) fn wake_if(
+        &mut self,
+        parts: &mut Parts,
+        now: Timestamp,
+        id: ConsumerId,
+        act: impl FnOnce(&mut Consumer, &mut Context<'_>) -> bool,
+    ) {
+        if self.with(parts, now, id, |consumer, context, _| act(consumer, context)) == Some(true) {
+            self.ready.insert(id);
+        }
     }
 
     /// Tells the consumers of what has happened to messages, and lets those hand out that may have something to hand out.
@@ -176,7 +200,6 @@ impl Consumers {
             }
             let Some(id) = self.ready.pop_first() else { break };
             self.with(parts, now, id, |consumer, context, _| consumer.serve(context));
-            self.ready.remove(&id);
         }
     }
 
@@ -194,12 +217,17 @@ impl Consumers {
                     }
                 }
             }
+            // As on the server, a consumer whose filters have changed is not told of what only its old ones match; it finds that out
+            // when the message would come again.
             Change::Removed { seq, subject, .. } => {
-                let mut ids: BTreeSet<_> = parts.interests.matching(&subject).into_iter().collect();
-                ids.extend(&self.refiltered);
+                let mut ids = parts.interests.matching(&subject);
                 ids.retain(|id| self.all.get(id).is_some_and(|consumer| consumer.needs(seq)));
                 for id in ids {
-                    self.with(parts, now, id, |consumer, context, _| consumer.removed(context, seq, &subject));
+                    let was_full = self.all.get(&id).is_some_and(Consumer::is_full);
+                    self.with(parts, now, id, |consumer, context, _| consumer.removed(context, seq));
+                    if was_full {
+                        self.ready.insert(id);
+                    }
                 }
             }
             Change::Purged { filter, .. } => self.tell_purge(parts, now, filter.as_ref()),
@@ -217,15 +245,16 @@ impl Consumers {
             let overlaps =
                 |filter: &SmolStr| filters.is_empty() || filters.iter().any(|own| relation::overlaps(filter, own));
             let is_within = filter.is_none_or(lies_within);
-            if !is_within && !filter.is_some_and(overlaps) && !self.refiltered.contains(&id) {
+            if !is_within && !filter.is_some_and(overlaps) {
                 continue;
             }
-            let first = if !is_within || (filter.is_none() && filters.is_empty()) {
+            let first = if !is_within || filter.is_none() {
                 parts.messages.first_seq()
             } else {
                 let next = parts.messages.next_match(filters, 0).map(|message| message.seq());
                 next.unwrap_or(parts.messages.last_seq() + 1)
             };
+            // It does not look again for that (JC213).
             self.with(parts, now, id, |consumer, context, _| consumer.purged(context.messages, first, !is_within));
         }
     }
@@ -238,7 +267,7 @@ impl Consumers {
     /// Does the first thing that is due.
     pub(crate) fn handle_due(&mut self, parts: &mut Parts, at: Timestamp) {
         let Some((_, id)) = self.due.first().copied() else { return };
-        let is_over = self.with(parts, at, id, |consumer, context, _| consumer.handle_due(context));
+        let is_over = self.wake(parts, at, id, |consumer, context, _| consumer.handle_due(context));
         if is_over == Some(true) {
             self.remove(parts, at, id);
         }

@@ -67,7 +67,7 @@ impl Stream {
             name = random_name(&self.parts.rng);
         }
         let id = self.consumers.insert(&mut self.parts, now, name, config);
-        self.consumers.with(&mut self.parts, now, id, |consumer, context, _| {
+        self.consumers.wake(&mut self.parts, now, id, |consumer, context, _| {
             context.advise(consumer.name(), Event::Created);
             if consumer.is_paused(now) {
                 consumer.advise_pause(context);
@@ -183,7 +183,7 @@ impl Stream {
         until: Option<Timestamp>,
     ) -> Result<ConsumerInfo, ApiError> {
         let now = self.advance(now);
-        self.consumers.with(&mut self.parts, now, id, |consumer, context, _| consumer.handle_pause(context, until));
+        self.consumers.wake(&mut self.parts, now, id, |consumer, context, _| consumer.handle_pause(context, until));
         self.settle();
         self.info(id, now)
     }
@@ -202,7 +202,7 @@ impl Stream {
         if !consumer.config().priority_groups.iter().any(|own| own == group) {
             return Err(codes::CONSUMER_INVALID_PRIORITY_GROUP.error());
         }
-        self.consumers.with(&mut self.parts, now, id, |consumer, context, _| consumer.unpin(context, Unpinned::Admin));
+        self.consumers.wake(&mut self.parts, now, id, |consumer, context, _| consumer.unpin(context, Unpinned::Admin));
         self.settle();
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Stream {
     ) {
         let now = self.advance(now);
         self.consumers
-            .with(&mut self.parts, now, id, |consumer, context, _| consumer.handle_pull(context, inbox, request));
+            .wake_if(&mut self.parts, now, id, |consumer, context| consumer.handle_pull(context, inbox, request));
         self.settle();
     }
 
@@ -273,8 +273,12 @@ impl Stream {
         reply: Option<&Subject>,
     ) {
         let now = self.advance(now);
+        // Nothing listens where no acknowledgements are expected (JC82).
+        if !self.consumers.get(id).is_some_and(Consumer::expects_acks) {
+            return;
+        }
         self.consumers
-            .with(&mut self.parts, now, id, |consumer, context, _| consumer.handle_ack(context, subject, ack, reply));
+            .wake_if(&mut self.parts, now, id, |consumer, context| consumer.handle_ack(context, subject, ack, reply));
         self.settle();
     }
 
@@ -282,14 +286,14 @@ impl Stream {
     /// that subject counts: in the deliver group if there is one, in no group else.
     pub fn handle_interest(&mut self, now: Timestamp, id: ConsumerId, is_bound: bool) {
         let now = self.advance(now);
-        self.consumers.with(&mut self.parts, now, id, |consumer, _, _| consumer.handle_interest(now, is_bound));
+        self.consumers.wake(&mut self.parts, now, id, |consumer, _, _| consumer.handle_interest(now, is_bound));
         self.settle();
     }
 
     /// A message was published to the reply subject of a flow control request (JC126).
     pub fn handle_flow_response(&mut self, now: Timestamp, id: ConsumerId, subject: &Subject) {
         let now = self.advance(now);
-        self.consumers.with(&mut self.parts, now, id, |consumer, _, _| consumer.handle_flow_response(subject));
+        self.consumers.wake(&mut self.parts, now, id, |consumer, _, _| consumer.handle_flow_response(subject));
         self.settle();
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     /// The stream's name.
     pub(crate) stream: &'a str,
+    pub(crate) is_work_queue: bool,
     pub(crate) messages: &'a Messages,
     pub(crate) interest: &'a dyn Interest,
     pub(crate) rng: &'a Rng,

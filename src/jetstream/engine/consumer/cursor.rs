@@ -73,11 +73,6 @@ impl Cursor {
         seq >= self.resume || self.last_of_each.binary_search(&seq).is_ok()
     }
 
-    /// Whether the filters match a subject.
-    pub(crate) fn wants(&self, subject: &str) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| relation::matches(filter, subject))
-    }
-
     /// The next message; the search is not repeated where it has found nothing.
     pub(crate) fn peek(&mut self, messages: &Messages) -> Option<u64> {
         while let Some(seq) = self.last_of_each.front() {

@@ -42,8 +42,6 @@ pub(crate) struct Consumer {
     /// The last delivery.
     pub(super) delivered: SequencePair,
     pub(super) floor: SequencePair,
-    /// It began at the first sequence; then a search that found nothing shows (JC51).
-    began_at_first: bool,
     pub(super) ledger: ConsumerLedger,
     pub(super) requests: Requests,
     pub(super) pin: Option<Pin>,
@@ -90,7 +88,6 @@ impl Consumer {
             waits: Waits::default(),
             delivered: before,
             floor: before,
-            began_at_first: before.stream == 0,
             ledger: ConsumerLedger::default(),
             requests: Requests::default(),
             pin: None,
@@ -182,7 +179,8 @@ impl Consumer {
 
     pub(crate) fn info(&self, now: Timestamp) -> ConsumerInfo {
         let mut delivered = self.delivered;
-        if delivered.consumer == 0 && self.began_at_first {
+        if delivered.consumer == 0 && self.floor.stream == 0 {
+            // A search that found nothing shows.
             delivered.stream = delivered.stream.max(self.cursor.next() - 1);
         }
         let pinned = self.pin.as_ref().map(|pin| (pin.id.clone(), pin.since));
@@ -324,16 +322,20 @@ impl Consumer {
         false
     }
 
-    /// A pull request, or why its body can't be read. It goes into the queue, unless a status ends it at once (JC62 to JC69).
+    /// A pull request, or why its body can't be read. It goes into the queue, unless a status ends it at once (JC62 to JC69). `true` if
+    /// it waits.
     pub(crate) fn handle_pull(
         &mut self,
         context: &mut Context<'_>,
         inbox: &Subject,
         request: Result<&PullRequest, &str>,
-    ) {
-        if let Err(status) = self.admit(context, inbox, request) {
+    ) -> bool {
+        let admitted = self.admit(context, inbox, request);
+        let is_queued = admitted.is_ok();
+        if let Err(status) = admitted {
             send_status(context, inbox.clone(), status);
         }
+        is_queued
     }
 
     fn admit(
@@ -403,17 +405,17 @@ impl Consumer {
         self.requests.retain(|inbox| context.interest.has_interest(inbox));
     }
 
-    /// An acknowledgement (JC90 to JC96). `reply` is where it is confirmed.
+    /// An acknowledgement (JC90 to JC96). `reply` is where it is confirmed. `true` if there may be something to hand out: a
+    /// message that comes again, or a new one that was held back by the limit of what is pending.
     pub(crate) fn handle_ack(
         &mut self,
         context: &mut Context<'_>,
         subject: &AckSubject<'_>,
         ack: Ack<'_>,
         reply: Option<&Subject>,
-    ) {
-        if !self.expects_acks() {
-            return;
-        }
+    ) -> bool {
+        let was_full = self.is_full();
+        let mut comes_again = false;
         self.active = context.now;
         if self.push.as_ref().is_some_and(|push| !push.is_bound) {
             self.inactive_at = self.lifetime().map(|lifetime| context.now.after(lifetime));
@@ -431,7 +433,7 @@ impl Consumer {
                 confirms = is_known;
                 context.advise(&self.name, terminated(subject, reason));
             }
-            Ack::Nak { delay } => self.nak(context, subject, delay),
+            Ack::Nak { delay } => comes_again = self.nak(context, subject, delay),
             Ack::Progress => {
                 self.pending.extend(seq, context.now, &self.waits);
                 self.delivered.last_active = Some(context.now);
@@ -441,6 +443,13 @@ impl Consumer {
         if let Some(to) = reply.filter(|_| confirms && !matches!(ack, Ack::Next { .. })) {
             context.effects.push_back(Effect::Confirm { to: to.clone() });
         }
+        was_full || comes_again
+    }
+
+    /// Whether as many messages wait for acknowledgements as may (JC100).
+    pub(crate) fn is_full(&self) -> bool {
+        let max = usize::try_from(self.config.max_ack_pending).unwrap_or(usize::MAX);
+        self.expects_acks() && max > 0 && self.pending.len() >= max
     }
 
     /// Takes a message out of those that wait. A termination is no acknowledgement: it is not measured.
@@ -456,7 +465,13 @@ impl Consumer {
             self.settle(context, seq, is_ack);
             return;
         }
-        let Some(entry) = self.pending.remove(seq) else { return };
+        let Some(entry) = self.pending.remove(seq) else {
+            // A work queue lets go of it all the same, as measured.
+            if context.is_work_queue {
+                context.done.push(seq);
+            }
+            return;
+        };
         self.raise_floor(seq, entry.first);
         self.settle(context, seq, is_ack);
         if is_ack && self.is_sampled(context) {
@@ -514,12 +529,12 @@ impl Consumer {
         self.sampling >= 100 || (self.sampling > 0 && context.rng.below(100) as u32 <= self.sampling)
     }
 
-    /// JC110, JC111.
-    fn nak(&mut self, context: &mut Context<'_>, subject: &AckSubject<'_>, delay: Option<i64>) {
+    /// JC110, JC111. `false` if it is ignored.
+    fn nak(&mut self, context: &mut Context<'_>, subject: &AckSubject<'_>, delay: Option<i64>) -> bool {
         let (seq, consumer) = (subject.stream_seq, subject.consumer_seq);
         let is_late = consumer <= self.floor.consumer || consumer > self.delivered.consumer + 1;
         if is_late || !self.pending.contains(seq) {
-            return;
+            return false;
         }
         let event = Event::Naked { consumer_seq: consumer, stream_seq: seq, deliveries: subject.deliveries };
         context.advise(&self.name, event);
@@ -530,6 +545,7 @@ impl Consumer {
                 self.pending.delay(seq, context.now, span(delay).max(NAK_DELAY_MIN), &self.waits);
             }
         }
+        true
     }
 
     /// Something receives from the deliver subject, or nothing any more (JC122, JC132).
@@ -573,13 +589,14 @@ impl Consumer {
         context.advise(&self.name, Event::Unpinned { group, reason });
     }
 
-    /// Takes another configuration that may follow this one (JC46).
+    /// Takes another configuration that may follow this one (JC46). `true` if there may be something to hand out: with other filters it
+    /// does not look again by itself, as measured.
     pub(crate) fn handle_update(
         &mut self,
         context: &mut Context<'_>,
         mut config: ConsumerConfig,
         stream: &StreamConfig,
-    ) {
+    ) -> bool {
         config.pause_until.clone_from(&self.config.pause_until);
         validate::mark(&mut config);
         let old = std::mem::replace(&mut self.config, config);
@@ -605,6 +622,7 @@ impl Consumer {
         if self.config.priority_policy != PriorityPolicy::PinnedClient {
             self.pin = None;
         }
+        old.max_ack_pending != self.config.max_ack_pending
     }
 
     /// Forgets all deliveries, and goes on at a sequence (JC165).
@@ -614,7 +632,6 @@ impl Consumer {
         self.cursor.move_to(next, context.messages);
         let before = SequencePair { consumer: 0, stream: next - 1, last_active: None };
         (self.delivered, self.floor) = (before, before);
-        self.began_at_first = next == 1;
     }
 
     /// A message was stored that the filters match.
@@ -622,27 +639,34 @@ impl Consumer {
         self.cursor.stored(seq);
     }
 
-    /// A message is gone from the stream (JC140).
-    pub(crate) fn removed(&mut self, context: &mut Context<'_>, seq: u64, subject: &str) {
-        if self.cursor.wants(subject) {
-            self.cursor.removed(seq);
-        }
+    /// A message is gone from the stream that the filters match (JC140).
+    pub(crate) fn removed(&mut self, context: &mut Context<'_>, seq: u64) {
+        self.cursor.removed(seq);
         self.pending.forgive(seq);
+        self.forget(context, seq);
+    }
+
+    /// A message that was delivered is gone. It counts as a termination: with one acknowledgement for all, of all before.
+    pub(super) fn forget(&mut self, context: &mut Context<'_>, seq: u64) {
         let Some(entry) = self.pending.remove(seq) else { return };
         self.ledger.gone += 1;
         self.raise_floor(seq, entry.first);
         let subject = AckSubject {
             stream: "",
             consumer: "",
-            deliveries: entry.deliveries.into(),
+            // The server counts one less here, but not less than one.
+            deliveries: entry.deliveries.saturating_sub(1).max(1).into(),
             stream_seq: seq,
             consumer_seq: entry.first,
         };
+        if self.config.ack_policy == AckPolicy::All {
+            self.acknowledge_all(context, &subject, false);
+        }
         context.advise(&self.name, terminated(&subject, "Unacknowledged message was deleted"));
     }
 
-    /// Messages were purged (JC141). `first` is the first one that is left: for a consumer whose filters lie within the purge the first
-    /// that they match, for a wider one the stream's.
+    /// Messages were purged (JC141). `first` is the first one that is left: with a filter, for a consumer whose own filters lie within
+    /// it, the first that these match; else the stream's.
     pub(crate) fn purged(&mut self, messages: &Messages, first: u64, is_wider: bool) {
         self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
         self.cursor.skip_below(first, messages);
@@ -657,20 +681,14 @@ impl Consumer {
                     self.floor.consumer = self.floor.consumer.max(entry.map_or(0, |entry| entry.first));
                 }
             }
-        }
-        if self.pending.is_empty() {
-            if !is_wider {
-                self.delivered.stream = self.delivered.stream.max(self.cursor.next() - 1);
+            if let Some((seq, entry)) = self.pending.above(0).filter(|_| is_wider) {
+                self.floor.consumer = self.floor.consumer.max(entry.first - 1);
+                self.floor.stream = self.floor.stream.max(seq - 1);
             }
-            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.cursor.next() - 1);
         }
-    }
-
-    /// A message that was to come again is gone, and was not told of (JC119).
-    pub(super) fn forget(&mut self, seq: u64) {
-        if let Some(entry) = self.pending.remove(seq) {
-            self.ledger.gone += 1;
-            self.raise_floor(seq, entry.first);
+        self.delivered.stream = self.delivered.stream.max(self.cursor.next() - 1);
+        if self.pending.is_empty() {
+            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.cursor.next() - 1);
         }
     }
 

@@ -69,15 +69,15 @@ impl Consumer {
         while let Some(seq) = self.pending.next_queued() {
             let deliveries = self.pending.get(seq).map_or(0, |entry| i64::from(entry.deliveries));
             if context.messages.get(seq).is_none() {
-                self.forget(seq);
+                // It went while its filters were others, or with a purge that left it (JC119).
+                self.forget(context, seq);
             } else if self.config.max_deliver > 0 && deliveries >= self.config.max_deliver {
                 self.exhaust(seq, context);
             } else {
                 return Next::Again(seq);
             }
         }
-        let max = usize::try_from(self.config.max_ack_pending).unwrap_or(usize::MAX);
-        if self.expects_acks() && max > 0 && self.pending.len() >= max {
+        if self.is_full() {
             return Next::Stalled;
         }
         self.cursor.peek(context.messages).map_or(Next::None, Next::New)
