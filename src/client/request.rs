@@ -194,6 +194,59 @@ impl RequestFuture {
         let (subject, connection) = (SmolStr::new(subject), connection.clone());
         RequestFuture { subject, connection, blocked: None, sent: Err(Some(error)), timer: None }
     }
+
+    /// Blocks this thread for the response, in place of a task that polls: as [`Client::request`](crate::Client::request), for a request
+    /// that is on its way already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::request`](crate::Client::request).
+    ///
+    /// # Panics
+    ///
+    /// If it was polled to its end before.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    ///
+    /// let client = Bus::new().connect();
+    /// let requests = client.subscribe("echo")?;
+    /// let response = client.request_async("echo", "hello");
+    /// requests.recv()?.respond("hello, too")?;
+    /// assert_eq!(response.wait()?.payload(), b"hello, too");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait(mut self) -> Result<Message, RequestError> {
+        if self.blocked.is_some() {
+            return self.wait_for_room();
+        }
+        let RequestFuture { subject, connection, sent, .. } = &mut self;
+        let pending = match sent {
+            Ok(pending) => pending,
+            Err(error) => return Err(error.take().expect("polled after completion")),
+        };
+        let was_busy = connection.shared.timers.is_thread_busy();
+        let answer = pending.wait(connection, None);
+        note_given(connection, &answer, was_busy);
+        let response = judged(answer, pending.timeout, subject, connection);
+        *sent = Err(None);
+        response
+    }
+
+    /// As a task does, since several things are waited for.
+    #[cold]
+    fn wait_for_room(&mut self) -> Result<Message, RequestError> {
+        let waker = thread_waker();
+        loop {
+            let polled = runner::poll(|| self.poll_once(&mut Context::from_waker(&waker)));
+            match polled {
+                Poll::Ready(response) => return response,
+                Poll::Pending => self.connection.shared.timers.park(&waker, None),
+            }
+        }
+    }
 }
 
 impl Future for RequestFuture {

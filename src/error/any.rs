@@ -7,6 +7,10 @@ use super::{
 #[cfg(feature = "bridge")]
 use crate::bridge::{FlushError, RuleError, StartError};
 use crate::bus::BuildError;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamError;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::server::StartError as JetStreamStartError;
 use crate::limits::LimitsError;
 use crate::message::StatusCodeError;
 #[cfg(feature = "server")]
@@ -80,6 +84,10 @@ over_all! {
     StatusCode(StatusCodeError): "A number or text is not a status code.",
     Limits(LimitsError): "A limit is out of its range.",
     Build(BuildError): "A bus was not built.",
+    #[cfg(feature = "jetstream")]
+    JetStream(JetStreamError): "An operation on a stream failed.",
+    #[cfg(feature = "jetstream")]
+    JetStreamStart(JetStreamStartError): "JetStream was not started.",
     #[cfg(feature = "server")]
     Server(ServerError): "A server was not started, or not changed.",
     #[cfg(feature = "bridge")]

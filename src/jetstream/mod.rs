@@ -4,7 +4,17 @@
 //! |---|---|
 //! | [`engine`] | one stream as a machine, without a bus |
 //! | [`server`] | streams on a bus, for unmodified NATS clients |
+//! | [`context`] | what a program holds to use streams, in this process or behind a bridge |
 
+pub mod context;
 pub mod engine;
 mod json;
 pub mod server;
+
+pub use context::{
+    ContextOptions, JetStream, JetStreamError, PublishAck, PublishAckFuture, PublishOptions, Stream, StreamInfo,
+    StreamMessage, new, with_domain, with_options,
+};
+pub use engine::config::{Discard, Retention, Storage, StreamConfig};
+pub use engine::{Purge, Timestamp};
+pub use server::{JetStreamOptions, JetStreamServer};

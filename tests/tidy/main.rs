@@ -84,7 +84,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("jetstream", &["subject", "activity", "message", "limits", "sync", "time", "user_code"]),
     ("bin", &[]),
     // Over all: what there is once for all rooms.
-    (OVER_ALL, &["error", "subject", "message", "limits", "bus", "client", "server", "bridge"]),
+    (OVER_ALL, &["error", "subject", "message", "limits", "bus", "client", "jetstream", "server", "bridge"]),
     ("unwind", &["message", "time", "bus", "client", "server", "bridge", "testkit"]),
 ];
 

@@ -114,14 +114,30 @@ impl<'a> Room<'a> {
         self.files.contains_key(&place).then_some(place)
     }
 
+    /// Names that types of several parts of the room have: each is a type of its part.
+    fn shared_names(&self) -> BTreeSet<String> {
+        let mut parts = BTreeMap::<String, BTreeSet<&str>>::new();
+        for (at, source) in &self.files {
+            for line in code(source).lines() {
+                let Some(name) = declared(line) else { continue };
+                parts.entry(name.to_owned()).or_default().insert(part(at));
+            }
+        }
+        parts.into_iter().filter(|(_, parts)| parts.len() > 1).map(|(name, _)| name).collect()
+    }
+
     /// The files that hold methods of each type, with the names of the methods.
     fn methods(&self) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         let mut all = BTreeMap::<String, BTreeMap<String, BTreeSet<String>>>::new();
+        let shared = self.shared_names();
         for (at, source) in &self.files {
             let mut current = None;
             for line in code(source).lines() {
                 if line.starts_with("impl") {
-                    current = implemented(line);
+                    current = implemented(line).map(|name| match shared.contains(&name) {
+                        true => format!("{}::{name}", part(at)),
+                        false => name,
+                    });
                 } else if line.starts_with('}') {
                     current = None;
                 } else if let Some(name) = &current
@@ -191,6 +207,23 @@ impl<'a> Room<'a> {
         }
         circles.into_iter().collect()
     }
+}
+
+/// The part of a room that a module belongs to: `jetstream::engine` for `jetstream::engine::config::source`, `bus` for `bus::route`.
+fn part(module: &str) -> &str {
+    let mut ends = module.match_indices("::").map(|(at, _)| at);
+    let first = ends.next();
+    match ends.next() {
+        Some(second) => &module[..second],
+        None => first.map_or(module, |first| &module[..first]),
+    }
+}
+
+/// The public type that a line of a file's top level declares.
+fn declared(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("pub ")?;
+    let rest = rest.strip_prefix("struct ").or_else(|| rest.strip_prefix("enum "))?;
+    rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next()
 }
 
 /// The type of an inherent impl that begins on this line.
@@ -273,4 +306,10 @@ fn circles_and_spread_types_are_seen() {
     assert_eq!(implemented("impl<T: Into<u8>> Room<T> {"), Some("Room".to_owned()));
     assert_eq!(implemented("impl<'a> Iterator for Room<'a> {"), None);
     assert_eq!(method("    pub(crate) async fn go<T>(&self) {"), Some("go"));
+    // Two types of one name in two parts of a room.
+    let files = [("src/a/x/one.rs", "pub struct S;\nimpl S {\n    fn f(&self) {}\n}\n")];
+    let files = files.into_iter().chain([("src/a/y/two.rs", files[0].1)]);
+    let sources: Vec<_> = files.map(|(path, text)| Source::new(path, text)).collect();
+    let methods = Room::new(sources.iter()).methods();
+    assert_eq!(methods.keys().collect::<Vec<_>>(), ["a::x::S", "a::y::S"]);
 }

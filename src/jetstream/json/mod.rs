@@ -11,6 +11,7 @@
 //! | `config` | the keys of a stream's configuration |
 //! | `consumer` | the keys of a consumer's configuration, what is told of a consumer |
 //! | `pull` | bodies of pull requests and of negative acknowledgements |
+//! | `response` | how responses are read, with the error that may stand in them |
 //! | `info` | what is told of a stream |
 
 pub(super) mod config;
@@ -19,5 +20,6 @@ pub(super) mod info;
 pub(super) mod pull;
 pub(super) mod read;
 pub(super) mod requests;
+pub(super) mod response;
 mod scan;
 pub(super) mod write;

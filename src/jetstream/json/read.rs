@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Each key of an object, in turn; `visit` is to read its value.
-    fn pairs(
+    pub(crate) fn pairs(
         &mut self,
         go_type: &str,
         mut visit: impl FnMut(&mut Self, String) -> Result<(), Fatal>,

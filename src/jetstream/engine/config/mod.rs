@@ -3,6 +3,7 @@
 //! [`Directory`] judges a request against a stream's own rules and the other streams, in the server's order, and gives back the
 //! configuration with all defaults filled in.
 
+mod builder;
 mod directory;
 mod normalise;
 mod refusal;
@@ -208,59 +209,6 @@ pub struct ConsumerLimits {
     pub inactive_threshold: i64,
     /// Messages that wait for acknowledgements.
     pub max_ack_pending: i64,
-}
-
-impl StreamConfig {
-    /// A stream of this name with all defaults.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        StreamConfig {
-            name: name.into(),
-            description: String::new(),
-            subjects: Vec::new(),
-            retention: Retention::default(),
-            max_consumers: -1,
-            max_msgs: -1,
-            max_bytes: -1,
-            max_msgs_per_subject: -1,
-            max_age: 0,
-            max_msg_size: -1,
-            discard: Discard::default(),
-            storage: Storage::default(),
-            num_replicas: 1,
-            no_ack: false,
-            duplicate_window: 0,
-            placement: None,
-            mirror: None,
-            sources: None,
-            compression: Compression::default(),
-            first_seq: 0,
-            subject_transform: None,
-            republish: None,
-            allow_direct: false,
-            mirror_direct: false,
-            discard_new_per_subject: false,
-            sealed: false,
-            deny_delete: false,
-            deny_purge: false,
-            allow_rollup_hdrs: false,
-            consumer_limits: ConsumerLimits::default(),
-            allow_msg_ttl: false,
-            subject_delete_marker_ttl: 0,
-            allow_msg_counter: false,
-            allow_atomic: false,
-            allow_msg_schedules: false,
-            allow_batched: false,
-            persist_mode: PersistMode::default(),
-            metadata: BTreeMap::new(),
-        }
-    }
-
-    /// The sources; none if there is no list.
-    #[must_use]
-    pub fn source_list(&self) -> &[StreamSource] {
-        self.sources.as_deref().unwrap_or_default()
-    }
 }
 
 /// Limits of the server that every stream and publish is held to. The defaults are those of nats-server, but for the sizes of memory

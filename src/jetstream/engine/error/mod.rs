@@ -75,6 +75,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// An error as it came from a server. Its numbers need not be in the table.
+    pub(crate) const fn received(code: u16, err_code: u16, description: String) -> Self {
+        ApiError { code, err_code, description: Cow::Owned(description) }
+    }
+
     /// The number that says what kind of error it is, in the manner of HTTP: 400, 404, 409, 412, 429, 500 or 503.
     #[must_use]
     pub fn code(&self) -> u16 {

@@ -1,0 +1,210 @@
+//! Why an operation fails: a type for each operation, with the server's error inside.
+
+use crate::RequestError;
+use crate::jetstream::engine::error::{ApiError, Code, codes};
+use crate::jetstream::json::response::ResponseFault;
+use std::fmt;
+
+/// The errors that every operation has.
+pub(super) trait Operation: Sized {
+    fn of_request(error: RequestError) -> Self;
+
+    fn of_api(error: ApiError) -> Self;
+
+    fn unreadable(words: String) -> Self;
+
+    fn invalid_name(name: &str) -> Self;
+
+    fn of_response(fault: ResponseFault) -> Self {
+        match fault {
+            ResponseFault::Refused(error) => Self::of_api(error),
+            ResponseFault::Unreadable(words) => Self::unreadable(words),
+        }
+    }
+}
+
+macro_rules! operations {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident as $variant:ident {
+            $( $(#[$is_doc:meta])* $is:ident: $($code:ident)|+; )*
+        }
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+            #[non_exhaustive]
+            pub enum $name {
+                /// The server refused it.
+                #[error("{0}")]
+                Api(ApiError),
+                /// The request has no response.
+                #[error("{0}")]
+                Request(RequestError),
+                /// The response can't be read.
+                #[error("unreadable response: {0}")]
+                Response(String),
+                /// A name of a stream or a consumer is empty, or holds white space, `.`, `*`, `>`, `/` or `\`. Nothing was sent.
+                #[error("invalid name {0:?}")]
+                InvalidName(String),
+            }
+
+            impl $name {
+                /// The server's error, if it refused.
+                #[must_use]
+                pub fn api(&self) -> Option<&ApiError> {
+                    match self {
+                        $name::Api(error) => Some(error),
+                        _ => None,
+                    }
+                }
+
+                /// The number of the server's error, if it refused: one of those in [`codes`](crate::jetstream::engine::error::codes).
+                #[must_use]
+                pub fn err_code(&self) -> Option<u16> {
+                    self.api().map(ApiError::err_code)
+                }
+
+                /// Whether nothing listens: there is no JetStream behind the prefix, or no stream that takes the subject.
+                #[must_use]
+                pub fn is_no_responders(&self) -> bool {
+                    matches!(self, $name::Request(error) if error.is_no_responders())
+                }
+
+                /// Whether no response came in time. The server may have done it nevertheless.
+                #[must_use]
+                pub fn is_timeout(&self) -> bool {
+                    matches!(self, $name::Request(error) if error.is_timeout())
+                }
+
+                $(
+                    $(#[$is_doc])*
+                    #[must_use]
+                    pub fn $is(&self) -> bool {
+                        const CODES: &[Code] = &[$(codes::$code),+];
+                        self.api().is_some_and(|error| CODES.iter().any(|code| error.is(*code)))
+                    }
+                )*
+            }
+
+            impl Operation for $name {
+                fn of_request(error: RequestError) -> Self {
+                    $name::Request(error)
+                }
+
+                fn of_api(error: ApiError) -> Self {
+                    $name::Api(error)
+                }
+
+                fn unreadable(words: String) -> Self {
+                    $name::Response(words)
+                }
+
+                fn invalid_name(name: &str) -> Self {
+                    $name::InvalidName(name.to_owned())
+                }
+            }
+
+            impl From<$name> for JetStreamError {
+                fn from(error: $name) -> Self {
+                    JetStreamError::$variant(error)
+                }
+            }
+
+            impl From<$name> for crate::Error {
+                fn from(error: $name) -> Self {
+                    crate::Error::JetStream(error.into())
+                }
+            }
+        )*
+
+        /// Any error of a context's operations: each of the others converts into it, and its text is that of the other.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum JetStreamError {
+            $( $(#[$doc])* $variant($name), )*
+        }
+
+        impl fmt::Display for JetStreamError {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $( JetStreamError::$variant(error) => error.fmt(f), )*
+                }
+            }
+        }
+
+        impl std::error::Error for JetStreamError {}
+    };
+}
+
+operations! {
+    /// Why nothing is told of the account.
+    AccountInfoError as AccountInfo {}
+
+    /// Why a stream was not created.
+    CreateStreamError as CreateStream {
+        /// Whether there is a stream of that name with another configuration (10058).
+        is_already_exists: STREAM_NAME_EXIST;
+        /// Whether another stream takes some of its subjects (10065).
+        is_subject_overlap: STREAM_SUBJECT_OVERLAP;
+    }
+
+    /// Why a stream was not updated.
+    UpdateStreamError as UpdateStream {
+        /// Whether there is no such stream (10059).
+        is_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why nothing is told of a stream.
+    GetStreamError as GetStream {
+        /// Whether there is no such stream (10059).
+        is_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a stream was not deleted.
+    DeleteStreamError as DeleteStream {
+        /// Whether there is no such stream (10059).
+        is_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why streams were not listed.
+    ListStreamsError as ListStreams {}
+
+    /// Why a publish was not acknowledged.
+    PublishAckError as PublishAck {
+        /// Whether the last sequence, of the stream or of the subject, is another than expected (10071, 10164).
+        is_wrong_last_sequence: STREAM_WRONG_LAST_SEQUENCE | STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
+        /// Whether the last message's id is another than expected (10070).
+        is_wrong_last_message_id: STREAM_WRONG_LAST_MSG_ID;
+        /// Whether another stream took it than expected (10060).
+        is_wrong_stream: STREAM_NOT_MATCH;
+    }
+
+    /// Why a stream was not purged.
+    PurgeError as Purge {
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a stored message was not read.
+    GetMessageError as GetMessage {
+        /// Whether there is no such message (10037).
+        is_not_found: NO_MESSAGE_FOUND;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a stored message was not deleted.
+    DeleteMessageError as DeleteMessage {
+        /// Whether there is no such message (10043).
+        is_not_found: SEQUENCE_NOT_FOUND;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+}
+
+/// A name that is a token of the API's subjects: a server takes no other.
+pub(super) fn checked<E: Operation>(name: &str) -> Result<&str, E> {
+    let is_wrong = |c: char| c.is_whitespace() || matches!(c, '.' | '*' | '>' | '/' | '\\');
+    if name.is_empty() || name.contains(is_wrong) { Err(E::invalid_name(name)) } else { Ok(name) }
+}

@@ -1,0 +1,91 @@
+//! Streams from within the process: what a program holds to use JetStream.
+//!
+//! [`JetStream`] is a client of the API under `$JS.API`, as any client library is: it sends requests on the bus and nothing else. It does
+//! not know whether a [`JetStreamServer`](crate::jetstream::JetStreamServer) on this bus answers or a real server behind a bridge.
+//!
+//! Each operation is one function. It sends its request when it is called, and gives a handle that is on its way: [`Call::wait`] blocks a
+//! thread, and a task on any executor awaits it. There is no runtime and no thread behind it.
+//!
+//! | file | reason to change |
+//! |---|---|
+//! | `api` | the way to the API |
+//! | `call` | an operation that is on its way |
+//! | `error` | why each operation fails |
+//! | `js` | the calls on streams as a whole |
+//! | `options` | where requests go, how long they wait |
+//! | `pages` | lists that come page by page |
+//! | `publish` | publishing, and its acknowledgement |
+//! | `stream` | the calls on one stream |
+//! | `info` | what is told of streams and accounts |
+//! | `stored` | a stored message as it is read |
+
+mod api;
+mod call;
+mod error;
+mod info;
+mod js;
+mod options;
+mod pages;
+mod publish;
+mod stored;
+mod stream;
+
+pub use call::Call;
+pub use error::{
+    AccountInfoError, CreateStreamError, DeleteMessageError, DeleteStreamError, GetMessageError, GetStreamError,
+    JetStreamError, ListStreamsError, PublishAckError, PurgeError, UpdateStreamError,
+};
+pub use info::{AccountInfo, ApiStats, StreamInfo};
+pub use js::JetStream;
+pub use options::ContextOptions;
+pub use pages::Pages;
+pub use publish::{PublishAck, PublishAckFuture, PublishOptions};
+pub use stored::StreamMessage;
+pub use stream::Stream;
+
+use crate::Client;
+
+/// A context whose requests go out through this client, to `$JS.API`.
+///
+/// # Example
+///
+/// ```
+/// use postroom::Bus;
+/// use postroom::jetstream::{self, JetStreamOptions, JetStreamServer, StreamConfig};
+///
+/// let bus = Bus::new();
+/// let _streams = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+/// let js = jetstream::new(bus.connect());
+///
+/// let orders = js.create_stream(StreamConfig::new("ORDERS").subjects(["orders.>"])).wait()?;
+/// let ack = js.publish("orders.eu", "hello").wait()?;
+/// assert_eq!((ack.stream.as_str(), ack.sequence), ("ORDERS", 1));
+/// assert_eq!(&orders.get_message(1).wait()?.payload[..], b"hello");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn new(client: Client) -> JetStream {
+    with_options(client, ContextOptions::new())
+}
+
+/// A context whose requests go to the servers of a domain, under `$JS.<domain>.API` (JS6).
+///
+/// # Example
+///
+/// ```
+/// use postroom::Bus;
+/// use postroom::jetstream::{self, JetStreamOptions, JetStreamServer};
+///
+/// let bus = Bus::new();
+/// let _streams = JetStreamServer::start(&bus, JetStreamOptions::new().domain("hub"))?;
+/// let js = jetstream::with_domain(bus.connect(), "hub");
+/// assert_eq!(js.account_info().wait()?.domain.as_deref(), Some("hub"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn with_domain(client: Client, domain: impl AsRef<str>) -> JetStream {
+    with_options(client, ContextOptions::new().domain(domain))
+}
+
+/// A context with options.
+pub fn with_options(client: Client, options: ContextOptions) -> JetStream {
+    JetStream::with_options(client, options)
+}

@@ -1,0 +1,183 @@
+//! The calls on one stream.
+
+use super::api::{Api, Done, body};
+use super::call::{Call, Step};
+use super::error::{DeleteMessageError, GetMessageError, GetStreamError, Operation, PurgeError};
+use super::info::StreamInfo;
+use super::stored::{self, Envelope, StreamMessage};
+use crate::ToSubject;
+use crate::jetstream::engine::Purge;
+use crate::jetstream::json::read::{Fatal, Reader};
+use crate::jetstream::json::response::Fields;
+
+/// A stream. Cheap to clone but for what is remembered of it.
+///
+/// # Example
+///
+/// ```
+/// use postroom::Bus;
+/// use postroom::jetstream::{self, JetStreamOptions, JetStreamServer, Purge, StreamConfig};
+///
+/// let bus = Bus::new();
+/// let _streams = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+/// let js = jetstream::new(bus.connect());
+/// let stream = js.create_stream(StreamConfig::new("EVENTS").subjects(["event.*"]).allow_direct(true)).wait()?;
+/// for payload in ["a", "b", "c"] {
+///     js.publish("event.x", payload).wait()?;
+/// }
+///
+/// assert_eq!(&stream.get_last_message("event.x").wait()?.payload[..], b"c");
+/// assert_eq!(stream.direct_get(2).wait()?, stream.get_message(2).wait()?);
+/// stream.delete_message(2).wait()?;
+/// assert!(stream.get_message(2).wait().unwrap_err().is_not_found());
+/// assert_eq!(stream.purge_with(Purge { keep: 1, ..Purge::default() }).wait()?, 1);
+/// assert_eq!(stream.info().wait()?.state.first_seq, 3);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stream {
+    api: Api,
+    info: StreamInfo,
+}
+
+#[derive(Debug, Default)]
+struct Purged(u64);
+
+impl Fields for Purged {
+    const KEYS: &'static [&'static str] = &["purged"];
+
+    fn field(&mut self, _: &'static str, from: &mut Reader<'_>) -> Result<(), Fatal> {
+        from.integer("uint64", &mut self.0)
+    }
+}
+
+impl Stream {
+    pub(super) fn new(api: Api, info: StreamInfo) -> Self {
+        Stream { api, info }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.info.config.name
+    }
+
+    /// Its state when this handle was made.
+    pub fn cached_info(&self) -> &StreamInfo {
+        &self.info
+    }
+
+    fn call(&self, call: &str) -> String {
+        format!("{call}.{}", self.name())
+    }
+
+    /// Its state now.
+    ///
+    /// # Errors
+    ///
+    /// [`GetStreamError::is_not_found`] if it is gone.
+    pub fn info(&self) -> Call<StreamInfo, GetStreamError> {
+        Call::of(self.api.request(&self.call("STREAM.INFO"), ""), Ok)
+    }
+
+    /// Its state now, with the subjects that a pattern matches and their messages (JS23); the first 100,000.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::info`].
+    pub fn info_with_subjects(&self, pattern: impl AsRef<str>) -> Call<StreamInfo, GetStreamError> {
+        let body = body(|object| object.text("subjects_filter", pattern.as_ref()));
+        Call::of(self.api.request(&self.call("STREAM.INFO"), body), Ok)
+    }
+
+    /// Removes all messages, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// The server's, such as 10110 if the stream denies it.
+    pub fn purge(&self) -> Call<u64, PurgeError> {
+        self.purge_with(Purge::default())
+    }
+
+    /// Removes some messages, and says how many (JS27).
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::purge`]; 10003 if both `seq` and `keep` are given.
+    pub fn purge_with(&self, purge: Purge) -> Call<u64, PurgeError> {
+        let body = body(|object| {
+            object.some_text("filter", &purge.filter);
+            object.some_number("seq", purge.seq);
+            object.some_number("keep", purge.keep);
+        });
+        Call::of(self.api.request(&self.call("STREAM.PURGE"), body), |Purged(purged)| Ok(purged))
+    }
+
+    /// The message of a sequence.
+    ///
+    /// # Errors
+    ///
+    /// [`GetMessageError::is_not_found`] if there is none.
+    pub fn get_message(&self, seq: u64) -> Call<StreamMessage, GetMessageError> {
+        self.get(body(|object| object.plain("seq", seq)))
+    }
+
+    /// The last message of a subject, or of the subjects of a pattern.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::get_message`].
+    pub fn get_last_message(&self, subject: impl AsRef<str>) -> Call<StreamMessage, GetMessageError> {
+        self.get(body(|object| object.text("last_by_subj", subject.as_ref())))
+    }
+
+    /// The first message from a sequence on whose subject a pattern matches.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::get_message`].
+    pub fn get_next_message(&self, pattern: impl AsRef<str>, seq: u64) -> Call<StreamMessage, GetMessageError> {
+        self.get(body(|object| {
+            object.some_number("seq", seq);
+            object.text("next_by_subj", pattern.as_ref());
+        }))
+    }
+
+    fn get(&self, body: String) -> Call<StreamMessage, GetMessageError> {
+        let request = self.api.request(&self.call("STREAM.MSG.GET"), body);
+        Call::of(request, |Envelope { message }| Ok(message))
+    }
+
+    /// The message of a sequence, without JSON around it. The stream must have `allow_direct`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::get_message`]; [`GetMessageError::is_no_responders`] if the stream is gone or has no `allow_direct` (JS80).
+    pub fn direct_get(&self, seq: u64) -> Call<StreamMessage, GetMessageError> {
+        self.get_directly(&self.call("DIRECT.GET"), body(|object| object.plain("seq", seq)))
+    }
+
+    /// The last message of a subject, without JSON around it. The stream must have `allow_direct`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::direct_get`].
+    pub fn direct_get_last(&self, subject: impl ToSubject) -> Call<StreamMessage, GetMessageError> {
+        self.get_directly(&format!("{}.{}", self.call("DIRECT.GET"), subject.as_str()), String::new())
+    }
+
+    fn get_directly(&self, call: &str, body: String) -> Call<StreamMessage, GetMessageError> {
+        Call::new(self.api.request(call, body), |response| {
+            Step::Done(response.map_err(GetMessageError::of_request).and_then(stored::direct))
+        })
+    }
+
+    /// Deletes the message of a sequence.
+    ///
+    /// # Errors
+    ///
+    /// [`DeleteMessageError::is_not_found`] if there is none; 10057 if the stream denies it.
+    pub fn delete_message(&self, seq: u64) -> Call<(), DeleteMessageError> {
+        let body = body(|object| object.plain("seq", seq));
+        Call::of(self.api.request(&self.call("STREAM.MSG.DELETE"), body), |Done| Ok(()))
+    }
+}
