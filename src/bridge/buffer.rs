@@ -1,7 +1,7 @@
 //! The bounded queue of one direction, and its ledger.
 
 use super::event::{Direction, Episode, Hub, LossEpisode, LostMessage};
-use super::stats::{Flow, LossReason, Losses};
+use super::stats::{FlowStats, LossCounts, LossReason};
 use crate::sync::Mutex;
 use crate::{Clock, OverflowPolicy};
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// Messages that may wait to be dropped, however small the buffer is.
-const GRAVES_MIN: usize = 4_096;
+const EVICTED_MIN: usize = 4_096;
 
 /// A message that can wait in a buffer.
 pub(super) trait Item {
@@ -30,7 +30,7 @@ pub(super) trait Item {
 #[derive(Debug)]
 pub(super) enum Slot<T> {
     Item(T),
-    /// Answered once all that was queued before it has arrived.
+    /// Done once all that was queued before it has arrived.
     Barrier(Barrier),
 }
 
@@ -87,16 +87,16 @@ struct Inner<T> {
     messages: usize,
     bytes: usize,
     /// Messages that were pushed out, to be dropped where no lock is held.
-    graves: Vec<T>,
-    grave_bytes: usize,
+    evicted: Vec<T>,
+    evicted_bytes: usize,
     taken: u64,
     delivered: u64,
     in_flight: u64,
     /// Messages whose confirmation is still to come, but which were refused and are counted as lost already.
     refused: u64,
     repeated: u64,
-    lost: Losses,
-    /// Losses that a flush has reported already.
+    lost: LossCounts,
+    /// LossCounts that a flush has reported already.
     reported: u64,
     episodes: Vec<(Arc<Episode>, bool)>,
     /// Messages whose publishers waited in vain, as the bus counts them.
@@ -112,14 +112,14 @@ impl<T: Item> Buffer<T> {
             slots: VecDeque::new(),
             messages: 0,
             bytes: 0,
-            graves: Vec::new(),
-            grave_bytes: 0,
+            evicted: Vec::new(),
+            evicted_bytes: 0,
             taken: 0,
             delivered: 0,
             in_flight: 0,
             refused: 0,
             repeated: 0,
-            lost: Losses::default(),
+            lost: LossCounts::default(),
             reported: 0,
             episodes: Vec::new(),
             timed_out: 0,
@@ -181,13 +181,13 @@ impl<T: Item> Buffer<T> {
             // Evicted messages have to wait for their drop, too, and are bounded as well: beyond that bound, the new
             // message is lost.
             while !fits(inner)
-                && inner.graves.len() < self.bounds.messages.max(GRAVES_MIN)
-                && inner.grave_bytes < self.bounds.bytes
+                && inner.evicted.len() < self.bounds.messages.max(EVICTED_MIN)
+                && inner.evicted_bytes < self.bounds.bytes
             {
                 let Some(oldest) = inner.pop_oldest() else { break };
                 self.lose(inner, oldest.subject(), oldest.size(), LossReason::Oldest);
-                inner.grave_bytes += oldest.weight();
-                inner.graves.push(oldest);
+                inner.evicted_bytes += oldest.weight();
+                inner.evicted.push(oldest);
                 self.attention.notify_one();
             }
         }
@@ -389,8 +389,8 @@ impl<T: Item> Buffer<T> {
 
     pub(super) fn attend_now(&self, hub: &Hub) {
         let mut inner = self.inner.lock();
-        let graves = std::mem::take(&mut inner.graves);
-        inner.grave_bytes = 0;
+        let evicted = std::mem::take(&mut inner.evicted);
+        inner.evicted_bytes = 0;
         let mut news = Vec::new();
         inner.episodes.retain_mut(|(episode, announced)| {
             let ended = episode.lock().ended;
@@ -401,7 +401,7 @@ impl<T: Item> Buffer<T> {
             !ended
         });
         drop(inner);
-        drop(graves);
+        drop(evicted);
         news.iter().for_each(|episode| hub.tell_episode(episode));
     }
 
@@ -428,9 +428,9 @@ impl<T: Item> Buffer<T> {
         total.saturating_sub(std::mem::replace(&mut inner.reported, total))
     }
 
-    pub(super) fn flow(&self) -> Flow {
+    pub(super) fn flow(&self) -> FlowStats {
         let inner = self.inner.lock();
-        Flow {
+        FlowStats {
             taken: inner.taken,
             delivered: inner.delivered,
             lost: inner.lost,

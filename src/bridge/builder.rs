@@ -2,12 +2,13 @@
 
 use super::Bridge;
 use super::buffer::{Bounds, Buffer};
-use super::core::{Core, In, Out, Parts, responses_to};
+use super::connector::{self, Setup};
+use super::core::{Core, Parts, responses_to};
+use super::crossing::{Inbound, Outbound};
 use super::error::StartError;
 use super::event::Direction;
-use super::link::{self, Setup};
 use super::reply::REQUESTS_MAX;
-use super::rule::{Kind, Rule, RuleError, Rules, ToRule};
+use super::rule::{Rule, RuleError, RuleKind, Rules, ToRule};
 use super::session::Sending;
 use super::state::BridgeState;
 use super::wait::block_on;
@@ -36,7 +37,7 @@ pub struct BridgeBuilder {
     bus: Bus,
     options: async_nats::ConnectOptions,
     servers: Vec<String>,
-    rules: Vec<(Kind, Result<Rule, RuleError>)>,
+    rules: Vec<(RuleKind, Result<Rule, RuleError>)>,
     name: String,
     outgoing: Bounds,
     incoming: Bounds,
@@ -63,7 +64,7 @@ impl BridgeBuilder {
             at_least_once: false,
             grace: GRACE,
             requests_max: REQUESTS_MAX,
-            delay: Box::new(link::usual_delay),
+            delay: Box::new(connector::default_delay),
             required: None,
         }
     }
@@ -95,28 +96,28 @@ impl BridgeBuilder {
     /// Messages of the server are published on the bus, while a subscription there matches the subjects that
     /// they get.
     pub fn import(self, rule: impl ToRule) -> Self {
-        self.rule(Kind::Import, rule)
+        self.rule(RuleKind::Import, rule)
     }
 
     /// Messages of the bus are published on the server.
     pub fn export(self, rule: impl ToRule) -> Self {
-        self.rule(Kind::Export, rule)
+        self.rule(RuleKind::Export, rule)
     }
 
-    /// Requests from the server are answered on the bus, while a subscription there matches the subjects that they get. If no
+    /// The bus responds to requests from the server, while a subscription there matches the subjects that they get. If no
     /// subscription takes one all the same, the requester is told at once. Several processes that serve the same subjects should
     /// do so in a queue group.
     pub fn serve(self, rule: impl ToRule) -> Self {
-        self.rule(Kind::Serve, rule)
+        self.rule(RuleKind::Serve, rule)
     }
 
-    /// Requests from the bus are answered on the server's side. If it has no responder there, and no subscription on the bus has
+    /// The server's side responds to requests from the bus. If there is no responder, and no subscription on the bus has
     /// got the request either, it fails at once (R2).
     pub fn call(self, rule: impl ToRule) -> Self {
-        self.rule(Kind::Call, rule)
+        self.rule(RuleKind::Call, rule)
     }
 
-    fn rule(mut self, kind: Kind, rule: impl ToRule) -> Self {
+    fn rule(mut self, kind: RuleKind, rule: impl ToRule) -> Self {
         self.rules.push((kind, rule.into_rule()));
         self
     }
@@ -127,7 +128,7 @@ impl BridgeBuilder {
     /// With [`OverflowPolicy::Block`] publishers on the bus wait for room, as for a subscription that is full: with no lock held, tasks
     /// that [publish so](crate::Client::publish_async) without a thread. A message that has waited too long is counted by the bus,
     /// and here as [`LossReason::BlockTimeout`](super::LossReason::BlockTimeout). A message that is published on a bridge's own
-    /// thread (by a callback on an inbox that an answer came to), a 503, and a message that is larger than the whole buffer do not
+    /// thread (by a callback on an inbox that a response came to), a 503, and a message that is larger than the whole buffer do not
     /// wait, and are lost as `QueueFull`.
     ///
     /// With [`OverflowPolicy::Close`] the first message without room is lost, and the bridge drains itself.
@@ -169,8 +170,8 @@ impl BridgeBuilder {
         self
     }
 
-    /// Requests that may wait for answers in each direction; if there are more, those go that were used longest ago. Default
-    /// 65,536. A request is remembered for five minutes after its last answer.
+    /// Requests that may wait for responses in each direction; if there are more, those go that were used longest ago. Default
+    /// 65,536. A request is remembered for five minutes after its last response.
     pub fn requests_max(mut self, requests: usize) -> Self {
         self.requests_max = requests.max(1);
         self
@@ -234,7 +235,7 @@ impl BridgeBuilder {
                     BridgeState::Connecting { reason } | BridgeState::Disconnected { reason } => reason,
                     _ => None,
                 };
-                Err(StartError::NotConnected { after, reason: reason.unwrap_or_else(|| "no answer yet".to_owned()) })
+                Err(StartError::NotConnected { after, reason: reason.unwrap_or_else(|| "no response yet".to_owned()) })
             }
         };
         settled.map(|()| bridge)
@@ -260,8 +261,8 @@ impl BridgeBuilder {
             client: client.clone(),
             outgoing: to_server,
             incoming: to_bus,
-            outbox: Buffer::<Out>::new(Direction::Outgoing, outgoing, clock.clone()),
-            inbox: Buffer::<In>::new(Direction::Incoming, incoming, clock.clone()),
+            outbox: Buffer::<Outbound>::new(Direction::Outgoing, outgoing, clock.clone()),
+            inbox: Buffer::<Inbound>::new(Direction::Incoming, incoming, clock.clone()),
             requests_max: self.requests_max,
         }));
         subscribe(&core, &client)?;
@@ -278,8 +279,9 @@ impl BridgeBuilder {
         let (publisher, linker) = (core.clone(), core.clone());
         let publish = move || wait::block_on(incoming::publish_all(publisher));
         let spawned = thread::Builder::new().name("postroom-in".to_owned()).spawn(publish);
-        let spawned = spawned
-            .and_then(|_| thread::Builder::new().name("postroom-out".to_owned()).spawn(|| link::run(linker, setup)));
+        let spawned = spawned.and_then(|_| {
+            thread::Builder::new().name("postroom-out".to_owned()).spawn(|| connector::run(linker, setup))
+        });
         if let Err(error) = spawned {
             core.finish();
             return Err(StartError::Thread(error));
@@ -313,20 +315,20 @@ fn check(bounds: Bounds) -> Result<(), StartError> {
 }
 
 /// Those that lead to the server, and those that lead to the bus.
-fn sort(rules: Vec<(Kind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), StartError> {
+fn sort(rules: Vec<(RuleKind, Result<Rule, RuleError>)>) -> Result<(Rules, Rules), StartError> {
     let (mut to_server, mut to_bus) = (Rules::default(), Rules::default());
     for (at, (kind, rule)) in rules.into_iter().enumerate() {
         let checked = rule.and_then(|rule| rule.check(kind).map(|()| rule));
         let rule = checked.map_err(|error| StartError::Rule { number: at + 1, kind, error })?;
         match kind {
-            Kind::Export | Kind::Call => to_server.add(kind, rule),
-            Kind::Import | Kind::Serve => to_bus.add(kind, rule),
+            RuleKind::Export | RuleKind::Call => to_server.add(kind, rule),
+            RuleKind::Import | RuleKind::Serve => to_bus.add(kind, rule),
         }
     }
     Ok((to_server, to_bus))
 }
 
-/// The sinks of the rules, and that for answers.
+/// The sinks of the rules, and that for responses.
 fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
     let mut guards: Vec<SubscriptionGuard> = Vec::new();
     // The bus limits how long publishers wait; the buffer applies all other policies.
@@ -345,11 +347,11 @@ fn subscribe(core: &Arc<Core>, client: &Client) -> Result<(), StartError> {
         let guard = client.subscribe_sink_with(listed.rule.pattern().clone(), options, sink);
         guards.push(guard.map_err(|error| StartError::Subscribe { rule: Box::new(listed.rule.clone()), error })?);
     }
-    let pattern = responses_to(&core.near_root);
+    let pattern = responses_to(&core.bus_inbox);
     let taker = core.clone();
-    let sink = move |delivery: &SinkDelivery<'_>| taker.offer_answer(delivery);
-    let answers = client.subscribe_sink_with(pattern.clone(), policy, sink);
-    guards.push(answers.map_err(|error| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), error })?);
+    let sink = move |delivery: &SinkDelivery<'_>| taker.offer_response(delivery);
+    let responses = client.subscribe_sink_with(pattern.clone(), policy, sink);
+    guards.push(responses.map_err(|error| StartError::Subscribe { rule: Box::new(Rule::from(pattern)), error })?);
     core.keep(guards);
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! The shared state of a bridge: the rules, the two buffers, the requests that have crossed, and how far it has come.
 
-use super::buffer::{Buffer, Item, Pushed};
+use super::buffer::{Buffer, Pushed};
+use super::crossing::{Destination, Inbound, Offered, Outbound};
 use super::event::{BridgeEvent, Hub};
-use super::link;
+use super::headers;
+use super::own_thread;
 use super::registry::Member;
 use super::reply::{Request, Requests};
 use super::rule::Rules;
@@ -13,118 +15,9 @@ use crate::sync::Mutex;
 use crate::{
     Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkDelivery, SinkResult, Subject, SubscriptionGuard,
 };
-use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
-
-/// A message on its way to the server.
-#[derive(Debug)]
-pub(super) struct Out {
-    pub(super) to: To,
-    pub(super) message: Message,
-    /// Connections that ended while it was the only message which the server had not confirmed.
-    pub(super) ended: u8,
-}
-
-/// Where a message goes.
-#[derive(Clone, Debug)]
-pub(super) enum To {
-    /// As the rule with this number says.
-    Rule(usize),
-    /// It answers a request from the server.
-    Answer(Arc<Request>),
-}
-
-/// The part of a message to the server that a report needs.
-#[derive(Debug)]
-pub(super) struct Named {
-    to: To,
-    from: Subject,
-    pub(super) size: usize,
-}
-
-/// A message of the bus that is offered to the buffer, and copied only if there is room.
-struct Offered<'a> {
-    to: To,
-    message: &'a Message,
-}
-
-impl Out {
-    pub(super) fn named(&self) -> Named {
-        Named { to: self.to.clone(), from: self.message.subject().clone(), size: self.size() }
-    }
-}
-
-impl Named {
-    pub(super) fn subject(&self) -> &str {
-        self.to.subject(&self.from)
-    }
-}
-
-impl To {
-    /// The subject that a report gives to a message that came under the name `from`.
-    fn subject<'a>(&'a self, from: &'a Subject) -> &'a str {
-        match self {
-            To::Rule(_) => from.as_str(),
-            To::Answer(request) => &request.subject,
-        }
-    }
-}
-
-impl Item for Offered<'_> {
-    fn subject(&self) -> &str {
-        self.to.subject(self.message.subject())
-    }
-
-    fn size(&self) -> usize {
-        self.message.size()
-    }
-}
-
-impl Item for Out {
-    fn subject(&self) -> &str {
-        self.to.subject(self.message.subject())
-    }
-
-    fn size(&self) -> usize {
-        self.message.size()
-    }
-}
-
-/// A message on its way to the bus. It is moved several times, and its kind is large: rare parts are put aside.
-#[derive(Debug)]
-pub(super) struct In {
-    /// The rule that brought it.
-    pub(super) rule: usize,
-    pub(super) subject: async_nats::Subject,
-    pub(super) payload: Bytes,
-    pub(super) rest: Option<Box<Rest>>,
-}
-
-/// The parts of a message beyond a subject and a payload.
-#[derive(Debug)]
-pub(super) struct Rest {
-    pub(super) reply: Option<async_nats::Subject>,
-    /// The block of headers for the bus.
-    pub(super) head: Option<Bytes>,
-    /// Bytes of payload and headers as they came.
-    pub(super) size: usize,
-    /// It was delivered under the name of another subject than the rule's, as JetStream does.
-    pub(super) is_renamed: bool,
-    /// It has passed this bus before, or too many.
-    pub(super) is_loop: bool,
-}
-
-impl Item for In {
-    fn subject(&self) -> &str {
-        self.subject.as_str()
-    }
-
-    fn size(&self) -> usize {
-        self.rest.as_ref().map_or(self.payload.len(), |rest| rest.size)
-    }
-}
 
 /// How far the end of a bridge has come. Only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,10 +32,10 @@ pub(super) struct Core {
     pub(super) bus: Bus,
     /// The bridge's connection on the bus.
     pub(super) client: Client,
-    /// Answers to requests from the server come to subjects with one token more.
-    pub(super) near_root: Subject,
-    /// Answers to requests from the bus come to subjects with one token more. Made with the first connection, which knows the prefix.
-    pub(super) far_root: OnceLock<String>,
+    /// Responses to requests from the server come to subjects with one token more.
+    pub(super) bus_inbox: Subject,
+    /// Responses to requests from the bus come to subjects with one token more. Made with the first connection, which knows the prefix.
+    pub(super) server_inbox: OnceLock<String>,
     /// Exports and calls.
     pub(super) outgoing: Rules,
     /// Imports and serves.
@@ -151,13 +44,13 @@ pub(super) struct Core {
     pub(super) wanted: Vec<InterestWatcher>,
     /// By outgoing rule: the interest on the bus in the messages that it takes.
     takers: Vec<InterestWatcher>,
-    /// The interest on the bus in the answers to requests from the server.
+    /// The interest on the bus in the responses to requests from the server.
     response_takers: InterestWatcher,
-    /// The guards of the rules' sinks and, the last one, of the sink for answers. They know the core: emptied
+    /// The guards of the rules' sinks and, the last one, of the sink for responses. They know the core: emptied
     /// at the end.
     guards: Mutex<Arc<Vec<SubscriptionGuard>>>,
-    pub(super) outbox: Buffer<Out>,
-    pub(super) inbox: Buffer<In>,
+    pub(super) outbox: Buffer<Outbound>,
+    pub(super) inbox: Buffer<Inbound>,
     /// Requests from the bus.
     pub(super) called: Requests,
     /// Requests from the server.
@@ -169,7 +62,7 @@ pub(super) struct Core {
     phase: AtomicU8,
     phase_changed: Notify,
     // ORDERING of the fields below: Relaxed; they only count.
-    pub(super) answers: AtomicU64,
+    pub(super) responses: AtomicU64,
     pub(super) late_replies: AtomicU64,
     pub(super) connects: AtomicU64,
     pub(super) subscriptions: AtomicUsize,
@@ -188,12 +81,12 @@ pub(super) struct Parts {
     pub(super) client: Client,
     pub(super) outgoing: Rules,
     pub(super) incoming: Rules,
-    pub(super) outbox: Buffer<Out>,
-    pub(super) inbox: Buffer<In>,
+    pub(super) outbox: Buffer<Outbound>,
+    pub(super) inbox: Buffer<Inbound>,
     pub(super) requests_max: usize,
 }
 
-/// The subjects of answers to requests that have crossed: one token more than the inbox.
+/// The subjects of responses to requests that have crossed: one token more than the inbox.
 pub(super) fn responses_to(inbox: &Subject) -> Pattern {
     Pattern::new(format!("{inbox}.*")).expect("an inbox is a subject")
 }
@@ -203,14 +96,14 @@ impl Core {
         let Parts { client, outgoing, incoming, outbox, inbox, requests_max } = parts;
         let bus = client.bus();
         let interest = |pattern: Pattern| bus.interest(pattern).expect("a pattern is one").except(&client);
-        let near_root = client.new_inbox();
-        let answers = responses_to(&near_root);
+        let bus_inbox = client.new_inbox();
+        let responses = responses_to(&bus_inbox);
         Core {
             wanted: incoming.iter().map(|listed| interest(listed.rule.destination())).collect(),
             takers: outgoing.iter().map(|listed| interest(listed.rule.pattern().clone())).collect(),
-            response_takers: interest(answers),
-            near_root,
-            far_root: OnceLock::new(),
+            response_takers: interest(responses),
+            bus_inbox,
+            server_inbox: OnceLock::new(),
             outgoing,
             incoming,
             guards: Mutex::default(),
@@ -224,7 +117,7 @@ impl Core {
             state_changed: Notify::new(),
             phase: AtomicU8::new(Phase::Open as u8),
             phase_changed: Notify::new(),
-            answers: AtomicU64::new(0),
+            responses: AtomicU64::new(0),
             late_replies: AtomicU64::new(0),
             connects: AtomicU64::new(0),
             subscriptions: AtomicUsize::new(0),
@@ -243,15 +136,15 @@ impl Core {
         let listed = self.outgoing.get(rule);
         if !self.outgoing.is_first(rule, subject, message.reply().is_some())
             || self.member.came_from_there(from)
-            || (listed.is_open() && self.is_private(subject))
+            || (listed.is_open() && self.is_inbox(subject))
         {
             return SinkResult::Refused;
         }
         if *message.subject() == subject {
-            return self.push(To::Rule(rule), message, from);
+            return self.push(Destination::Rule(rule), message, from);
         }
         match message.clone().with_subject(subject) {
-            Ok(message) => self.push(To::Rule(rule), &message, from),
+            Ok(message) => self.push(Destination::Rule(rule), &message, from),
             // A text of a lenient connection's, which could not be published there.
             Err(_) => SinkResult::Refused,
         }
@@ -259,10 +152,10 @@ impl Core {
 
     /// The publisher waits if that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the
     /// buffer would wait for itself.
-    fn push(&self, to: To, message: &Message, from: Option<u64>) -> SinkResult {
-        let may_wait = self.outbox.waits().is_some() && from.is_some() && !link::is_own_thread();
+    fn push(&self, to: Destination, message: &Message, from: Option<u64>) -> SinkResult {
+        let may_wait = self.outbox.waits().is_some() && from.is_some() && !own_thread::is_own();
         let offered = Offered { to, message };
-        let make = || Out { to: offered.to.clone(), message: message.clone(), ended: 0 };
+        let make = || Outbound { to: offered.to.clone(), message: message.clone(), ended: 0 };
         match self.outbox.push(&offered, make, may_wait) {
             Pushed::Taken => SinkResult::Taken,
             Pushed::Full => SinkResult::Full,
@@ -274,23 +167,23 @@ impl Core {
         }
     }
 
-    /// Takes an answer to a request from the server. Runs while the bus routes: must not use it.
-    pub(super) fn offer_answer(&self, delivery: &SinkDelivery<'_>) -> SinkResult {
+    /// Takes a response to a request from the server. Runs while the bus routes: must not use it.
+    pub(super) fn offer_response(&self, delivery: &SinkDelivery<'_>) -> SinkResult {
         let (message, from) = (delivery.message(), delivery.publisher());
-        let token = delivery.routed_subject().get(self.near_root.len() + 1..).unwrap_or_default();
+        let token = delivery.routed_subject().get(self.bus_inbox.len() + 1..).unwrap_or_default();
         let Some(request) = self.served.find(token) else {
             self.late_replies.fetch_add(1, Ordering::Relaxed);
             return SinkResult::Refused;
         };
         if from.is_none() && message.status() == Some(StatusCode::NO_RESPONDERS) {
             self.served.close(token);
-            if !request.is_told_of_nobody {
+            if !request.wants_no_responders {
                 return SinkResult::Taken;
             }
-            let message = super::wire::no_responders(&request.subject);
-            return self.push(To::Answer(request), &message, from);
+            let message = headers::no_responders(&request.subject);
+            return self.push(Destination::Response(request), &message, from);
         }
-        self.push(To::Answer(request), message, from)
+        self.push(Destination::Response(request), message, from)
     }
 
     /// Whether a subscription on the bus has got a request for which there is no responder on the server's side. The sinks of
@@ -312,7 +205,7 @@ impl Core {
         takers > 0 && takers > self.member.found_no_responder(request, sinks, has_it)
     }
 
-    /// The last one is that for answers.
+    /// The last one is that for responses.
     pub(super) fn keep(&self, guards: Vec<SubscriptionGuard>) {
         *self.guards.lock() = Arc::new(guards);
     }
@@ -321,9 +214,9 @@ impl Core {
         self.guards.lock().clone()
     }
 
-    /// Takes no more messages for the rules; answers still.
+    /// Takes no more messages for the rules; responses still.
     pub(super) fn stop_rules(&self) {
-        if let Some((_answers, rules)) = self.guards().split_last() {
+        if let Some((_responses, rules)) = self.guards().split_last() {
             rules.iter().for_each(SubscriptionGuard::unsubscribe);
         }
     }
@@ -350,9 +243,9 @@ impl Core {
     }
 
     /// Whether a subject is an inbox; rules that begin with a wildcard do not match inboxes.
-    pub(super) fn is_private(&self, subject: &str) -> bool {
+    pub(super) fn is_inbox(&self, subject: &str) -> bool {
         let below = |root: &str| subject.strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
-        below("_INBOX") || self.far_root.get().is_some_and(|root| below(root))
+        below("_INBOX") || self.server_inbox.get().is_some_and(|root| below(root))
     }
 
     pub(super) fn state(&self) -> BridgeState {
@@ -444,7 +337,7 @@ impl Core {
         BridgeStats {
             outgoing: self.outbox.flow(),
             incoming: self.inbox.flow(),
-            answers: self.answers.load(Ordering::Relaxed),
+            responses: self.responses.load(Ordering::Relaxed),
             late_replies: self.late_replies.load(Ordering::Relaxed),
             connects: self.connects.load(Ordering::Relaxed),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
@@ -457,14 +350,14 @@ impl Core {
 mod tests {
     use super::super::buffer::Bounds;
     use super::super::event::Direction;
-    use super::super::rule::{Kind, Rule};
+    use super::super::rule::{Rule, RuleKind};
     use super::*;
     use crate::{ConnectOptions, OverflowPolicy, steps};
 
     fn core(bus: &Bus, rule: &str) -> Core {
         let client = bus.connect_with(ConnectOptions::new().no_echo(true).lenient(true));
         let mut outgoing = Rules::default();
-        outgoing.add(Kind::Call, Rule::new(rule).unwrap());
+        outgoing.add(RuleKind::Call, Rule::new(rule).unwrap());
         let bounds = Bounds { messages: 8, bytes: 1 << 20, overflow: OverflowPolicy::DropNewest };
         Core::new(Parts {
             client,
@@ -477,7 +370,7 @@ mod tests {
     }
 
     fn request(subject: String) -> Request {
-        Request { reply: "r".to_owned(), subject, rule: Some(0), is_told_of_nobody: true }
+        Request { reply: "r".to_owned(), subject, rule: Some(0), wants_no_responders: true }
     }
 
     /// A client subscribes to many subjects of a rule, and another asks for many that have no responder.
@@ -496,13 +389,13 @@ mod tests {
         });
     }
 
-    /// Another subscription of the inbox that an answer came to has got the answer's own request.
+    /// Another subscription of the inbox that a response came to has got the response's own request.
     #[test]
-    fn a_request_in_an_answer_is_taken_where_its_inbox_is_listened_to() {
+    fn a_request_in_a_response_is_taken_where_its_inbox_is_listened_to() {
         let bus = Bus::new();
         let core = core(&bus, "svc.>");
         let back = |subject: String| Request { rule: None, ..request(subject) };
-        let subject = format!("{}.1-2", core.near_root);
+        let subject = format!("{}.1-2", core.bus_inbox);
         assert!(!core.is_taken_here(&back(subject.clone())));
         let spy = bus.connect().subscribe("_INBOX.>").unwrap();
         assert!(core.is_taken_here(&back(subject.clone())) && !core.is_taken_here(&request(subject)));

@@ -1,6 +1,6 @@
 //! The errors of a bridge's operations, one type for each.
 
-use super::rule::{Kind, Rule, RuleError};
+use super::rule::{Rule, RuleError, RuleKind};
 use crate::SubscribeError;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub enum StartError {
         /// Which one, counted from 1 in the order of being added.
         number: usize,
         /// Its kind.
-        kind: Kind,
+        kind: RuleKind,
         /// The reason.
         error: RuleError,
     },

@@ -1,13 +1,15 @@
 //! From the server to the bus.
 //!
 //! Messages of the rules go through a buffer to a thread that does nothing but publish them: callbacks on the bus run there, and
-//! may wait for answers, which have a way of their own.
+//! may wait for responses, which have a way of their own.
 
 use super::buffer::Slot;
-use super::core::{Core, In, Phase};
+use super::core::{Core, Phase};
+use super::crossing::Inbound;
+use super::headers;
 use super::reply::Request;
-use super::rule::Kind;
-use super::session::Line;
+use super::rule::RuleKind;
+use super::server_link::ServerLink;
 use super::stats::LossReason;
 use super::wire;
 use crate::{Payload, PublishError, RawMessage};
@@ -42,19 +44,19 @@ async fn next_if_there(subscriber: &mut async_nats::Subscriber) -> Option<async_
 /// Puts the messages of a rule's subscription into the buffer, until it is told to stop; then those that are
 /// there still.
 pub(super) async fn pull(
-    line: Arc<Line>,
+    link: Arc<ServerLink>,
     rule: usize,
     mut subscriber: async_nats::Subscriber,
     mut stop: oneshot::Receiver<()>,
 ) {
-    let core = &line.core;
+    let core = &link.core;
     let mut batch = Vec::with_capacity(BATCH_IN);
-    let add = |batch: &mut Vec<In>, message: async_nats::Message| {
-        if let Some(token) = token_of(&line, &message) {
+    let add = |batch: &mut Vec<Inbound>, message: async_nats::Message| {
+        if let Some(token) = token_of(&link, &message) {
             // Messages for the bridge itself come by a way of their own; but a 503 comes by one way only, and by any that
             // fits (R4).
-            if wire::is_no_responders(&message) {
-                take_answer(&line, token, &message);
+            if headers::is_no_responders(&message) {
+                take_response(&link, token, &message);
             }
         } else {
             batch.extend(wire::taken(core, rule, message));
@@ -83,7 +85,7 @@ pub(super) async fn pull(
     }
 }
 
-fn push(core: &Core, batch: &mut Vec<In>) {
+fn push(core: &Core, batch: &mut Vec<Inbound>) {
     if core.inbox.push_many(batch) {
         core.enter(Phase::Draining);
     }
@@ -121,7 +123,7 @@ pub(super) async fn publish_all(core: Arc<Core>) {
     }
 }
 
-fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
+fn publish(core: &Core, item: &Inbound) -> Result<(), LossReason> {
     let subject = wire::subject_on_bus(core, item)?;
     let rest = item.rest.as_deref();
     let reply = rest.and_then(|rest| rest.reply.as_ref()).map(|reply| {
@@ -129,12 +131,16 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
             reply: reply.as_str().to_owned(),
             subject: item.subject.as_str().to_owned(),
             rule: None,
-            is_told_of_nobody: core.incoming.get(item.rule).kind == Kind::Serve,
+            wants_no_responders: core.incoming.get(item.rule).kind == RuleKind::Serve,
         };
-        format!("{}.{}", core.near_root, core.served.open(request))
+        format!("{}.{}", core.bus_inbox, core.served.open(request))
     });
-    let raw = RawMessage::new(&subject, wire::payload(item)).reply(reply.as_deref());
-    let raw = raw.headers(rest.and_then(|rest| rest.head.clone()));
+    let raw = RawMessage {
+        subject: &subject,
+        reply: reply.as_deref(),
+        headers: rest.and_then(|rest| rest.head.clone()),
+        payload: wire::payload(item),
+    };
     core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
         PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
         PublishError::Closed => LossReason::Discarded,
@@ -142,31 +148,31 @@ fn publish(core: &Core, item: &In) -> Result<(), LossReason> {
     })
 }
 
-/// Passes answers on to the requesters on the bus, until the connection is gone.
-pub(super) async fn take_answers(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+/// Passes responses on to the requesters on the bus, until the connection is gone.
+pub(super) async fn take_responses(link: Arc<ServerLink>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
         // DIFFERENCE: a message that JetStream sends to an inbox from a stream does not have the inbox as its subject, so that
         // the bridge cannot tell which request it is for.
-        take_answer(&line, token_of(&line, &message).unwrap_or_default(), &message);
+        take_response(&link, token_of(&link, &message).unwrap_or_default(), &message);
     }
 }
 
 /// The last token of a subject that is below the bridge's own inbox.
-fn token_of<'a>(line: &Line, message: &'a async_nats::Message) -> Option<&'a str> {
-    message.subject.strip_prefix(line.root())?.strip_prefix('.')
+fn token_of<'a>(link: &ServerLink, message: &'a async_nats::Message) -> Option<&'a str> {
+    message.subject.strip_prefix(link.inbox())?.strip_prefix('.')
 }
 
-fn take_answer(line: &Line, token: &str, message: &async_nats::Message) {
-    if !line.heard(token) && !answer(&line.core, token, message) {
-        line.core.late_replies.fetch_add(1, Relaxed);
+fn take_response(link: &ServerLink, token: &str, message: &async_nats::Message) {
+    if !link.take_own_response(token) && !pass_on(&link.core, token, message) {
+        link.core.late_replies.fetch_add(1, Relaxed);
     }
 }
 
 /// False if no request waits for it.
-fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
+fn pass_on(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     let Some(request) = core.called.find(token) else { return false };
-    let nobody_there = wire::is_no_responders(message);
-    if nobody_there {
+    let has_no_responders = headers::is_no_responders(message);
+    if has_no_responders {
         core.called.close(token);
         if core.is_taken_here(&request) {
             // As in a cluster: it was delivered to a subscription.
@@ -178,21 +184,21 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
             reply: reply.as_str().to_owned(),
             subject: message.subject.as_str().to_owned(),
             rule: None,
-            is_told_of_nobody: true,
+            wants_no_responders: true,
         };
-        format!("{}.{}", core.near_root, core.served.open(back))
+        format!("{}.{}", core.bus_inbox, core.served.open(back))
     });
-    let headers = if nobody_there {
-        wire::no_responders(&request.subject).header_block()
+    let headers = if has_no_responders {
+        headers::no_responders(&request.subject).header_block()
     } else {
-        wire::block(message, true, None)
+        headers::block(message, true, None)
     };
     // Lent: it is a slice of all that the client library read at once.
     let payload = Payload::from(&message.payload[..]);
-    let raw = RawMessage::new(&request.reply, payload).reply(reply.as_deref()).headers(headers);
+    let raw = RawMessage { subject: &request.reply, reply: reply.as_deref(), headers, payload };
     match core.client.publish_raw(raw) {
         Ok(1..) => {
-            core.answers.fetch_add(1, Relaxed);
+            core.responses.fetch_add(1, Relaxed);
             true
         }
         Ok(0) | Err(_) => {
@@ -203,11 +209,11 @@ fn answer(core: &Core, token: &str, message: &async_nats::Message) -> bool {
 }
 
 /// Hears of other bridges of the same bus.
-pub(super) async fn take_probes(line: Arc<Line>, mut subscriber: async_nats::Subscriber) {
+pub(super) async fn take_announcements(link: Arc<ServerLink>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
         let number = message.subject.as_str().rsplit_once('.').map(|(_, number)| u64::from_str_radix(number, 16));
         if let Some(Ok(number)) = number {
-            line.core.member.heard_of(number);
+            link.core.member.heard_of(number);
         }
     }
 }

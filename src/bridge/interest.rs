@@ -2,7 +2,7 @@
 //! messages.
 
 use super::incoming;
-use super::session::{Gone, Line};
+use super::server_link::{ConnectionLost, ServerLink};
 use crate::sync::Mutex;
 use crate::{InterestChanged, InterestWatcher, steps};
 use std::collections::{BTreeSet, VecDeque};
@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, unconstrained};
 
 /// At most one subscription for each rule, whatever the number of subscriptions on the bus.
 pub(super) struct Subscriptions {
-    line: Arc<Line>,
+    link: Arc<ServerLink>,
     grace: Duration,
     /// By rule.
     active: Vec<Option<ActiveSubscription>>,
@@ -34,13 +34,13 @@ struct ActiveSubscription {
 }
 
 impl Subscriptions {
-    pub(super) fn new(line: Arc<Line>, grace: Duration) -> Self {
-        let active = line.core.incoming.iter().map(|_| None).collect();
-        Subscriptions { line, grace, active, unwanted: BTreeSet::new(), stopped: false }
+    pub(super) fn new(link: Arc<ServerLink>, grace: Duration) -> Self {
+        let active = link.core.incoming.iter().map(|_| None).collect();
+        Subscriptions { link, grace, active, unwanted: BTreeSet::new(), stopped: false }
     }
 
     /// Looks at each rule: subscribes for those that are wanted, and ends the subscriptions that have not been wanted for the time of grace.
-    pub(super) async fn follow(&mut self) -> Result<(), Gone> {
+    pub(super) async fn follow(&mut self) -> Result<(), ConnectionLost> {
         for at in 0..self.active.len() {
             self.follow_rule(at).await?;
         }
@@ -48,8 +48,8 @@ impl Subscriptions {
         Ok(())
     }
 
-    async fn follow_rule(&mut self, at: usize) -> Result<(), Gone> {
-        let core = &self.line.core;
+    async fn follow_rule(&mut self, at: usize) -> Result<(), ConnectionLost> {
+        let core = &self.link.core;
         let wanted = !self.stopped && (core.incoming.get(at).rule.pinned || core.wanted[at].is_wanted());
         match &mut self.active[at] {
             Some(active) if wanted => {
@@ -63,30 +63,32 @@ impl Subscriptions {
             }
             None if wanted => {
                 self.active[at] = Some(self.subscribe(at).await?);
-                self.line.core.subscriptions.fetch_add(1, Ordering::Relaxed);
+                self.link.core.subscriptions.fetch_add(1, Ordering::Relaxed);
             }
             None => {}
         }
         Ok(())
     }
 
-    async fn subscribe(&self, at: usize) -> Result<ActiveSubscription, Gone> {
-        let rule = &self.line.core.incoming.get(at).rule;
+    async fn subscribe(&self, at: usize) -> Result<ActiveSubscription, ConnectionLost> {
+        let rule = &self.link.core.incoming.get(at).rule;
         let pattern = rule.pattern().as_str().to_owned();
         let subscriber = match &rule.queue {
-            None => self.line.subscribe(pattern).await?,
-            Some(queue) => self.line.client.queue_subscribe(pattern, queue.clone()).await.map_err(|_| Gone)?,
+            None => self.link.subscribe(pattern).await?,
+            Some(queue) => {
+                self.link.client.queue_subscribe(pattern, queue.clone()).await.map_err(|_| ConnectionLost)?
+            }
         };
         let (stop, stopped) = oneshot::channel();
         // Without tokio's budget: after 128 messages it would have to let the library run, which reads thousands in its turn and keeps them
         // in a queue that no bound of ours holds for. And the thread that publishes is woken less often.
-        let task = tokio::spawn(unconstrained(incoming::pull(self.line.clone(), at, subscriber, stopped)));
+        let task = tokio::spawn(unconstrained(incoming::pull(self.link.clone(), at, subscriber, stopped)));
         Ok(ActiveSubscription { stop, task, unwanted: None })
     }
 
     /// Ends the subscriptions that have not been wanted for the time of grace.
     async fn end_unwanted(&mut self) {
-        let now = self.line.core.bus.clock().now();
+        let now = self.link.core.bus.clock().now();
         while let Some(&(since, at)) = self.unwanted.first()
             && now.saturating_sub(since) >= self.grace
         {
@@ -99,7 +101,7 @@ impl Subscriptions {
             if let Some(since) = unwanted {
                 self.unwanted.remove(&(since, at));
             }
-            self.line.core.subscriptions.fetch_sub(1, Ordering::Relaxed);
+            self.link.core.subscriptions.fetch_sub(1, Ordering::Relaxed);
             // It may have ended by itself.
             let _ = stop.send(());
             let _ = task.await;
@@ -115,8 +117,8 @@ impl Subscriptions {
     }
 
     /// Follows the interest on the bus, for ever. Looks only at the rules whose interest has changed.
-    pub(super) async fn keep_following(this: &tokio::sync::Mutex<Self>) -> Result<(), Gone> {
-        let core = this.lock().await.line.core.clone();
+    pub(super) async fn keep_following(this: &tokio::sync::Mutex<Self>) -> Result<(), ConnectionLost> {
+        let core = this.lock().await.link.core.clone();
         let mut changes = Changes::new(&core.wanted);
         loop {
             let next_end = this.lock().await.next_end();

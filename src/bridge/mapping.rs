@@ -81,7 +81,7 @@ pub enum MappingError {
         /// The prefix that was to be taken off.
         prefix: String,
     },
-    /// Two subjects would become one, and a request's subject could not be told from its answer: requests need each wildcard in
+    /// Two subjects would become one, and a request's subject could not be told from its response: requests need each wildcard in
     /// the destination.
     #[error("{destination:?} leaves out a wildcard of {pattern}, so that it can't be reversed")]
     NotReversible {

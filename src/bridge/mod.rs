@@ -8,10 +8,10 @@
 //! |---|---|---|---|
 //! | [`import`](BridgeBuilder::import) | server | bus | messages that a subscription on the bus matches |
 //! | [`export`](BridgeBuilder::export) | bus | server | all that matches |
-//! | [`serve`](BridgeBuilder::serve) | server | bus | requests, and the answers back |
-//! | [`call`](BridgeBuilder::call) | bus | server | requests, and the answers back |
+//! | [`serve`](BridgeBuilder::serve) | server | bus | requests, and the responses back |
+//! | [`call`](BridgeBuilder::call) | bus | server | requests, and the responses back |
 //!
-//! Imports and exports carry requests as well, and their answers back. If several rules of one direction match a message, only the
+//! Imports and exports carry requests as well, and their responses back. If several rules of one direction match a message, only the
 //! first applies: no message crosses twice. A rule whose pattern begins with a wildcard leaves inboxes (`_INBOX.>`) where they are.
 //!
 //! **Promised.**
@@ -23,20 +23,20 @@
 //!   old connection after the new one.
 //! - *At most once,* or, if asked for, at least once. The server confirms the messages that it has got; messages that were not
 //!   confirmed when a connection broke are counted, and told.
-//! - *The ledger balances*: see [`Flow`]. Messages that the server sends while there is no connection never reach the bridge, and
+//! - *The ledger balances*: see [`FlowStats`]. Messages that the server sends while there is no connection never reach the bridge, and
 //!   are not in it.
-//! - *Requests cross whole*: headers, any number of answers, and no responders at once. Replies are inboxes of the bridge's own on the
+//! - *Requests cross whole*: headers, any number of responses, and no responders at once. Replies are inboxes of the bridge's own on the
 //!   other side, so nothing else of one side is seen on the other.
-//! - *Nothing goes round*: see [`VIA`].
+//! - *Nothing goes round*: see [`LOOP_HEADER`].
 //!
 //! **Not promised.** A delivered message need not have been *stored* or *received* anywhere: the server has got it, no more.
-//! JetStream's own acknowledgements cross as answers, if the application asks for them. There is no order between the messages
+//! JetStream's own acknowledgements cross as responses, if the application asks for them. There is no order between the messages
 //! of different rules.
 //!
 //! **Failure.** A start fails with a [`StartError`]; afterwards the bridge keeps running, and reports by [`BridgeEvent`]s,
 //! [`BridgeState`] and [`BridgeStats`].
 //!
-//! **Threads.** A bridge has two: one for the connection, on which also answers are published, and one that publishes the messages
+//! **Threads.** A bridge has two: one for the connection, on which also responses are published, and one that publishes the messages
 //! of the rules. Callbacks on the bus run on the second, and may use the bridge; a callback on an inbox that was subscribed to by
 //! hand runs on the first, and must not wait for the bridge.
 //!
@@ -63,19 +63,23 @@
 
 mod buffer;
 mod builder;
+mod connector;
 mod core;
+mod crossing;
 mod error;
 mod event;
 mod event_text;
+mod headers;
 mod incoming;
 mod interest;
-mod link;
 mod mapping;
 mod no_responders;
 mod outgoing;
+mod own_thread;
 mod registry;
 mod reply;
 mod rule;
+mod server_link;
 mod session;
 mod state;
 mod stats;
@@ -89,10 +93,10 @@ pub use builder::BridgeBuilder;
 pub use error::{FlushError, StartError};
 pub use event::{BridgeEvent, BridgeEvents, Direction, LossEpisode, LostMessage};
 pub use mapping::MappingError;
-pub use registry::VIA;
-pub use rule::{Kind, Rule, RuleError, ToRule};
+pub use registry::LOOP_HEADER;
+pub use rule::{Rule, RuleError, RuleKind, ToRule};
 pub use state::BridgeState;
-pub use stats::{BridgeStats, Flow, LossReason, Losses};
+pub use stats::{BridgeStats, FlowStats, LossCounts, LossReason};
 pub use wait::Waiting;
 
 use self::buffer::Barrier;

@@ -14,10 +14,10 @@ const BYTES_MAX: usize = REMEMBERED * 256;
 
 /// What the bridges of one bus have found out about requests on it.
 #[derive(Debug, Default)]
-pub(super) struct NoResponderVotes(Mutex<Inner>);
+pub(super) struct NoResponderVotes(Mutex<Table>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Table {
     /// By reply and subject, with a space between them.
     requests: HashMap<Arc<str>, Vec<Vote>>,
     /// In the order in which they came.
@@ -58,7 +58,7 @@ impl NoResponderVotes {
     }
 }
 
-impl Inner {
+impl Table {
     fn votes(&mut self, key: String) -> &mut Vec<Vote> {
         if !self.requests.contains_key(key.as_str()) {
             while self.order.len() >= REMEMBERED || self.bytes + key.len() > BYTES_MAX {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn request(reply: &str) -> Request {
-        Request { reply: reply.to_owned(), subject: "svc".to_owned(), rule: Some(0), is_told_of_nobody: true }
+        Request { reply: reply.to_owned(), subject: "svc".to_owned(), rule: Some(0), wants_no_responders: true }
     }
 
     fn all(_: Option<&str>) -> bool {
@@ -120,7 +120,7 @@ mod tests {
         for n in 0..2 * REMEMBERED {
             vote(&n.to_string());
         }
-        let kept = |inner: &Inner| (inner.requests.len(), inner.order.len());
+        let kept = |inner: &Table| (inner.requests.len(), inner.order.len());
         assert_eq!(kept(&votes.0.lock()), (REMEMBERED, REMEMBERED));
         assert_eq!(votes.add(&request("0"), 2, vec![], all), 0, "forgotten");
         assert_eq!(votes.add(&request(&(2 * REMEMBERED - 1).to_string()), 2, vec![], all), 1);

@@ -5,7 +5,7 @@
 //! 1. A bridge does not get what it sent itself: no-echo, on the bus and on the server.
 //! 2. Bridges of one bus that lead to the same server system know it (one has heard the other's probe on the server), and do not send
 //!    there what came from there.
-//! 3. While a bus has several bridges, what they send carries the bus's id in the header [`VIA`]; a message that comes back to a bus
+//! 3. While a bus has several bridges, what they send carries the bus's id in the header [`LOOP_HEADER`]; a message that comes back to a bus
 //!    that it has passed is dropped. This holds over any number of hops.
 
 use super::no_responders::NoResponderVotes;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// The header with the ids of the buses that a message has passed, the last one last.
-pub const VIA: &str = "Postroom-Via";
+pub const LOOP_HEADER: &str = "Postroom-Via";
 
 /// Ids that a message may carry; with more, it counts as one that goes round.
 const HOPS_MAX: usize = 16;
@@ -108,7 +108,7 @@ impl Member {
     }
 
     /// Other bridges of the same bus are there that may lead to the same system, and of which nothing was heard yet.
-    pub(super) fn has_strangers(&self) -> bool {
+    pub(super) fn has_unknown_bridges(&self) -> bool {
         self.is_stamping() && {
             let known = self.same.read().len();
             with_bridges(self.bus, |_, bridges| bridges.len() > known + 1)
@@ -117,7 +117,7 @@ impl Member {
 
     /// The header's value with this bus's id at the end.
     pub(super) fn stamped(&self, headers: &HeaderMap) -> String {
-        match headers.get(VIA) {
+        match headers.get(LOOP_HEADER) {
             Some(via) if !via.is_empty() => format!("{via},{:016x}", self.bus),
             _ => format!("{:016x}", self.bus),
         }
@@ -181,9 +181,9 @@ mod tests {
         assert!(a.is_stamping() && b.is_stamping() && !c.is_stamping());
         a.heard_of(c.number);
         assert!(!a.came_from_there(Some(1)));
-        assert!(a.has_strangers());
+        assert!(a.has_unknown_bridges());
         a.heard_of(b.number);
-        assert!(!a.has_strangers());
+        assert!(!a.has_unknown_bridges());
         assert!(a.came_from_there(Some(2)) && b.came_from_there(Some(1)) && !b.came_from_there(Some(7)));
         b.forget();
         assert!(!a.came_from_there(Some(2)) && !b.came_from_there(Some(1)));
@@ -202,13 +202,13 @@ mod tests {
                     for _ in 0..20_000 {
                         let one = Member::join(bus, client);
                         one.heard_of(stays.number);
-                        stays.has_strangers();
+                        stays.has_unknown_bridges();
                         drop(one);
                     }
                 });
             }
         });
-        assert!(!stays.is_stamping() && !stays.has_strangers());
+        assert!(!stays.is_stamping() && !stays.has_unknown_bridges());
         assert!(!stays.came_from_there(Some(1)));
     }
 
@@ -216,10 +216,10 @@ mod tests {
     fn a_message_that_comes_back_is_known() {
         let (x, y) = (Member::join(0xA, 1), Member::join(0xB, 1));
         let mut headers = HeaderMap::new();
-        headers.insert(VIA, x.stamped(&headers)).unwrap();
-        assert!(!y.has_passed(headers.get(VIA).unwrap()));
-        headers.insert(VIA, y.stamped(&headers)).unwrap();
-        let via = headers.get(VIA).unwrap();
+        headers.insert(LOOP_HEADER, x.stamped(&headers)).unwrap();
+        assert!(!y.has_passed(headers.get(LOOP_HEADER).unwrap()));
+        headers.insert(LOOP_HEADER, y.stamped(&headers)).unwrap();
+        let via = headers.get(LOOP_HEADER).unwrap();
         assert_eq!(via, "000000000000000a,000000000000000b");
         assert!(x.has_passed(via) && y.has_passed(via));
         assert!(y.has_passed(&vec!["c"; HOPS_MAX].join(",")), "too many hops");

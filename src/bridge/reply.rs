@@ -1,4 +1,4 @@
-//! Where answers go: requests that have crossed, and the subjects that their answers are for.
+//! Where responses go: requests that have crossed, and the subjects that their responses are for.
 
 use crate::Bus;
 use crate::sync::Mutex;
@@ -12,26 +12,26 @@ pub(super) const REQUESTS_MAX: usize = 65_536;
 /// Bytes of their subjects and replies: room for as many as there may be, unless these are long.
 const BYTES_MAX: usize = REQUESTS_MAX * 256;
 
-/// How long after its last answer, or after it was sent, a request is remembered.
+/// How long after its last response, or after it was sent, a request is remembered.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(300);
 
 /// A request that has crossed.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Where its answers go, on the side that it came from.
+    /// Where its responses go, on the side that it came from.
     pub(super) reply: String,
     /// Its subject on the side that it came from.
     pub(super) subject: String,
     /// The rule that took it from the bus, if one did.
     pub(super) rule: Option<usize>,
     /// Whether the requester is told that there are no responders (R2).
-    pub(super) is_told_of_nobody: bool,
+    pub(super) wants_no_responders: bool,
 }
 
 /// The requests that have crossed in one direction, by a number and a key that are the last token of the reply subject on the other
-/// side. The key is drawn for each: a client that has seen one reply can't answer another request.
+/// side. The key is drawn for each: a client that has seen one reply can't respond to another request.
 ///
-/// Any number of answers may come for each. Bounded in number and age; the one that was used longest ago goes first.
+/// Any number of responses may come for each. Bounded in number and age; the one that was used longest ago goes first.
 #[derive(Debug)]
 pub(super) struct Requests {
     bus: Bus,
@@ -75,7 +75,7 @@ impl Requests {
         format!("{number:x}-{key:x}")
     }
 
-    /// The request that an answer is for, by the last token of the subject that it came on.
+    /// The request that a response is for, by the last token of the subject that it came on.
     pub(super) fn find(&self, token: &str) -> Option<Arc<Request>> {
         let (number, key) = parse(token)?;
         let now = self.bus.clock().now();
@@ -85,7 +85,7 @@ impl Requests {
         Some(open.request.clone())
     }
 
-    /// There will be no more answers, or none is wanted.
+    /// There will be no more responses, or none is wanted.
     pub(super) fn close(&self, token: &str) {
         let Some((number, key)) = parse(token) else { return };
         let mut inner = self.inner.lock();
@@ -143,7 +143,7 @@ mod tests {
     use crate::Clock;
 
     fn request(n: usize) -> Request {
-        Request { reply: format!("reply.{n}"), subject: "a".into(), rule: None, is_told_of_nobody: true }
+        Request { reply: format!("reply.{n}"), subject: "a".into(), rule: None, wants_no_responders: true }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Rule {
     /// # Errors
     ///
     /// The errors that can only be found where the rule is used.
-    pub(super) fn check(&self, direction: Kind) -> Result<(), RuleError> {
+    pub(super) fn check(&self, direction: RuleKind) -> Result<(), RuleError> {
         let blank = |name: &str| name.is_empty() || name.contains([' ', '\t', '\r', '\n']);
         if let Some(name) = self.queue.as_deref().filter(|name| blank(name)) {
             return Err(RuleError::Queue { name: name.to_owned() });
@@ -189,27 +189,27 @@ impl ToRule for Result<Rule, RuleError> {
 /// Which way a rule works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum RuleKind {
     /// Messages of the server are published on the bus.
     Import,
     /// Messages of the bus are published on the server.
     Export,
-    /// Requests from the server are answered on the bus.
+    /// The bus responds to requests from the server.
     Serve,
-    /// Requests from the bus are answered on the server.
+    /// The server's side responds to requests from the bus.
     Call,
 }
 
-impl Kind {
+impl RuleKind {
     pub(super) fn is_for_requests(self) -> bool {
-        matches!(self, Kind::Serve | Kind::Call)
+        matches!(self, RuleKind::Serve | RuleKind::Call)
     }
 }
 
 /// The rules of one direction, in the order in which they were given.
 #[derive(Debug)]
 pub(super) struct Rules {
-    list: Vec<Listed>,
+    list: Vec<ListedRule>,
     /// The numbers of the rules that take every message.
     for_all: Matcher<usize>,
     /// The numbers of those that take requests only.
@@ -217,8 +217,8 @@ pub(super) struct Rules {
 }
 
 #[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) kind: Kind,
+pub(super) struct ListedRule {
+    pub(super) kind: RuleKind,
     pub(super) rule: Rule,
 }
 
@@ -235,22 +235,22 @@ impl Default for Rules {
 }
 
 impl Rules {
-    pub(super) fn add(&mut self, kind: Kind, rule: Rule) {
+    pub(super) fn add(&mut self, kind: RuleKind, rule: Rule) {
         let index = if kind.is_for_requests() { &self.for_requests } else { &self.for_all };
         index.insert(rule.pattern(), self.list.len());
-        self.list.push(Listed { kind, rule });
+        self.list.push(ListedRule { kind, rule });
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Listed> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &ListedRule> {
         self.list.iter()
     }
 
-    pub(super) fn get(&self, at: usize) -> &Listed {
+    pub(super) fn get(&self, at: usize) -> &ListedRule {
         &self.list[at]
     }
 
     /// The rules whose pattern matches, in no order.
-    pub(super) fn matching(&self, subject: &str) -> impl Iterator<Item = &Listed> {
+    pub(super) fn matching(&self, subject: &str) -> impl Iterator<Item = &ListedRule> {
         let found = [&self.for_all, &self.for_requests].map(|index| index.matches(subject));
         let numbers: Vec<usize> = found.iter().flat_map(|found| found.plain()).copied().collect();
         numbers.into_iter().map(|at| &self.list[at])
@@ -267,7 +267,7 @@ impl Rules {
     }
 }
 
-impl Listed {
+impl ListedRule {
     /// Whether its pattern begins with a wildcard, and so matches subjects that it does not name.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.rule.pattern().first_token(), "*" | ">")
@@ -285,7 +285,8 @@ mod tests {
     #[test]
     fn the_first_rule_that_matches_is_the_one() {
         let mut rules = Rules::default();
-        for (kind, pattern) in [(Kind::Call, "a.*"), (Kind::Export, "a.>"), (Kind::Export, "a.b"), (Kind::Export, "c")]
+        for (kind, pattern) in
+            [(RuleKind::Call, "a.*"), (RuleKind::Export, "a.>"), (RuleKind::Export, "a.b"), (RuleKind::Export, "c")]
         {
             rules.add(kind, Rule::new(pattern).unwrap());
         }
@@ -305,9 +306,9 @@ mod tests {
         steps::assert_linear(|n| {
             let mut rules = Rules::default();
             for at in 0..n {
-                rules.add(Kind::Export, Rule::new(format!("a.{at}.*")).unwrap());
+                rules.add(RuleKind::Export, Rule::new(format!("a.{at}.*")).unwrap());
             }
-            rules.add(Kind::Export, Rule::new("a.>").unwrap());
+            rules.add(RuleKind::Export, Rule::new("a.>").unwrap());
             for at in 0..n {
                 assert!(rules.is_first(at, &format!("a.{at}.x"), false));
                 assert!(!rules.is_first(n, &format!("a.{at}.x"), false));
@@ -319,8 +320,8 @@ mod tests {
     #[test]
     fn requests_need_a_mapping_that_can_be_reversed() {
         let lossy = Rule::new("a.*").unwrap().to("b").unwrap();
-        assert_eq!(lossy.check(Kind::Export), Ok(()));
-        assert!(matches!(lossy.check(Kind::Call), Err(RuleError::Mapping(MappingError::NotReversible { .. }))));
-        assert!(matches!(Rule::new("a").unwrap().queue("x y").check(Kind::Call), Err(RuleError::Queue { .. })));
+        assert_eq!(lossy.check(RuleKind::Export), Ok(()));
+        assert!(matches!(lossy.check(RuleKind::Call), Err(RuleError::Mapping(MappingError::NotReversible { .. }))));
+        assert!(matches!(Rule::new("a").unwrap().queue("x y").check(RuleKind::Call), Err(RuleError::Queue { .. })));
     }
 }

@@ -74,9 +74,9 @@ impl fmt::Display for LossReason {
 
 /// Messages lost, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Losses([u64; LossReason::ALL.len()]);
+pub struct LossCounts([u64; LossReason::ALL.len()]);
 
-impl Losses {
+impl LossCounts {
     /// Lost for this reason.
     pub fn of(&self, reason: LossReason) -> u64 {
         self.0[reason as usize]
@@ -104,13 +104,13 @@ impl Losses {
 /// The ledger of one direction. At any moment `taken == delivered + lost.total() + queued + in_flight`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Flow {
+pub struct FlowStats {
     /// Messages that a rule took.
     pub taken: u64,
     /// Messages that arrived: confirmed by the server, or published on the bus.
     pub delivered: u64,
     /// Messages lost, by reason.
-    pub lost: Losses,
+    pub lost: LossCounts,
     /// Messages that wait in the buffer.
     pub queued: u64,
     /// Bytes that wait in the buffer: payloads, headers, and subjects of more than 64 bytes.
@@ -122,7 +122,7 @@ pub struct Flow {
     pub repeated: u64,
 }
 
-impl Flow {
+impl FlowStats {
     /// Whether nothing is missing.
     pub fn balances(&self) -> bool {
         self.taken == self.delivered + self.lost.total() + self.queued + self.in_flight
@@ -134,18 +134,18 @@ impl Flow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BridgeStats {
-    /// From the bus to the server: exports, calls, and answers to requests from the server.
-    pub outgoing: Flow,
-    /// From the server to the bus: imports and requests; answers to calls are in [`answers`](Self::answers).
-    pub incoming: Flow,
-    /// Answers from the server's side that were published on the bus.
-    pub answers: u64,
-    /// Answers, from either side, to requests that are over or forgotten.
+    /// From the bus to the server: exports, calls, and responses to requests from the server.
+    pub outgoing: FlowStats,
+    /// From the server to the bus: imports and requests; responses to calls are in [`responses`](Self::responses).
+    pub incoming: FlowStats,
+    /// Responses from the server's side that were published on the bus.
+    pub responses: u64,
+    /// Responses, from either side, to requests that are over or forgotten.
     pub late_replies: u64,
     /// Times that a connection was made.
     pub connects: u64,
     /// Subscriptions of rules on the server now.
     pub subscriptions: usize,
-    /// Requests, in both directions, that may still get answers.
+    /// Requests, in both directions, that may still get responses.
     pub open_requests: usize,
 }

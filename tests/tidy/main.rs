@@ -9,6 +9,7 @@ mod prose;
 mod rules;
 mod shape;
 mod source;
+mod words;
 
 use source::Source;
 use std::path::Path;
@@ -180,7 +181,7 @@ const DOORS: [(&str, &[&str], &str); 10] = [
             "src/sync/per_thread.rs",
             "src/testkit/shrink.rs",
             "src/server/runtime.rs",
-            "src/bridge/link.rs",
+            "src/bridge/connector.rs",
         ],
         "code of users' is run by `user_code`",
     ),
@@ -229,7 +230,7 @@ fn nobody_sleeps(source: &Source) -> Vec<String> {
     words.iter().flat_map(|word| source.lines_with(word)).map(|at| format!("{at}: sleeps")).collect()
 }
 
-const OF_SRC: [Rule; 8] = [
+const OF_SRC: [Rule; 10] = [
     rooms_use_only_what_lies_below,
     the_engine_is_a_machine,
     guests_use_public_locks,
@@ -238,6 +239,8 @@ const OF_SRC: [Rule; 8] = [
     doors_are_used,
     maps_have_a_seed,
     files_are_short,
+    words::names_stay_renamed,
+    words::values_have_types,
 ];
 
 fn check(folder: &str, rules: &[Rule]) {

@@ -10,7 +10,6 @@ use std::path::Path;
 
 /// Files that use each other in a circle today, a circle a line.
 const CIRCLES: &[&str] = &[
-    "bridge::core bridge::incoming bridge::interest bridge::link bridge::outgoing bridge::session bridge::window bridge::wire",
     "bus bus::connection bus::held bus::inbox bus::interest bus::later bus::notice bus::observe bus::panicked bus::panics bus::permit bus::room bus::route bus::stats bus::watchdog bus::watched",
     "delivery::mailbox delivery::outlet",
     "matcher matcher::cache matcher::lookup matcher::prepared",

@@ -2,7 +2,7 @@
 
 use crate::fixture::{PATIENCE, Remote, RemoteSubscriber, bus, start, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, LossReason, VIA};
+use postroom::bridge::{Bridge, LOOP_HEADER, LossReason};
 use postroom::{Bus, Subscriber};
 
 const ROUNDS: usize = 50;
@@ -181,7 +181,7 @@ fn the_header_is_there_only_where_it_may_be_needed() {
     let second = both_ways(&bus, &west);
     bus.connect().publish("a.x", "2").unwrap();
     first.flush(PATIENCE).wait().unwrap();
-    let via = of_east.next().headers.unwrap().get(VIA).unwrap().as_str().to_owned();
+    let via = of_east.next().headers.unwrap().get(LOOP_HEADER).unwrap().as_str().to_owned();
     assert_eq!(via, format!("{:016x}", bus.id()));
     second.close();
     second.closed().wait();

@@ -26,7 +26,7 @@ fn of_too_many_requests_those_go_that_have_waited_longest() {
     for (n, reply) in replies.into_iter().enumerate() {
         remote.publish(&reply, &n.to_string());
     }
-    wait_until("all answers have come", || bridge.stats().answers + bridge.stats().late_replies == 5);
+    wait_until("all answers have come", || bridge.stats().responses + bridge.stats().late_replies == 5);
     let got: Vec<_> = answers.iter().map(|inbox| inbox.try_recv().is_ok()).collect();
     assert_eq!(got, [false, false, true, true, true]);
     assert_eq!(bridge.stats().late_replies, 2);

@@ -2,7 +2,7 @@
 
 use crate::fixture::{self, PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, Kind, Rule, RuleError, StartError};
+use postroom::bridge::{Bridge, FlushError, Rule, RuleError, RuleKind, StartError};
 use postroom::{Bus, Clock, OverflowPolicy};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -165,7 +165,10 @@ fn what_can_not_be_built_is_refused_with_the_reason() {
     assert!(matches!(Bridge::builder(&bus).start(), Err(StartError::NoServer)));
     assert!(matches!(builder().server("no address").start(), Err(StartError::InvalidUrl { .. })));
     let wrong = builder().export("a").import("a..b").start();
-    assert!(matches!(wrong, Err(StartError::Rule { number: 2, kind: Kind::Import, error: RuleError::Pattern { .. } })));
+    assert!(matches!(
+        wrong,
+        Err(StartError::Rule { number: 2, kind: RuleKind::Import, error: RuleError::Pattern { .. } })
+    ));
     let lossy = Rule::new("a.*").unwrap().to("b").unwrap();
     let wrong = builder().call(lossy).start().unwrap_err();
     let said = wrong.to_string();

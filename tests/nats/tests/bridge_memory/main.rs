@@ -9,7 +9,7 @@ mod fixture;
 
 use fixture::{PATIENCE, Remote, Restartable, bus, start, wait_until};
 use parking_lot::{Mutex, MutexGuard};
-use postroom::bridge::{Bridge, Flow, FlushError};
+use postroom::bridge::{Bridge, FlowStats, FlushError};
 use postroom::{Bus, OverflowPolicy};
 use postroom_nats_tests as support;
 
@@ -66,7 +66,7 @@ fn resident() -> usize {
 
 /// Some of the published messages must wait, and most be lost: else nothing stood still.
 #[track_caller]
-fn assert_overflown(flow: Flow) {
+fn assert_overflown(flow: FlowStats) {
     assert!(flow.balances() && flow.queued > 0 && flow.lost.total() > MESSAGES / 2, "{flow:?}");
 }
 

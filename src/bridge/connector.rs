@@ -6,13 +6,13 @@
 
 use super::core::{Core, Phase};
 use super::event::BridgeEvent;
+use super::own_thread;
 use super::session::{self, Connection, End, Sending};
 use super::state::BridgeState;
 use super::window::Suspects;
 use crate::user_code::UserCode;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use std::any::Any;
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -38,7 +38,7 @@ const SERVERS_MAX: usize = 64;
 /// Reasons of failed attempts that are told as new, at most: a server may say something else each time.
 const REASONS_MAX: usize = 64;
 
-/// Made by the builder for the link's thread.
+/// Made by the builder for the thread of the connection.
 pub(super) struct Setup {
     pub(super) options: ConnectOptions,
     pub(super) servers: Vec<ServerAddr>,
@@ -47,7 +47,7 @@ pub(super) struct Setup {
 }
 
 /// The default delay of a bridge before an attempt: 10 ms, doubled each time, at most 4 seconds.
-pub(super) fn usual_delay(attempt: u32) -> Duration {
+pub(super) fn default_delay(attempt: u32) -> Duration {
     let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);
     Duration::from_millis(10_u64.saturating_mul(doubled)).min(Duration::from_secs(4))
 }
@@ -57,20 +57,10 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-thread_local! {
-    static IS_OWN: Cell<bool> = const { Cell::new(false) };
-}
+/// Finishes the bridge, however its life ends.
+struct FinishGuard(Arc<Core>);
 
-/// Whether this thread empties a bridge's buffer towards its server: it must not wait for room there, in its own nor in another's that may
-/// wait for it.
-pub(super) fn is_own_thread() -> bool {
-    IS_OWN.get()
-}
-
-/// Whatever ends the life of a bridge, it is told.
-struct Ending(Arc<Core>);
-
-impl Drop for Ending {
+impl Drop for FinishGuard {
     fn drop(&mut self) {
         self.0.finish();
     }
@@ -78,9 +68,9 @@ impl Drop for Ending {
 
 /// The life of a bridge.
 pub(super) fn run(core: Arc<Core>, setup: Setup) {
-    IS_OWN.set(true);
-    let _ending = Ending(core.clone());
-    let mut link = Link { setup, next: 0, attempts: 0, refusals: 0 };
+    own_thread::enter();
+    let _finish = FinishGuard(core.clone());
+    let mut connector = Connector { setup, next: 0, attempts: 0, refusals: 0 };
     let mut suspects = Suspects::default();
     loop {
         let runtime = match runtime() {
@@ -95,10 +85,10 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
             tokio::spawn(async move { outbox.outbox.attend(&outbox.hub).await });
             tokio::spawn(async move { inbox.inbox.attend(&inbox.hub).await });
             let connection = tokio::select! {
-                connection = link.connect(&core) => connection,
+                connection = connector.connect(&core) => connection,
                 () = core.reached(Phase::Closed) => return (End::Closed, false, Suspects::default()),
             };
-            session::run(&core, connection, link.setup.sending, suspects).await
+            session::run(&core, connection, connector.setup.sending, suspects).await
         });
         // Lookups that hang must not hang the bridge.
         runtime.shutdown_background();
@@ -110,7 +100,7 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         suspects = next;
         // A server that lets the bridge in and then ends the connection, perhaps because of the messages sent, is not asked at
         // full speed.
-        link.attempts = if was_of_use { 1 } else { link.attempts.max(1) };
+        connector.attempts = if was_of_use { 1 } else { connector.attempts.max(1) };
     }
 }
 
@@ -130,7 +120,7 @@ impl Failures {
     }
 }
 
-struct Link {
+struct Connector {
     setup: Setup,
     /// The server to try next.
     next: usize,
@@ -140,11 +130,11 @@ struct Link {
     refusals: usize,
 }
 
-impl Link {
+impl Connector {
     /// The delay before the next attempt. If the user's closure panics, the default delay is used.
     fn delay(&self, core: &Core) -> Duration {
         let delay = core.bus.reporter().contain(UserCode::Closure, || (self.setup.delay)(self.attempts));
-        delay.unwrap_or_else(|| usual_delay(self.attempts))
+        delay.unwrap_or_else(|| default_delay(self.attempts))
     }
 
     async fn connect(&mut self, core: &Arc<Core>) -> Connection {
@@ -322,7 +312,7 @@ mod tests {
 
     #[test]
     fn attempts_become_rarer() {
-        let delays: Vec<u128> = [1, 2, 3, 9, 10, 64, u32::MAX].map(|attempt| usual_delay(attempt).as_millis()).into();
+        let delays: Vec<u128> = [1, 2, 3, 9, 10, 64, u32::MAX].map(|attempt| default_delay(attempt).as_millis()).into();
         assert_eq!(delays, [10, 20, 40, 2_560, 4_000, 4_000, 4_000]);
     }
 }
