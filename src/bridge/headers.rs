@@ -33,11 +33,11 @@ pub(super) fn wire_len(headers: &async_nats::HeaderMap) -> usize {
 }
 
 /// The header block of a message from the server; `None` if it has none. DIFFERENCE: headers of the same name stand together, and the
-/// client library keeps no order of names. One that was delivered under another name, as JetStream does, says under which.
-pub(super) fn block(message: &async_nats::Message, is_response: bool, renamed: Option<&str>) -> Option<Bytes> {
+/// client library keeps no order of names.
+pub(super) fn block(message: &async_nats::Message, is_response: bool) -> Option<Bytes> {
     let none = async_nats::HeaderMap::new();
     let headers = message.headers.as_ref().unwrap_or(&none);
-    if headers.is_empty() && message.status.is_none() && renamed.is_none() {
+    if headers.is_empty() && message.status.is_none() {
         return None;
     }
     let mut text = String::from("NATS/1.0");
@@ -64,9 +64,6 @@ pub(super) fn block(message: &async_nats::Message, is_response: bool, renamed: O
         for value in values {
             let _ = write!(text, "{name}: {}\r\n", value.as_str());
         }
-    }
-    if let Some(subject) = renamed {
-        let _ = write!(text, "{SUBJECT}: {subject}\r\n");
     }
     text.push_str("\r\n");
     Some(Bytes::from(text))

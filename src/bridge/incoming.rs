@@ -7,12 +7,14 @@ use super::buffer::Slot;
 use super::core::{Core, Phase};
 use super::crossing::Inbound;
 use super::headers;
+use super::pull::Pull;
 use super::reply::Request;
 use super::rule::RuleKind;
 use super::server_link::ServerLink;
 use super::stats::LossReason;
 use super::wire;
-use crate::{Payload, PublishError, RawMessage};
+use crate::{Message, Payload, PublishError, RawMessage};
+use bytes::Bytes;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,7 +30,10 @@ const BATCH_IN: usize = 256;
 /// How many messages are taken from the buffer at once. They are beyond its bounds.
 const BATCH: usize = 64;
 
-async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
+/// The next message; `None` at the end of the subscription.
+///
+/// Cancel safety: loses nothing.
+pub(super) async fn next(subscriber: &mut async_nats::Subscriber) -> Option<async_nats::Message> {
     poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
 }
 
@@ -135,41 +140,66 @@ fn publish(core: &Core, item: &Inbound) -> Result<(), LossReason> {
         };
         format!("{}.{}", core.bus_inbox, core.served.open(request))
     });
-    let raw = RawMessage {
-        subject: &subject,
-        reply: reply.as_deref(),
-        headers: rest.and_then(|rest| rest.head.clone()),
-        payload: wire::payload(item),
+    let (reply, head) = (reply.as_deref(), rest.and_then(|rest| rest.head.clone()));
+    let published = if rest.is_some_and(|rest| rest.is_renamed) {
+        publish_renamed(core, &subject, &item.subject, reply, head, wire::payload(item))
+    } else {
+        core.client.publish_raw(RawMessage::new(&subject, wire::payload(item)).reply(reply).headers(head))
     };
-    core.client.publish_raw(raw).map(|_| ()).map_err(|error| match error {
+    published.map(|_| ()).map_err(|error| match error {
         PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
         PublishError::Closed => LossReason::Discarded,
         _ => LossReason::Invalid,
     })
 }
 
+/// Publishes a message that JetStream has delivered: to `routed`, under the subject that it has in its stream.
+fn publish_renamed(
+    core: &Core,
+    routed: &str,
+    subject: &str,
+    reply: Option<&str>,
+    head: Option<Bytes>,
+    payload: Payload<'_>,
+) -> Result<usize, PublishError> {
+    let mut message = Message::new(subject, payload)?;
+    if let Some(reply) = reply {
+        message = message.with_reply(reply)?;
+    }
+    if let Some(head) = head {
+        let (status, headers) = crate::message::headers::decode(&head)?;
+        message = message.with_headers(headers);
+        if let Some((status, description)) = status {
+            message = message.with_status(status, &description);
+        }
+    }
+    core.client.publish_message_to(routed, &message)
+}
+
 /// Passes responses on to the requesters on the bus, until the connection is gone.
 pub(super) async fn take_responses(link: Arc<ServerLink>, mut subscriber: async_nats::Subscriber) {
     while let Some(message) = next(&mut subscriber).await {
-        // DIFFERENCE: a message that JetStream sends to an inbox from a stream does not have the inbox as its subject, so that
-        // the bridge cannot tell which request it is for.
         take_response(&link, token_of(&link, &message).unwrap_or_default(), &message);
     }
 }
 
-/// The last token of a subject that is below the bridge's own inbox.
+/// The name of the request that a subject below the bridge's own inbox is for.
 fn token_of<'a>(link: &ServerLink, message: &'a async_nats::Message) -> Option<&'a str> {
-    message.subject.strip_prefix(link.inbox())?.strip_prefix('.')
+    message.subject.strip_prefix(link.inbox())?.strip_prefix('.').map(Pull::token_of)
 }
 
-fn take_response(link: &ServerLink, token: &str, message: &async_nats::Message) {
-    if !link.take_own_response(token) && !pass_on(&link.core, token, message) {
+/// False if nothing waits for it any more.
+pub(super) fn take_response(link: &ServerLink, token: &str, message: &async_nats::Message) -> bool {
+    let is_taken = link.take_own_response(token) || pass_on(link, token, message);
+    if !is_taken {
         link.core.late_replies.fetch_add(1, Relaxed);
     }
+    is_taken
 }
 
 /// False if no request waits for it.
-fn pass_on(core: &Core, token: &str, message: &async_nats::Message) -> bool {
+fn pass_on(link: &ServerLink, token: &str, message: &async_nats::Message) -> bool {
+    let core = &link.core;
     let Some(request) = core.called.find(token) else { return false };
     let has_no_responders = headers::is_no_responders(message);
     if has_no_responders {
@@ -179,6 +209,7 @@ fn pass_on(core: &Core, token: &str, message: &async_nats::Message) -> bool {
             return true;
         }
     }
+    // DIFFERENCE: for a message of a stream too, so that its acknowledgement finds the way back.
     let reply = message.reply.as_ref().map(|reply| {
         let back = Request {
             reply: reply.as_str().to_owned(),
@@ -191,12 +222,16 @@ fn pass_on(core: &Core, token: &str, message: &async_nats::Message) -> bool {
     let headers = if has_no_responders {
         headers::no_responders(&request.subject).header_block()
     } else {
-        headers::block(message, true, None)
+        headers::block(message, true)
     };
     // Lent: it is a slice of all that the client library read at once.
     let payload = Payload::from(&message.payload[..]);
-    let raw = RawMessage { subject: &request.reply, reply: reply.as_deref(), headers, payload };
-    match core.client.publish_raw(raw) {
+    let published = if message.subject.starts_with(link.inbox()) {
+        core.client.publish_raw(RawMessage::new(&request.reply, payload).reply(reply.as_deref()).headers(headers))
+    } else {
+        publish_renamed(core, &request.reply, &message.subject, reply.as_deref(), headers, payload)
+    };
+    match published {
         Ok(1..) => {
             core.responses.fetch_add(1, Relaxed);
             true

@@ -76,6 +76,8 @@ mod mapping;
 mod no_responders;
 mod outgoing;
 mod own_thread;
+mod pull;
+mod pulls;
 mod registry;
 mod reply;
 mod rule;

@@ -2,6 +2,7 @@
 
 use super::buffer::Slot;
 use super::crossing::Outbound;
+use super::pulls::Pulls;
 use super::server_link::{ConnectionLost, ServerLink};
 use super::stats::LossReason;
 use super::wire::{Wire, WireExtras};
@@ -9,6 +10,7 @@ use async_nats::client::PublishErrorKind;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many messages are taken from the buffer at once. They are beyond its bounds.
@@ -21,7 +23,7 @@ const CHECKPOINT_AFTER: Duration = Duration::from_millis(250);
 ///
 /// Cancel safety: messages that were not sent are in the buffer or, first, in `batch`.
 pub(super) async fn send(
-    link: &ServerLink,
+    link: &Arc<ServerLink>,
     batch: &mut VecDeque<Slot<Outbound>>,
     follow: impl AsyncFn() -> Result<(), ConnectionLost>,
 ) -> Result<(), ConnectionLost> {
@@ -29,6 +31,7 @@ pub(super) async fn send(
     // When a checkpoint is to follow the sent messages, if the window does not ask for one before.
     let mut due: Option<Pin<Box<crate::time::Sleep>>> = None;
     let (mut has_room, mut last) = (false, None);
+    let mut pulls = Pulls::default();
     let keeps = link.window(|window| window.keeps());
     loop {
         if batch.is_empty() {
@@ -68,7 +71,7 @@ pub(super) async fn send(
         }
         let Some(Slot::Item(out)) = batch.front() else { continue };
         let sent = match Wire::new(core, out, link.client.max_payload(), &mut last) {
-            Ok(wire) => publish(link, wire).await?,
+            Ok(wire) => publish(link, &mut pulls, wire).await?,
             Err(reason) => Err(reason),
         };
         match sent {
@@ -107,19 +110,28 @@ async fn wait_for_room(link: &ServerLink) -> Result<(), ConnectionLost> {
     Ok(())
 }
 
-async fn publish(link: &ServerLink, wire: Wire) -> Result<Result<(), LossReason>, ConnectionLost> {
+async fn publish(
+    link: &Arc<ServerLink>,
+    pulls: &mut Pulls,
+    wire: Wire,
+) -> Result<Result<(), LossReason>, ConnectionLost> {
     let Wire { subject, payload, rest } = wire;
     let client = &link.client;
     let published = match rest.map(|rest| *rest) {
-        None | Some(WireExtras { reply: None, headers: None }) => client.publish(subject, payload).await,
-        Some(WireExtras { reply: Some(reply), headers: None }) => {
-            client.publish_with_reply(subject, reply, payload).await
-        }
-        Some(WireExtras { reply: None, headers: Some(headers) }) => {
-            client.publish_with_headers(subject, headers, payload).await
-        }
-        Some(WireExtras { reply: Some(reply), headers: Some(headers) }) => {
-            client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+        None => client.publish(subject, payload).await,
+        Some(WireExtras { reply, headers, pull }) => {
+            let reply = match pull {
+                Some(pull) => Some(pulls.begin(link, pull).await?),
+                None => reply,
+            };
+            match (reply, headers) {
+                (None, None) => client.publish(subject, payload).await,
+                (Some(reply), None) => client.publish_with_reply(subject, reply, payload).await,
+                (None, Some(headers)) => client.publish_with_headers(subject, headers, payload).await,
+                (Some(reply), Some(headers)) => {
+                    client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+                }
+            }
         }
     };
     match published.map_err(|error| error.kind()) {

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::crossing::{Destination, Inbound, InboundExtras, Outbound};
 use super::headers::{self, DESCRIPTION, STATUS};
+use super::pull::Pull;
 use super::registry::LOOP_HEADER;
 use super::reply::Request;
 use super::stats::LossReason;
@@ -36,6 +37,8 @@ pub(super) struct Wire {
 pub(super) struct WireExtras {
     pub(super) reply: Option<String>,
     pub(super) headers: Option<async_nats::HeaderMap>,
+    /// It asks for messages of a stream, and gets another reply.
+    pub(super) pull: Option<Pull>,
 }
 
 impl Wire {
@@ -72,17 +75,27 @@ impl Wire {
         if subject.len() > SUBJECT_MAX {
             return Err(LossReason::Invalid);
         }
+        let mut pull = None;
         let reply = message.reply().map(|reply| {
-            let (reply, subject) = (reply.as_str().to_owned(), message.subject().as_str().to_owned());
+            let bus_reply = reply.as_str();
             let rule = match out.to {
                 Destination::Rule(rule) => Some(rule),
                 Destination::Response(_) => None,
             };
-            let request = Request { reply, subject, rule, wants_no_responders: true };
+            let request = Request {
+                reply: bus_reply.to_owned(),
+                subject: message.subject().as_str().to_owned(),
+                rule,
+                wants_no_responders: true,
+            };
             let token = core.called.open(request);
-            format!("{}.{token}", core.server_inbox.get().map_or("", String::as_str))
+            let reply = format!("{}.{token}", core.server_inbox.get().map_or("", String::as_str));
+            if Pull::is_asked_on(&subject) {
+                pull = Some(Pull { token, bus_reply: bus_reply.to_owned(), messages: Pull::batch(message.payload()) });
+            }
+            reply
         });
-        let rest = (reply.is_some() || headers.is_some()).then(|| Box::new(WireExtras { reply, headers }));
+        let rest = (reply.is_some() || headers.is_some()).then(|| Box::new(WireExtras { reply, headers, pull }));
         Ok(Wire { subject, payload: message.payload_bytes(), rest })
     }
 }
@@ -150,7 +163,7 @@ pub(super) fn taken(core: &Core, rule: usize, message: async_nats::Message) -> O
         let around = message.subject.len() + message.reply.as_ref().map_or(0, |reply| reply.len());
         Box::new(InboundExtras {
             reply: message.reply.clone(),
-            head: headers::block(&message, false, is_renamed.then_some(subject)),
+            head: headers::block(&message, false),
             size: message.length.saturating_sub(around),
             is_renamed,
             is_loop: via.is_some_and(|via| core.member.has_passed(via.as_str())),
@@ -178,7 +191,7 @@ pub(super) fn subject_on_bus<'a>(core: &Core, item: &'a Inbound) -> Result<Cow<'
     }
     match mapping.apply(subject) {
         Some(subject) => Ok(subject),
-        // A message that JetStream delivers has its subject in the stream. The subject that it was delivered to is known only if
+        // DIFFERENCE: a message that JetStream delivers has its subject in the stream. The subject that it was delivered to is known only if
         // the rule has a single subject.
         None if mapping.source().is_literal() => {
             let there = mapping.apply(mapping.source().as_str()).ok_or(LossReason::Invalid)?;

@@ -108,10 +108,75 @@ fn a_push_consumer_delivers_to_the_bus_and_is_acknowledged_from_there() {
     }
     for n in 0..10 {
         let job = jobs.recv_timeout(PATIENCE).unwrap();
-        assert_eq!((job.payload(), job.headers().get("Nats-Subject")), (n.to_string().as_bytes(), Some("jobs.new")));
+        assert_eq!((job.payload(), job.subject().as_str()), (n.to_string().as_bytes(), "jobs.new"));
         job.respond("+ACK").unwrap();
     }
     bridge.flush(PATIENCE).wait().unwrap();
     let info = || api(&client, "CONSUMER.INFO.JOBS.worker", &json!({}));
     crate::fixture::wait_until("all are acknowledged", || info()["ack_floor"]["stream_seq"] == json!(10));
+}
+
+/// A stream with ten orders, and a consumer that is asked for them.
+fn orders(client: &Client) {
+    api(client, "STREAM.CREATE.ORDERS", &json!({ "name": "ORDERS", "subjects": ["orders.>"], "storage": "memory" }));
+    for n in 0..10 {
+        client.request_timeout(format!("orders.{n}"), n.to_string(), PATIENCE).unwrap();
+    }
+    let config = json!({ "durable_name": "worker", "ack_policy": "explicit" });
+    api(client, "CONSUMER.DURABLE.CREATE.ORDERS.worker", &json!({ "stream_name": "ORDERS", "config": config }));
+}
+
+#[test]
+fn a_pull_consumer_delivers_to_a_request_under_the_subjects_of_the_stream() {
+    let (server, bus) = (server(), bus());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>"));
+    let client = bus.connect();
+    orders(&client);
+    for n in 0..10 {
+        let order = client.request_timeout("$JS.API.CONSUMER.MSG.NEXT.ORDERS.worker", "", PATIENCE).unwrap();
+        assert_eq!((order.subject().as_str(), order.payload()), (&*format!("orders.{n}"), n.to_string().as_bytes()));
+        order.respond("+ACK").unwrap();
+    }
+    bridge.flush(PATIENCE).wait().unwrap();
+    let info = || api(&client, "CONSUMER.INFO.ORDERS.worker", &json!({}));
+    crate::fixture::wait_until("all are acknowledged", || info()["ack_floor"]["stream_seq"] == json!(10));
+    let none = json!({ "no_wait": true }).to_string();
+    let none = client.request_timeout("$JS.API.CONSUMER.MSG.NEXT.ORDERS.worker", none, PATIENCE).unwrap();
+    assert_eq!(none.status().map(|status| status.as_u16()), Some(404), "{none:?}");
+    assert_eq!(bridge.stats().late_replies, 0);
+}
+
+#[test]
+fn a_batch_is_delivered_to_an_inbox_and_each_pull_request_ends() {
+    let (server, bus) = (server(), bus());
+    let bridge = start(Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>"));
+    let client = bus.connect();
+    orders(&client);
+    let before = bridge.stats().open_requests;
+    let inbox = client.new_inbox();
+    let batch = client.subscribe(inbox.clone()).unwrap();
+    let pull = |request: Value| {
+        client
+            .publish_with_reply("$JS.API.CONSUMER.MSG.NEXT.ORDERS.worker", inbox.clone(), request.to_string())
+            .unwrap()
+    };
+    assert_eq!((pull(json!({ "batch": 4 })), pull(json!({ "batch": 100, "expires": 500_000_000 }))), (1, 1));
+    for n in 0..10 {
+        let order = batch.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(order.subject().as_str(), format!("orders.{n}"));
+    }
+    // The second one asked for more than there was.
+    let end = batch.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(
+        (end.subject().as_str(), end.status().map(|status| status.as_u16())),
+        (inbox.as_str(), Some(408)),
+        "{end:?}"
+    );
+    // Acknowledgements of ten messages may still come; no more messages do.
+    crate::fixture::wait_until("both are over", || bridge.stats().open_requests == before + 10);
+    assert_eq!(bridge.stats().late_replies, 0);
+    // A pull request of a client that has gone takes nothing away from others.
+    drop(batch);
+    let next = client.request_timeout("$JS.API.CONSUMER.MSG.NEXT.ORDERS.nobody", "", PATIENCE).unwrap_err();
+    assert!(next.is_no_responders(), "{next:?}");
 }
