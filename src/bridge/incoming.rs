@@ -13,8 +13,7 @@ use super::rule::RuleKind;
 use super::server_link::ServerLink;
 use super::stats::LossReason;
 use super::wire;
-use crate::{Message, Payload, PublishError, RawMessage};
-use bytes::Bytes;
+use crate::{Payload, PublishError, RawMessage, Subject};
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -140,40 +139,16 @@ fn publish(core: &Core, item: &Inbound) -> Result<(), LossReason> {
         };
         format!("{}.{}", core.bus_inbox, core.served.open(request))
     });
-    let (reply, head) = (reply.as_deref(), rest.and_then(|rest| rest.head.clone()));
-    let published = if rest.is_some_and(|rest| rest.is_renamed) {
-        publish_renamed(core, &subject, &item.subject, reply, head, wire::payload(item))
-    } else {
-        core.client.publish_raw(RawMessage::new(&subject, wire::payload(item)).reply(reply).headers(head))
-    };
+    // JetStream's message is shown with the subject that it has in its stream.
+    let shown = rest.filter(|rest| rest.is_renamed).map(|_| Subject::new(&*item.subject));
+    let shown = shown.transpose().map_err(|_| LossReason::Invalid)?;
+    let raw = RawMessage::new(&subject, wire::payload(item)).reply(reply.as_deref()).shown_as(&shown);
+    let published = core.client.publish_raw(raw.headers(rest.and_then(|rest| rest.head.clone())));
     published.map(|_| ()).map_err(|error| match error {
         PublishError::MaxPayloadExceeded { .. } => LossReason::TooLarge,
         PublishError::Closed => LossReason::Discarded,
         _ => LossReason::Invalid,
     })
-}
-
-/// Publishes a message that JetStream has delivered: to `routed`, under the subject that it has in its stream.
-fn publish_renamed(
-    core: &Core,
-    routed: &str,
-    subject: &str,
-    reply: Option<&str>,
-    head: Option<Bytes>,
-    payload: Payload<'_>,
-) -> Result<usize, PublishError> {
-    let mut message = Message::new(subject, payload)?;
-    if let Some(reply) = reply {
-        message = message.with_reply(reply)?;
-    }
-    if let Some(head) = head {
-        let (status, headers) = crate::message::headers::decode(&head)?;
-        message = message.with_headers(headers);
-        if let Some((status, description)) = status {
-            message = message.with_status(status, &description);
-        }
-    }
-    core.client.publish_message_to(routed, &message)
 }
 
 /// Passes responses on to the requesters on the bus, until the connection is gone.
@@ -226,12 +201,11 @@ fn pass_on(link: &ServerLink, token: &str, message: &async_nats::Message) -> boo
     };
     // Lent: it is a slice of all that the client library read at once.
     let payload = Payload::from(&message.payload[..]);
-    let published = if message.subject.starts_with(link.inbox()) {
-        core.client.publish_raw(RawMessage::new(&request.reply, payload).reply(reply.as_deref()).headers(headers))
-    } else {
-        publish_renamed(core, &request.reply, &message.subject, reply.as_deref(), headers, payload)
-    };
-    match published {
+    let is_renamed = !message.subject.starts_with(link.inbox());
+    // A message of a stream is shown with its subject there.
+    let Ok(shown) = is_renamed.then(|| Subject::new(&*message.subject)).transpose() else { return false };
+    let raw = RawMessage::new(&request.reply, payload).reply(reply.as_deref()).headers(headers).shown_as(&shown);
+    match core.client.publish_raw(raw) {
         Ok(1..) => {
             core.responses.fetch_add(1, Relaxed);
             true
