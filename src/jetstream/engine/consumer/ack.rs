@@ -41,7 +41,7 @@ fn number(token: &str) -> u64 {
     token.parse().ok().filter(|_| are_digits).unwrap_or(u64::MAX)
 }
 
-/// What is done with a delivery (JC90).
+/// The action on a delivery (JC90).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ack<'a> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The shortest time to the next delivery. The server is about as late; shorter ones would never let the clock go on.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
-/// What is pending, by stream sequence.
+/// Pending deliveries, by stream sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     entries: BTreeMap<u64, Entry>,

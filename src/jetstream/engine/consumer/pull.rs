@@ -90,7 +90,7 @@ pub(crate) struct Waiting {
     pub(crate) batch_left: i64,
     /// `None` without a limit.
     pub(crate) bytes_left: Option<i64>,
-    /// What a status says of the bytes: what is left, or a limit that is none.
+    /// The bytes in a status: the rest, or a limit that is none.
     bytes_said: i64,
     expires: Option<Timestamp>,
     heartbeat: i64,
@@ -126,7 +126,7 @@ impl Waiting {
         }
     }
 
-    /// What is left of batch and bytes, as statuses say it.
+    /// The rest of batch and bytes, as statuses say it.
     pub(crate) fn left(&self) -> (i64, i64) {
         (self.batch_left, self.bytes_left.unwrap_or(self.bytes_said))
     }
@@ -141,7 +141,7 @@ impl Waiting {
     }
 }
 
-/// What became of a request with a message.
+/// The outcome of a request with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
     /// It wants more.

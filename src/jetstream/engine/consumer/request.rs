@@ -3,18 +3,18 @@
 use super::config::ConsumerConfig;
 use crate::jetstream::engine::error::{ApiError, codes};
 
-/// What a request to create a consumer asks for.
+/// The content of a request to create a consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerRequest {
     /// The configuration.
     pub config: ConsumerConfig,
-    /// What may be there already.
+    /// Consumers that may be there already.
     pub action: ConsumerAction,
     /// Values are refused that would be corrected otherwise (JC21).
     pub pedantic: bool,
 }
 
-/// What may be there already (JC10).
+/// Consumers that may be there already (JC10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConsumerAction {
