@@ -191,7 +191,7 @@ impl ServedStream {
         };
         let result = change(&mut locked);
         locked.keep_effects();
-        let bytes = if state.is_deleted { 0 } else { state.machine.state().bytes };
+        let bytes = if state.is_deleted { 0 } else { state.machine.messages().bytes() };
         self.shared.usage.changed(self.storage, state.counted, bytes);
         state.counted = bytes;
         let due = if state.is_deleted { None } else { state.machine.poll_timeout() };

@@ -776,3 +776,116 @@ fn advisories() {
     let audited = [api("STREAM.NAMES", ""), api("STREAM.INFO.X", "{}"), api("STREAM.CREATE.S", r#"{"name":"S"}"#)];
     compare_watched(&["$JS.EVENT.ADVISORY.API"], &audited);
 }
+
+/// JS39, JS40, JS46, JS47, JS55 to JS58, JS65, JS68, JS73 to JS75: checks of publishes and effects of limits, as the wire shows them.
+#[test]
+fn checks_and_limits() {
+    let create = |name: &str, rest: &str| {
+        let subject = name.to_lowercase();
+        let config =
+            format!(r#"{{"name":"{name}","subjects":["{subject}.>"],"storage":"memory","allow_direct":true,{rest}}}"#);
+        api(&format!("STREAM.CREATE.{name}"), &config)
+    };
+    let update = |name: &str, rest: &str| {
+        let subject = name.to_lowercase();
+        let config = format!(r#"{{"name":"{name}","subjects":["{subject}.>"],"storage":"memory",{rest}}}"#);
+        api(&format!("STREAM.UPDATE.{name}"), &config)
+    };
+    let put = |subject: &str, headers: &[&str]| headers.iter().fold(ask(subject, "x"), |step, line| step.header(line));
+    let info = |name: &str| api(&format!("STREAM.INFO.{name}"), r#"{"deleted_details":true,"subjects_filter":">"}"#);
+    let steps = [
+        create("T", r#""allow_msg_ttl":true,"allow_rollup_hdrs":true,"subject_delete_marker_ttl":60000000000"#),
+        put("t.1", &["Nats-TTL: 5s"]),
+        put("t.1", &["Nats-TTL: never"]),
+        put("t.1", &["Nats-TTL: 0.5"]),
+        put("t.1", &["Nats-TTL: 1d"]),
+        put("t.1", &["Nats-TTL: 500ms"]),
+        put("t.1", &["Nats-TTL: 120"]),
+        put("t.2", &["Nats-Rollup: SUB"]),
+        put("t.2", &["Nats-Rollup: sub"]),
+        put("t.2", &["Nats-Rollup: other"]),
+        put("t.2", &["Nats-Marker-Reason: MaxAge"]),
+        put("t.3", &["Nats-Stream-Source: x"]),
+        put("t.3", &["Nats-Scheduler: t.1"]),
+        put("t.3", &["Nats-Schedule: @at 2099-01-01T00:00:00Z"]),
+        put("t.3", &["Nats-Expected-Last-Subject-Sequence-Subject: t.*"]),
+        put("t.3", &["Nats-Expected-Last-Subject-Sequence: 0", "Nats-Expected-Last-Subject-Sequence-Subject: t.*"]),
+        put("t.3", &["Nats-Expected-Last-Subject-Sequence: 0"]),
+        put("t.3", &["Nats-Expected-Last-Sequence: x"]),
+        put("t.3", &["Nats-Expected-Last-Msg-Id: "]),
+        put("t.3", &["Nats-Msg-Id: m"]),
+        put("t.3", &["Nats-Expected-Last-Msg-Id: m"]),
+        put("t.3", &["Nats-Required-Api-Level: 9"]),
+        put("t.3", &["Nats-Rollup: all"]),
+        info("T"),
+        api("DIRECT.GET.T", r#"{"seq":1,"batch":99}"#),
+        create("S", r#""allow_msg_schedules":true,"allow_msg_ttl":true"#),
+        put("s.1", &["Nats-Schedule: @at 2099-01-01T00:00:00Z", "Nats-Schedule-Target: s.2"]),
+        put("s.1", &["Nats-Schedule: @every 1h", "Nats-Schedule-Target: s.2", "Nats-Schedule-TTL: 5m"]),
+        put("s.1", &["Nats-Schedule: nonsense", "Nats-Schedule-Target: s.2"]),
+        put("s.1", &["Nats-Schedule: @every 1ms", "Nats-Schedule-Target: s.2"]),
+        put("s.1", &["Nats-Schedule: @every 1h", "Nats-Schedule-Target: s.1"]),
+        put("s.1", &["Nats-Schedule: @every 1h", "Nats-Schedule-Target: other"]),
+        put("s.1", &["Nats-Schedule: @every 1h"]),
+        put("s.1", &["Nats-Schedule: @every 1h", "Nats-Schedule-Target: s.2", "Nats-Schedule-Rollup: all"]),
+        put("s.1", &["Nats-Schedule: @every 1h", "Nats-Schedule-Target: s.2", "Nats-Schedule-Source: s.*"]),
+        put("s.3", &["Nats-Schedule-Next: purge", "Nats-Scheduler: s.1"]),
+        info("S"),
+        create("N", r#""discard":"new","max_msgs":3,"max_msgs_per_subject":1,"discard_new_per_subject":true"#),
+        put("n.1", &[]),
+        put("n.1", &[]),
+        put("n.2", &[]),
+        put("n.3", &[]),
+        put("n.4", &[]),
+        info("N"),
+        update("N", r#""discard":"old","max_msgs":2"#),
+        info("N"),
+        put("n.5", &[]),
+        info("N"),
+        create("B", r#""max_bytes":120"#),
+        put("b.1", &[]),
+        ask("b.2", &"y".repeat(60)),
+        ask("b.3", &"z".repeat(200)),
+        info("B"),
+        update("B", r#""sealed":true"#),
+        put("b.1", &[]),
+        api("STREAM.PURGE.B", ""),
+        api("STREAM.MSG.DELETE.B", r#"{"seq":1}"#),
+        update("B", r#""max_bytes":100"#),
+        create("D", r#""deny_delete":true,"deny_purge":true"#),
+        put("d.1", &[]),
+        api("STREAM.PURGE.D", ""),
+        api("STREAM.MSG.DELETE.D", r#"{"seq":1}"#),
+        update("D", r#""max_msgs":5"#),
+        create("L", r#""consumer_limits":{"inactive_threshold":60000000000,"max_ack_pending":10}"#),
+        api("CONSUMER.CREATE.L.c", r#"{"stream_name":"L","config":{"name":"c","ack_policy":"explicit"}}"#),
+        api(
+            "CONSUMER.CREATE.L.d",
+            r#"{"stream_name":"L","config":{"name":"d","ack_policy":"explicit","max_ack_pending":11}}"#,
+        ),
+        update("L", r#""consumer_limits":{"max_ack_pending":5}"#),
+        update("L", r#""consumer_limits":{"max_ack_pending":20}"#),
+        create("I", r#""retention":"interest""#),
+        put("i.1", &[]),
+        api(
+            "CONSUMER.CREATE.I.c",
+            r#"{"stream_name":"I","config":{"durable_name":"c","ack_policy":"explicit","filter_subject":"i.2"}}"#,
+        ),
+        put("i.1", &["Nats-TTL: nonsense"]),
+        put("i.2", &[]),
+        info("I"),
+        api("CONSUMER.DELETE.I.c", ""),
+        info("I"),
+        create("M", r#""subject_transform":{"src":"m.*","dest":"moved.{{wildcard(1)}}"},"max_msgs_per_subject":2"#),
+        put("m.1", &[]),
+        put("m.1", &[]),
+        put("m.1", &[]),
+        put("m.a.b", &[]),
+        api("DIRECT.GET.M.moved.1", ""),
+        info("M"),
+        ask("m.1", "").header(""),
+        ask("m.1", "x").header("Nats-Request-Info: hidden").header("Kept: yes"),
+        api("DIRECT.GET.M.moved.1", ""),
+    ];
+    compare(&steps);
+}
