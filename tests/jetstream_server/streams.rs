@@ -3,8 +3,8 @@
 use super::House;
 use postroom::jetstream::server::{JetStreamOptions, JetStreamServer, StartError};
 use postroom::testkit::TestKit;
-use postroom::{Bus, ConnectOptions};
-use std::sync::Barrier;
+use postroom::{Bus, ConnectOptions, OverflowPolicy, SubscribeOptions};
+use std::sync::{Barrier, mpsc};
 use std::time::Duration;
 
 const ORDERS: &str = r#"{"name":"ORDERS","subjects":["orders.>"],"storage":"memory"}"#;
@@ -59,6 +59,30 @@ fn acknowledgements_come_in_order_from_many_threads() {
         (1..=THREADS * EACH).map(|seq| format!(r#"{{"stream":"ORDERS","seq":{seq}}}"#)).collect();
     assert_eq!(seqs, expected);
     assert!(house.bus.stats().ledger.balances());
+}
+
+/// JS92: while one thread carries out what a stream has to send, another leaves its own to it: it neither waits nor overtakes.
+#[test]
+fn a_thread_leaves_its_acknowledgement_to_the_one_at_work() {
+    let house = House::new();
+    house.api("STREAM.CREATE.ORDERS", ORDERS);
+    let full = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(Duration::from_secs(3600)));
+    let answers = house.client.subscribe_with("answers", full).unwrap();
+    house.client.publish("answers", "before").unwrap();
+    let (returned, second) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| house.bus.connect().publish_with_reply("orders.eu", "answers", "x").unwrap());
+        house.clock.wait_for_timers(1); // its acknowledgement waits for room
+        let client = house.bus.connect();
+        scope.spawn(move || {
+            client.publish_with_reply("orders.eu", "answers", "x").unwrap();
+            returned.send(()).unwrap();
+        });
+        let is_back = second.recv_timeout(Duration::from_secs(20)).is_ok();
+        let payloads = [(); 3].map(|()| answers.recv().unwrap().payload_str().unwrap().to_owned());
+        assert_eq!(payloads, ["before", r#"{"stream":"ORDERS","seq":1}"#, r#"{"stream":"ORDERS","seq":2}"#]);
+        assert!(is_back, "the second thread waited");
+    });
 }
 
 /// A stream that is made by many at once captures for each of them when the answer is there.

@@ -2,7 +2,8 @@
 //!
 //! A [`JetStreamServer`] attaches to a [`Bus`] as any client does. It answers the API under `$JS.API`, captures what is published on the
 //! subjects of its streams, and acknowledges it, as nats-server 2.15.1 does. A message is stored when its publish returns, and what a
-//! client of the [server](crate#features) sent before a PING is applied before its PONG.
+//! client of the [server](crate#features) sent before a PING is applied before its PONG. A publish inside a callback is stored when that
+//! callback returns or waits, as callbacks run one after the other.
 //!
 //! | file | reason to change |
 //! |---|---|
