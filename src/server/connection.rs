@@ -2,7 +2,7 @@
 
 use super::check::{Check, Checked};
 use super::log::{ConnectionLog, Log};
-use super::monitor::Subscription;
+use super::monitor::SubscriptionSnapshot;
 use super::outbound::{End, Outbound};
 use super::subscriptions::{self, ClientSubscription, Subscriptions, end_in_turns};
 use super::tls::TlsInfo;
@@ -59,7 +59,7 @@ pub(super) struct ConnectionState {
     /// Why it ends, once it does.
     pub(super) closed: Option<DisconnectReason>,
     /// The subscriptions that monitoring remembers then: how many there were, and some of them.
-    pub(super) last: (usize, Vec<Subscription>),
+    pub(super) last: (usize, Vec<SubscriptionSnapshot>),
 }
 
 impl ConnectionState {

@@ -205,7 +205,8 @@ impl Server {
     /// subscriptions of all connections are gone. The bytes that wait to be written are still written.
     ///
     /// Blocking: on a runtime of its own it waits until the connections are closed, up to one second for those that don't take
-    /// what waits for them. Within a runtime it does not wait.
+    /// what waits for them. Within a runtime it does not wait. The connections are closed on the calling thread: a runtime of several
+    /// threads continues meanwhile, one of a single thread does not.
     pub fn shutdown(&self) {
         let _turn = self.control.enter();
         self.shut();
@@ -249,6 +250,8 @@ impl Server {
     /// others are closed. If a client stays, its subscriptions that are no longer allowed end, and it is told so. Limits hold from
     /// the next operation on; TLS and its certificates hold for new connections. As with nats-server, leaves to answer that
     /// [`allow_responses`](crate::Permissions::allow_responses) gave are forgotten, also if nothing changed.
+    ///
+    /// Blocking: it visits every connection on the calling thread. A runtime of several threads continues meanwhile.
     ///
     /// If a client's password has another bcrypt hash now, nothing more is done for it before it was compared with that one,
     /// which may be after this returns.

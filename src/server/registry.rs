@@ -292,7 +292,7 @@ impl Registry {
     }
 
     /// Takes a connection that has ended out of the list, and keeps the last picture of it for monitoring.
-    pub(super) fn leave(&self, connection: &Connection, picture: monitor::Connection) {
+    pub(super) fn leave(&self, connection: &Connection, picture: monitor::ConnectionSnapshot) {
         let reason = connection.close_reason().unwrap_or(DisconnectReason::ClientClosed);
         self.closed.push(picture, self.bus.clock().wall_time(), reason);
         let mut all = self.all.lock();

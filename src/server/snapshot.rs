@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::log::LogLevel;
-use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, Subscription, Tls};
+use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, SubscriptionSnapshot, Tls};
 use super::registry::Registry;
 use super::subscriptions::visit_slice;
 use std::ops::ControlFlow;
@@ -46,14 +46,14 @@ impl Source for Registry {
         }
     }
 
-    fn connections(&self) -> Vec<monitor::Connection> {
+    fn connections(&self) -> Vec<monitor::ConnectionSnapshot> {
         self.open().map(|connection| picture(&connection, self)).collect()
     }
 
     fn subscriptions(
         &self,
         of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         match of {
             Some(cid) => self.find(cid).map_or(ControlFlow::Continue(()), |connection| visit_all(&connection, visit)),
@@ -94,7 +94,7 @@ impl Source for Registry {
 }
 
 /// A connection as it is now, or was when it was closed (M3). Only then its subscriptions are in it.
-pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::Connection {
+pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::ConnectionSnapshot {
     let state = connection.state.lock();
     let connect = &state.connect;
     let redacted = || connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]".to_owned());
@@ -110,7 +110,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::
             clock.wall_time().checked_sub(since).unwrap_or(connection.started)
         }
     };
-    monitor::Connection {
+    monitor::ConnectionSnapshot {
         cid: connection.cid,
         address: connection.peer,
         start: connection.started,
@@ -139,11 +139,11 @@ pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::
 /// Shows the live subscriptions of a connection, a slice at a time: its own SUB waits for one slice at most.
 fn visit_all(
     connection: &Connection,
-    visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut last: Option<Box<[u8]>> = None;
     loop {
-        let mut visit = |subject: &str, make: &dyn Fn() -> Subscription| visit(connection.cid, subject, make);
+        let mut visit = |subject: &str, make: &dyn Fn() -> SubscriptionSnapshot| visit(connection.cid, subject, make);
         last = visit_slice(&connection.state.lock().subscriptions, last.as_deref(), &mut visit)?;
         if last.is_none() {
             return ControlFlow::Continue(());

@@ -54,8 +54,8 @@ impl ClientSubscription {
     }
 
     /// As the monitor shows it.
-    fn shown(&self, sid: &[u8]) -> monitor::Subscription {
-        monitor::Subscription {
+    fn shown(&self, sid: &[u8]) -> monitor::SubscriptionSnapshot {
+        monitor::SubscriptionSnapshot {
             subject: self.wire.guard.pattern().as_str().to_owned(),
             queue: self.queue.clone(),
             sid: String::from_utf8_lossy(sid).into_owned(),
@@ -66,17 +66,17 @@ impl ClientSubscription {
 }
 
 /// The subscriptions that are remembered of a connection that is being closed.
-pub(super) fn remembered(subscriptions: &Subscriptions) -> Vec<monitor::Subscription> {
+pub(super) fn remembered(subscriptions: &Subscriptions) -> Vec<monitor::SubscriptionSnapshot> {
     let live = subscriptions.iter().filter(|(_, subscription)| !subscription.has_ended());
     // As nats-server, which lifts the bounds before it lets subscriptions go.
-    live.map(|(sid, one)| monitor::Subscription { max: None, ..one.shown(sid) }).take(CLOSED_LIST_MAX).collect()
+    live.map(|(sid, one)| monitor::SubscriptionSnapshot { max: None, ..one.shown(sid) }).take(CLOSED_LIST_MAX).collect()
 }
 
 /// Shows the live ones of a slice behind `last` by their subjects. Gives back the last sid that was looked at; `None` at the end.
 pub(super) fn visit_slice(
     subscriptions: &Subscriptions,
     last: Option<&[u8]>,
-    visit: &mut dyn FnMut(&str, &dyn Fn() -> monitor::Subscription) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(&str, &dyn Fn() -> monitor::SubscriptionSnapshot) -> ControlFlow<()>,
 ) -> ControlFlow<(), Option<Box<[u8]>>> {
     let from = last.map_or(Bound::Unbounded, Bound::Excluded);
     let mut seen = None;

@@ -1,7 +1,7 @@
 //! A server's connections: `/connz` (M3).
 
 use super::paging::Page;
-use super::source::{ClosedConnection, Connection, Source, Subscription, Tls};
+use super::source::{ClosedConnection, ConnectionSnapshot, Source, SubscriptionSnapshot, Tls};
 use super::subsz::SubDetail;
 use super::{GLOBAL_ACCOUNT, MonitorError, SYSTEM_ACCOUNT, text};
 use crate::subject::relation;
@@ -328,12 +328,12 @@ fn is_zero(value: &u64) -> bool {
 
 /// One connection of the list, before it is known whether it is on the page.
 enum Listed {
-    Open(Connection),
+    Open(ConnectionSnapshot),
     Closed(Arc<ClosedConnection>),
 }
 
 impl Listed {
-    fn connection(&self) -> &Connection {
+    fn connection(&self) -> &ConnectionSnapshot {
         match self {
             Listed::Open(connection) => connection,
             Listed::Closed(closed) => &closed.connection,
@@ -418,7 +418,12 @@ fn has_overlapping(source: &dyn Source, cid: u64, pattern: &str) -> bool {
     found.is_break()
 }
 
-fn open_info(source: &dyn Source, connection: &Connection, now: SystemTime, options: &ConnzOptions) -> ConnInfo {
+fn open_info(
+    source: &dyn Source,
+    connection: &ConnectionSnapshot,
+    now: SystemTime,
+    options: &ConnzOptions,
+) -> ConnInfo {
     let mut info = info(connection, now, options.auth);
     info.name_tag = options.auth.then(|| GLOBAL_ACCOUNT.to_owned());
     if options.subscriptions != ShowSubscriptions::Count {
@@ -427,7 +432,7 @@ fn open_info(source: &dyn Source, connection: &Connection, now: SystemTime, opti
             entries.push(make());
             ControlFlow::Continue(())
         });
-        let detail = |entry: &Subscription| SubDetail::of_connection(entry, connection.cid);
+        let detail = |entry: &SubscriptionSnapshot| SubDetail::of_connection(entry, connection.cid);
         list(&mut info, &entries, options.subscriptions, detail);
     }
     info
@@ -437,16 +442,16 @@ fn closed_info(closed: &ClosedConnection, options: &ConnzOptions) -> ConnInfo {
     let mut info = info(&closed.connection, closed.stop, options.auth);
     info.stop = Some(closed.stop);
     info.reason = Some(closed.reason.to_string());
-    let detail = |entry: &Subscription| SubDetail::of_account(entry, closed.connection.cid);
+    let detail = |entry: &SubscriptionSnapshot| SubDetail::of_account(entry, closed.connection.cid);
     list(&mut info, &closed.connection.list, options.subscriptions, detail);
     info
 }
 
 fn list(
     info: &mut ConnInfo,
-    entries: &[Subscription],
+    entries: &[SubscriptionSnapshot],
     shown: ShowSubscriptions,
-    detail: impl Fn(&Subscription) -> SubDetail,
+    detail: impl Fn(&SubscriptionSnapshot) -> SubDetail,
 ) {
     match shown {
         ShowSubscriptions::Count => {}
@@ -458,7 +463,7 @@ fn list(
 }
 
 /// The information that open and closed connections have in common, as it was at `now`.
-fn info(connection: &Connection, now: SystemTime, auth: bool) -> ConnInfo {
+fn info(connection: &ConnectionSnapshot, now: SystemTime, auth: bool) -> ConnInfo {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let since = |time| now.duration_since(time).unwrap_or_default();
     let (tls_version, tls_cipher_suite, tls_first) = match connection.tls.clone() {
@@ -502,7 +507,7 @@ fn info(connection: &Connection, now: SystemTime, auth: bool) -> ConnInfo {
 fn sort(all: &mut [Listed], by: SortBy, now: SystemTime) {
     all.sort_by_key(|one| one.connection().cid);
     let by_largest =
-        |all: &mut [Listed], key: fn(&Connection) -> u64| all.sort_by_key(|one| Reverse(key(one.connection())));
+        |all: &mut [Listed], key: fn(&ConnectionSnapshot) -> u64| all.sort_by_key(|one| Reverse(key(one.connection())));
     match by {
         SortBy::Cid | SortBy::Start => {}
         SortBy::Subs => by_largest(all, |connection| connection.subscriptions as u64),

@@ -1,6 +1,6 @@
 //! A server made up for tests: two connections, one that was closed, and counts that are easy to recognise.
 
-use super::source::{ClosedConnection, Connection, Counters, Identity, Source, Sublist, Subscription};
+use super::source::{ClosedConnection, ConnectionSnapshot, Counters, Identity, Source, Sublist, SubscriptionSnapshot};
 use crate::protocol::DisconnectReason;
 use crate::server::ServerOptions;
 use crate::sync::Mutex;
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) struct Fake {
     pub(crate) options: ServerOptions,
     pub(crate) ready: bool,
-    pub(crate) open: Vec<Connection>,
+    pub(crate) open: Vec<ConnectionSnapshot>,
     pub(crate) closed: Vec<Arc<ClosedConnection>>,
     pub(crate) warnings: Mutex<Vec<String>>,
     /// Subscriptions that were made out.
@@ -24,13 +24,13 @@ pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
 
-pub(crate) fn subscription(subject: &str, sid: &str) -> Subscription {
-    Subscription { subject: subject.into(), queue: None, sid: sid.into(), msgs: 0, max: None }
+pub(crate) fn subscription(subject: &str, sid: &str) -> SubscriptionSnapshot {
+    SubscriptionSnapshot { subject: subject.into(), queue: None, sid: sid.into(), msgs: 0, max: None }
 }
 
 /// The larger its number, the later it came, the more it got and the less it sent.
-pub(crate) fn connection(cid: u64) -> Connection {
-    Connection {
+pub(crate) fn connection(cid: u64) -> ConnectionSnapshot {
+    ConnectionSnapshot {
         cid,
         address: format!("127.0.0.1:{}", 4_000 + cid % 1_000).parse().ok(),
         start: at(cid),
@@ -57,7 +57,7 @@ impl Fake {
         let mut list = vec![subscription("foo.>", "1"), subscription("bar", "2")];
         list[1].queue = Some("q".into());
         list[1].max = Some(5);
-        let first = Connection {
+        let first = ConnectionSnapshot {
             name: Some("n<1>".into()),
             user: Some("ann".into()),
             subscriptions: 2,
@@ -65,8 +65,8 @@ impl Fake {
             pending_bytes: 9,
             ..connection(5)
         };
-        let second = Connection { subscriptions: 1, list: vec![subscription("foo.*", "1")], ..connection(6) };
-        let gone = Connection { user: Some("ann".into()), list: vec![subscription("x", "7")], ..connection(4) };
+        let second = ConnectionSnapshot { subscriptions: 1, list: vec![subscription("foo.*", "1")], ..connection(6) };
+        let gone = ConnectionSnapshot { user: Some("ann".into()), list: vec![subscription("x", "7")], ..connection(4) };
         let closed = ClosedConnection { connection: gone, stop: at(30), reason: DisconnectReason::StaleConnection };
         Fake {
             options,
@@ -110,7 +110,7 @@ impl Source for Fake {
         }
     }
 
-    fn connections(&self) -> Vec<Connection> {
+    fn connections(&self) -> Vec<ConnectionSnapshot> {
         let mut open = self.open.clone();
         open.iter_mut().for_each(|connection| connection.list.clear());
         open
@@ -119,7 +119,7 @@ impl Source for Fake {
     fn subscriptions(
         &self,
         of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut open: Vec<_> = self.open.iter().filter(|one| of.is_none_or(|cid| cid == one.cid)).collect();
         open.sort_by_key(|one| one.cid);

@@ -49,7 +49,8 @@ pub(crate) use connz::connz;
 pub(crate) use healthz::healthz;
 pub(crate) use http::serve;
 pub(crate) use source::{
-    ClosedConnection, ClosedConnections, Connection, Counters, Identity, Source, Sublist, Subscription, Tls,
+    ClosedConnection, ClosedConnections, ConnectionSnapshot, Counters, Identity, Source, Sublist, SubscriptionSnapshot,
+    Tls,
 };
 pub(crate) use subsz::subsz;
 pub(crate) use text::go_duration;

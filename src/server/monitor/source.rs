@@ -16,7 +16,7 @@ pub(crate) trait Source: Send + Sync {
     fn counters(&self) -> Counters;
 
     /// The open connections in any order, without their subscriptions.
-    fn connections(&self) -> Vec<Connection>;
+    fn connections(&self) -> Vec<ConnectionSnapshot>;
 
     /// Shows the subscriptions of the open connections, one connection after the other by their numbers, until `visit` breaks: those of one
     /// connection, or of all. `visit` is given the connection's number, the subject, and a function that makes the rest. It may be called
@@ -24,7 +24,7 @@ pub(crate) trait Source: Send + Sync {
     fn subscriptions(
         &self,
         of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> Subscription) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
 
     /// The closed ones, oldest first.
@@ -77,7 +77,7 @@ pub(crate) struct Counters {
 
 /// A connection, open or as it was when it was closed.
 #[derive(Clone, Debug)]
-pub(crate) struct Connection {
+pub(crate) struct ConnectionSnapshot {
     pub(crate) cid: u64,
     /// `None`: it came through a pipe.
     pub(crate) address: Option<SocketAddr>,
@@ -99,7 +99,7 @@ pub(crate) struct Connection {
     pub(crate) user: Option<String>,
     pub(crate) tls: Option<Tls>,
     /// Those of a closed one; else empty.
-    pub(crate) list: Vec<Subscription>,
+    pub(crate) list: Vec<SubscriptionSnapshot>,
 }
 
 /// The TLS parameters that were agreed on with a connection.
@@ -115,7 +115,7 @@ pub(crate) struct Tls {
 
 /// A subscription of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subscription {
+pub(crate) struct SubscriptionSnapshot {
     pub(crate) subject: String,
     pub(crate) queue: Option<String>,
     pub(crate) sid: String,
@@ -128,7 +128,7 @@ pub(crate) struct Subscription {
 /// A connection that is no more.
 #[derive(Clone, Debug)]
 pub(crate) struct ClosedConnection {
-    pub(crate) connection: Connection,
+    pub(crate) connection: ConnectionSnapshot,
     pub(crate) stop: SystemTime,
     pub(crate) reason: DisconnectReason,
 }
@@ -167,18 +167,18 @@ struct Closed {
 impl ClosedConnection {
     /// Bytes that it takes.
     fn weight(&self) -> usize {
-        let Connection { name, lang, version, user, list, .. } = &self.connection;
+        let ConnectionSnapshot { name, lang, version, user, list, .. } = &self.connection;
         let texts = [name, lang, version, user].into_iter().flatten().map(String::capacity).sum::<usize>();
-        let names = |of: &Subscription| {
+        let names = |of: &SubscriptionSnapshot| {
             of.subject.capacity() + of.sid.capacity() + of.queue.as_ref().map_or(0, String::capacity)
         };
-        let subscriptions = list.iter().map(|of| size_of::<Subscription>() + names(of)).sum::<usize>();
+        let subscriptions = list.iter().map(|of| size_of::<SubscriptionSnapshot>() + names(of)).sum::<usize>();
         size_of::<Self>() + texts + subscriptions
     }
 }
 
 impl ClosedConnections {
-    pub(crate) fn push(&self, connection: Connection, stop: SystemTime, reason: DisconnectReason) {
+    pub(crate) fn push(&self, connection: ConnectionSnapshot, stop: SystemTime, reason: DisconnectReason) {
         let closed = Arc::new(ClosedConnection { connection, stop, reason });
         let mut all = self.0.lock();
         all.bytes += closed.weight();

@@ -1,7 +1,7 @@
 //! A server's subscriptions: `/subsz` (M5).
 
 use super::paging::Page;
-use super::source::{Source, Sublist, Subscription};
+use super::source::{Source, Sublist, SubscriptionSnapshot};
 use super::{GLOBAL_ACCOUNT, MonitorError, text};
 use crate::subject::relation;
 use serde::Serialize;
@@ -148,13 +148,13 @@ pub struct SubDetail {
 
 impl SubDetail {
     /// As shown with its connection.
-    pub(super) fn of_connection(entry: &Subscription, cid: u64) -> Self {
-        let Subscription { subject, queue, sid, msgs, max } = entry.clone();
+    pub(super) fn of_connection(entry: &SubscriptionSnapshot, cid: u64) -> Self {
+        let SubscriptionSnapshot { subject, queue, sid, msgs, max } = entry.clone();
         SubDetail { account: None, account_tag: None, subject, qgroup: queue, sid, msgs, max, cid }
     }
 
     /// As shown among those of an account.
-    pub(super) fn of_account(entry: &Subscription, cid: u64) -> Self {
+    pub(super) fn of_account(entry: &SubscriptionSnapshot, cid: u64) -> Self {
         let account = Some(GLOBAL_ACCOUNT);
         SubDetail { account, account_tag: account, ..SubDetail::of_connection(entry, cid) }
     }

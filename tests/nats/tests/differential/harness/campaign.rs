@@ -100,6 +100,9 @@ impl fmt::Display for Failure {
 /// After so many it stops.
 const FAILURES_MAX: u64 = 3;
 
+/// Bytes of a worker's stack: generated strategies are large values that are made on it.
+const STACK: usize = 32 << 20;
+
 /// Runs the sequences on both servers.
 pub(crate) fn campaign(settings: &Settings, make: MakePair<'_>) -> Report {
     let began = Instant::now();
@@ -107,8 +110,11 @@ pub(crate) fn campaign(settings: &Settings, make: MakePair<'_>) -> Report {
     let failures = AtomicU64::new(0);
     let mut report = Report::default();
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..settings.workers).map(|_| scope.spawn(|| work(settings, make, &next, &failures))).collect();
+        let spawn = |_| {
+            let builder = std::thread::Builder::new().stack_size(STACK);
+            builder.spawn_scoped(scope, || work(settings, make, &next, &failures)).expect("a thread")
+        };
+        let workers: Vec<_> = (0..settings.workers).map(spawn).collect();
         for worker in workers {
             let part = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             report.sequences += part.sequences;
