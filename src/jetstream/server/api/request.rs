@@ -10,7 +10,7 @@ use crate::jetstream::json::read::{self, Decode};
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
-    pub(super) is_strict: bool,
+    is_strict: bool,
     exceeds_level: bool,
 }
 
@@ -35,7 +35,13 @@ impl<'a> Request<'a> {
     ///
     /// 10025.
     pub(super) fn read<T: Decode>(&self, mut into: T) -> Result<T, ApiError> {
-        read::decode(self.body, self.is_strict, &mut into).map_err(|words| codes::INVALID_JSON.with(words))?;
+        let strictly = read::decode(self.body, true, &mut into);
+        let outcome = match strictly {
+            // The server reads once more then, as it would have read before there was strictness.
+            Err(_) if !self.is_strict => read::decode(self.body, false, &mut into),
+            outcome => outcome,
+        };
+        outcome.map_err(|words| codes::INVALID_JSON.with(words))?;
         Ok(into)
     }
 

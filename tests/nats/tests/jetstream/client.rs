@@ -1,6 +1,6 @@
 //! async-nats on the real server and on ours: the same body.
 
-use super::places::{Ours, Place, Real};
+use super::places::{Ours, Place, Real, Setup};
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, Context, ErrorCode, consumer, stream};
 use futures_util::TryStreamExt;
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Runs a body on both servers.
 fn on_both(body: impl AsyncFn(Context)) {
     fn run<P: Place>(body: &impl AsyncFn(Context)) {
-        let place = P::start("");
+        let place = P::start(Setup::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let client = async_nats::connect(place.addr()).await.expect("a connection");

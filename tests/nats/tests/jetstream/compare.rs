@@ -2,7 +2,7 @@
 //!
 //! Ours answers before the PONG of a PING that was sent behind the request; of the real server as many answers are awaited.
 
-use super::places::{Ours, Place, Real};
+use super::places::{Ours, Place, Real, Setup};
 use super::support::wire::{Delivery, Frame, Wire, dial};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -158,21 +158,21 @@ fn from_near(text: &str, at: usize) -> &str {
 
 /// Sends the steps to both servers, one after the other, and compares all answers.
 pub(crate) fn compare(steps: &[Step]) {
-    run("", &[], steps);
+    run(Setup::default(), &[], steps);
 }
 
 /// The same, with advisories; the answers of one step in any order.
 pub(crate) fn compare_watched(watched: &[&str], steps: &[Step]) {
-    run("", watched, steps);
+    run(Setup::default(), watched, steps);
 }
 
-/// The same on servers with a domain.
-pub(crate) fn compare_in(domain: &str, steps: &[Step]) {
-    run(domain, &[], steps);
+/// The same on servers that are set up so.
+pub(crate) fn compare_on(setup: Setup, steps: &[Step]) {
+    run(setup, &[], steps);
 }
 
-fn run(domain: &str, watched: &[&str], steps: &[Step]) {
-    let (ours, real) = (Ours::start(domain), Real::start(domain));
+fn run(setup: Setup, watched: &[&str], steps: &[Step]) {
+    let (ours, real) = (Ours::start(setup), Real::start(setup));
     let (mut our_session, mut real_session) = (Session::start(&ours, watched), Session::start(&real, watched));
     let mut faults = String::new();
     for step in steps {

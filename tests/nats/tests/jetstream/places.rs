@@ -6,10 +6,25 @@ use postroom::{Bus, Server};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// What a server is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    /// None if it is empty.
+    pub(crate) domain: &'static str,
+    /// Bytes of memory storage.
+    pub(crate) max_memory: u64,
+    pub(crate) is_strict: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup { domain: "", max_memory: 1 << 30, is_strict: true }
+    }
+}
+
 /// A server with JetStream.
 pub(crate) trait Place {
-    /// Starts one, with a domain if it is not empty.
-    fn start(domain: &str) -> Self;
+    fn start(setup: Setup) -> Self;
 
     /// Where clients connect: `127.0.0.1:PORT`.
     fn addr(&self) -> String;
@@ -21,14 +36,15 @@ pub(crate) struct Real {
 }
 
 impl Place for Real {
-    fn start(domain: &str) -> Self {
+    fn start(setup: Setup) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("postroom-jetstream-{}-{number}", std::process::id());
         let store = std::env::temp_dir().join(name);
+        let Setup { domain, max_memory, is_strict } = setup;
         let domain = if domain.is_empty() { String::new() } else { format!("domain: {domain}") };
         let config = format!(
-            "server_name: postroom\njetstream {{ store_dir: {:?}, max_mem: 1GiB, max_file: 1GiB, {domain} }}\n",
+            "server_name: postroom\njetstream {{ store_dir: {:?}, max_mem: {max_memory}, max_file: 1GiB, strict: {is_strict}, {domain} }}\n",
             store.display()
         );
         Real { server: NatsServer::start(&config), store }
@@ -52,11 +68,12 @@ pub(crate) struct Ours {
 }
 
 impl Place for Ours {
-    fn start(domain: &str) -> Self {
+    fn start(setup: Setup) -> Self {
         let bus = Bus::new();
-        let mut options = JetStreamOptions::new();
-        if !domain.is_empty() {
-            options = options.domain(domain);
+        let mut options =
+            JetStreamOptions::new().max_memory(setup.max_memory).max_storage(1 << 30).strict(setup.is_strict);
+        if !setup.domain.is_empty() {
+            options = options.domain(setup.domain);
         }
         let jetstream = JetStreamServer::start(&bus, options).expect("it starts");
         Ours { server: Server::bind(&bus, "127.0.0.1:0").expect("it starts"), _jetstream: jetstream }

@@ -1,6 +1,7 @@
 //! Raw requests: every byte of the API's answers.
 
-use super::compare::{Step, api, ask, compare, compare_in, compare_watched};
+use super::compare::{Step, api, ask, compare, compare_on, compare_watched};
+use super::places::Setup;
 
 /// JS11, JS12, JC6: what is refused as JSON, in which words.
 #[test]
@@ -515,7 +516,7 @@ fn a_domain() {
         api("$KV.b.k", ""),
         hub("STREAM.NAMES", "").header("Nats-Required-Api-Level: 6"),
     ];
-    compare_in("hub", &steps);
+    compare_on(Setup { domain: "hub", ..Setup::default() }, &steps);
 }
 
 /// A consumer of the stream `K`, made by its name.
@@ -888,4 +889,60 @@ fn checks_and_limits() {
         api("DIRECT.GET.M.moved.1", ""),
     ];
     compare(&steps);
+}
+
+/// JS3, JS20, JL4: what is reserved and what is stored is held to the server's limits.
+#[test]
+fn limits_of_the_server() {
+    let create = |name: &str, rest: &str| {
+        api(&format!("STREAM.CREATE.{name}"), &format!(r#"{{"name":"{name}","storage":"memory"{rest}}}"#))
+    };
+    let steps = [
+        create("A", r#","max_bytes":301"#),
+        create("A", r#","max_bytes":200"#),
+        create("B", r#","max_bytes":101"#),
+        create("B", r#","max_bytes":100"#),
+        create("C", ""),
+        api("STREAM.CREATE.F", r#"{"name":"F","max_bytes":2000000000}"#),
+        api("STREAM.UPDATE.A", r#"{"name":"A","storage":"memory","max_bytes":201}"#),
+        api("STREAM.UPDATE.B", r#"{"name":"B","storage":"memory","max_bytes":50}"#),
+        create("C", ""),
+        ask("C", &"x".repeat(200)),
+        ask("C", &"y".repeat(200)),
+        ask("A", "z"),
+        api("INFO", ""),
+        api("STREAM.PURGE.C", ""),
+        ask("A", "z"),
+        api("STREAM.DELETE.A", ""),
+        api("INFO", ""),
+    ];
+    compare_on(Setup { max_memory: 300, ..Setup::default() }, &steps);
+}
+
+/// JS12: without strictness unknown keys are dropped, and faults are worded otherwise.
+#[test]
+fn a_server_that_is_not_strict() {
+    let bodies = [
+        r#"{"name":"X","foo":1}"#,
+        "x",
+        r#"{"name":"X"} x"#,
+        r#"{"name":"X","#,
+        r#"{"name":1}"#,
+        "[]",
+        "",
+        r#"{"name":"X"}{}"#,
+        r#"{"name":"X","placement":{"foo":1}}"#,
+        r#"{"retention":"foo"}"#,
+        r#"{"name":"a\q"}"#,
+    ];
+    let mut steps: Vec<Step> = bodies.iter().map(|body| api("STREAM.CREATE.X", body)).collect();
+    steps.extend([
+        api("STREAM.NAMES", r#"{"limit":1}"#),
+        api("STREAM.PURGE.X", r#"{"foo":1}"#),
+        api("STREAM.MSG.GET.X", r#"{"seq":1,"foo":1}"#),
+        api("STREAM.MSG.GET.X", "x"),
+        api("CONSUMER.CREATE.X.c", r#"{"stream_name":"X","config":{"foo":1}}"#),
+        api("CONSUMER.CREATE.X.c", "{"),
+    ]);
+    compare_on(Setup { is_strict: false, ..Setup::default() }, &steps);
 }
