@@ -125,6 +125,7 @@ pub mod limits;
 pub mod message;
 pub mod subject;
 
+mod id;
 mod rng;
 mod steps;
 pub mod sync;
@@ -185,6 +186,7 @@ pub use error::{
     CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
     RespondError, SubscribeError, TryRecvError,
 };
+pub use id::{ClientId, MessageId, SubscriptionId};
 pub use limits::{Limits, LimitsError};
 pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
 pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};

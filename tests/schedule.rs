@@ -235,7 +235,7 @@ struct Pass;
 
 impl Observer for Pass {
     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-        PublishAction::Route { id: 1, times: 1 }
+        PublishAction::Route { id: postroom::MessageId::new(1), times: 1 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ledger: what has become of every message that a subscription's pattern matched (G5).
 
 use crate::delivery::{Counts, DropCounts};
+use crate::id::{ClientId, SubscriptionId};
 use crate::subject::Pattern;
 use std::fmt;
 use std::ops::AddAssign;
@@ -65,9 +66,9 @@ impl AddAssign for Ledger {
 #[non_exhaustive]
 pub struct SubscriptionInfo {
     /// Its number, unique on the bus.
-    pub id: u64,
+    pub id: SubscriptionId,
     /// The number of its client, unique on the bus.
-    pub client: u64,
+    pub client: ClientId,
     /// Its pattern.
     pub pattern: Pattern,
     /// Its queue group.

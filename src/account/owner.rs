@@ -2,6 +2,7 @@
 
 use super::lists::AllowResponses;
 use super::rules::Rules;
+use crate::id::ClientId;
 use crate::limits::Limits;
 use crate::message::Responder;
 use crate::subject::Pattern;
@@ -39,7 +40,7 @@ pub(crate) trait SubscriptionOwner: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Owner {
     /// The connection's number.
-    pub(crate) id: u64,
+    pub(crate) id: ClientId,
     /// The connection itself.
     pub(crate) connection: Weak<dyn SubscriptionOwner>,
     /// Its deliveries do not count as activity.
@@ -70,7 +71,7 @@ struct Leave {
 
 impl Owner {
     pub(crate) fn new(
-        id: u64,
+        id: ClientId,
         connection: Weak<dyn SubscriptionOwner>,
         is_untracked: bool,
         rules: Option<Arc<Rules>>,
@@ -78,7 +79,7 @@ impl Owner {
         reporter: Reporter,
     ) -> Self {
         // Replies are chosen by others: that they all fall together must take luck.
-        let hasher = RandomState::with_seeds(seed, id, seed.rotate_left(32), 4);
+        let hasher = RandomState::with_seeds(seed, id.get(), seed.rotate_left(32), 4);
         Owner {
             id,
             connection,

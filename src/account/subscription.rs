@@ -2,6 +2,7 @@
 
 use super::{Owner, Place, SubscriptionInfo, SubscriptionOwner};
 use crate::delivery::{Outlet, Receiver};
+use crate::id::SubscriptionId;
 use crate::matcher::EntryId;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{
@@ -66,9 +67,14 @@ impl Drop for Subscription {
 }
 
 impl Subscription {
+    /// Its number.
+    pub(crate) fn id(&self) -> SubscriptionId {
+        SubscriptionId::new(self.entry.number())
+    }
+
     pub(crate) fn info(&self) -> SubscriptionInfo {
         SubscriptionInfo {
-            id: self.entry.number(),
+            id: self.id(),
             client: self.owner.id,
             pattern: self.pattern.clone(),
             queue: self.queue.as_ref().map(|name| name.to_string()),
@@ -82,7 +88,7 @@ impl Subscription {
 
     /// Its place among all that is counted.
     pub(crate) fn place(&self) -> Place {
-        Place { connection: self.owner.id, slot: Some(self.slot as usize) }
+        Place { connection: self.owner.id.get(), slot: Some(self.slot as usize) }
     }
 
     /// Whether messages may go in without being looked at, as nearly all may.

@@ -1,6 +1,7 @@
 //! Permissions, against a plain reading of the rules P2 to P7 and S12.
 
 use super::{AllowResponses, Owner, Permissions, SubscriptionOwner};
+use crate::id::ClientId;
 use crate::limits::Limits;
 use crate::message::Responder;
 use crate::steps;
@@ -265,7 +266,7 @@ impl SubscriptionOwner for NoConnection {
 
 fn answering(bounds: AllowResponses) -> Owner {
     Owner::new(
-        1,
+        ClientId::new(1),
         Weak::<NoConnection>::new(),
         false,
         Some(Permissions::new().allow_responses(bounds).rules()),

@@ -7,6 +7,7 @@
 
 mod tracked;
 
+use crate::id::{MessageId, SubscriptionId};
 use crate::subject::{Pattern, Subject};
 use crate::sync::{Mutex, park, thread_waker};
 use crate::user_code::{Reporter, UserWaker, WakerSet};
@@ -62,14 +63,14 @@ pub enum ActivityKind {
     /// A message, by the number that the observer gave it.
     Message {
         /// The observer's number.
-        id: u64,
+        id: MessageId,
         /// Where it was published.
         subject: Subject,
     },
     /// A callback that runs.
     Callback {
         /// The number of its subscription.
-        subscription: u64,
+        subscription: SubscriptionId,
         /// Its pattern.
         pattern: Pattern,
     },
@@ -78,7 +79,7 @@ pub enum ActivityKind {
     /// A subscriber that gave something to a task.
     Subscriber {
         /// The number of its subscription.
-        subscription: u64,
+        subscription: SubscriptionId,
         /// Its pattern.
         pattern: Pattern,
     },

@@ -13,7 +13,8 @@ use super::stats::BridgeStats;
 use crate::message::StatusCode;
 use crate::sync::Mutex;
 use crate::{
-    Bus, Client, DropReason, InterestWatcher, Message, Pattern, SinkDelivery, SinkResult, Subject, SubscriptionGuard,
+    Bus, Client, ClientId, DropReason, InterestWatcher, Message, Pattern, SinkDelivery, SinkResult, Subject,
+    SubscriptionGuard,
 };
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -152,7 +153,7 @@ impl Core {
 
     /// The publisher waits if that is the policy; but the bus itself can't (`from` is `None`), and the thread that empties the
     /// buffer would wait for itself.
-    fn push(&self, to: Destination, message: &Message, from: Option<u64>) -> SinkResult {
+    fn push(&self, to: Destination, message: &Message, from: Option<ClientId>) -> SinkResult {
         let may_wait = self.outbox.waits().is_some() && from.is_some() && !own_thread::is_own();
         let offered = Offered { to, message };
         let make = || Outbound { to: offered.to.clone(), message: message.clone(), ended: 0 };

@@ -10,6 +10,7 @@
 
 use super::no_responders::NoResponderVotes;
 use super::reply::Request;
+use crate::ClientId;
 use crate::message::HeaderMap;
 use crate::sync::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,21 +34,21 @@ pub(super) struct Member {
     pub(super) number: u64,
     bus: u64,
     /// Its connection on the bus.
-    client: u64,
+    client: ClientId,
     /// Shared by the bridges of the bus.
     votes: Arc<NoResponderVotes>,
     /// Connections on the bus of bridges that lead to the same system.
     //
     // ORDERING: `any` is Relaxed; it only saves the lock, and a bridge that links waits for nothing
     // else.
-    same: RwLock<Vec<u64>>,
+    same: RwLock<Vec<ClientId>>,
     any: AtomicBool,
     /// Whether the bus has other bridges: Relaxed for the same reason.
     several: AtomicBool,
 }
 
 impl Member {
-    pub(super) fn join(bus: u64, client: u64) -> Arc<Self> {
+    pub(super) fn join(bus: u64, client: ClientId) -> Arc<Self> {
         with_bridges(bus, |all, others| {
             let member = Arc::new(Member {
                 number: NUMBERS.fetch_add(1, Ordering::Relaxed),
@@ -86,7 +87,7 @@ impl Member {
 
     /// Whether a message that this connection published on the bus came from the system that the bridge leads to.
     #[inline]
-    pub(super) fn came_from_there(&self, client: Option<u64>) -> bool {
+    pub(super) fn came_from_there(&self, client: Option<ClientId>) -> bool {
         self.any.load(Ordering::Relaxed) && client.is_some_and(|client| self.same.read().contains(&client))
     }
 
@@ -129,7 +130,7 @@ impl Member {
         via.split(',').any(|id| id.trim() == own) || via.split(',').count() >= HOPS_MAX
     }
 
-    fn link(&self, client: u64) {
+    fn link(&self, client: ClientId) {
         let mut same = self.same.write();
         if !same.contains(&client) {
             same.push(client);
@@ -137,7 +138,7 @@ impl Member {
         self.any.store(true, Ordering::Relaxed);
     }
 
-    fn unlink(&self, client: u64) {
+    fn unlink(&self, client: ClientId) {
         let mut same = self.same.write();
         same.retain(|other| *other != client);
         self.any.store(!same.is_empty(), Ordering::Relaxed);
@@ -174,19 +175,23 @@ mod tests {
     #[test]
     fn bridges_of_one_bus_that_hear_of_each_other_lead_to_the_same_system() {
         let (bus, other_bus) = (u64::MAX, u64::MAX - 1);
-        let a = Member::join(bus, 1);
+        let a = Member::join(bus, ClientId::new(1));
         assert!(!a.is_stamping());
-        let b = Member::join(bus, 2);
-        let c = Member::join(other_bus, 1);
+        let b = Member::join(bus, ClientId::new(2));
+        let c = Member::join(other_bus, ClientId::new(1));
         assert!(a.is_stamping() && b.is_stamping() && !c.is_stamping());
         a.heard_of(c.number);
-        assert!(!a.came_from_there(Some(1)));
+        assert!(!a.came_from_there(Some(ClientId::new(1))));
         assert!(a.has_unknown_bridges());
         a.heard_of(b.number);
         assert!(!a.has_unknown_bridges());
-        assert!(a.came_from_there(Some(2)) && b.came_from_there(Some(1)) && !b.came_from_there(Some(7)));
+        assert!(
+            a.came_from_there(Some(ClientId::new(2)))
+                && b.came_from_there(Some(ClientId::new(1)))
+                && !b.came_from_there(Some(ClientId::new(7)))
+        );
         b.forget();
-        assert!(!a.came_from_there(Some(2)) && !b.came_from_there(Some(1)));
+        assert!(!a.came_from_there(Some(ClientId::new(2))) && !b.came_from_there(Some(ClientId::new(1))));
         drop(b);
         assert!(!a.is_stamping());
     }
@@ -194,13 +199,13 @@ mod tests {
     #[test]
     fn members_come_and_go_while_others_look_at_them() {
         let bus = u64::MAX - 2;
-        let stays = Member::join(bus, 0);
+        let stays = Member::join(bus, ClientId::new(0));
         std::thread::scope(|scope| {
             for client in 1..4 {
                 let stays = &stays;
                 scope.spawn(move || {
                     for _ in 0..20_000 {
-                        let one = Member::join(bus, client);
+                        let one = Member::join(bus, ClientId::new(client));
                         one.heard_of(stays.number);
                         stays.has_unknown_bridges();
                         drop(one);
@@ -209,12 +214,12 @@ mod tests {
             }
         });
         assert!(!stays.is_stamping() && !stays.has_unknown_bridges());
-        assert!(!stays.came_from_there(Some(1)));
+        assert!(!stays.came_from_there(Some(ClientId::new(1))));
     }
 
     #[test]
     fn a_message_that_comes_back_is_known() {
-        let (x, y) = (Member::join(0xA, 1), Member::join(0xB, 1));
+        let (x, y) = (Member::join(0xA, ClientId::new(1)), Member::join(0xB, ClientId::new(1)));
         let mut headers = HeaderMap::new();
         headers.insert(LOOP_HEADER, x.stamped(&headers)).unwrap();
         assert!(!y.has_passed(headers.get(LOOP_HEADER).unwrap()));

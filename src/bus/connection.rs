@@ -6,6 +6,7 @@ use crate::account::{Owner, Subscription, SubscriptionOwner, Totals, Watch};
 use crate::bus::event::Event;
 use crate::delivery::{DropReason, Outlet, WakeList};
 use crate::error::{CloseReason, RequestError, SubscribeError};
+use crate::id::ClientId;
 use crate::message::Responder;
 use crate::rng::Rng;
 use crate::steps;
@@ -29,7 +30,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) id: u64,
+    pub(crate) id: ClientId,
     /// The part of the connection that its subscriptions share.
     pub(super) owner: Arc<Owner>,
     pub(super) gate: Gate,
@@ -131,9 +132,9 @@ impl Desk {
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, id: u64, mut options: ConnectOptions) -> Arc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, id: ClientId, mut options: ConnectOptions) -> Arc<Self> {
         let inbox_root =
-            SmolStr::from(format!("{}.{}", options.inbox_prefix, inbox::connection_name(&shared.secret, id)));
+            SmolStr::from(format!("{}.{}", options.inbox_prefix, inbox::connection_name(&shared.secret, id.get())));
         // On a bus that drains or is closed it comes too late.
         let is_open = shared.phase() == Phase::Open;
         let phase = AtomicU8::new(if is_open { Phase::Open } else { Phase::Closed } as u8);
@@ -181,14 +182,14 @@ impl Connection {
     #[cold]
     fn new_desk(&self) -> &Desk {
         // The first thread of a connection draws from the same stream in every run; threads after it have their own.
-        let stream = self.id << 16 | self.desks.iter().count() as u64;
+        let stream = self.id.get() << 16 | self.desks.iter().count() as u64;
         self.desks.get_or(|is_shared| Desk::new(self.shared.seed, stream, is_shared))
     }
 
     /// A subject for responses that no other part uses or can guess; the connection itself subscribes to nothing directly under it.
     pub(crate) fn new_inbox(&self) -> Subject {
         let n = self.inboxes_made.fetch_add(1, Ordering::Relaxed);
-        let name = inbox::new_name(&self.shared.secret, self.id, n);
+        let name = inbox::new_name(&self.shared.secret, self.id.get(), n);
         Subject::from_smol(SmolStr::from(format!("{}-{name}", self.inbox_root)))
     }
 
@@ -308,7 +309,7 @@ impl Connection {
             &self.inbox_root,
             self.shared.account.limits.clone(),
             self.me.clone(),
-            (self.shared.secret.clone(), self.id),
+            (self.shared.secret.clone(), self.id.get()),
             self.shared.reporter(),
         ));
         let pattern = Pattern::new(format!("{}.*", self.inbox_root)).expect("the root is a subject");

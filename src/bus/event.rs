@@ -3,6 +3,7 @@
 use crate::account::SubscriptionInfo;
 use crate::delivery::{Budget, DroppedMessage, Episode, Place, WakeList, runner};
 use crate::error::CloseReason;
+use crate::id::ClientId;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::time::{Sleep, Timers};
@@ -49,7 +50,7 @@ pub enum Event {
     /// each refusal.
     PermissionDenied {
         /// The client's number.
-        client: u64,
+        client: ClientId,
         /// The client's name.
         name: Option<String>,
         /// The refused operation.
@@ -58,7 +59,7 @@ pub enum Event {
     /// A client was closed, or drained to the end.
     ClientClosed {
         /// Its number.
-        client: u64,
+        client: ClientId,
         /// Its name.
         name: Option<String>,
     },

@@ -1,6 +1,7 @@
 //! Events as texts for people.
 
 use super::event::{Denied, Event, SlowConsumer};
+use crate::id::ClientId;
 use std::fmt;
 
 impl fmt::Display for Event {
@@ -25,7 +26,7 @@ impl fmt::Display for Event {
     }
 }
 
-fn named(f: &mut fmt::Formatter<'_>, client: u64, name: Option<&str>) -> fmt::Result {
+fn named(f: &mut fmt::Formatter<'_>, client: ClientId, name: Option<&str>) -> fmt::Result {
     write!(f, "client {client}")?;
     name.map_or(Ok(()), |name| write!(f, " ({name})"))
 }

@@ -4,6 +4,7 @@ use super::Connection;
 use super::later::Later;
 use crate::account::Subscription;
 use crate::delivery::DropReason;
+use crate::id::{ClientId, MessageId};
 use crate::message::{Message, Publication};
 use smol_str::SmolStr;
 use std::fmt;
@@ -12,14 +13,14 @@ use std::sync::{Arc, Weak};
 /// A message that is to be routed later; made by [`PublishContext::hold`](crate::PublishContext::hold). Dropping it loses it, without a count: it has not been published yet.
 #[must_use = "dropping it loses the message"]
 pub struct DelayedMessage {
-    id: u64,
+    id: MessageId,
     connection: Arc<Connection>,
     routed: SmolStr,
     message: Message,
 }
 
 impl DelayedMessage {
-    pub(super) fn new(id: u64, connection: Arc<Connection>, routed: &str, message: Message) -> Self {
+    pub(super) fn new(id: MessageId, connection: Arc<Connection>, routed: &str, message: Message) -> Self {
         DelayedMessage { id, connection, routed: SmolStr::new(routed), message }
     }
 
@@ -29,12 +30,12 @@ impl DelayedMessage {
     }
 
     /// The number of the connection that published it.
-    pub fn client(&self) -> u64 {
+    pub fn client(&self) -> ClientId {
         self.connection.id
     }
 
     /// The number that it is known by.
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> MessageId {
         self.id
     }
 
@@ -75,7 +76,7 @@ impl fmt::Debug for DelayedMessage {
 /// ended, the copy is not counted.
 #[must_use = "dropping it loses the copy"]
 pub struct DelayedDelivery {
-    id: u64,
+    id: MessageId,
     /// The connection that published it.
     connection: Arc<Connection>,
     /// The subscription, which is not kept alive.
@@ -87,7 +88,7 @@ pub struct DelayedDelivery {
 
 impl DelayedDelivery {
     pub(super) fn new(
-        id: u64,
+        id: MessageId,
         connection: Arc<Connection>,
         to: Weak<Subscription>,
         routed: &str,
@@ -97,7 +98,7 @@ impl DelayedDelivery {
     }
 
     /// The number that its message is known by.
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> MessageId {
         self.id
     }
 

@@ -18,6 +18,7 @@
 use super::{Client, Phase, Shared};
 use crate::account::Subscription;
 use crate::delivery::{Place, WakeList, runner};
+use crate::id::ClientId;
 use crate::matcher::{EntryId, QueueGroup};
 use crate::steps;
 use crate::subject::Pattern;
@@ -110,7 +111,7 @@ struct Watch {
 #[derive(Debug)]
 struct State {
     /// Connections whose subscriptions do not count.
-    except: SmallVec<[u64; 2]>,
+    except: SmallVec<[ClientId; 2]>,
     /// The subscriptions that count.
     counted: HashSet<EntryId, RandomState>,
     /// How many of them are members of queue groups.

@@ -9,6 +9,7 @@ use crate::account::Subscription;
 use crate::blocking;
 use crate::delivery::{After, Envelope, runner};
 use crate::error::CloseReason;
+use crate::id::SubscriptionId;
 use crate::message::Message;
 use crate::user_code::{self, Panic};
 use std::cell::RefCell;
@@ -26,7 +27,7 @@ pub(super) struct Later {
     /// Something else than callbacks.
     is_mixed: bool,
     /// Subscriptions that have the message, on a bus that is observed.
-    accepted: Vec<u64>,
+    accepted: Vec<SubscriptionId>,
 }
 
 /// Steps beyond the first that are made room for at once.
@@ -105,10 +106,10 @@ impl Later {
 
     /// Notes that a watched subscription has the message.
     pub(super) fn accepted(&mut self, subscription: &Subscription) {
-        self.accepted.push(subscription.entry.number());
+        self.accepted.push(subscription.id());
     }
 
-    pub(super) fn take_accepted(&mut self) -> Vec<u64> {
+    pub(super) fn take_accepted(&mut self) -> Vec<SubscriptionId> {
         std::mem::take(&mut self.accepted)
     }
 

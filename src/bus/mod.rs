@@ -67,6 +67,7 @@ use crate::activity::Activity;
 use crate::client::{Client, Drain};
 use crate::delivery::{Policy, WakeList};
 use crate::error::CloseReason;
+use crate::id::ClientId;
 use crate::limits::Limits;
 use crate::rng::Secret;
 use crate::subject::{SubjectError, ToPattern, ToSubject, check_subject};
@@ -129,7 +130,7 @@ pub(crate) struct Shared {
     /// Waiters for the end of the bus.
     ended: WakeList,
     /// LOCK ORDER: after `Account::past`. In the order of connecting, so that a run repeats.
-    connections: Mutex<BTreeMap<u64, Weak<Connection>>>,
+    connections: Mutex<BTreeMap<ClientId, Weak<Connection>>>,
     next_connection: AtomicU64,
     /// Connections that are not closed.
     open: AtomicUsize,
@@ -155,7 +156,7 @@ impl Bus {
     /// A new connection.
     #[must_use = "the connection ends with its last handle"]
     pub fn connect_with(&self, options: ConnectOptions) -> Client {
-        let id = self.shared.next_connection.fetch_add(1, Ordering::Relaxed);
+        let id = ClientId::new(self.shared.next_connection.fetch_add(1, Ordering::Relaxed));
         let mut connections = self.shared.connections.lock();
         // Under the lock: a close that comes now finds the connection there, or it sees the phase.
         let connection = Connection::new(self.shared.clone(), id, options);
@@ -174,7 +175,7 @@ impl Bus {
     /// is closed. False if there is no such client.
     ///
     /// A client of the [server](crate#features) sees its connection end without a word, as when a server is killed (C18), and will connect again.
-    pub fn kick(&self, client: u64) -> bool {
+    pub fn kick(&self, client: ClientId) -> bool {
         let found = self.shared.connections.lock().get(&client).and_then(Weak::upgrade);
         let Some(connection) = found.filter(|found| found.phase() != Phase::Closed) else { return false };
         match &connection.options.on_kick {
@@ -340,12 +341,12 @@ impl Shared {
     }
 
     /// The first connection whose number is `from` or more; without it if its end has begun.
-    fn connection_from(&self, from: u64) -> Option<(u64, Option<Arc<Connection>>)> {
+    fn connection_from(&self, from: ClientId) -> Option<(ClientId, Option<Arc<Connection>>)> {
         self.connections.lock().range(from..).next().map(|(id, connection)| (*id, connection.upgrade()))
     }
 
     /// The subscriptions of a connection; dropped by the caller with no lock held.
-    fn subscriptions_of(&self, id: u64) -> Vec<Arc<Subscription>> {
+    fn subscriptions_of(&self, id: ClientId) -> Vec<Arc<Subscription>> {
         let connection = self.connections.lock().get(&id).and_then(Weak::upgrade);
         connection.map(|connection| connection.subscriptions()).unwrap_or_default()
     }
@@ -394,9 +395,9 @@ impl Shared {
     }
 
     /// For the drop of a connection.
-    pub(crate) fn forget_connection(&self, id: u64, totals: impl FnOnce() -> Totals) {
+    pub(crate) fn forget_connection(&self, id: ClientId, totals: impl FnOnce() -> Totals) {
         let mut past = self.account.past.lock();
-        past.enter(Some(Place::of_connection(id)), totals());
+        past.enter(Some(Place::of_connection(id.get())), totals());
         self.connections.lock().remove(&id);
     }
 }

@@ -9,6 +9,7 @@ use crate::account::{Subscription, SubscriptionInfo};
 use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::delivery::DropReason;
 use crate::error::{CloseReason, PublishError};
+use crate::id::{ClientId, MessageId, SubscriptionId};
 use crate::message::{Message, Payload, Publication, Trace};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use crate::user_code::{Reporter, UserCode};
@@ -62,18 +63,18 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A message was routed: these subscriptions have it, or will have it when there is room. Not called if it was held or swallowed.
-    fn routed(&self, id: u64, accepted: &[u64]) {
+    fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         let _ = (id, accepted);
     }
 
     /// The publish of a message that was routed is about to return: its callbacks have run, those apart that wait for their turn within another.
-    fn returned(&self, id: u64) {
+    fn returned(&self, id: MessageId) {
         let _ = id;
     }
 
     /// May a copy of message `id` go to that subscription? Asked for each subscription that matches, and for members of a queue group in
     /// turn until one takes it.
-    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, id: MessageId, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let _ = (id, publish, to);
         DeliveryAction::Pass
     }
@@ -81,12 +82,12 @@ pub trait Observer: Send + Sync + 'static {
     /// A subscription's owner has taken a copy: from the queue, or its callback is about to run with it. A copy for a sink or a
     /// user's channel counts as taken at once, and so does an answer to a request. May come before [`Observer::routed`] tells of
     /// the same copy.
-    fn received(&self, id: u64, by: u64) {
+    fn received(&self, id: MessageId, by: SubscriptionId) {
         let _ = (id, by);
     }
 
     /// A copy that a subscription had, or was about to have, was lost.
-    fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+    fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         let _ = (id, by, reason);
     }
 
@@ -101,12 +102,12 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A connection has ended.
-    fn disconnected(&self, client: u64) {
+    fn disconnected(&self, client: ClientId) {
         let _ = client;
     }
 
     /// May this client subscribe? If not, that fails for want of permissions (P4). Not asked about inboxes for requests.
-    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+    fn may_subscribe(&self, client: ClientId, pattern: &Pattern, queue: Option<&str>) -> bool {
         let _ = (client, pattern, queue);
         true
     }
@@ -132,7 +133,7 @@ pub trait Observer: Send + Sync + 'static {
 #[non_exhaustive]
 pub struct ClientInfo<'a> {
     /// Its number.
-    pub client: u64,
+    pub client: ClientId,
     /// Its name.
     pub name: Option<&'a str>,
     /// It is [`untracked`](crate::ConnectOptions::untracked): the test's own.
@@ -148,7 +149,7 @@ pub struct ClientInfo<'a> {
 #[non_exhaustive]
 pub struct PublishContext<'a> {
     /// The number of the connection that publishes it.
-    pub client: u64,
+    pub client: ClientId,
     /// The connection's name.
     pub client_name: Option<&'a str>,
     /// The message.
@@ -175,7 +176,7 @@ impl PublishContext<'_> {
     }
 
     /// The same message once more, to be routed later as message `id`: in place of this one with [`PublishAction::Delay`], or as well as it.
-    pub fn delay(&self, id: u64) -> DelayedMessage {
+    pub fn delay(&self, id: MessageId) -> DelayedMessage {
         DelayedMessage::new(id, self.connection.me(), self.routed, self.message.clone())
     }
 
@@ -194,7 +195,7 @@ impl PublishContext<'_> {
 #[non_exhaustive]
 pub struct RejectedPublish<'a> {
     /// The number of the connection that wanted to publish.
-    pub client: u64,
+    pub client: ClientId,
     /// The connection's name.
     pub client_name: Option<&'a str>,
     /// The message that it wanted to publish. Its subject is the text that was given, which need not be a valid subject (S4); a
@@ -215,21 +216,21 @@ pub enum PublishAction {
     /// It is routed this many times, as message `id`.
     Route {
         /// The number that it is known by from now on.
-        id: u64,
+        id: MessageId,
         /// A bus without an observer routes 1 time; 0 is taken for 1.
         times: usize,
     },
     /// It is routed with another payload.
     Replace {
         /// As in [`PublishAction::Route`].
-        id: u64,
+        id: MessageId,
         /// The new payload. Not held to the limits again.
         payload: Bytes,
     },
     /// It comes later: the observer has kept it with [`PublishContext::delay`]. To the publisher it looks as if it had been routed.
     Delay {
         /// The number that it is known by from now on.
-        id: u64,
+        id: MessageId,
     },
     /// No subscriber gets it; to the publisher it looks as if it had been routed.
     Swallow,
@@ -298,13 +299,13 @@ impl Observed {
         self.reporter.contain_while_routing(UserCode::Observer, || question(&*self.observer))
     }
 
-    fn trace(&self, id: u64, message: &Message) -> Trace {
+    fn trace(&self, id: MessageId, message: &Message) -> Trace {
         Trace::new(id, self.activity.begin(ActivityKind::Message { id, subject: message.subject().clone() }))
     }
 }
 
 impl Connection {
-    pub(super) fn trace(&self, id: u64, message: &Message) -> Option<Trace> {
+    pub(super) fn trace(&self, id: MessageId, message: &Message) -> Option<Trace> {
         Some(self.shared.observed.as_ref()?.trace(id, message))
     }
 
@@ -334,8 +335,9 @@ impl Connection {
         let mut message = out.take_message(None, self.shared.reporter());
         let publish = self.publish_of(&message, out.routed(), false);
         // If the observer panics, the message is routed as usual.
-        let verdict =
-            observed.ask(|observer| observer.publish(&publish)).unwrap_or(PublishAction::Route { id: 0, times: 1 });
+        let verdict = observed
+            .ask(|observer| observer.publish(&publish))
+            .unwrap_or(PublishAction::Route { id: MessageId::new(0), times: 1 });
         let (id, times) = match verdict {
             PublishAction::Route { id, times } => (id, times),
             PublishAction::Replace { id, payload } => {
@@ -493,41 +495,41 @@ impl super::Shared {
         }
     }
 
-    pub(super) fn tell_routed(&self, id: u64, accepted: &[u64]) {
+    pub(super) fn tell_routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         if let Some(observed) = &self.observed {
             observed.tell(|observer| observer.routed(id, accepted));
         }
     }
 
     /// A subscription that is told of separately has a copy now.
-    pub(super) fn tell_accepted(&self, id: u64, subscription: &Subscription) {
-        self.tell_routed(id, &[subscription.entry.number()]);
+    pub(super) fn tell_accepted(&self, id: MessageId, subscription: &Subscription) {
+        self.tell_routed(id, &[subscription.id()]);
         self.tell_handed_over(id, subscription);
     }
 
     /// A receiver that is neither a queue of ours nor a callback takes its copy at once.
-    pub(super) fn tell_handed_over(&self, id: u64, subscription: &Subscription) {
+    pub(super) fn tell_handed_over(&self, id: MessageId, subscription: &Subscription) {
         if !subscription.outlet.is_queue() && !subscription.outlet.is_callback() {
             self.tell_received(id, subscription);
         }
     }
 
     /// Tells the observer, if there is one, that a copy was taken.
-    pub(crate) fn tell_received(&self, id: u64, subscription: &Subscription) {
+    pub(crate) fn tell_received(&self, id: MessageId, subscription: &Subscription) {
         if let Some(observed) = &self.observed {
-            let _ = observed.ask_while_routing(|observer| observer.received(id, subscription.entry.number()));
+            let _ = observed.ask_while_routing(|observer| observer.received(id, subscription.id()));
         }
     }
 
     /// For a callback that runs.
     pub(super) fn hold_callback(&self, subscription: &Subscription) -> Option<ActivityGuard> {
-        let (subscription, pattern) = (subscription.entry.number(), subscription.pattern.clone());
+        let (subscription, pattern) = (subscription.id(), subscription.pattern.clone());
         Some(self.observed.as_ref()?.activity.begin(ActivityKind::Callback { subscription, pattern }))
     }
 
     /// For a task that took something from a subscriber.
     pub(crate) fn hold_subscriber(&self, subscription: &Subscription) -> Option<ActivityGuard> {
-        let (subscription, pattern) = (subscription.entry.number(), subscription.pattern.clone());
+        let (subscription, pattern) = (subscription.id(), subscription.pattern.clone());
         Some(self.observed.as_ref()?.activity.begin(ActivityKind::Subscriber { subscription, pattern }))
     }
 

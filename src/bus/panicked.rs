@@ -2,6 +2,7 @@
 
 use super::{Connection, Shared};
 use crate::account::{Subscription, SubscriptionInfo};
+use crate::id::MessageId;
 use crate::message::Message;
 use crate::subject::Subject;
 
@@ -12,7 +13,7 @@ pub struct CallbackPanic<'a> {
     /// The subscription whose code it is.
     pub subscription: &'a SubscriptionInfo,
     /// The number of the message that it was called with. `None` for a sink.
-    pub id: Option<u64>,
+    pub id: Option<MessageId>,
     /// The subject of that message.
     pub subject: Option<&'a Subject>,
     /// Where the response to that message goes.
@@ -23,7 +24,7 @@ pub struct CallbackPanic<'a> {
 
 /// The parts of a message that are remembered while a callback has it.
 pub(super) struct Handled {
-    id: u64,
+    id: MessageId,
     subject: Subject,
     reply: Option<Subject>,
 }

@@ -2,6 +2,7 @@
 
 use super::{Connection, Shared};
 use crate::account::{Ledger, Place, Subscription, Totals};
+use crate::id::ClientId;
 use crate::matcher::MatcherStats;
 use crate::steps;
 use std::sync::Arc;
@@ -86,7 +87,10 @@ impl<'a> Census<'a> {
         let walk = past.walk(self.walk);
         let mut left = VISITS;
         while left > 0 {
-            let Some((id, connection)) = self.shared.connection_from(walk.next.connection) else { return false };
+            let Some((id, connection)) = self.shared.connection_from(ClientId::new(walk.next.connection)) else {
+                return false;
+            };
+            let id = id.get();
             steps::count(1);
             left -= 1;
             let Some(connection) = connection else {

@@ -5,6 +5,7 @@ use super::subscriber::end_after;
 use crate::account::{Ledger, Subscription};
 use crate::bus::Connection;
 use crate::error::CloseReason;
+use crate::id::SubscriptionId;
 use crate::subject::Pattern;
 use std::fmt;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ impl SubscriptionGuard {
     }
 
     /// Its number, unique on the bus; events name it.
-    pub fn id(&self) -> u64 {
-        self.subscription.entry.number()
+    pub fn id(&self) -> SubscriptionId {
+        self.subscription.id()
     }
 
     /// Why it has ended, if it has.

@@ -33,6 +33,7 @@ use crate::account::{Permissions, Subscription, SubscriptionInfo};
 use crate::bus::{Bus, ClientStats, Connection, Phase};
 use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkDelivery, SinkResult};
 use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
+use crate::id::ClientId;
 use crate::message::{HeaderMap, Message, Payload, Publication};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
@@ -549,7 +550,7 @@ impl Client {
     }
 
     /// The connection's number, unique on the bus.
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> ClientId {
         self.connection.id
     }
 

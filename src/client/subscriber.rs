@@ -6,6 +6,7 @@ use crate::activity::ActivityGuard;
 use crate::bus::{Awaited, Connection};
 use crate::delivery::{Budget, Place, runner};
 use crate::error::{CloseReason, RecvError, RecvTimeoutError, TryRecvError};
+use crate::id::SubscriptionId;
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -247,8 +248,8 @@ impl Subscriber {
     }
 
     /// Its number, unique on the bus; events name it.
-    pub fn id(&self) -> u64 {
-        self.subscription.entry.number()
+    pub fn id(&self) -> SubscriptionId {
+        self.subscription.id()
     }
 
     /// Why it has ended, if it has. Messages may still be queued.

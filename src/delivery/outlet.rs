@@ -3,6 +3,7 @@
 use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
 use super::overflow::{OverflowPolicy, Policy};
 use crate::error::CloseReason;
+use crate::id::ClientId;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{OnceLock, step};
@@ -43,7 +44,7 @@ pub(crate) struct Envelope<'a> {
     /// The subject that the message is routed by.
     pub(crate) routed: &'a str,
     /// The connection that published it, `None` for the bus itself.
-    pub(crate) publisher: Option<u64>,
+    pub(crate) publisher: Option<ClientId>,
     /// The bytes that count towards the bounds of queues.
     pub(crate) weight: usize,
 }
@@ -68,7 +69,7 @@ impl<'a> SinkDelivery<'a> {
     }
 
     /// The [`id`](crate::Client::id) of the connection that published the message; `None` if the bus itself speaks, as in a 503 (R2).
-    pub fn publisher(&self) -> Option<u64> {
+    pub fn publisher(&self) -> Option<ClientId> {
         self.envelope.publisher
     }
 }

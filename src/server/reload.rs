@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::options::ServerOptions;
 use super::registry::Registry;
 use super::workers::share_runtime;
+use crate::SubscriptionId;
 use crate::protocol::{DisconnectReason, ProtocolError, Quoted, encode, text};
 use crate::steps;
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ pub(super) fn recognise_again(registry: &Registry, connection: &Connection) {
     {
         let mut state = connection.state.lock();
         state.user = recognised.user;
-        let mut sids: BTreeMap<u64, Box<[u8]>> = BTreeMap::new();
+        let mut sids: BTreeMap<SubscriptionId, Box<[u8]>> = BTreeMap::new();
         if !ended.is_empty() {
             let all = state.subscriptions.iter();
             sids.extend(all.map(|(sid, subscription)| (subscription.wire.guard.id(), sid.clone())));

@@ -6,8 +6,8 @@ use super::panics::Panics;
 use super::schedule::Schedule;
 use crate::subject::Pattern;
 use crate::{
-    CallbackPanic, ClientInfo, CloseReason, DeliveryAction, DropReason, Observer, PublishAction, PublishContext,
-    RejectedPublish, SubscriptionInfo,
+    CallbackPanic, ClientId, ClientInfo, CloseReason, DeliveryAction, DropReason, MessageId, Observer, PublishAction,
+    PublishContext, RejectedPublish, SubscriptionId, SubscriptionInfo,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ impl Observer for Book {
     fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         // Drawn here, so that a message that is refused or comes later has one too.
         let number = self.number();
-        let verdict = self.chaos.publish(publish, number);
+        let verdict = self.chaos.publish(publish, MessageId::new(number));
         self.journal.published(number, publish, &verdict);
         verdict
     }
@@ -56,15 +56,15 @@ impl Observer for Book {
         self.journal.refused(self.number(), refused);
     }
 
-    fn routed(&self, id: u64, accepted: &[u64]) {
+    fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         self.journal.routed(id, accepted);
     }
 
-    fn returned(&self, id: u64) {
+    fn returned(&self, id: MessageId) {
         self.chaos.returned(id);
     }
 
-    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, id: MessageId, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let delivery = self.chaos.deliver(id, publish, to);
         match delivery {
             DeliveryAction::Lose => self.journal.lost(id, to, DropReason::Fault),
@@ -74,11 +74,11 @@ impl Observer for Book {
         delivery
     }
 
-    fn received(&self, id: u64, by: u64) {
+    fn received(&self, id: MessageId, by: SubscriptionId) {
         self.journal.received(id, by);
     }
 
-    fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+    fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
     }
 
@@ -90,11 +90,11 @@ impl Observer for Book {
         self.chaos.connected(client);
     }
 
-    fn disconnected(&self, client: u64) {
+    fn disconnected(&self, client: ClientId) {
         self.chaos.disconnected(client);
     }
 
-    fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+    fn may_subscribe(&self, client: ClientId, pattern: &Pattern, queue: Option<&str>) -> bool {
         self.chaos.may_subscribe(client, pattern, queue)
     }
 

@@ -1,7 +1,7 @@
 //! One message as a kit wrote it down.
 
 use crate::message::Message;
-use crate::{DropReason, HeaderMap, PublishAction, PublishError, Subject, SubscriptionInfo};
+use crate::{ClientId, DropReason, HeaderMap, PublishAction, PublishError, Subject, SubscriptionInfo};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Entry {
     /// When it was published, on the bus's clock.
     pub at: Duration,
     /// The number of the connection that published it.
-    pub client: u64,
+    pub client: ClientId,
     /// The name of that connection.
     pub client_name: Option<Arc<str>>,
     /// The message that was published, or was to be; a refused one is as [`Refused`](crate::Refused)

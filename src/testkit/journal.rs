@@ -5,7 +5,10 @@ use super::entry::{Entry, Outcome, Receipt};
 use crate::message::Message;
 use crate::subject::Pattern;
 use crate::sync::Mutex;
-use crate::{Clock, CloseReason, DropReason, PublishAction, PublishContext, RejectedPublish, SubscriptionInfo};
+use crate::{
+    ClientId, Clock, CloseReason, DropReason, MessageId, PublishAction, PublishContext, RejectedPublish,
+    SubscriptionId, SubscriptionInfo,
+};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,15 +53,15 @@ struct Pages {
     cut: u64,
     /// Rows up to this number may be missing.
     cut_to: u64,
-    names: Vec<Option<(u64, Arc<str>)>>,
-    subscriptions: BTreeMap<u64, Known>,
-    ended: VecDeque<u64>,
+    names: Vec<Option<(ClientId, Arc<str>)>>,
+    subscriptions: BTreeMap<SubscriptionId, Known>,
+    ended: VecDeque<SubscriptionId>,
 }
 
 struct Row {
     number: u64,
     at: Duration,
-    client: u64,
+    client: ClientId,
     client_name: Option<Arc<str>>,
     message: Message,
     outcome: Outcome,
@@ -127,7 +130,7 @@ impl Journal {
     fn write(
         &self,
         number: u64,
-        client: u64,
+        client: ClientId,
         client_name: Option<&str>,
         message: &Message,
         outcome: Outcome,
@@ -153,13 +156,13 @@ impl Journal {
         drop(thrown);
     }
 
-    pub(super) fn routed(&self, id: u64, accepted: &[u64]) {
+    pub(super) fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         if !self.is_on() {
             return;
         }
         let mut pages = self.pages.lock();
         let Pages { rows, subscriptions, .. } = &mut *pages;
-        let Some(row) = find(rows, id) else { return };
+        let Some(row) = find(rows, id.get()) else { return };
         if let Outcome::Held { released } = &mut row.outcome {
             *released = true;
         }
@@ -171,15 +174,15 @@ impl Journal {
         }
     }
 
-    pub(super) fn held(&self, id: u64, by: &SubscriptionInfo) {
+    pub(super) fn held(&self, id: MessageId, by: &SubscriptionInfo) {
         self.note(id, by.id, |receipt| receipt.held += 1);
     }
 
-    pub(super) fn received(&self, id: u64, by: u64) {
+    pub(super) fn received(&self, id: MessageId, by: SubscriptionId) {
         self.note(id, by, |receipt| receipt.received += 1);
     }
 
-    pub(super) fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+    pub(super) fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         self.note(id, by.id, |receipt| {
             if !receipt.had(reason) {
                 receipt.held = receipt.held.saturating_sub(1);
@@ -189,13 +192,13 @@ impl Journal {
     }
 
     #[inline]
-    fn note(&self, id: u64, by: u64, note: impl FnOnce(&mut Receipt)) {
+    fn note(&self, id: MessageId, by: SubscriptionId, note: impl FnOnce(&mut Receipt)) {
         if !self.is_on() {
             return;
         }
         let mut pages = self.pages.lock();
         let Pages { rows, subscriptions, .. } = &mut *pages;
-        if let Some(receipt) = find(rows, id).and_then(|row| row.receipt(by, subscriptions)) {
+        if let Some(receipt) = find(rows, id.get()).and_then(|row| row.receipt(by, subscriptions)) {
             note(receipt);
         }
     }
@@ -251,11 +254,11 @@ impl Journal {
 }
 
 impl Pages {
-    fn name(&mut self, client: u64, name: &str) -> Arc<str> {
+    fn name(&mut self, client: ClientId, name: &str) -> Arc<str> {
         if self.names.is_empty() {
             self.names.resize(NAMES, None);
         }
-        let place = &mut self.names[client as usize % NAMES];
+        let place = &mut self.names[client.get() as usize % NAMES];
         match place {
             Some((known, kept)) if *known == client => kept.clone(),
             _ => place.insert((client, name.into())).1.clone(),
@@ -282,7 +285,11 @@ fn find(rows: &mut VecDeque<Row>, number: u64) -> Option<&mut Row> {
 
 impl Row {
     /// Its account with a subscription; made now if there is none.
-    fn receipt(&mut self, subscription: u64, known: &mut BTreeMap<u64, Known>) -> Option<&mut Receipt> {
+    fn receipt(
+        &mut self,
+        subscription: SubscriptionId,
+        known: &mut BTreeMap<SubscriptionId, Known>,
+    ) -> Option<&mut Receipt> {
         let place = self.receipts.iter().position(|receipt| receipt.subscription.id == subscription);
         let place = match place {
             Some(place) => place,

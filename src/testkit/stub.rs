@@ -6,7 +6,9 @@ use super::report::{self, OrPanic};
 use super::schedule::Schedule;
 use crate::subject::{Pattern, ToPattern};
 use crate::sync::Mutex;
-use crate::{Client, ConnectOptions, HeaderMap, Message, Payload, StatusCode, Subject, SubscriptionGuard};
+use crate::{
+    Client, ConnectOptions, HeaderMap, Message, Payload, StatusCode, Subject, SubscriptionGuard, SubscriptionId,
+};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt;
@@ -98,7 +100,7 @@ pub struct Stub {
     kit: TestKit,
     state: Arc<State>,
     pattern: Pattern,
-    id: u64,
+    id: SubscriptionId,
 }
 
 pub(super) struct State {

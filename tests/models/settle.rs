@@ -1,7 +1,9 @@
 //! Quiet: when `Activity::wait_quiet` returns, nothing is queued, being handled, or about to be published because of it.
 
 use crate::{SECOND, assert_settled, block_on, model};
-use postroom::{Bus, Clock, ConnectOptions, Limits, ManualClock, Observer, PublishAction, PublishContext, Subscriber};
+use postroom::{
+    Bus, Clock, ConnectOptions, Limits, ManualClock, MessageId, Observer, PublishAction, PublishContext, Subscriber,
+};
 use shuttle::thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +14,7 @@ struct Numbers(AtomicU64);
 
 impl Observer for Numbers {
     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-        PublishAction::Route { id: self.0.fetch_add(1, Ordering::Relaxed), times: 1 }
+        PublishAction::Route { id: MessageId::new(self.0.fetch_add(1, Ordering::Relaxed)), times: 1 }
     }
 }
 

@@ -18,7 +18,7 @@ struct Plain;
 
 impl Observer for Plain {
     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-        PublishAction::Route { id: 1, times: 1 }
+        PublishAction::Route { id: MessageId::new(1), times: 1 }
     }
 }
 

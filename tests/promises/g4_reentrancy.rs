@@ -201,7 +201,7 @@ fn what_a_callback_holds_is_dropped_without_a_lock() {
             let client = bus.connect();
             let (held, drops) = (client.subscribe("go").unwrap(), Count::default());
             let state = Last(client.clone(), Some(held), drops.clone());
-            let guard = client.subscribe_fn("go", move |_| assert!(state.0.id() > 0)).unwrap();
+            let guard = client.subscribe_fn("go", move |_| assert!(state.0.id().get() > 0)).unwrap();
             for _ in 0..3 {
                 client.publish("go", "").unwrap();
             }
@@ -210,7 +210,7 @@ fn what_a_callback_holds_is_dropped_without_a_lock() {
             // Refused from the start: the caller that tried drops it.
             let full = Last(client.clone(), None, drops.clone());
             let options = SubscribeOptions::new().queue("a b");
-            assert!(client.subscribe_fn_with("go", options, move |_| assert!(full.0.id() > 0)).is_err());
+            assert!(client.subscribe_fn_with("go", options, move |_| assert!(full.0.id().get() > 0)).is_err());
             assert_eq!(drops.get(), 2);
         }
     });

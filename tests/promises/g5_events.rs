@@ -5,8 +5,8 @@
 
 use crate::common::POLICIES;
 use postroom::{
-    Bus, Client, Clock, CloseReason, DropReason, Event, Events, Limits, ManualClock, OverflowPolicy, SlowConsumer,
-    SubscribeOptions, Subscriber,
+    Bus, Client, ClientId, Clock, CloseReason, DropReason, Event, Events, Limits, ManualClock, OverflowPolicy,
+    SlowConsumer, SubscribeOptions, Subscriber,
 };
 use std::time::Duration;
 
@@ -209,10 +209,10 @@ fn too_many_unread_events_push_out_the_oldest_and_are_counted() {
     limits.events_capacity = 3;
     let bus = Bus::builder().limits(limits).build();
     let (events, calm) = (bus.events(), bus.events());
-    let ids: Vec<u64> = (0..5).map(|_| bus.connect().id()).collect();
+    let ids: Vec<ClientId> = (0..5).map(|_| bus.connect().id()).collect();
     while calm.try_recv().is_some() {}
     assert_eq!((events.missed(), calm.missed()), (2, 2));
-    let seen: Vec<u64> = std::iter::from_fn(|| events.try_recv())
+    let seen: Vec<ClientId> = std::iter::from_fn(|| events.try_recv())
         .map(|event| match event {
             Event::ClientClosed { client, .. } => client,
             other => panic!("{other:?}"),

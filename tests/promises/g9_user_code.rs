@@ -366,23 +366,23 @@ impl Observer for Clumsy {
         panic!("on purpose: refused");
     }
 
-    fn routed(&self, _: u64, _: &[u64]) {
+    fn routed(&self, _: MessageId, _: &[SubscriptionId]) {
         panic!("on purpose: routed");
     }
 
-    fn returned(&self, _: u64) {
+    fn returned(&self, _: MessageId) {
         panic!("on purpose: returned");
     }
 
-    fn deliver(&self, _: u64, _: &PublishContext<'_>, _: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, _: MessageId, _: &PublishContext<'_>, _: &SubscriptionInfo) -> DeliveryAction {
         panic!("on purpose: deliver");
     }
 
-    fn received(&self, _: u64, _: u64) {
+    fn received(&self, _: MessageId, _: SubscriptionId) {
         panic!("on purpose: received");
     }
 
-    fn lost(&self, _: u64, _: &SubscriptionInfo, _: DropReason) {
+    fn lost(&self, _: MessageId, _: &SubscriptionInfo, _: DropReason) {
         panic!("on purpose: lost");
     }
 
@@ -390,11 +390,11 @@ impl Observer for Clumsy {
         panic!("on purpose: connected");
     }
 
-    fn disconnected(&self, _: u64) {
+    fn disconnected(&self, _: ClientId) {
         panic!("on purpose: disconnected");
     }
 
-    fn may_subscribe(&self, _: u64, pattern: &Pattern, _: Option<&str>) -> bool {
+    fn may_subscribe(&self, _: ClientId, pattern: &Pattern, _: Option<&str>) -> bool {
         assert_ne!(pattern.as_str(), "secret", "on purpose: may_subscribe");
         true
     }

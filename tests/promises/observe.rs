@@ -13,7 +13,7 @@ use std::time::Duration;
 struct Book {
     next: AtomicU64,
     verdicts: Mutex<HashMap<String, PublishAction>>,
-    deliveries: Mutex<HashMap<u64, DeliveryAction>>,
+    deliveries: Mutex<HashMap<SubscriptionId, DeliveryAction>>,
     log: Mutex<Vec<String>>,
     held: Mutex<Vec<DelayedMessage>>,
 }
@@ -40,8 +40,8 @@ impl Book {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    fn id(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
+    fn id(&self) -> MessageId {
+        MessageId::new(self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -64,7 +64,7 @@ impl Observer for Book {
         self.note(format!("{by} may not publish on {subject}: {}", refused.error));
     }
 
-    fn routed(&self, id: u64, accepted: &[u64]) {
+    fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         self.note(format!("{id} to {accepted:?}"));
     }
 
@@ -72,17 +72,17 @@ impl Observer for Book {
         self.note(format!("client {} as {:?}", client.client, client.name));
     }
 
-    fn disconnected(&self, client: u64) {
+    fn disconnected(&self, client: ClientId) {
         self.note(format!("client {client} is gone"));
     }
 
-    fn deliver(&self, id: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, id: MessageId, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         let name = publish.client_name.unwrap_or_default();
         self.note(format!("{id} by {name}{} for {}?", publish.client, to.id));
         self.deliveries.lock().unwrap().get(&to.id).copied().unwrap_or(DeliveryAction::Pass)
     }
 
-    fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+    fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         self.note(format!("{id} lost by {}: {reason:?}", by.pattern));
     }
 
@@ -100,8 +100,8 @@ fn verdicts_are_carried_out() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
-    book.on("twice", PublishAction::Route { id: 0, times: 2 });
-    book.on("held", PublishAction::Delay { id: 76 });
+    book.on("twice", PublishAction::Route { id: MessageId::new(0), times: 2 });
+    book.on("held", PublishAction::Delay { id: MessageId::new(76) });
     book.on("lost", PublishAction::Swallow);
     book.on("nobody", PublishAction::Unmatched);
     book.on("denied", PublishAction::Deny);
@@ -122,7 +122,7 @@ fn verdicts_are_carried_out() {
     assert_eq!(got, ["plain", "twice", "twice"]);
     let held = book.held.lock().unwrap().pop().unwrap();
     assert_eq!((held.client(), held.message().payload()), (client.id(), &b"x"[..]));
-    assert_eq!((held.id(), held.release()), (76, 1));
+    assert_eq!((held.id(), held.release()), (MessageId::new(76), 1));
     assert_eq!(all.try_recv().unwrap().subject(), "held");
     let log = book.log();
     assert!(log.contains(&format!("76 to [{}]", all.id())));
@@ -155,7 +155,7 @@ fn a_payload_is_replaced_and_a_copy_finds_no_room() {
     let events = bus.events();
     let client = bus.connect();
     let all = client.subscribe("*").unwrap();
-    book.on("other", PublishAction::Replace { id: 5, payload: "changed".into() });
+    book.on("other", PublishAction::Replace { id: MessageId::new(5), payload: "changed".into() });
     client.publish_with_reply("other", "answers", "as it was").unwrap();
     let got = all.try_recv().unwrap();
     assert_eq!((got.payload(), got.reply().unwrap().as_str()), (&b"changed"[..], "answers"));
@@ -171,7 +171,7 @@ fn a_held_request_learns_late_that_nobody_is_there() {
     let (book, bus) = Book::bus(None);
     let client = bus.connect();
     let service = client.subscribe("ask").unwrap();
-    book.on("ask", PublishAction::Delay { id: 76 });
+    book.on("ask", PublishAction::Delay { id: MessageId::new(76) });
     let mut asking = Box::pin(client.request_async("ask", ""));
     let mut second = Box::pin(client.request_async("ask", ""));
     let mut held: Vec<_> = book.held.lock().unwrap().drain(..).collect();
@@ -196,10 +196,10 @@ fn who_may_not_subscribe_is_told_so_and_a_publish_knows_its_reach() {
     impl Observer for Gate {
         fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
             self.0.lock().unwrap().push(publish.reach());
-            PublishAction::Route { id: 1, times: 1 }
+            PublishAction::Route { id: MessageId::new(1), times: 1 }
         }
 
-        fn may_subscribe(&self, _: u64, pattern: &postroom::subject::Pattern, queue: Option<&str>) -> bool {
+        fn may_subscribe(&self, _: ClientId, pattern: &postroom::subject::Pattern, queue: Option<&str>) -> bool {
             pattern.as_str() != "secret" && queue != Some("closed")
         }
     }
@@ -229,7 +229,7 @@ fn clients_come_go_and_are_kicked() {
     assert!(bus.kick(held.id()) && !held.is_closed());
     assert_eq!(cut.load(Ordering::Relaxed), 1);
     assert!(bus.kick(id) && client.is_closed());
-    assert!(!bus.kick(id) && !bus.kick(99));
+    assert!(!bus.kick(id) && !bus.kick(ClientId::new(99)));
     let log = book.log();
     assert_eq!(log[..2], [format!("client {id} as Some(\"a\")"), format!("client {} as None", held.id())]);
     assert_eq!(log[2..], [format!("client {id} is gone")]);
@@ -328,7 +328,7 @@ fn what_goes_on_is_counted_from_publish_to_the_last_copy() {
     assert!(activity.is_quiet());
 
     client.publish("a", "x").unwrap();
-    assert!(matches!(&activity.held()[..], [ActivityKind::Message { id: 0, subject }] if subject == "a"));
+    assert!(matches!(&activity.held()[..], [ActivityKind::Message { id, subject }] if id.get() == 0 && subject == "a"));
     let message = app.try_recv().unwrap();
     let copy = message.clone();
     drop(message);
@@ -444,22 +444,22 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     impl Observer for Late {
         fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
             assert!(publish.delay_delivery().is_none(), "it is for nobody yet");
-            PublishAction::Route { id: 7, times: 1 }
+            PublishAction::Route { id: MessageId::new(7), times: 1 }
         }
 
-        fn deliver(&self, _: u64, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
-            if to.id != self.to.load(Ordering::Relaxed) {
+        fn deliver(&self, _: MessageId, publish: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
+            if to.id.get() != self.to.load(Ordering::Relaxed) {
                 return DeliveryAction::Pass;
             }
             self.held.lock().unwrap().extend(publish.delay_delivery());
             DeliveryAction::Delay
         }
 
-        fn routed(&self, id: u64, accepted: &[u64]) {
+        fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
             self.log.lock().unwrap().push(format!("{id} to {accepted:?}"));
         }
 
-        fn lost(&self, id: u64, by: &SubscriptionInfo, reason: DropReason) {
+        fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
             self.log.lock().unwrap().push(format!("{id} lost by {}: {reason:?}", by.id));
         }
 
@@ -472,7 +472,7 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     let bus = Bus::builder().observer(late.clone()).build();
     let client = bus.connect();
     let (slow, fast) = (client.subscribe("a").unwrap(), client.subscribe("a").unwrap());
-    late.to.store(slow.id(), Ordering::Relaxed);
+    late.to.store(slow.id().get(), Ordering::Relaxed);
     for _ in 0..3 {
         assert_eq!(client.publish("a", "x"), Ok(2));
     }
@@ -480,7 +480,7 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     let mut held = std::mem::take(&mut *late.held.lock().unwrap()).into_iter();
     late.log.lock().unwrap().clear();
     let first = held.next().unwrap();
-    assert_eq!((first.id(), first.release(), slow.len()), (7, true, 1));
+    assert_eq!((first.id(), first.release(), slow.len()), (MessageId::new(7), true, 1));
     drop(held.next());
     let _ = slow.drain();
     assert!(!held.next().unwrap().release(), "it takes nothing any more");

@@ -18,7 +18,7 @@ struct Scribe {
     lines: Mutex<Vec<(ThreadId, String)>>,
     verdict: Mutex<Option<PublishAction>>,
     notice_verdict: Mutex<Option<PublishAction>>,
-    deliveries: Mutex<Vec<(u64, DeliveryAction)>>,
+    deliveries: Mutex<Vec<(SubscriptionId, DeliveryAction)>>,
     held: Mutex<Vec<DelayedMessage>>,
 }
 
@@ -47,7 +47,7 @@ impl Scribe {
         *self.notice_verdict.lock().unwrap() = Some(verdict);
     }
 
-    fn on(&self, subscription: u64, delivery: DeliveryAction) {
+    fn on(&self, subscription: SubscriptionId, delivery: DeliveryAction) {
         self.deliveries.lock().unwrap().push((subscription, delivery));
     }
 }
@@ -63,19 +63,19 @@ impl Observer for Scribe {
                 PublishAction::Delay { id }
             }
             Some(verdict) => verdict,
-            None => PublishAction::Route { id: self.next.fetch_add(1, Ordering::Relaxed), times: 1 },
+            None => PublishAction::Route { id: MessageId::new(self.next.fetch_add(1, Ordering::Relaxed)), times: 1 },
         }
     }
 
-    fn routed(&self, id: u64, accepted: &[u64]) {
+    fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
         self.note(format!("routed {id} to {}", accepted.len()));
     }
 
-    fn returned(&self, id: u64) {
+    fn returned(&self, id: MessageId) {
         self.note(format!("returned {id}"));
     }
 
-    fn deliver(&self, id: u64, _: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, id: MessageId, _: &PublishContext<'_>, to: &SubscriptionInfo) -> DeliveryAction {
         self.note(format!("deliver {id} to {}", to.pattern));
         let deliveries = self.deliveries.lock().unwrap();
         deliveries
@@ -85,11 +85,11 @@ impl Observer for Scribe {
             .map_or(DeliveryAction::Pass, |known| known.1)
     }
 
-    fn received(&self, id: u64, _: u64) {
+    fn received(&self, id: MessageId, _: SubscriptionId) {
         self.note(format!("received {id}"));
     }
 
-    fn lost(&self, id: u64, _: &SubscriptionInfo, reason: DropReason) {
+    fn lost(&self, id: MessageId, _: &SubscriptionInfo, reason: DropReason) {
         self.note(format!("lost {id}: {reason:?}"));
     }
 
@@ -97,11 +97,11 @@ impl Observer for Scribe {
         self.note(format!("connected untracked {} kicked {}", client.untracked, client.can_be_kicked));
     }
 
-    fn disconnected(&self, _: u64) {
+    fn disconnected(&self, _: ClientId) {
         self.note("disconnected".to_owned());
     }
 
-    fn may_subscribe(&self, _: u64, pattern: &Pattern, _: Option<&str>) -> bool {
+    fn may_subscribe(&self, _: ClientId, pattern: &Pattern, _: Option<&str>) -> bool {
         self.note(format!("may subscribe {pattern}"));
         true
     }
@@ -189,7 +189,7 @@ fn it_is_not_asked_about_what_fails_a_check() {
     assert_eq!(scribe.told(), [""; 0]);
     // A payload that replaces another is not held to the limits.
     let all = client.subscribe("a").unwrap();
-    scribe.decide(PublishAction::Replace { id: 7, payload: "more than four bytes".into() });
+    scribe.decide(PublishAction::Replace { id: MessageId::new(7), payload: "more than four bytes".into() });
     assert_eq!(client.publish("a", "1234"), Ok(1));
     assert_eq!(all.try_recv().unwrap().payload(), b"more than four bytes");
     assert!(bus.stats().ledger.balances());
@@ -294,7 +294,7 @@ fn of_a_notice_only_the_number_counts() {
     assert!(ask().contains(&"received 1".to_owned()));
     scribe.decide_notices(PublishAction::Swallow);
     assert!(ask().ends_with(&["notice inbox".to_owned(), "returned 2".to_owned()]));
-    scribe.decide_notices(PublishAction::Route { id: 9, times: 5 });
+    scribe.decide_notices(PublishAction::Route { id: MessageId::new(9), times: 5 });
     let told = ask();
     assert!(told.contains(&"received 9".to_owned()), "{told:?}");
     assert!(inbox.is_empty(), "once");
@@ -324,7 +324,7 @@ fn no_times_is_once() {
     let (scribe, bus) = Scribe::bus();
     let client = bus.connect();
     let all = client.subscribe("a").unwrap();
-    scribe.decide(PublishAction::Route { id: 3, times: 0 });
+    scribe.decide(PublishAction::Route { id: MessageId::new(3), times: 0 });
     assert_eq!((client.publish("a", ""), all.len()), (Ok(1), 1));
 }
 
@@ -333,7 +333,7 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
     let (scribe, bus) = Scribe::bus();
     let (client, other) = (bus.connect(), bus.connect());
     let all = other.subscribe("a").unwrap();
-    scribe.decide(PublishAction::Delay { id: 3 });
+    scribe.decide(PublishAction::Delay { id: MessageId::new(3) });
     for payload in ["first", "second", "third"] {
         assert_eq!(client.publish("a", payload), Ok(1));
     }
@@ -425,14 +425,14 @@ impl Busy {
 impl Observer for Busy {
     fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         self.work(if publish.is_notice { "notice" } else { "publish" });
-        PublishAction::Route { id: 1, times: 1 }
+        PublishAction::Route { id: MessageId::new(1), times: 1 }
     }
 
-    fn routed(&self, _: u64, _: &[u64]) {
+    fn routed(&self, _: MessageId, _: &[SubscriptionId]) {
         self.work("routed");
     }
 
-    fn returned(&self, _: u64) {
+    fn returned(&self, _: MessageId) {
         self.work("returned");
     }
 
@@ -440,11 +440,11 @@ impl Observer for Busy {
         self.work("connected");
     }
 
-    fn disconnected(&self, _: u64) {
+    fn disconnected(&self, _: ClientId) {
         self.work("disconnected");
     }
 
-    fn may_subscribe(&self, _: u64, _: &Pattern, _: Option<&str>) -> bool {
+    fn may_subscribe(&self, _: ClientId, _: &Pattern, _: Option<&str>) -> bool {
         self.work("may_subscribe");
         true
     }

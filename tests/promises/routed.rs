@@ -258,17 +258,17 @@ impl Observer for Delays {
         self.seen.lock().push((publish.routed_subject().to_owned(), publish.message.subject().to_string()));
         self.reached.lock().push(publish.reach());
         if publish.routed_subject().starts_with("later.") {
-            self.messages.lock().push(publish.delay(1));
-            return PublishAction::Delay { id: 1 };
+            self.messages.lock().push(publish.delay(MessageId::new(1)));
+            return PublishAction::Delay { id: MessageId::new(1) };
         }
-        PublishAction::Route { id: 1, times: 1 }
+        PublishAction::Route { id: MessageId::new(1), times: 1 }
     }
 
     fn refused(&self, refused: &RejectedPublish<'_>) {
         self.refused.lock().push((refused.routed_subject.to_owned(), refused.message.subject().to_string()));
     }
 
-    fn deliver(&self, _: u64, publish: &PublishContext<'_>, _: &SubscriptionInfo) -> DeliveryAction {
+    fn deliver(&self, _: MessageId, publish: &PublishContext<'_>, _: &SubscriptionInfo) -> DeliveryAction {
         self.seen.lock().push((publish.routed_subject().to_owned(), publish.message.subject().to_string()));
         if !publish.routed_subject().starts_with("copy.") {
             return DeliveryAction::Pass;

@@ -6,8 +6,8 @@
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
 use postroom::{
-    Bus, CloseReason, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SinkDelivery, SinkResult,
-    StatusCode, SubscribeOptions, SubscriptionGuard,
+    Bus, ClientId, CloseReason, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SinkDelivery,
+    SinkResult, StatusCode, SubscribeOptions, SubscriptionGuard,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -165,7 +165,7 @@ fn c25_p5_echo_and_permissions_hold_for_it_too() {
 fn r2_it_is_told_who_published() {
     for bus in buses() {
         let (a, b, ours) = (bus.connect(), bus.connect(), bus.connect());
-        let told = Arc::<Mutex<Vec<(String, Option<u64>)>>>::default();
+        let told = Arc::<Mutex<Vec<(String, Option<ClientId>)>>>::default();
         let sink = || {
             let into = told.clone();
             move |delivery: &SinkDelivery<'_>| {

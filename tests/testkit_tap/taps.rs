@@ -67,7 +67,7 @@ fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     drop(small);
 
     let [first, second] = &tap.entries()[..] else { panic!("{tap}") };
-    let of = |entry: &postroom::testkit::Entry, id: u64| {
+    let of = |entry: &postroom::testkit::Entry, id: postroom::SubscriptionId| {
         let receipt = entry.receipts.iter().find(|receipt| receipt.subscription.id == id).unwrap();
         (receipt.accepted, receipt.received, receipt.queued(), receipt.lost.clone())
     };

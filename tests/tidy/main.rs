@@ -19,7 +19,7 @@ type Rule = fn(&Source) -> Vec<String>;
 
 /// Rooms, and the other rooms that each may use. Downward only; engines do not know each other. A new room needs a row.
 /// `bus` and `client` meet where the bus gives out clients: see `bus_names_only_what_it_gives_out`.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     // Words.
     // For every room: it counts in tests, and is nothing otherwise.
     ("steps", &[]),
@@ -28,20 +28,22 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("sync", &["blocking"]),
     ("user_code", &["sync"]),
     ("limits", &[]),
+    ("id", &[]),
     ("error", &["subject"]),
-    ("activity", &["subject", "sync", "user_code"]),
-    ("message", &["subject", "error", "activity", "user_code"]),
+    ("activity", &["id", "subject", "sync", "user_code"]),
+    ("message", &["id", "subject", "error", "activity", "user_code"]),
     ("time", &["sync", "activity", "user_code"]),
     ("rng", &["sync"]),
     // Engines.
     ("matcher", &["subject", "sync", "rng", "limits"]),
-    ("delivery", &["subject", "error", "message", "sync", "time", "limits", "rng", "user_code"]),
+    ("delivery", &["id", "subject", "error", "message", "sync", "time", "limits", "rng", "user_code"]),
     ("protocol", &["subject", "message", "limits"]),
     // Hub.
-    ("account", &["subject", "message", "limits", "sync", "time", "rng", "user_code", "matcher", "delivery"]),
+    ("account", &["id", "subject", "message", "limits", "sync", "time", "rng", "user_code", "matcher", "delivery"]),
     (
         "bus",
         &[
+            "id",
             "subject",
             "error",
             "message",
@@ -62,6 +64,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     (
         "client",
         &[
+            "id",
             "subject",
             "error",
             "message",

@@ -3,7 +3,10 @@
 use super::FaultId;
 use super::engine::{Afterwards, Engine, Offline, Rule, State, draw};
 use super::fault::{Kind, Moment, Unlawful};
-use crate::{DelayedDelivery, DelayedMessage, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
+use crate::{
+    ClientId, DelayedDelivery, DelayedMessage, DeliveryAction, MessageId, PublishAction, PublishContext,
+    SubscriptionInfo,
+};
 use std::time::Duration;
 
 /// How long a message waits at most for the next of its client to overtake it.
@@ -12,17 +15,17 @@ const LOOSE_WITHIN: Duration = Duration::from_millis(10);
 /// The work that is left to do when the state's lock is free again.
 #[derive(Default)]
 struct Todo {
-    kicks: Vec<u64>,
+    kicks: Vec<ClientId>,
     /// At a time: what is due of a client's is released.
-    release: Vec<(Duration, Vec<u64>)>,
+    release: Vec<(Duration, Vec<ClientId>)>,
     /// At a time: a message comes once more.
-    again: Option<(Duration, u64)>,
+    again: Option<(Duration, MessageId)>,
     /// Copies that are lost.
     lost: Vec<DelayedDelivery>,
 }
 
 impl Engine {
-    pub(in crate::testkit) fn publish(&self, publish: &PublishContext<'_>, id: u64) -> PublishAction {
+    pub(in crate::testkit) fn publish(&self, publish: &PublishContext<'_>, id: MessageId) -> PublishAction {
         if publish.is_notice || !self.is_active() {
             return PublishAction::Route { id, times: 1 };
         }
@@ -38,7 +41,7 @@ impl Engine {
     /// Asked while the bus routes.
     pub(in crate::testkit) fn deliver(
         &self,
-        id: u64,
+        id: MessageId,
         publish: &PublishContext<'_>,
         to: &SubscriptionInfo,
     ) -> DeliveryAction {
@@ -49,7 +52,7 @@ impl Engine {
         self.state.lock().deliver(self, id, publish, to, now)
     }
 
-    pub(in crate::testkit) fn returned(&self, id: u64) {
+    pub(in crate::testkit) fn returned(&self, id: MessageId) {
         if !self.is_active() {
             return;
         }
@@ -83,7 +86,7 @@ impl Engine {
     pub(in crate::testkit) fn calm(&self) -> usize {
         let (mut held, mut loose) = (0, Vec::new());
         // Messages that were to come once more do not; they are dropped with no lock held.
-        let (clients, _again): (Vec<u64>, _) = {
+        let (clients, _again): (Vec<ClientId>, _) = {
             let mut state = self.state.lock();
             state.lost_answers.clear();
             state.listeners.values_mut().for_each(|listener| (listener.late, listener.away) = (0, 0));
@@ -135,7 +138,7 @@ impl Engine {
     }
 
     /// Time has come for something of a client's.
-    fn come_back(&self, client: u64) {
+    fn come_back(&self, client: ClientId) {
         let now = self.clock.now();
         let loose: Vec<_> = {
             let mut state = self.state.lock();
@@ -151,7 +154,7 @@ impl Engine {
     /// Delivers what is due of what is on its way to a client, in its order.
     ///
     /// `again` if this thread is at it already, and called something that wants it done now.
-    pub(super) fn deliver_due(&self, client: u64, mut again: bool) {
+    pub(super) fn deliver_due(&self, client: ClientId, mut again: bool) {
         loop {
             let now = self.clock.now();
             let next = {
@@ -169,7 +172,7 @@ impl Engine {
     }
 
     /// Routes what is due of a client's, in its order.
-    pub(super) fn release(&self, client: u64) {
+    pub(super) fn release(&self, client: ClientId) {
         let mut again = false;
         loop {
             let now = self.clock.now();
@@ -201,7 +204,7 @@ impl State {
         &mut self,
         engine: &Engine,
         publish: &PublishContext<'_>,
-        id: u64,
+        id: MessageId,
         reach: usize,
         now: Duration,
         todo: &mut Todo,
@@ -271,7 +274,7 @@ impl State {
         engine: &Engine,
         fault: FaultId,
         publish: &PublishContext<'_>,
-        id: u64,
+        id: MessageId,
         now: Duration,
         todo: &mut Todo,
     ) -> PublishAction {
@@ -338,7 +341,7 @@ impl State {
             Kind::Disconnect { time, buffered } => {
                 let named = self.rules[fault.fault].fault.names_victims();
                 let rule = &self.rules[fault.fault].fault;
-                let victims: Vec<u64> = match named {
+                let victims: Vec<ClientId> = match named {
                     false => vec![client],
                     true => {
                         let concerned = self
@@ -398,7 +401,7 @@ impl State {
     }
 
     /// Message `id` is about to be routed: notes the clients whose messages it overtakes.
-    fn overtake(&mut self, client: u64, subject: &str, id: u64) {
+    fn overtake(&mut self, client: ClientId, subject: &str, id: MessageId) {
         let State { clients, rules, afterwards, .. } = self;
         for (other, who) in clients {
             let waits = who.lag.waits_for_others_by().is_some_and(|fault| rules[fault].fault.concerns_subject(subject));
@@ -413,7 +416,7 @@ impl State {
     fn deliver(
         &mut self,
         engine: &Engine,
-        id: u64,
+        id: MessageId,
         publish: &PublishContext<'_>,
         to: &SubscriptionInfo,
         now: Duration,
@@ -489,7 +492,7 @@ impl State {
     }
 
     /// Puts a copy on its way to a client, behind what is there; at `due` it is there at the earliest.
-    fn send_late(&mut self, publish: &PublishContext<'_>, client: u64, due: Duration) -> DeliveryAction {
+    fn send_late(&mut self, publish: &PublishContext<'_>, client: ClientId, due: Duration) -> DeliveryAction {
         let (Some(who), Some(copy)) = (self.clients.get_mut(&client), publish.delay_delivery()) else {
             return DeliveryAction::Pass;
         };

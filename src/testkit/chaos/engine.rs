@@ -7,7 +7,9 @@ use super::{Chaos, FaultId, luck};
 use crate::subject::Pattern;
 use crate::sync::Mutex;
 use crate::testkit::schedule::Schedule;
-use crate::{Bus, ClientInfo, Clock, DelayedDelivery, DelayedMessage, SubscriptionInfo};
+use crate::{
+    Bus, ClientId, ClientInfo, Clock, DelayedDelivery, DelayedMessage, MessageId, SubscriptionId, SubscriptionInfo,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -34,14 +36,14 @@ pub(in crate::testkit) struct Engine {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) rules: Vec<Rule>,
-    pub(super) clients: BTreeMap<u64, Who>,
-    pub(super) listeners: BTreeMap<u64, Listener>,
+    pub(super) clients: BTreeMap<ClientId, Who>,
+    pub(super) listeners: BTreeMap<SubscriptionId, Listener>,
     /// Where the next answer is lost.
     pub(super) lost_answers: BTreeSet<String>,
     /// Messages that are to come once more.
-    pub(super) again: BTreeMap<u64, DelayedMessage>,
+    pub(super) again: BTreeMap<MessageId, DelayedMessage>,
     /// Actions that are to be done once a message has been routed.
-    pub(super) afterwards: BTreeMap<u64, Vec<Afterwards>>,
+    pub(super) afterwards: BTreeMap<MessageId, Vec<Afterwards>>,
     pub(super) log: Log,
 }
 
@@ -53,7 +55,7 @@ pub(super) struct Rule {
     /// How often it could have happened.
     chances: u64,
     /// The same, for each client.
-    chances_of: BTreeMap<u64, u64>,
+    chances_of: BTreeMap<ClientId, u64>,
     /// How often it happened.
     happened: u64,
 }
@@ -81,7 +83,7 @@ pub(super) struct Offline {
     pub(super) until: Duration,
     pub(super) buffered: bool,
     /// The message that was on its way.
-    pub(super) losing: u64,
+    pub(super) losing: MessageId,
 }
 
 /// A subscription.
@@ -92,19 +94,19 @@ pub(super) struct Listener {
     /// Messages that it is away for, as a member of its queue group.
     pub(super) away: u64,
     /// The last message that did not see it. It is not there for that one, though it may be for the next.
-    pub(super) unseen_by: Option<u64>,
+    pub(super) unseen_by: Option<MessageId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
     /// A client's first message that waits was overtaken.
-    Overtaken(u64),
+    Overtaken(ClientId),
     /// A client's loose messages were.
-    Loose(u64),
+    Loose(ClientId),
     /// A client is cut off.
-    Kick(u64),
+    Kick(ClientId),
     /// A copy is on its way to a client until then.
-    Inbound(u64, Duration),
+    Inbound(ClientId, Duration),
 }
 
 impl Engine {
@@ -174,7 +176,7 @@ impl Engine {
         self.state.lock().clients.insert(client.client, who);
     }
 
-    pub(in crate::testkit) fn disconnected(&self, client: u64) {
+    pub(in crate::testkit) fn disconnected(&self, client: ClientId) {
         // Dropped with no lock held: its receiver is gone.
         let _inbound = {
             let mut state = self.state.lock();
@@ -189,7 +191,7 @@ impl Engine {
         self.release(client);
     }
 
-    pub(in crate::testkit) fn may_subscribe(&self, client: u64, pattern: &Pattern, queue: Option<&str>) -> bool {
+    pub(in crate::testkit) fn may_subscribe(&self, client: ClientId, pattern: &Pattern, queue: Option<&str>) -> bool {
         if !self.is_active() {
             return true;
         }
@@ -277,13 +279,13 @@ impl State {
         self.rules.push(Rule { fault, key, chances: 0, chances_of: BTreeMap::new(), happened: 0 });
     }
 
-    fn rules_and_clients(&mut self) -> (&mut [Rule], &BTreeMap<u64, Who>) {
+    fn rules_and_clients(&mut self) -> (&mut [Rule], &BTreeMap<ClientId, Who>) {
         (&mut self.rules, &self.clients)
     }
 
     /// Luck for what a fault leaves open.
     pub(super) fn luck_of(&self, id: FaultId, engine: &Engine) -> u64 {
-        luck::draw(&[engine.seed, self.rules[id.fault].key, id.client, id.nth, 1])
+        luck::draw(&[engine.seed, self.rules[id.fault].key, id.client.get(), id.nth, 1])
     }
 
     /// Writes a fault down.
@@ -291,9 +293,9 @@ impl State {
         &mut self,
         id: FaultId,
         at: Duration,
-        client: u64,
+        client: ClientId,
         subject: &str,
-        message: Option<u64>,
+        message: Option<MessageId>,
         what: impl Into<String>,
     ) {
         self.log.enter(FaultRecord {
@@ -311,7 +313,7 @@ impl State {
     }
 
     /// Forgets a client that is closed and of which nothing waits.
-    pub(super) fn forget(&mut self, client: u64) {
+    pub(super) fn forget(&mut self, client: ClientId) {
         let over = |who: &Who| who.closed && who.lag.is_elapsed() && who.inbound.is_elapsed() && who.loose.is_empty();
         if self.clients.get(&client).is_some_and(over) {
             self.clients.remove(&client);
@@ -322,13 +324,13 @@ impl State {
     }
 
     /// The subscriptions of a client are in force: it has published something since, and the two arrive in order (C15).
-    pub(super) fn is_heard(&mut self, client: u64) {
+    pub(super) fn is_heard(&mut self, client: ClientId) {
         let own = self.listeners.values_mut().filter(|listener| listener.info.client == client);
         own.for_each(|listener| listener.late = 0);
     }
 
     /// Whether a queue group has another member that message `id` could go to.
-    pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str, id: u64) -> bool {
+    pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str, id: MessageId) -> bool {
         self.listeners.values().any(|listener| {
             let other = &listener.info;
             other.id != of.id
@@ -345,7 +347,7 @@ impl State {
 /// at once would hide each other. None does unless `may_happen`.
 pub(super) fn draw(
     rules: &mut [Rule],
-    client: u64,
+    client: ClientId,
     now: Duration,
     engine: &Engine,
     may_happen: bool,
@@ -361,7 +363,7 @@ pub(super) fn draw(
         let nth = rule.chances;
         *of_client += 1;
         rule.chances += 1;
-        let drawn = luck::draw(&[engine.seed, rule.key, client, id.nth]);
+        let drawn = luck::draw(&[engine.seed, rule.key, client.get(), id.nth]);
         if !rule.fault.is_now(nth, now) || rule.happened >= rule.fault.times || !rule.fault.is_drawn(drawn) {
             continue;
         }

@@ -1,6 +1,7 @@
 //! The reports of faults that happened.
 
 use crate::sync::Mutex;
+use crate::{ClientId, MessageId};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub(in crate::testkit) struct FaultId {
     /// Its place in the list of faults.
     pub(super) fault: usize,
     /// The client that it concerned.
-    pub(super) client: u64,
+    pub(super) client: ClientId,
     /// How often it could have happened to that client before.
     pub(super) nth: u64,
 }
@@ -36,13 +37,13 @@ pub struct FaultRecord {
     pub permitted_by: &'static str,
     /// The client that it happened to: the number of the one that published, or that would have
     /// received.
-    pub client: u64,
+    pub client: ClientId,
     /// Its name.
     pub client_name: Option<String>,
     /// The message's subject, or the subscription's pattern.
     pub subject: String,
     /// The message's number, where it has one.
-    pub message: Option<u64>,
+    pub message: Option<MessageId>,
     /// A description.
     pub what: String,
     pub(in crate::testkit) id: FaultId,

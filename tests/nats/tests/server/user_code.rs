@@ -7,7 +7,7 @@ use crate::wire::FOREVER;
 use bytes::Bytes;
 use postroom::server::{LogLevel, Logger, ServerOptions};
 use postroom::user_code::UserCode;
-use postroom::{Bus, Event, Observer, Pattern, PublishAction, PublishContext, Server};
+use postroom::{Bus, ClientId, Event, MessageId, Observer, Pattern, PublishAction, PublishContext, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::pin;
@@ -102,10 +102,10 @@ struct Guard(OnceLock<Bus>);
 
 impl Observer for Guard {
     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-        PublishAction::Route { id: 0, times: 1 }
+        PublishAction::Route { id: MessageId::new(0), times: 1 }
     }
 
-    fn may_subscribe(&self, client: u64, pattern: &Pattern, _: Option<&str>) -> bool {
+    fn may_subscribe(&self, client: ClientId, pattern: &Pattern, _: Option<&str>) -> bool {
         let secret = pattern.as_str() == "secret";
         if secret && let Some(bus) = self.0.get() {
             bus.kick(client);
