@@ -69,6 +69,7 @@ mod crossing;
 mod error;
 mod event;
 mod event_text;
+pub mod future;
 mod headers;
 mod incoming;
 mod interest;
@@ -99,10 +100,10 @@ pub use registry::LOOP_HEADER;
 pub use rule::{Rule, RuleError, RuleKind, ToRule};
 pub use state::BridgeState;
 pub use stats::{BridgeStats, FlowStats, LossCounts, LossReason};
-pub use wait::Waiting;
 
 use self::buffer::Barrier;
 use self::core::{Core, Phase};
+use self::future::BridgeFuture;
 use crate::Bus;
 use std::fmt;
 use std::sync::Arc;
@@ -153,9 +154,9 @@ impl Bridge {
     }
 
     /// Waits until messages flow, at most for `timeout` on the bus's clock. False when the time is up, or the bridge closed.
-    pub fn connected(&self, timeout: Duration) -> Waiting<bool> {
+    pub fn connected(&self, timeout: Duration) -> BridgeFuture<bool> {
         let core = self.core().clone();
-        Waiting::new(async move {
+        BridgeFuture::new(async move {
             let settled = core.until(|state| match state {
                 BridgeState::Connected { .. } => Some(true),
                 BridgeState::Closed => Some(false),
@@ -175,11 +176,11 @@ impl Bridge {
     ///
     /// When waited for: [`FlushError::Lost`] if messages for the server were lost since the last flush, [`FlushError::Timeout`] after `timeout` on the bus's clock,
     /// [`FlushError::Closed`].
-    pub fn flush(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
+    pub fn flush(&self, timeout: Duration) -> BridgeFuture<Result<(), FlushError>> {
         let core = self.core().clone();
         let (done, flushed) = oneshot::channel();
         let is_open = core.outbox.barrier(Barrier { done, is_told: true });
-        Waiting::new(async move {
+        BridgeFuture::new(async move {
             if !is_open {
                 return Err(FlushError::Closed);
             }
@@ -197,15 +198,15 @@ impl Bridge {
 
     /// Ends the bridge without loss: no more messages come in, those that have come are published on the bus, those that were
     /// published there are sent and confirmed; then it is closed. Begins now. If it is not done after `timeout` on the bus's clock,
-    /// the returned [`Waiting`] closes it if it is waited for; otherwise the drain has no time limit.
+    /// the returned [`BridgeFuture`] closes it if it is waited for; otherwise the drain has no time limit.
     ///
     /// # Errors
     ///
     /// When waited for: [`FlushError::Timeout`], and [`FlushError::Lost`] if messages were lost since the last flush.
-    pub fn drain(&self, timeout: Duration) -> Waiting<Result<(), FlushError>> {
+    pub fn drain(&self, timeout: Duration) -> BridgeFuture<Result<(), FlushError>> {
         let core = self.core().clone();
         core.enter(Phase::Draining);
-        Waiting::new(async move {
+        BridgeFuture::new(async move {
             let closed = || core.until(|state| (*state == BridgeState::Closed).then_some(()));
             tokio::select! {
                 () = closed() => {}
@@ -229,9 +230,9 @@ impl Bridge {
     }
 
     /// Waits until the bridge is closed and its connection gone.
-    pub fn closed(&self) -> Waiting<()> {
+    pub fn closed(&self) -> BridgeFuture<()> {
         let core = self.core().clone();
-        Waiting::new(async move { core.until(|state| (*state == BridgeState::Closed).then_some(())).await })
+        BridgeFuture::new(async move { core.until(|state| (*state == BridgeState::Closed).then_some(())).await })
     }
 }
 

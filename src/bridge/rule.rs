@@ -220,7 +220,12 @@ pub(super) struct Rules {
 pub(super) struct ListedRule {
     pub(super) kind: RuleKind,
     pub(super) rule: Rule,
+    /// Whether it is known that no rule before it matches any of its subjects.
+    is_apart: bool,
 }
+
+/// So many rules are compared with those before them, so that most need no look into the index.
+const COMPARED: usize = 64;
 
 impl Default for Rules {
     fn default() -> Self {
@@ -238,7 +243,9 @@ impl Rules {
     pub(super) fn add(&mut self, kind: RuleKind, rule: Rule) {
         let index = if kind.is_for_requests() { &self.for_requests } else { &self.for_all };
         index.insert(rule.pattern(), self.list.len());
-        self.list.push(ListedRule { kind, rule });
+        let overlaps = |other: &ListedRule| other.rule.pattern().overlaps(rule.pattern());
+        let is_apart = self.list.len() < COMPARED && !self.list.iter().inspect(|_| steps::count(1)).any(overlaps);
+        self.list.push(ListedRule { kind, rule, is_apart });
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &ListedRule> {
@@ -262,8 +269,9 @@ impl Rules {
             let found = index.matches(subject);
             found.plain().iter().inspect(|_| steps::count(1)).any(|&other| other < at)
         };
-        self.list[at].takes(has_reply)
-            && (at == 0 || !(has_earlier(&self.for_all) || has_reply && has_earlier(&self.for_requests)))
+        let listed = &self.list[at];
+        listed.takes(has_reply)
+            && (listed.is_apart || !(has_earlier(&self.for_all) || has_reply && has_earlier(&self.for_requests)))
     }
 }
 

@@ -10,7 +10,7 @@ mod sealed {
 
     pub trait Sealed {}
 
-    pub trait Wanted: Sealed {
+    pub trait AnyText: Sealed {
         /// The text, valid or not.
         fn text(&self) -> &str;
     }
@@ -73,7 +73,7 @@ pub trait ToSubject: sealed::Address {
 /// assert!(subscribe_to(">.orders").is_err());
 /// # Ok::<(), SubjectError>(())
 /// ```
-pub trait ToPattern: sealed::Wanted {
+pub trait ToPattern: sealed::AnyText {
     /// Turns the value into a pattern; checks a text and a subject, and only moves or clones a pattern.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ macro_rules! unchecked {
     ($($text:ty),*) => {$(
         impl sealed::Sealed for $text {}
 
-        impl sealed::Wanted for $text {
+        impl sealed::AnyText for $text {
             #[inline]
             fn text(&self) -> &str {
                 self.as_ref()
@@ -138,9 +138,9 @@ impl sealed::Sealed for Pattern {}
 impl sealed::Sealed for &Pattern {}
 
 /// Implements the text of what has one.
-macro_rules! wanted {
+macro_rules! any_text {
     ($($given:ty),*) => {$(
-        impl sealed::Wanted for $given {
+        impl sealed::AnyText for $given {
             #[inline]
             fn text(&self) -> &str {
                 self.as_str()
@@ -149,7 +149,7 @@ macro_rules! wanted {
     )*};
 }
 
-wanted!(Subject, &Subject, Pattern, &Pattern);
+any_text!(Subject, &Subject, Pattern, &Pattern);
 
 impl sealed::Address for Subject {
     #[inline]

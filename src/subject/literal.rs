@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::text::checked_text;
-use super::token::{MAX_LEN, Tokens};
+use super::token::MAX_LEN;
 use super::{Pattern, SubjectError, check_subject};
 
 /// A literal subject, such as `orders.eu.new`: checked when it was made, cheap to clone.
@@ -42,9 +42,8 @@ use super::{Pattern, SubjectError, check_subject};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(SmolStr);
 
-checked_text!(Subject, check_subject);
+checked_text!(Subject, check_subject, "orders.eu.new", "[\"orders\", \"eu\", \"new\"]");
 
-#[expect(clippy::len_without_is_empty, reason = "a subject is never empty")]
 impl Subject {
     /// The longest subject, in bytes: 65 535. Patterns have the same bound.
     ///
@@ -79,57 +78,11 @@ impl Subject {
         Ok(Self::from_smol(SmolStr::new(text)))
     }
 
-    /// The text, exactly as it was given.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Subject, SubjectError};
-    /// assert_eq!(Subject::new("Orders.EU")?.as_str(), "Orders.EU");
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// The length of the text in bytes, dots included; at least 1.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Subject, SubjectError};
-    /// assert_eq!(Subject::new("orders.eu")?.len(), 9);
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Takes a text as it came in a message: checked by nothing but [`check_word`](super::check_word).
     #[inline]
     pub(crate) fn unchecked(text: SmolStr) -> Self {
         debug_assert_eq!(super::check_word(&text), Ok(()), "unchecked text {text:?}");
         Self(text)
-    }
-
-    /// The tokens from left to right: at least one, none empty in a subject that obeys the grammar.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Subject, SubjectError};
-    /// let subject = Subject::new("orders.eu.new")?;
-    /// assert_eq!(subject.tokens().collect::<Vec<_>>(), ["orders", "eu", "new"]);
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn tokens(&self) -> Tokens<'_> {
-        Tokens::new(self.as_str())
     }
 }
 

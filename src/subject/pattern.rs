@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::text::checked_text;
-use super::token::{MAX_LEN, ONE, TAIL, Tokens};
+use super::token::{MAX_LEN, ONE, TAIL};
 use super::{Subject, SubjectError, check_pattern, check_subject, relation};
 
 /// A subject that may hold wildcards, such as `orders.*.new` or `orders.>`: checked when made, cheap to clone.
@@ -31,9 +31,8 @@ use super::{Subject, SubjectError, check_pattern, check_subject, relation};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(SmolStr);
 
-checked_text!(Pattern, check_pattern);
+checked_text!(Pattern, check_pattern, "orders.*.>", "[\"orders\", \"*\", \">\"]");
 
-#[expect(clippy::len_without_is_empty, reason = "a pattern is never empty")]
 impl Pattern {
     /// The longest pattern, in bytes: that of a [`Subject`], 65 535.
     pub const MAX_LEN: usize = MAX_LEN;
@@ -64,52 +63,6 @@ impl Pattern {
         let text = text.as_ref();
         check_pattern(text)?;
         Ok(Self::from_smol(SmolStr::new(text)))
-    }
-
-    /// The text, exactly as it was given.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
-    /// assert_eq!(Pattern::new("orders.*")?.as_str(), "orders.*");
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// The length of the text in bytes, dots included; at least 1.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
-    /// assert_eq!(Pattern::new("orders.*")?.len(), 8);
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The tokens from left to right, wildcards included: at least one, none empty.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
-    /// let pattern = Pattern::new("orders.*.>")?;
-    /// assert_eq!(pattern.tokens().collect::<Vec<_>>(), ["orders", "*", ">"]);
-    /// # Ok::<(), SubjectError>(())
-    /// ```
-    #[must_use]
-    #[inline]
-    pub fn tokens(&self) -> Tokens<'_> {
-        Tokens::new(self.as_str())
     }
 
     /// The first token, which may be `*` or `>`; never empty.

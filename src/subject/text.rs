@@ -1,12 +1,59 @@
 //! The common part of [`Subject`](super::Subject) and [`Pattern`](super::Pattern): checked texts.
 
-/// Implements the text side of a checked newtype over `SmolStr`: comparisons, conversions, formatting.
+/// Implements the text side of a checked newtype over `SmolStr`: its parts, comparisons, conversions, formatting.
 ///
-/// `$check` is the grammar. Equality, order and hash are left to `derive`, which forwards to the text's own, as
+/// `$check` is the grammar, `$example` a valid text and `$tokens` its tokens, for the documentation. Equality, order and hash are left to `derive`, which forwards to the text's own, as
 /// `Borrow<str>` demands.
 macro_rules! checked_text {
-    ($name:ident, $check:path) => {
+    ($name:ident, $check:path, $example:literal, $tokens:literal) => {
+        #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
         impl $name {
+            /// The text, exactly as it was given.
+            ///
+            /// # Example
+            ///
+            /// ```
+            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("assert_eq!(", stringify!($name), "::new(\"", $example, "\")?.as_str(), \"", $example, "\");")]
+            /// # Ok::<(), SubjectError>(())
+            /// ```
+            #[must_use]
+            #[inline]
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+
+            /// The length of the text in bytes, dots included; at least 1.
+            ///
+            /// # Example
+            ///
+            /// ```
+            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("assert_eq!(", stringify!($name), "::new(\"", $example, "\")?.len(), \"", $example, "\".len());")]
+            /// # Ok::<(), SubjectError>(())
+            /// ```
+            #[must_use]
+            #[inline]
+            pub fn len(&self) -> usize {
+                self.0.len()
+            }
+
+            /// The tokens from left to right, wildcards included: at least one. None is empty in a text that obeys the grammar.
+            ///
+            /// # Example
+            ///
+            /// ```
+            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("let text = ", stringify!($name), "::new(\"", $example, "\")?;")]
+            #[doc = concat!("assert_eq!(text.tokens().collect::<Vec<_>>(), ", $tokens, ");")]
+            /// # Ok::<(), SubjectError>(())
+            /// ```
+            #[must_use]
+            #[inline]
+            pub fn tokens(&self) -> $crate::subject::Tokens<'_> {
+                $crate::subject::Tokens::new(self.as_str())
+            }
+
             /// Wraps a text that is already known to be valid.
             #[inline]
             pub(crate) fn from_smol(text: smol_str::SmolStr) -> Self {

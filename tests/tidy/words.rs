@@ -31,6 +31,7 @@ const DENIED: &[(&str, &str, &str)] = &[
     ("There", "bridge", "ActiveSubscription"),
     ("To", "bridge", "Destination"),
     ("VIA", "bridge", "LOOP_HEADER"),
+    ("Waiting", "bridge", "BridgeFuture"),
     ("Way", "bridge", "ProbeState"),
     ("answer", "bridge", "response"),
     ("answers", "bridge", "responses"),

@@ -193,7 +193,7 @@ fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
     handle::<postroom::BridgeEvents>();
     handle::<postroom::BridgeStats>();
     handle::<Rule>();
-    future::<postroom::bridge::Waiting<bool>>();
+    future::<postroom::bridge::future::BridgeFuture<bool>>();
     error::<postroom::bridge::StartError>();
     error::<postroom::bridge::FlushError>();
     error::<postroom::bridge::RuleError>();
