@@ -12,9 +12,10 @@ mod json;
 pub mod server;
 
 pub use context::{
-    ContextOptions, JetStream, JetStreamError, PublishAck, PublishAckFuture, PublishOptions, Stream, StreamInfo,
-    StreamMessage, new, with_domain, with_options,
+    Consumer, ContextOptions, JetStream, JetStreamError, JsMessage, MessagesError, MessagesOptions, PublishAck,
+    PublishAckFuture, PublishOptions, Stream, StreamInfo, StreamMessage, new, with_domain, with_options,
 };
 pub use engine::config::{Discard, Retention, Storage, StreamConfig};
+pub use engine::consumer::{AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, ReplayPolicy};
 pub use engine::{Purge, Timestamp};
 pub use server::{JetStreamOptions, JetStreamServer};

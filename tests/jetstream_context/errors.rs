@@ -26,7 +26,7 @@ fn a_name_that_is_no_token_is_refused_at_once() {
 fn without_jetstream_there_are_no_responders() {
     let js = jetstream::new(Bus::new().connect());
     assert!(js.get_stream("S").wait().unwrap_err().is_no_responders());
-    assert!(js.stream_names().next().unwrap().unwrap_err().is_no_responders());
+    assert!(js.stream_names().recv().unwrap().unwrap_err().is_no_responders());
     assert!(js.account_info().wait().unwrap_err().is_no_responders());
     let other = jetstream::with_domain(js.client().clone(), "hub");
     assert_eq!(other.account_info().wait().unwrap_err().to_string(), "no responders on $JS.hub.API.INFO");

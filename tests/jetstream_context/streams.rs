@@ -69,12 +69,12 @@ fn lists_come_page_by_page_to_threads_and_tasks() {
     for name in &names {
         setup.js.create_stream(StreamConfig::new(name).storage(Storage::Memory)).wait().unwrap();
     }
-    assert_eq!(setup.js.stream_names().collect::<Result<Vec<_>, _>>().unwrap(), names);
+    assert_eq!(setup.js.stream_names().into_iter().collect::<Result<Vec<_>, _>>().unwrap(), names);
     assert_eq!(run(setup.js.stream_names().try_collect::<Vec<_>>()).unwrap(), names);
-    let listed: Vec<String> = setup.js.streams().map(|info| info.unwrap().config.name).collect();
+    let listed: Vec<String> = setup.js.streams().into_iter().map(|info| info.unwrap().config.name).collect();
     assert_eq!(listed, names);
     assert_eq!(run(setup.js.streams().try_collect::<Vec<_>>()).unwrap().len(), names.len());
-    let one: Vec<_> = setup.js.stream_names_by_subject("S0007").map(Result::unwrap).collect();
+    let one: Vec<_> = setup.js.stream_names_by_subject("S0007").into_iter().map(Result::unwrap).collect();
     assert_eq!(one, ["S0007"]);
     assert_eq!(setup.js.account_info().wait().unwrap().streams, 1_030);
 }

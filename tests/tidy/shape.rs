@@ -218,9 +218,9 @@ fn part(module: &str) -> &str {
     }
 }
 
-/// The public type that a line of a file's top level declares.
+/// The type that a line of a file's top level declares for the whole crate.
 fn declared(line: &str) -> Option<&str> {
-    let rest = line.strip_prefix("pub ")?;
+    let rest = ["pub ", "pub(crate) "].iter().find_map(|open| line.strip_prefix(open))?;
     let rest = rest.strip_prefix("struct ").or_else(|| rest.strip_prefix("enum "))?;
     rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next()
 }

@@ -54,6 +54,26 @@ impl<T, E: Operation> Call<T, E> {
         Call::new(request, move |response| Step::Done(fields(response).and_then(then)))
     }
 
+    /// The same operation with something else made of its outcome.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U + Send + Sync + 'static) -> Call<U, E>
+    where
+        T: 'static,
+        E: 'static,
+    {
+        let stage = match self.stage {
+            Stage::Waiting(request, then) => {
+                let then = Box::new(move |response| match then(response) {
+                    Step::Done(outcome) => Step::Done(outcome.map(make)),
+                    Step::Next(call) => Step::Next(call.map(make)),
+                });
+                Stage::Waiting(request, then)
+            }
+            Stage::Failed(error) => Stage::Failed(error),
+            Stage::Done => Stage::Done,
+        };
+        Call { stage }
+    }
+
     /// An operation that failed before anything was sent.
     pub(super) fn failed(error: E) -> Self {
         Call { stage: Stage::Failed(error) }

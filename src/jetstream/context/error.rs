@@ -1,9 +1,10 @@
 //! Why an operation fails: a type for each operation, with the server's error inside.
 
-use crate::RequestError;
 use crate::jetstream::engine::error::{ApiError, Code, codes};
 use crate::jetstream::json::response::ResponseFault;
+use crate::{CloseReason, PublishError, RequestError, StatusCode, SubscribeError};
 use std::fmt;
+use std::time::Duration;
 
 /// The errors that every operation has.
 pub(super) trait Operation: Sized {
@@ -123,12 +124,15 @@ macro_rules! operations {
         #[non_exhaustive]
         pub enum JetStreamError {
             $( $(#[$doc])* $variant($name), )*
+            /// Why a consumer's messages do not come.
+            Messages(MessagesError),
         }
 
         impl fmt::Display for JetStreamError {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $( JetStreamError::$variant(error) => error.fmt(f), )*
+                    JetStreamError::Messages(error) => error.fmt(f),
                 }
             }
         }
@@ -200,6 +204,131 @@ operations! {
         is_not_found: SEQUENCE_NOT_FOUND;
         /// Whether there is no such stream (10059).
         is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a consumer was not created or updated.
+    CreateConsumerError as CreateConsumer {
+        /// Whether there is a consumer of that name with another configuration (10148).
+        is_already_exists: CONSUMER_ALREADY_EXISTS;
+        /// Whether there is none to update (10149).
+        is_not_found: CONSUMER_DOES_NOT_EXIST;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why nothing is told of a consumer.
+    GetConsumerError as GetConsumer {
+        /// Whether there is no such consumer (10014).
+        is_not_found: CONSUMER_NOT_FOUND;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a consumer was not deleted.
+    DeleteConsumerError as DeleteConsumer {
+        /// Whether there is no such consumer (10014).
+        is_not_found: CONSUMER_NOT_FOUND;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why consumers were not listed.
+    ListConsumersError as ListConsumers {
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why an acknowledgement was not confirmed.
+    AckError as Ack {}
+}
+
+/// Why a consumer's messages do not come.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessagesError {
+    /// There is no such consumer, or no JetStream.
+    #[error("no responders: there is no such consumer")]
+    NoResponders,
+    /// The server refused the request, or ended it before its time (JC62 to JC76).
+    #[error("{status} {description}")]
+    Status {
+        /// The number.
+        status: StatusCode,
+        /// The text behind it.
+        description: String,
+    },
+    /// Twice the time of a heartbeat has passed without a word of the server.
+    #[error("no heartbeat from the server")]
+    HeartbeatMissed,
+    /// A delivery is missing. [`Ordered`](super::Ordered) begins anew then, and does not tell it.
+    #[error("a delivery is missing")]
+    Gap,
+    /// The server did not say in time that the request has ended. With messages that wait for acknowledgements up to the consumer's
+    /// `max_ack_pending` it does not (JC72).
+    #[error("the request was not ended within {after:?}")]
+    Timeout {
+        /// How long that was waited for.
+        after: Duration,
+    },
+    /// The subscription has ended.
+    #[error("the subscription has ended: {0}")]
+    Closed(CloseReason),
+    /// There is no subscription for the messages.
+    #[error("{0}")]
+    Subscribe(SubscribeError),
+    /// A request for messages, or an answer to the server's flow control, was not sent.
+    #[error("{0}")]
+    Publish(PublishError),
+    /// The consumer was not made.
+    #[error("{0}")]
+    Create(CreateConsumerError),
+}
+
+impl MessagesError {
+    /// Whether there is no such consumer, or it was deleted meanwhile (JC2, JC76).
+    #[must_use]
+    pub fn is_consumer_gone(&self) -> bool {
+        match self {
+            MessagesError::NoResponders => true,
+            MessagesError::Status { description, .. } => description == "Consumer Deleted",
+            _ => false,
+        }
+    }
+
+    /// Whether the server was silent for too long.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, MessagesError::Timeout { .. } | MessagesError::HeartbeatMissed)
+    }
+}
+
+impl From<SubscribeError> for MessagesError {
+    fn from(error: SubscribeError) -> Self {
+        MessagesError::Subscribe(error)
+    }
+}
+
+impl From<PublishError> for MessagesError {
+    fn from(error: PublishError) -> Self {
+        MessagesError::Publish(error)
+    }
+}
+
+impl From<CreateConsumerError> for MessagesError {
+    fn from(error: CreateConsumerError) -> Self {
+        MessagesError::Create(error)
+    }
+}
+
+impl From<MessagesError> for JetStreamError {
+    fn from(error: MessagesError) -> Self {
+        JetStreamError::Messages(error)
+    }
+}
+
+impl From<MessagesError> for crate::Error {
+    fn from(error: MessagesError) -> Self {
+        crate::Error::JetStream(error.into())
     }
 }
 

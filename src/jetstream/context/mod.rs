@@ -16,30 +16,51 @@
 //! | `pages` | lists that come page by page |
 //! | `publish` | publishing, and its acknowledgement |
 //! | `stream` | the calls on one stream |
+//! | `consumer` | a consumer, and the ways to its messages |
+//! | `message` | a delivered message, and its acknowledgement |
+//! | `receive` | how messages reach threads and tasks |
+//! | `pull`, `push` | what becomes of the messages of a request, of a subscription |
+//! | `items` | the methods of all sequences |
+//! | `messages`, `ordered` | messages without end; in order and without a gap |
 //! | `info` | what is told of streams and accounts |
 //! | `stored` | a stored message as it is read |
 
 mod api;
 mod call;
+mod consumer;
 mod error;
 mod info;
+mod items;
 mod js;
+mod message;
+mod messages;
 mod options;
+mod ordered;
 mod pages;
 mod publish;
+mod pull;
+mod push;
+mod receive;
 mod stored;
 mod stream;
 
 pub use call::Call;
+pub use consumer::Consumer;
 pub use error::{
-    AccountInfoError, CreateStreamError, DeleteMessageError, DeleteStreamError, GetMessageError, GetStreamError,
-    JetStreamError, ListStreamsError, PublishAckError, PurgeError, UpdateStreamError,
+    AccountInfoError, AckError, CreateConsumerError, CreateStreamError, DeleteConsumerError, DeleteMessageError,
+    DeleteStreamError, GetConsumerError, GetMessageError, GetStreamError, JetStreamError, ListConsumersError,
+    ListStreamsError, MessagesError, PublishAckError, PurgeError, UpdateStreamError,
 };
 pub use info::{AccountInfo, ApiStats, StreamInfo};
+pub use items::IntoIter;
 pub use js::JetStream;
+pub use message::{JsMessage, MessageInfo};
+pub use messages::{Messages, MessagesOptions};
 pub use options::ContextOptions;
+pub use ordered::Ordered;
 pub use pages::Pages;
 pub use publish::{PublishAck, PublishAckFuture, PublishOptions};
+pub use pull::{Batch, Fetch, Next};
 pub use stored::StreamMessage;
 pub use stream::Stream;
 

@@ -3,11 +3,12 @@
 use super::api::{Api, body};
 use super::call::Call;
 use super::error::Operation;
+use super::items::{Items, items};
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::Fields;
 use std::collections::VecDeque;
 use std::fmt;
-use std::iter::FusedIterator;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -39,7 +40,7 @@ impl<T: Item> Fields for Page<T> {
     }
 }
 
-/// A list that comes page by page: an iterator for threads, a [`Stream`](futures_core::Stream) for tasks.
+/// A list that comes page by page: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream).
 ///
 /// The first page was asked for when the list was; each other one is when the one before has come. After an error the list ends. What
 /// comes or goes between two pages may be missing or twice.
@@ -91,10 +92,10 @@ impl<T: Item, E: Operation + 'static> Pages<T, E> {
     }
 }
 
-impl<T: Item, E: Operation + 'static> Iterator for Pages<T, E> {
+impl<T: Item, E: Operation + 'static> Items for Pages<T, E> {
     type Item = Result<T, E>;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next_blocking(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(item) = self.items.pop_front() {
                 return Some(Ok(item));
@@ -107,7 +108,7 @@ impl<T: Item, E: Operation + 'static> Iterator for Pages<T, E> {
     }
 }
 
-impl<T: Item, E: Operation + 'static> FusedIterator for Pages<T, E> {}
+items!([T: Item + Unpin, E: Operation + 'static] Pages<T, E> => Result<T, E>);
 
 impl<T: Item + Unpin, E: Operation + 'static> futures_core::Stream for Pages<T, E> {
     type Item = Result<T, E>;

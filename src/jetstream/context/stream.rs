@@ -2,11 +2,18 @@
 
 use super::api::{Api, Done, body};
 use super::call::{Call, Step};
-use super::error::{DeleteMessageError, GetMessageError, GetStreamError, Operation, PurgeError};
+use super::consumer::{self, Consumer};
+use super::error::{
+    CreateConsumerError, DeleteConsumerError, DeleteMessageError, GetConsumerError, GetMessageError, GetStreamError,
+    ListConsumersError, MessagesError, Operation, PurgeError, checked,
+};
 use super::info::StreamInfo;
+use super::ordered::Ordered;
+use super::pages::Pages;
 use super::stored::{self, Envelope, StreamMessage};
 use crate::ToSubject;
 use crate::jetstream::engine::Purge;
+use crate::jetstream::engine::consumer::{ConsumerAction, ConsumerConfig, ConsumerInfo};
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::Fields;
 
@@ -179,5 +186,108 @@ impl Stream {
     pub fn delete_message(&self, seq: u64) -> Call<(), DeleteMessageError> {
         let body = body(|object| object.plain("seq", seq));
         Call::of(self.api.request(&self.call("STREAM.MSG.DELETE"), body), |Done| Ok(()))
+    }
+
+    /// Creates a consumer, or gives the one of that name this configuration (JC10, JC45).
+    ///
+    /// # Errors
+    ///
+    /// The server's errors of JC7 and JC30; [`CreateConsumerError::is_stream_not_found`] if the stream is gone.
+    pub fn create_consumer(&self, config: ConsumerConfig) -> Call<Consumer, CreateConsumerError> {
+        self.consumer(&config, ConsumerAction::CreateOrUpdate)
+    }
+
+    /// Creates a consumer. One of the same name with the same configuration is no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::create_consumer`]; [`CreateConsumerError::is_already_exists`] if there is one with another configuration.
+    pub fn create_consumer_strict(&self, config: ConsumerConfig) -> Call<Consumer, CreateConsumerError> {
+        self.consumer(&config, ConsumerAction::Create)
+    }
+
+    /// Gives the consumer of this configuration's name this configuration (JC45).
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::create_consumer`]; [`CreateConsumerError::is_not_found`] if there is none.
+    pub fn update_consumer(&self, config: ConsumerConfig) -> Call<Consumer, CreateConsumerError> {
+        self.consumer(&config, ConsumerAction::Update)
+    }
+
+    fn consumer(&self, config: &ConsumerConfig, action: ConsumerAction) -> Call<Consumer, CreateConsumerError> {
+        let (api, stream) = (self.api.clone(), self.name().to_owned());
+        let created = consumer::create(&self.api, self.name(), config, action);
+        created.map(move |info| Consumer::new(api, stream, info))
+    }
+
+    /// The consumer of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`GetConsumerError::is_not_found`] if there is none.
+    pub fn get_consumer(&self, name: impl AsRef<str>) -> Call<Consumer, GetConsumerError> {
+        let name = match checked(name.as_ref()) {
+            Ok(name) => name,
+            Err(error) => return Call::failed(error),
+        };
+        let (api, stream) = (self.api.clone(), self.name().to_owned());
+        let request = self.api.request(&format!("{}.{name}", self.call("CONSUMER.INFO")), "");
+        Call::of(request, move |info| Ok(Consumer::new(api, stream, info)))
+    }
+
+    /// Deletes the consumer of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`DeleteConsumerError::is_not_found`] if there is none.
+    pub fn delete_consumer(&self, name: impl AsRef<str>) -> Call<(), DeleteConsumerError> {
+        match checked(name.as_ref()) {
+            Ok(name) => {
+                let call = format!("{}.{name}", self.call("CONSUMER.DELETE"));
+                Call::of(self.api.request(&call, ""), |Done| Ok(()))
+            }
+            Err(error) => Call::failed(error),
+        }
+    }
+
+    /// The names of its consumers, in order.
+    pub fn consumer_names(&self) -> Pages<String, ListConsumersError> {
+        Pages::new(self.api.clone(), self.call("CONSUMER.NAMES"), String::new())
+    }
+
+    /// Its consumers, in the order of their names.
+    pub fn consumers(&self) -> Pages<ConsumerInfo, ListConsumersError> {
+        Pages::new(self.api.clone(), self.call("CONSUMER.LIST"), String::new())
+    }
+
+    /// Its messages in order and each once, by a consumer of their own; `config` says where they begin
+    /// ([`ConsumerConfig::deliver_policy`]) and which ones they are ([`ConsumerConfig::filter_subject`]). Everything else is set for the
+    /// purpose, but for the description and the heartbeat (5 s by default).
+    ///
+    /// # Errors
+    ///
+    /// [`MessagesError::Subscribe`] if the client can't subscribe. Errors of the consumer are the first item.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    /// use postroom::jetstream::{self, ConsumerConfig, JetStreamOptions, JetStreamServer, StreamConfig};
+    ///
+    /// let bus = Bus::new();
+    /// let _streams = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+    /// let js = jetstream::new(bus.connect());
+    /// let log = js.create_stream(StreamConfig::new("LOG").subjects(["log.>"])).wait()?;
+    /// for line in ["log.a", "log.b", "log.a"] {
+    ///     js.publish(line, "").wait()?;
+    /// }
+    /// let mut lines = log.ordered(ConsumerConfig::ephemeral().filter_subject("log.a"))?;
+    /// let seqs: Vec<u64> = lines.iter().take(2).map(|line| line.unwrap().info().unwrap().stream_sequence).collect();
+    /// assert_eq!(seqs, [1, 3]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ordered(&self, config: ConsumerConfig) -> Result<Ordered, MessagesError> {
+        Ordered::start(self.api.clone(), self.name().to_owned(), config)
     }
 }

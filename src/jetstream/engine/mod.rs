@@ -48,7 +48,7 @@ mod store;
 mod storing;
 mod stream;
 mod subjects;
-mod time;
+pub(super) mod time;
 
 pub use check::Room;
 pub use effect::{AbandonReason, Advisory, Answer, Delivery, Effect, Event, Ledger, Unpinned};

@@ -2,13 +2,15 @@
 
 use super::info::{API_LEVEL, VERSION};
 use super::read::{Decode, Fatal, Reader};
+use super::response::Fields;
 use super::write::{self, Object};
 use crate::jetstream::engine::Timestamp;
 use crate::jetstream::engine::consumer::{
-    AckPolicy, ConsumerAction, ConsumerConfig, ConsumerInfo, ConsumerRequest, DeliverPolicy, PriorityPolicy,
-    ReplayPolicy, SequencePair,
+    AckPolicy, ConsumerAction, ConsumerConfig, ConsumerInfo, ConsumerRequest, DeliverPolicy, PriorityGroup,
+    PriorityPolicy, ReplayPolicy, SequencePair,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const DELIVER: [(&str, DeliverPolicy); 7] = [
     ("\"all\"", DeliverPolicy::All),
@@ -63,6 +65,93 @@ impl Decode for CreateRequest {
         })?;
         Ok(())
     }
+}
+
+/// Writes a request to create a consumer.
+pub(crate) fn encode_request(object: &mut Object<'_>, stream: &str, config: &ConsumerConfig, action: ConsumerAction) {
+    object.text("stream_name", stream);
+    encode_config(&mut Object::new(object.key("config")), config, &config.metadata);
+    if action != ConsumerAction::CreateOrUpdate {
+        object.word("action", &ACTION, &action);
+    }
+}
+
+impl Fields for ConsumerInfo {
+    const KEYS: &'static [&'static str] = &[
+        "name",
+        "created",
+        "config",
+        "delivered",
+        "ack_floor",
+        "num_ack_pending",
+        "num_redelivered",
+        "num_waiting",
+        "num_pending",
+        "push_bound",
+        "pause_remaining",
+        "priority_groups",
+    ];
+
+    fn field(&mut self, key: &'static str, from: &mut Reader<'_>) -> Result<(), Fatal> {
+        match key {
+            "name" => {
+                let mut name = String::new();
+                from.text(&mut name)?;
+                self.name = name.into();
+                Ok(())
+            }
+            "created" => {
+                let mut created = None;
+                from.instant(&mut created)?;
+                self.created = created.unwrap_or_default();
+                Ok(())
+            }
+            "config" => {
+                from.object("server.ConsumerConfig", KEYS, |reader, key| field(&mut self.config, reader, key))?;
+                Ok(())
+            }
+            "delivered" => decode_pair(&mut self.delivered, from),
+            "ack_floor" => decode_pair(&mut self.ack_floor, from),
+            "num_ack_pending" => from.integer("int", &mut self.num_ack_pending),
+            "num_redelivered" => from.integer("int", &mut self.num_redelivered),
+            "num_waiting" => from.integer("int", &mut self.num_waiting),
+            "num_pending" => from.integer("uint64", &mut self.num_pending),
+            "push_bound" => from.flag(&mut self.push_bound),
+            "pause_remaining" => {
+                let mut left = 0;
+                from.span(&mut left)?;
+                self.pause_remaining = u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_nanos);
+                Ok(())
+            }
+            _ => {
+                let mut groups = None;
+                from.list("[]server.PriorityGroupState", &mut groups, decode_group)?;
+                self.priority_group = groups.unwrap_or_default().into_iter().next();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn decode_pair(pair: &mut SequencePair, from: &mut Reader<'_>) -> Result<(), Fatal> {
+    from.object("server.SequenceInfo", &["consumer_seq", "stream_seq", "last_active"], |reader, key| match key {
+        "consumer_seq" => reader.integer("uint64", &mut pair.consumer),
+        "stream_seq" => reader.integer("uint64", &mut pair.stream),
+        _ => reader.instant(&mut pair.last_active),
+    })?;
+    Ok(())
+}
+
+fn decode_group(from: &mut Reader<'_>, group: &mut PriorityGroup) -> Result<(), Fatal> {
+    let (mut pin, mut since) = (String::new(), None);
+    let keys = ["group", "pinned_client_id", "pinned_ts"];
+    from.object("server.PriorityGroupState", &keys, |reader, key| match key {
+        "group" => reader.text(&mut group.group),
+        "pinned_client_id" => reader.text(&mut pin),
+        _ => reader.instant(&mut since),
+    })?;
+    group.pinned = (!pin.is_empty()).then(|| (pin.into(), since.unwrap_or_default()));
+    Ok(())
 }
 
 const KEYS: &[&str] = &[

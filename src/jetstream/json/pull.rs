@@ -1,6 +1,7 @@
 //! The body of a pull request, and the delay of a negative acknowledgement (JC60, JC111).
 
 use super::read::{Decode, Fatal, Reader, decode};
+use super::write::Object;
 use crate::jetstream::engine::consumer::PullRequest;
 
 /// Wraps the request, whose type has no name in the server's faults.
@@ -38,6 +39,24 @@ impl Decode for Body {
         })?;
         Ok(())
     }
+}
+
+/// Writes a pull request.
+pub(crate) fn encode(request: &PullRequest) -> String {
+    let mut body = String::with_capacity(64);
+    let mut object = Object::new(&mut body);
+    object.plain("batch", request.batch);
+    object.some_number("expires", request.expires);
+    object.some_flag("no_wait", request.no_wait);
+    object.some_number("max_bytes", request.max_bytes);
+    object.some_number("idle_heartbeat", request.idle_heartbeat);
+    object.some_text("group", &request.group);
+    object.some_number("min_pending", request.min_pending);
+    object.some_number("min_ack_pending", request.min_ack_pending);
+    object.some_text("id", &request.id);
+    object.some_number("priority", request.priority);
+    drop(object);
+    body
 }
 
 /// Reads the body of a pull request: JSON, a number of messages, or anything else for one.

@@ -4,14 +4,9 @@ use super::{
     Compression, ConsumerLimits, Discard, PersistMode, Placement, Republish, Retention, Storage, StreamConfig,
     StreamSource, SubjectTransform,
 };
-use crate::jetstream::engine::time::nanos;
+use crate::jetstream::engine::time::{count, nanos};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// A count as the configuration has it.
-fn count(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
 
 impl StreamConfig {
     /// A stream of this name with all defaults.

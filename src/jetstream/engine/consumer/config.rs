@@ -82,29 +82,6 @@ pub struct ConsumerConfig {
     pub priority_timeout: i64,
 }
 
-impl ConsumerConfig {
-    /// A durable pull consumer of this name with explicit acknowledgements.
-    #[must_use]
-    pub fn durable(name: impl Into<String>) -> Self {
-        ConsumerConfig { durable_name: name.into(), ack_policy: AckPolicy::Explicit, ..ConsumerConfig::default() }
-    }
-
-    /// Whether messages go to a subject of its own.
-    #[must_use]
-    pub fn is_push(&self) -> bool {
-        !self.deliver_subject.is_empty()
-    }
-
-    /// Its filters; none take everything.
-    #[must_use]
-    pub fn filters(&self) -> &[String] {
-        match self.filter_subject.as_str() {
-            "" => &self.filter_subjects,
-            _ => std::slice::from_ref(&self.filter_subject),
-        }
-    }
-}
-
 /// The first message of a consumer (JC40).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

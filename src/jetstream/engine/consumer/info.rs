@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::time::Duration;
 
 /// A consumer as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerInfo {
     /// Its name, chosen by the server if the configuration has none.
     pub name: SmolStr,

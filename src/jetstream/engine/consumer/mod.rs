@@ -2,7 +2,7 @@
 //!
 //! | file | reason to change |
 //! |---|---|
-//! | `config` | the fields of a consumer |
+//! | `config`, `builder` | the fields of a consumer, and how they are set |
 //! | `request` | how a consumer is asked for |
 //! | `validate`, `names`, `update` | defaults, refusals, permitted changes |
 //! | `ack` | the forms of acknowledgements |
@@ -19,6 +19,7 @@
 //! | `serve` | what it hands out |
 
 pub(super) mod ack;
+mod builder;
 pub(super) mod config;
 pub(super) mod context;
 mod cursor;

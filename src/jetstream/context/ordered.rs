@@ -1,0 +1,198 @@
+//! Messages in the order of the stream without a gap, by a consumer that is made anew when one is missing (JC200).
+
+use super::api::Api;
+use super::call::Call;
+use super::consumer;
+use super::error::{CreateConsumerError, MessagesError};
+use super::items::{Items, items};
+use super::push::Push;
+use super::receive::{Inflow, Received};
+use crate::jetstream::engine::consumer::{AckPolicy, ConsumerAction, ConsumerConfig, ConsumerInfo, DeliverPolicy};
+use crate::jetstream::engine::time::nanos;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The messages of a stream in order and each once: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream). Made by
+/// [`Stream::ordered`](super::Stream::ordered).
+///
+/// It has a consumer of its own, without acknowledgements. When a message is missing, when two heartbeats are, and when the consumer is gone
+/// without a word, it makes a new one that begins behind the last message that was handed out. An error is its last item: the stream is
+/// gone, or the client is closed.
+///
+/// # Cancel safety
+///
+/// A task that is dropped between two messages loses nothing. The server deletes the consumer when it is dropped, after 30 s.
+#[must_use = "the messages are only to be had from it"]
+pub struct Ordered {
+    api: Api,
+    stream: String,
+    config: ConsumerConfig,
+    /// `None` once an error was handed out.
+    inflow: Option<Inflow>,
+    /// The consumer is being made.
+    creating: Option<Call<ConsumerInfo, CreateConsumerError>>,
+    /// The consumer's name, once it is known.
+    name: Option<String>,
+    /// The last message that was handed out.
+    last: u64,
+}
+
+impl Ordered {
+    /// Asks for the consumer. `config` says where it begins and what it takes.
+    pub(super) fn start(api: Api, stream: String, config: ConsumerConfig) -> Result<Self, MessagesError> {
+        let config = ConsumerConfig {
+            durable_name: String::new(),
+            name: String::new(),
+            ack_policy: AckPolicy::None,
+            ack_wait: 0,
+            backoff: Vec::new(),
+            max_deliver: 1,
+            max_ack_pending: 0,
+            max_waiting: 0,
+            flow_control: true,
+            idle_heartbeat: match config.idle_heartbeat {
+                0 => nanos(Duration::from_secs(5)),
+                interval => interval,
+            },
+            inactive_threshold: nanos(Duration::from_secs(30)),
+            mem_storage: true,
+            num_replicas: 1,
+            deliver_group: String::new(),
+            ..config
+        };
+        let mut ordered = Ordered { api, stream, config, inflow: None, creating: None, name: None, last: 0 };
+        ordered.create()?;
+        Ok(ordered)
+    }
+
+    fn create(&mut self) -> Result<(), MessagesError> {
+        let inbox = self.api.client().new_inbox();
+        // Before the consumer is there, which delivers at once.
+        let subscriber = self.api.client().subscribe(&inbox)?;
+        let mut config = ConsumerConfig { deliver_subject: inbox.as_str().to_owned(), ..self.config.clone() };
+        if self.last > 0 {
+            config.deliver_policy = DeliverPolicy::ByStartSequence;
+            config.opt_start_seq = self.last + 1;
+            config.opt_start_time = None;
+        }
+        self.inflow = Some(Push::without_gaps(self.api.clone(), &config, subscriber));
+        self.creating = Some(consumer::create(&self.api, &self.stream, &config, ConsumerAction::Create));
+        Ok(())
+    }
+
+    /// Makes the consumer anew, and has the old one deleted.
+    fn reset(&mut self) -> Result<(), MessagesError> {
+        self.inflow = None;
+        if let Some(name) = self.name.take() {
+            let subject = self.api.subject_of(&format!("CONSUMER.DELETE.{}.{name}", self.stream));
+            // Without a reply subject it is carried out in silence; it may be gone already.
+            self.api.client().publish(subject, "")?;
+        }
+        self.create()
+    }
+
+    fn end(&mut self, error: MessagesError) -> Option<Received> {
+        self.inflow = None;
+        self.creating = None;
+        Some(Err(error))
+    }
+
+    /// The consumer is there, or not.
+    fn created(&mut self, created: Result<ConsumerInfo, CreateConsumerError>) -> Option<Option<Received>> {
+        self.creating = None;
+        match created {
+            Ok(info) => self.name = Some(info.name.to_string()),
+            Err(error) if error.is_timeout() => {
+                if let Err(error) = self.reset() {
+                    return Some(self.end(error));
+                }
+            }
+            Err(error) => return Some(self.end(error.into())),
+        }
+        None
+    }
+
+    /// An item has come: to be handed out, or a reason to begin anew.
+    fn received(&mut self, received: Option<Received>) -> Option<Option<Received>> {
+        match received {
+            Some(Ok(message)) => {
+                self.last = message.info().map_or(self.last, |info| info.stream_sequence);
+                Some(Some(Ok(message)))
+            }
+            Some(Err(MessagesError::Gap | MessagesError::HeartbeatMissed)) => match self.reset() {
+                Ok(()) => None,
+                Err(error) => Some(self.end(error)),
+            },
+            Some(Err(error)) => Some(self.end(error)),
+            None => {
+                self.inflow = None;
+                Some(None)
+            }
+        }
+    }
+}
+
+impl Items for Ordered {
+    type Item = Received;
+
+    fn next_blocking(&mut self) -> Option<Received> {
+        loop {
+            let next = match self.creating.take() {
+                Some(creating) => self.created(creating.wait()),
+                None => {
+                    let received = self.inflow.as_mut()?.next_blocking();
+                    self.received(received)
+                }
+            };
+            if let Some(next) = next {
+                return next;
+            }
+        }
+    }
+}
+
+items!([] Ordered => Received);
+
+impl futures_core::Stream for Ordered {
+    type Item = Received;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        loop {
+            let next = match &mut self.creating {
+                Some(creating) => match Pin::new(creating).poll(cx) {
+                    Poll::Ready(created) => self.created(created),
+                    Poll::Pending => return Poll::Pending,
+                },
+                None => {
+                    let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
+                    match inflow.poll_next(cx) {
+                        Poll::Ready(received) => self.received(received),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            };
+            if let Some(next) = next {
+                return Poll::Ready(next);
+            }
+        }
+    }
+}
+
+impl futures_core::stream::FusedStream for Ordered {
+    fn is_terminated(&self) -> bool {
+        self.creating.is_none() && self.inflow.is_none()
+    }
+}
+
+impl fmt::Debug for Ordered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ordered")
+            .field("stream", &self.stream)
+            .field("consumer", &self.name)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
