@@ -20,7 +20,7 @@
 // | book.sealed     | `seal`, once         | counters of a loss  | the counts do not change any more               |
 
 use super::episode::{DroppedMessage, Episode};
-use super::outlet::After;
+use super::outcome::{After, Refused};
 use super::overflow::{DropCounters, DropCounts, DropReason, Policy};
 use super::tally::{Counter, Tally};
 use super::wake::WakeList;
@@ -89,17 +89,6 @@ pub(crate) struct Admitted {
     pub(crate) last: bool,
     /// The subscription was slow and has room again.
     pub(crate) recovered: bool,
-}
-
-/// A message was not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// No room.
-    Full,
-    /// The subscription has ended.
-    Gone,
-    /// The receiving end of the user's channel is gone: the subscription is to be ended.
-    Disconnected,
 }
 
 impl Mailbox {

@@ -1,6 +1,7 @@
 //! The one way in to a subscriber, whatever it is made of.
 
-use super::mailbox::{Admitted, Counts, Mailbox, Refused, Sealed};
+use super::mailbox::{Admitted, Counts, Mailbox, Sealed};
+use super::outcome::{After, Offered, Refused};
 use super::overflow::{OverflowPolicy, Policy};
 use crate::error::CloseReason;
 use crate::id::ClientId;
@@ -108,38 +109,6 @@ pub(crate) struct Outlet {
     // | mailbox | the first to need it          | all       | closed before another thread has it if it was made after `close` |
     state: AtomicU8,
     mailbox: OnceLock<Box<Mailbox>>,
-}
-
-/// The outcome of offering a message.
-pub(crate) enum Offered {
-    /// It is with the subscriber.
-    Taken(After),
-    /// The callback is to be run with it, and then [`Outlet::run`] called. It counts as taken.
-    Run(Message, After),
-    /// It was not let in.
-    Refused(Message, Refused),
-}
-
-/// The work left to do for a message that was let in, once no lock is held.
-#[derive(Debug, Default)]
-pub(crate) struct After {
-    /// A receiver waits in the mailbox's list.
-    pub(crate) wake_receiver: bool,
-    /// A thread or task waits for the count of pending messages to fall.
-    pub(crate) wake_room: bool,
-    /// The waker that waits for this very message.
-    pub(crate) wake: Option<UserWaker>,
-    /// The subscription has got all that it wanted and is to end.
-    pub(crate) last: bool,
-    /// It was slow and has room again.
-    pub(crate) recovered: bool,
-}
-
-impl After {
-    #[inline]
-    pub(crate) fn is_something(&self) -> bool {
-        self.wake_receiver || self.wake_room || self.last || self.recovered || self.wake.is_some()
-    }
 }
 
 impl Outlet {

@@ -7,9 +7,8 @@
 //! the owning thread reads and writes it under its own lock, and a thread that removes an entry from the matcher visits to
 //! take routes out.
 
-use super::Hit;
 use super::generation::Stamp;
-use super::matches::Matches;
+use super::matches::{Hit, Matches};
 use smol_str::SmolStr;
 
 /// Places that a subject may lie in.

@@ -1,12 +1,11 @@
 //! How a match finds its entries: in the routes that the thread remembers, or in the shards.
 
 use super::Matcher;
-use super::cache::Route;
-use super::cache::RouteCache;
-use super::matches::Matches;
+use super::cache::{Route, RouteCache};
+use super::matches::{Hit, Matches};
 use super::split::{Split, first_token};
+use super::thread_cache::{ThreadCache, ThreadCell};
 use crate::subject::{Pattern, check_subject};
-use crate::sync::{OwnerLock, yield_now};
 use smol_str::SmolStr;
 use std::mem;
 use std::ops::DerefMut;
@@ -18,24 +17,6 @@ const TARGETS_MAX: usize = 4_096;
 /// Longer subjects are not remembered: the caches are bounded in places, and are to be so in bytes
 /// (G6).
 const REMEMBERED_LEN: usize = 4_096;
-
-/// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
-/// clone.
-pub(crate) struct Hit<'a, T> {
-    pub(crate) matches: &'a Matches<T>,
-    pub(crate) subject: Option<&'a SmolStr>,
-}
-
-/// The part of a matcher that one thread owns.
-#[derive(Debug)]
-pub(super) struct Cell<T>(OwnerLock<Mine<T>>);
-
-#[derive(Debug)]
-pub(super) struct Mine<T> {
-    pub(super) cache: RouteCache<T>,
-    /// Result of the matches that are not remembered, kept for its allocation; empty while not in use.
-    scratch: Matches<T>,
-}
 
 /// The look into a thread's cache that found nothing to use.
 struct Missed<C, M> {
@@ -104,10 +85,10 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         subject: &str,
         todo: C,
         f: impl FnOnce(C, Hit<'_, T>) -> R,
-    ) -> Result<R, Missed<C, impl DerefMut<Target = Mine<T>>>> {
+    ) -> Result<R, Missed<C, impl DerefMut<Target = ThreadCache<T>>>> {
         let hash = self.hash(subject);
-        let cell = self.cells.get_or(|_| Cell::new(self.cache_entries));
-        let mut mine = cell.0.try_lock();
+        let cell = self.cells.get_or(|_| ThreadCell::new(self.cache_entries));
+        let mut mine = cell.try_lock();
         let mut stale = None;
         if let Some(mine) = &mut mine
             && let Some(at) = mine.cache.find(hash, subject)
@@ -125,7 +106,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
     #[inline(never)]
-    fn with_found<R, F>(&self, subject: &str, missed: Missed<F, impl DerefMut<Target = Mine<T>>>) -> R
+    fn with_found<R, F>(&self, subject: &str, missed: Missed<F, impl DerefMut<Target = ThreadCache<T>>>) -> R
     where
         F: FnOnce(Hit<'_, T>) -> R,
     {
@@ -145,7 +126,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         self.collect(hash, subject, &mut split, false, &mut scratch);
         let result = f(Hit { matches: &scratch, subject: None });
         scratch.clear();
-        if let Some(mut mine) = self.cells.get().and_then(|cell| cell.0.try_lock()) {
+        if let Some(mut mine) = self.cells.get().and_then(|cell| cell.try_lock()) {
             mine.scratch = scratch;
         }
         result
@@ -209,22 +190,6 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             } else {
                 drop(cell.visit(|mine| mine.cache.take_all(|subject| pattern.matches(subject))));
             }
-        }
-    }
-}
-
-impl<T> Cell<T> {
-    pub(super) fn new(cache_entries: usize) -> Self {
-        Cell(OwnerLock::new(Mine { cache: RouteCache::new(cache_entries), scratch: Matches::new() }))
-    }
-
-    /// Waits until the owning thread is outside; it stays inside for one match and never sleeps there.
-    pub(super) fn visit<R>(&self, f: impl FnOnce(&mut Mine<T>) -> R) -> R {
-        loop {
-            if let Some(mut mine) = self.0.try_lock() {
-                return f(&mut mine);
-            }
-            yield_now();
         }
     }
 }

@@ -4,6 +4,13 @@ use crate::steps;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
+/// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
+/// clone.
+pub(crate) struct Hit<'a, T> {
+    pub(crate) matches: &'a Matches<T>,
+    pub(crate) subject: Option<&'a SmolStr>,
+}
+
 /// The entries whose pattern matches a subject.
 ///
 /// Plain entries come in the order of the patterns' discovery and, for one pattern, in the order of insertion. Members of

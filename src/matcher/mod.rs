@@ -27,12 +27,13 @@ mod prepared;
 mod set;
 mod shard;
 mod split;
+mod thread_cache;
 mod trie;
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
-pub(crate) use lookup::Hit;
+pub(crate) use matches::Hit;
 pub use matches::{Matches, QueueGroup};
 pub use oracle::LinearMatcher;
 pub(crate) use prepared::Prepared;
@@ -44,12 +45,12 @@ use crate::sync::PerThread;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use ahash::RandomState;
 use generation::{Generations, Touched};
-use lookup::Cell;
 use prepared::Preparations;
 use shard::{Place, Shard, Sizes};
 use smol_str::SmolStr;
 use split::{first_token, hash_text};
 use std::fmt;
+use thread_cache::ThreadCell;
 
 /// How a [`Matcher`] is laid out.
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ pub struct Matcher<T: Send + Sync> {
     shards: Box<[Shard<T>]>,
     hasher: RandomState,
     generations: Generations,
-    cells: PerThread<Cell<T>>,
+    cells: PerThread<ThreadCell<T>>,
     preparations: Preparations<T>,
     cache_entries: usize,
     next_id: AtomicU64,
