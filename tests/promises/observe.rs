@@ -457,7 +457,7 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
         }
 
         fn routed(&self, id: MessageId, accepted: &[SubscriptionId]) {
-        let accepted: Vec<u64> = accepted.iter().map(|subscription| subscription.get()).collect();
+            let accepted: Vec<u64> = accepted.iter().map(|subscription| subscription.get()).collect();
             self.log.lock().unwrap().push(format!("{id} to {accepted:?}"));
         }
 
