@@ -55,11 +55,11 @@ pub(crate) const ALL: &[Case] = &[
         run: publish_plain,
     },
     Case {
-        name: "publish_untapped",
+        name: "publish_record_on_demand",
         about: "the same on a kit that writes nothing down",
         iterations: 100_000,
         bound_ns: None,
-        run: publish_untapped,
+        run: publish_record_on_demand,
     },
     Case {
         name: "publish_tapped",
@@ -146,8 +146,8 @@ fn publish_plain(iterations: u64) -> Duration {
     publish(&client, &queue, iterations)
 }
 
-fn publish_untapped(iterations: u64) -> Duration {
-    let kit = TestKit::builder().untapped(true).build();
+fn publish_record_on_demand(iterations: u64) -> Duration {
+    let kit = TestKit::builder().record_on_demand(true).build();
     let queue = kit.client().subscribe("orders.*").unwrap();
     publish(&kit.bus().connect(), &queue, iterations)
 }

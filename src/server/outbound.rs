@@ -219,10 +219,11 @@ impl Outbound {
         let discarded = (end == End::Discard).then(|| std::mem::replace(&mut state.waiting, nothing));
         let idle = if end == End::Discard { state.busy.take() } else { None };
         drop(state);
-        // A payload may have a destructor of a user's.
-        drop((discarded, idle));
+        // Before this stops to count: a reader that it has stalled counts as soon as it is woken.
         self.filled.notify_one();
         self.unstalled.notify_waiters();
+        // A payload may have a destructor of a user's.
+        drop((discarded, idle));
     }
 
     /// Whether nothing is let in any more.
@@ -266,10 +267,10 @@ impl Outbound {
         let unstalled = was_stalled && !state.is_stalling();
         let idle = if state.pending() == 0 { state.busy.take() } else { None };
         drop(state);
-        drop(idle);
         if unstalled {
             self.unstalled.notify_waiters();
         }
+        drop(idle);
     }
 
     /// Waits until the pressure is gone or the connection is. Cancel-safe.

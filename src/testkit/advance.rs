@@ -1,9 +1,8 @@
 //! Moving time: one deadline after the other, and only while the bus is quiet.
 
 use super::report::OrPanic;
-use super::settle::thread_waker;
-use super::{TestKit, Unsettled};
-use crate::Clock;
+use super::settle::{SettleTimeout, Settler, thread_waker};
+use crate::{Clock, ManualClock};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,132 +15,41 @@ use std::time::Duration;
 /// How long the thread that moves the clock waits for quiet before it looks whether it is to end, in real time.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-impl TestKit {
-    /// Moves the clock on by `by`. All that falls due meanwhile (timeouts of requests and receives, drain limits, intervals of
-    /// PING, stalls, delays of chaos, sleeps) does so in its order, each when the clock shows its time; before each step, and at
-    /// the end, this [settles](TestKit::settle), so that the effects of one timer are done before the next fires.
-    ///
-    /// Where an application waits for the time with a message in its hands (a callback that asks another service, which does not answer),
-    /// nothing can settle before time moves. So if nothing at all has happened for 10 milliseconds of real time, a timer is set, and only
-    /// messages, callbacks and subscribers of tasks count as going on, these are taken to wait for it.
-    ///
-    /// A thread that has not begun to wait yet is not waited for: see [`wait_for_timers`](crate::ManualClock::wait_for_timers). On a clock that several buses share,
-    /// all timers fire, but only this kit's bus is settled in between.
-    ///
+impl Settler {
     /// # Panics
     ///
-    /// As [`TestKit::settle`], and if the kit goes by the system's clock.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::RecvTimeoutError;
-    /// use postroom::testkit::TestKit;
-    /// use std::time::Duration;
-    ///
-    /// let kit = TestKit::new();
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let beats = test.subscribe("beat")?;
-    /// let (minute, never) = (Duration::from_secs(60), app.subscribe("never")?);
-    /// let heart = std::thread::spawn(move || {
-    ///     while matches!(never.recv_timeout(minute), Err(RecvTimeoutError::Timeout)) {
-    ///         app.publish("beat", "").unwrap();
-    ///     }
-    /// });
-    /// kit.clock().wait_for_timers(1); // the thread has come to its first wait
-    /// kit.advance(60 * minute);
-    /// assert_eq!(beats.len(), 60);
-    /// kit.bus().close();
-    /// heart.join().unwrap();
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
+    /// If the kit goes by the system's clock.
     #[track_caller]
-    pub fn advance(&self, by: Duration) {
-        self.try_advance(by).or_panic();
+    pub(super) fn manual(&self) -> &ManualClock {
+        self.clock.as_ref().expect("this kit goes by the system's clock, which no test moves")
     }
 
-    /// As [`TestKit::advance`].
-    ///
-    /// # Errors
-    ///
-    /// [`Unsettled`] if something went on for longer than the limit; the clock stands at the step before it.
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::advance`], but for that.
+    /// See [`TestKit::try_advance`](super::TestKit::try_advance).
     #[track_caller]
-    pub fn try_advance(&self, by: Duration) -> Result<(), Unsettled> {
-        let target = self.clock().now().saturating_add(by);
+    pub(super) fn try_advance(&self, by: Duration) -> Result<(), SettleTimeout> {
+        let target = self.manual().now().saturating_add(by);
         loop {
-            let rested = self.rest(self.settle_limit())?;
+            let rested = self.rest(self.limit)?;
             if self.step(rested, Some(target)) == Step::Last {
-                return self.rest(self.settle_limit()).map(drop);
+                return self.rest(self.limit).map(drop);
             }
         }
     }
 
-    /// As [`TestKit::advance`], for tasks.
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::advance`].
-    ///
-    /// # Cancel safety
-    ///
-    /// When it is dropped, the clock stays where it is.
-    pub async fn advance_async(&self, by: Duration) {
-        self.try_advance_async(by).await.or_panic();
-    }
-
-    /// As [`TestKit::try_advance`], for tasks.
-    ///
-    /// # Errors
-    ///
-    /// As [`TestKit::try_advance`].
-    ///
-    /// # Panics
-    ///
-    /// If the kit goes by the system's clock.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`TestKit::advance_async`].
-    pub async fn try_advance_async(&self, by: Duration) -> Result<(), Unsettled> {
-        let target = self.clock().now().saturating_add(by);
+    /// The same, for tasks.
+    pub(super) async fn try_advance_async(&self, by: Duration) -> Result<(), SettleTimeout> {
+        let target = self.manual().now().saturating_add(by);
         while self.step(self.rest_async().await?, Some(target)) != Step::Last {}
         self.rest_async().await.map(drop)
     }
 
-    /// Moves the clock from timer to timer, settling each time, until `done` says true. Asked when all is quiet, first before anything
-    /// moves. Gives back how much time has passed on the bus's clock.
-    ///
-    /// # Panics
-    ///
-    /// If nothing is left that could make it true, because no timer is set; if that takes longer than the
-    /// [limit](super::TestKitBuilder::settle_limit) in real time; and as [`TestKit::advance`].
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    /// use std::time::Duration;
-    ///
-    /// let kit = TestKit::new();
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let _silent = test.subscribe("ask")?;
-    /// let asking = std::thread::spawn(move || app.request_timeout("ask", "", Duration::from_secs(3600)));
-    /// kit.clock().wait_for_timers(1);
-    /// let passed = kit.run_until(|| asking.is_finished());
-    /// assert_eq!(passed, Duration::from_secs(3600));
-    /// assert!(asking.join().unwrap().unwrap_err().is_timeout());
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
+    /// See [`TestKit::run_until`](super::TestKit::run_until).
     #[track_caller]
-    pub fn run_until(&self, mut done: impl FnMut() -> bool) -> Duration {
-        let clock = self.clock();
+    pub(super) fn run_until(&self, mut done: impl FnMut() -> bool) -> Duration {
+        let clock = self.manual();
         let (began, real) = (clock.now(), Clock::system());
         loop {
-            let rested = self.rest(self.settle_limit()).or_panic();
+            let rested = self.rest(self.limit).or_panic();
             let passed = clock.now() - began;
             if done() {
                 return passed;
@@ -150,17 +58,9 @@ impl TestKit {
         }
     }
 
-    /// As [`TestKit::run_until`], for tasks. Where a future says when it is done, [`TestKit::run_async`] needs no question.
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::run_until`].
-    ///
-    /// # Cancel safety
-    ///
-    /// When it is dropped, the clock stays where it is.
-    pub async fn run_until_async(&self, mut done: impl FnMut() -> bool) -> Duration {
-        let clock = self.clock();
+    /// The same, for tasks.
+    pub(super) async fn run_until_async(&self, mut done: impl FnMut() -> bool) -> Duration {
+        let clock = self.manual();
         let (began, real) = (clock.now(), Clock::system());
         loop {
             let rested = self.rest_async().await.or_panic();
@@ -176,7 +76,7 @@ impl TestKit {
     #[track_caller]
     fn go_on(&self, rested: u64, passed: Duration, took: Duration) {
         assert!(
-            took < self.settle_limit(),
+            took < self.limit,
             "what was waited for has not come to pass after {passed:?} on the bus's clock and {took:?} of real time"
         );
         assert!(
@@ -185,41 +85,10 @@ impl TestKit {
         );
     }
 
-    /// Runs `future` in this task, and moves the clock to the next timer whenever the bus is quiet and neither the future nor
-    /// another task of the executor has anything to do: an hour of timeouts takes as long as the work in it.
-    ///
-    /// On an executor with several threads, wrap its tasks in [`TestKit::task`]: others are not seen while they run.
-    ///
-    /// If no timer is set, it waits for what may come from elsewhere: a socket, another thread.
-    ///
-    /// # Panics
-    ///
-    /// If the kit goes by the system's clock.
-    ///
-    /// # Cancel safety
-    ///
-    /// Its cancel safety is that of the future; when it is dropped, the clock stays where it is.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    /// use std::time::Duration;
-    ///
-    /// let kit = TestKit::new();
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let _silent = test.subscribe("ask")?;
-    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    /// let failed = runtime.block_on(kit.run_async(async {
-    ///     app.request_timeout_async("ask", "", Duration::from_secs(3600)).await.unwrap_err()
-    /// }));
-    /// assert!(failed.is_timeout());
-    /// assert_eq!(kit.clock().now(), Duration::from_secs(3600));
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub async fn run_async<F: Future>(&self, future: F) -> F::Output {
-        let clock = self.clock();
-        let mut future = pin!(self.task(future).named("run_async"));
+    /// See [`TestKit::run_async`](super::TestKit::run_async).
+    pub(super) async fn run_async<F: Future>(&self, future: F) -> F::Output {
+        let clock = self.manual();
+        let mut future = pin!(self.activity().task(future).named("run_async"));
         loop {
             // Ready with the output, or once there is a timer to go to and all is quiet, or stalled.
             let mut resting = pin!(async {
@@ -243,40 +112,43 @@ impl TestKit {
         }
     }
 
-    /// Moves the clock to the next timer whenever the bus is quiet, from a thread of its own, until the guard is dropped: for tests
-    /// whose threads block on the bus.
+    /// Moves the clock to its next timer, if there is one up to `target` and nothing has changed since `rested`.
     ///
-    /// This thread counts as busy while it does not wait on the bus, so that time passes only while it does. A try that finds nothing
-    /// counts as waiting; hold [`TestKit::busy`] where time must stand still nevertheless.
-    ///
-    /// # Panics
-    ///
-    /// If the kit goes by the system's clock, or the system has no room for a thread.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    /// use std::time::Duration;
-    ///
-    /// let kit = TestKit::new();
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let silent = test.subscribe("ask")?;
-    /// let hour = Duration::from_secs(3600);
-    /// let _auto = kit.auto_advance();
-    /// for _ in 0..24 {
-    ///     assert!(app.request_timeout("ask", "", hour).unwrap_err().is_timeout());
-    ///     drop(silent.try_recv()?);
-    /// }
-    /// assert_eq!(kit.clock().now(), 24 * hour);
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
+    /// The timer is only the next one if nothing has: a thread that was woken for nothing takes its own back for a moment. If that happens
+    /// from here on, the thread finds the clock at this time, which is not past its own.
+    fn step(&self, rested: u64, target: Option<Duration>) -> Step {
+        let clock = self.manual();
+        let (now, next) = (clock.now(), clock.next_timer());
+        if self.activity().changes() != rested {
+            return Step::Restless;
+        }
+        match (next, target) {
+            (Some(next), target) if target.is_none_or(|target| next <= target) => {
+                clock.advance(next.saturating_sub(now));
+                Step::Taken
+            }
+            (_, target) => {
+                clock.advance(target.map_or(Duration::ZERO, |target| target.saturating_sub(now)));
+                Step::Last
+            }
+        }
+    }
+}
+
+/// Moves the clock as long as it is there; made by [`TestKit::auto_advance`](super::TestKit::auto_advance).
+#[must_use = "time stands still when it is dropped"]
+pub struct AutoAdvance {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl AutoAdvance {
     #[track_caller]
-    pub fn auto_advance(&self) -> AutoAdvance {
-        let (kit, clock) = (self.clone(), self.clock().clone());
+    pub(super) fn new(settler: &Settler) -> Self {
+        let (settler, clock) = (settler.clone(), settler.manual().clone());
+        settler.activity().mark_busy();
         let ended = Arc::new(AtomicBool::new(false));
         let its_end = ended.clone();
-        self.activity().mark_busy();
         let run = move || {
             let waker = thread_waker();
             let mut cx = Context::from_waker(&waker);
@@ -284,10 +156,10 @@ impl TestKit {
             while !its_end.load(Ordering::Acquire) {
                 if clock.poll_timers(1, &mut cx).is_pending() {
                     park();
-                } else if let Ok(rested) = kit.rest(PATIENCE)
+                } else if let Ok(rested) = settler.rest(PATIENCE)
                     && !its_end.load(Ordering::Acquire)
                 {
-                    kit.step(rested, None);
+                    settler.step(rested, None);
                 }
             }
         };
@@ -296,13 +168,6 @@ impl TestKit {
         let thread = builder.spawn(run).expect("the system has room for a thread");
         AutoAdvance { ended, thread: Some(thread) }
     }
-}
-
-/// Moves the clock as long as it is there; made by [`TestKit::auto_advance`].
-#[must_use = "time stands still when it is dropped"]
-pub struct AutoAdvance {
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for AutoAdvance {
@@ -329,28 +194,4 @@ enum Step {
     Taken,
     /// There is no timer up to the target; the clock shows that now.
     Last,
-}
-
-impl TestKit {
-    /// Moves the clock to its next timer, if there is one up to `target` and nothing has changed since `rested`.
-    ///
-    /// The timer is only the next one if nothing has: a thread that was woken for nothing takes its own back for a moment. If that happens
-    /// from here on, the thread finds the clock at this time, which is not past its own.
-    fn step(&self, rested: u64, target: Option<Duration>) -> Step {
-        let clock = self.clock();
-        let (now, next) = (clock.now(), clock.next_timer());
-        if self.activity().changes() != rested {
-            return Step::Restless;
-        }
-        match (next, target) {
-            (Some(next), target) if target.is_none_or(|target| next <= target) => {
-                clock.advance(next.saturating_sub(now));
-                Step::Taken
-            }
-            (_, target) => {
-                clock.advance(target.map_or(Duration::ZERO, |target| target.saturating_sub(now)));
-                Step::Last
-            }
-        }
-    }
 }

@@ -1,30 +1,51 @@
 //! The lines of a recording.
 
-use super::recording::{Recorded, RecordingError};
+use super::recording::{Recorded, Recording, RecordingError, VERSION};
 use crate::message::headers::{decode, encode};
 use crate::{HeaderMap, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
-
-/// The version that is written.
-pub(super) const VERSION: u64 = 1;
-
-/// In the first line: how many messages the journal had no room for.
-pub(super) const MISSED: &str = "missed";
 
 const HEAD: &str = "postroom_recording";
 
-pub(super) fn write_head(unknown: &Map<String, Value>) -> String {
+/// The text of the file.
+impl fmt::Display for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", write_head(&self.unknown))?;
+        self.messages.iter().try_for_each(|message| writeln!(f, "{}", write(message)))
+    }
+}
+
+impl FromStr for Recording {
+    type Err = RecordingError;
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordingError`], of the first line that is wrong.
+    fn from_str(text: &str) -> Result<Self, RecordingError> {
+        let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+        let (_, head) = lines.next().ok_or(RecordingError::NoHead)?;
+        let unknown = read_head(head)?;
+        let messages = lines.filter(|(_, line)| !line.is_empty()).map(|(at, line)| read(at, line));
+        Ok(Recording { messages: messages.collect::<Result<_, _>>()?, unknown })
+    }
+}
+
+fn write_head(unknown: &Map<String, Value>) -> String {
     let mut line = Line::default();
     line.field(HEAD, &VERSION.into());
     unknown.iter().for_each(|(name, value)| line.field(name, value));
     line.end()
 }
 
-pub(super) fn read_head(line: &str) -> Result<Map<String, Value>, RecordingError> {
+fn read_head(line: &str) -> Result<Map<String, Value>, RecordingError> {
     // Some editors put it there.
     let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else { return Err(RecordingError::NoHead) };
@@ -35,7 +56,7 @@ pub(super) fn read_head(line: &str) -> Result<Map<String, Value>, RecordingError
     }
 }
 
-pub(super) fn write(message: &Recorded) -> String {
+fn write(message: &Recorded) -> String {
     let mut line = Line::default();
     let nanos = u64::try_from(message.at.as_nanos()).unwrap_or(u64::MAX);
     line.field("at_ns", &nanos.into());
@@ -92,7 +113,7 @@ impl Line {
     }
 }
 
-pub(super) fn read(line: usize, text: &str) -> Result<Recorded, RecordingError> {
+fn read(line: usize, text: &str) -> Result<Recorded, RecordingError> {
     let value: Value = serde_json::from_str(text).map_err(|error| RecordingError::Json {
         line,
         column: error.column(),

@@ -1,11 +1,12 @@
 //! The unmet expectations between parts of a program: subjects without a listener, subscriptions that hear nothing.
 
-use super::entry::{Entry, Outcome, Receipt};
+use super::entry::{DeliveryRecord, JournalEntry, Outcome};
 use super::journal::Journal;
 use super::near;
-use super::report::{OrPanic, times};
-use super::{TestKit, Unsettled};
+use super::report::times;
+use super::settle::{SettleTimeout, Settler};
 use crate::activity::ActivityKind;
+use crate::steps;
 use crate::subject::{Pattern, ToPattern};
 use crate::{Clock, CloseReason, Subject, SubscriptionInfo};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,9 @@ use std::time::Duration;
 /// Suggestions for each finding.
 const SUGGESTIONS: usize = 3;
 
+/// How many times a finding of a kind is compared with a pattern, or a subject, to suggest something.
+const COMPARISONS_MAX: usize = 200_000;
+
 /// A message that lies in a queue for so long, in real time, while the bus is otherwise quiet, is taken to be
 /// unread.
 const UNREAD: Duration = Duration::from_millis(200);
@@ -23,97 +27,47 @@ const UNREAD: Duration = Duration::from_millis(200);
 /// Unread messages in a report.
 const SHOWN: usize = 20;
 
-impl TestKit {
-    /// The messages that had no listener, the subscriptions that heard nothing, and the messages that were not read, since the kit
-    /// began; with suggestions where something almost fits. Waits until the bus has settled, or nothing has happened for a while
-    /// but that messages lie in queues.
-    ///
-    /// Inboxes (`_INBOX.`) are left out: answers that came too late do not break a contract. Messages that a fault took away are
-    /// left out, too.
-    ///
-    /// # Panics
-    ///
-    /// If the bus does not settle, or if nothing was written down, since the kit was [`untapped`](super::TestKitBuilder::untapped).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    ///
-    /// let kit = TestKit::new();
-    /// let app = kit.bus().connect();
-    /// let orders = app.subscribe("orders.*")?;
-    /// app.publish("order.eu", "hello")?;
-    /// let contracts = kit.contracts();
-    /// assert_eq!(contracts.unmatched[0].subject, "order.eu");
-    /// assert_eq!(contracts.silent[0].subscription.id, orders.id());
-    /// assert!(contracts.to_string().contains("did you mean `orders.*`?"));
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn contracts(&self) -> Contracts {
-        let journal = self.journal();
-        self.wait_idle().or_panic();
-        contracts(journal)
-    }
-
-    /// As [`TestKit::contracts`], for tasks; see [`TestKit::settle_async`].
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::contracts`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it loses nothing.
-    pub async fn contracts_async(&self) -> Contracts {
-        let journal = self.journal();
-        self.wait_idle_async().await.or_panic();
-        contracts(journal)
-    }
-
-    /// Waits until the bus has settled, or all that is left lies in queues and is not taken.
-    fn wait_idle(&self) -> Result<(), Unsettled> {
-        let real = Clock::system();
-        loop {
-            let changes = self.activity().changes();
-            let settled = self.try_settle(UNREAD);
-            if let Some(idle) = self.judge_idle(settled, changes, real.now()) {
-                return idle;
-            }
+/// Waits until the bus has settled, or all that is left lies in queues and is not taken.
+pub(super) fn wait_idle(settler: &Settler) -> Result<(), SettleTimeout> {
+    let real = Clock::system();
+    loop {
+        let changes = settler.activity().changes();
+        let settled = settler.wait(UNREAD);
+        if let Some(idle) = judge_idle(settler, settled, changes, real.now()) {
+            return idle;
         }
-    }
-
-    /// As [`TestKit::wait_idle`], for tasks.
-    async fn wait_idle_async(&self) -> Result<(), Unsettled> {
-        let real = Clock::system();
-        loop {
-            let changes = self.activity().changes();
-            let settled = self.try_settle_async(UNREAD).await;
-            if let Some(idle) = self.judge_idle(settled, changes, real.now()) {
-                return idle;
-            }
-        }
-    }
-
-    /// Whether the wait is over, and how it ended. `changes` are from before the last look, `took` is real time.
-    fn judge_idle(
-        &self,
-        settled: Result<(), Unsettled>,
-        changes: u64,
-        took: Duration,
-    ) -> Option<Result<(), Unsettled>> {
-        let Err(unsettled) = settled else { return Some(Ok(())) };
-        let lies = unsettled.held.iter().all(|held| matches!(held, ActivityKind::Message { .. }));
-        if lies && changes == self.activity().changes() {
-            return Some(Ok(()));
-        }
-        (took >= self.settle_limit()).then_some(Err(unsettled))
     }
 }
 
+/// As [`wait_idle`], for tasks.
+pub(super) async fn wait_idle_async(settler: &Settler) -> Result<(), SettleTimeout> {
+    let real = Clock::system();
+    loop {
+        let changes = settler.activity().changes();
+        let settled = settler.wait_async(UNREAD).await;
+        if let Some(idle) = judge_idle(settler, settled, changes, real.now()) {
+            return idle;
+        }
+    }
+}
+
+/// Whether the wait is over, and how it ended. `changes` are from before the last look, `took` is real time.
+fn judge_idle(
+    settler: &Settler,
+    settled: Result<(), SettleTimeout>,
+    changes: u64,
+    took: Duration,
+) -> Option<Result<(), SettleTimeout>> {
+    let Err(timeout) = settled else { return Some(Ok(())) };
+    let lies = timeout.held.iter().all(|held| matches!(held, ActivityKind::Message { .. }));
+    if lies && changes == settler.activity().changes() {
+        return Some(Ok(()));
+    }
+    (took >= settler.limit).then_some(Err(timeout))
+}
+
 /// The contracts, as the journal shows them.
-fn contracts(journal: &Journal) -> Contracts {
+pub(super) fn contracts(journal: &Journal) -> Contracts {
     let found = journal.find(0, |_| true);
     let mut known = journal.subscriptions();
     known.retain(|one| !is_inbox(one.info.pattern.as_str()));
@@ -121,31 +75,51 @@ fn contracts(journal: &Journal) -> Contracts {
         found.entries.into_iter().filter(|entry| entry.is_published() && !is_inbox(entry.subject().as_str())).collect();
     // Queue groups of which a member was given something.
     let members = known.iter().filter(|one| one.matched > 0 && one.info.queue.is_some());
-    let lucky: BTreeSet<_> = members.map(|one| (&one.info.pattern, one.info.queue.as_deref())).collect();
+    let served: BTreeSet<_> = members.map(|one| (&one.info.pattern, one.info.queue.as_deref())).collect();
+    let patterns: BTreeSet<&Pattern> = known.iter().map(|one| &one.info.pattern).collect();
+    let subjects: BTreeSet<&str> = entries.iter().map(|entry| entry.subject().as_str()).collect();
+    let idle = known
+        .iter()
+        .filter(|one| one.matched == 0 && !served.contains(&(&one.info.pattern, one.info.queue.as_deref())))
+        .enumerate()
+        .map(|(place, one)| IdleSubscription {
+            subscription: one.info.clone(),
+            ended: one.ended,
+            near: if place < suggested(subjects.len()) {
+                near_subjects(&one.info.pattern, &subjects)
+            } else {
+                Vec::new()
+            },
+        })
+        .collect();
     Contracts {
-        unmatched: unmatched(&entries, known.iter().map(|one| &one.info.pattern)),
-        silent: known
-            .iter()
-            .filter(|one| one.matched == 0 && !lucky.contains(&(&one.info.pattern, one.info.queue.as_deref())))
-            .map(|one| Silent {
-                subscription: one.info.clone(),
-                ended: one.ended,
-                near: near::nearest_subjects(
-                    &one.info.pattern,
-                    entries.iter().map(|entry| entry.subject().as_str()),
-                    SUGGESTIONS,
-                )
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            })
-            .collect(),
-        unread: entries.into_iter().filter(is_unread).collect(),
+        unmatched: unmatched(&entries, &patterns),
+        idle,
+        unread: entries.iter().filter(|entry| is_unread(entry)).cloned().collect(),
         missed: found.cut,
     }
 }
 
-/// The unmet expectations between parts of a program; made by [`TestKit::contracts`]. Shown, it is a report.
+/// How many findings come with suggestions, if each is compared with so many.
+fn suggested(compared_with: usize) -> usize {
+    (COMPARISONS_MAX / compared_with.max(1)).max(1)
+}
+
+fn near_subjects(pattern: &Pattern, subjects: &BTreeSet<&str>) -> Vec<String> {
+    steps::count(subjects.len());
+    let near = near::nearest_subjects(pattern, subjects.iter().copied(), SUGGESTIONS);
+    near.iter().map(ToString::to_string).collect()
+}
+
+fn near_patterns(subject: &str, patterns: &BTreeSet<&Pattern>) -> Vec<Pattern> {
+    steps::count(patterns.len());
+    let near = patterns.iter().filter_map(|pattern| near::near(pattern, subject).map(|near| (near.cost, *pattern)));
+    let mut near: Vec<_> = near.collect();
+    near.sort_by_key(|(cost, pattern)| (*cost, pattern.as_str()));
+    near.into_iter().take(SUGGESTIONS).map(|(_, pattern)| pattern.clone()).collect()
+}
+
+/// The unmet expectations between parts of a program; made by [`TestKit::contracts`](super::TestKit::contracts). Shown, it is a report.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Contracts {
@@ -153,9 +127,9 @@ pub struct Contracts {
     pub unmatched: Vec<Unmatched>,
     /// Subscriptions that nothing ever matched, in the order in which they were made. A member of a queue group that got nothing is
     /// not among them if another on the same pattern got something.
-    pub silent: Vec<Silent>,
+    pub idle: Vec<IdleSubscription>,
     /// Messages that matched a subscription and were not taken: they are queued, or were discarded.
-    pub unread: Vec<Entry>,
+    pub unread: Vec<JournalEntry>,
     /// How many messages the journal had no room for: what became of them is not known.
     pub missed: u64,
 }
@@ -170,14 +144,14 @@ pub struct Unmatched {
     pub times: usize,
     /// Its first publisher.
     pub publisher: String,
-    /// Patterns that almost match it, the nearest first.
+    /// Patterns that almost match it, the nearest first. If there are many, only the first subjects come with them.
     pub near: Vec<Pattern>,
 }
 
 /// A subscription that heard nothing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Silent {
+pub struct IdleSubscription {
     /// The subscription.
     pub subscription: Arc<SubscriptionInfo>,
     /// Why it has ended, if it has.
@@ -189,7 +163,7 @@ pub struct Silent {
 impl Contracts {
     /// Whether there is nothing to complain of.
     pub fn are_kept(&self) -> bool {
-        self.unmatched.is_empty() && self.silent.is_empty() && self.unread.is_empty()
+        self.unmatched.is_empty() && self.idle.is_empty() && self.unread.is_empty()
     }
 
     /// Without what concerns a pattern: subjects and messages that it matches, and subscriptions to patterns that it includes.
@@ -201,7 +175,7 @@ impl Contracts {
     pub fn ignoring(mut self, pattern: impl ToPattern) -> Self {
         let pattern = super::report::pattern(pattern);
         self.unmatched.retain(|unmatched| !pattern.matches(&unmatched.subject));
-        self.silent.retain(|silent| !pattern.includes(&silent.subscription.pattern));
+        self.idle.retain(|idle| !pattern.includes(&idle.subscription.pattern));
         self.unread.retain(|entry| !pattern.matches(entry.subject()));
         self
     }
@@ -221,27 +195,21 @@ fn is_inbox(text: &str) -> bool {
     text.starts_with("_INBOX.")
 }
 
-fn is_routed(entry: &Entry) -> bool {
+fn is_routed(entry: &JournalEntry) -> bool {
     matches!(entry.outcome, Outcome::Routed { .. } | Outcome::Replaced | Outcome::Held { released: true })
 }
 
-fn is_unread(entry: &Entry) -> bool {
-    is_routed(entry) && !entry.is_received() && !entry.receipts.iter().all(Receipt::is_taken_away)
+fn is_unread(entry: &JournalEntry) -> bool {
+    is_routed(entry) && !entry.is_received() && !entry.deliveries.iter().all(DeliveryRecord::is_taken_away)
 }
 
-fn unmatched<'a>(entries: &[Entry], patterns: impl Iterator<Item = &'a Pattern> + Clone) -> Vec<Unmatched> {
-    let mut subjects: BTreeMap<&str, (&Entry, usize)> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| is_routed(entry) && entry.receipts.is_empty()) {
+fn unmatched(entries: &[JournalEntry], patterns: &BTreeSet<&Pattern>) -> Vec<Unmatched> {
+    let mut subjects: BTreeMap<&str, (&JournalEntry, usize)> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| is_routed(entry) && entry.deliveries.is_empty()) {
         subjects.entry(entry.subject().as_str()).or_insert((entry, 0)).1 += 1;
     }
-    let unmatched = subjects.into_iter().map(|(subject, (first, times))| {
-        let mut near: Vec<_> = patterns
-            .clone()
-            .filter_map(|pattern| near::near(pattern, subject).map(|near| (near.cost, pattern.as_str(), pattern)))
-            .collect();
-        near.sort_by_key(|(cost, text, _)| (*cost, *text));
-        near.dedup_by_key(|(_, text, _)| *text);
-        let near = near.into_iter().take(SUGGESTIONS).map(|(_, _, pattern)| pattern.clone()).collect();
+    let unmatched = subjects.into_iter().enumerate().map(|(place, (subject, (first, times)))| {
+        let near = if place < suggested(patterns.len()) { near_patterns(subject, patterns) } else { Vec::new() };
         Unmatched { subject: first.subject().clone(), times, publisher: first.publisher(), near }
     });
     unmatched.collect()
@@ -260,10 +228,10 @@ impl fmt::Display for Contracts {
             let near: Vec<_> = near.iter().map(|pattern| format!("`{pattern}`")).collect();
             if near.is_empty() { writeln!(f)? } else { writeln!(f, "; did you mean {}?", near.join(" or "))? }
         }
-        if !self.silent.is_empty() {
+        if !self.idle.is_empty() {
             writeln!(f, "listened, and heard nothing:")?;
         }
-        for Silent { subscription, near, .. } in &self.silent {
+        for IdleSubscription { subscription, near, .. } in &self.idle {
             write!(f, "  `{}`", subscription.pattern)?;
             if let Some(queue) = &subscription.queue {
                 write!(f, " [{queue}]")?;

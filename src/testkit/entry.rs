@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A snapshot: later events of the message are not in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct JournalEntry {
     /// Its number, in one order for the whole bus. A message that was published because of another has the higher number.
     pub number: u64,
     /// When it was published, on the bus's clock.
@@ -28,7 +28,7 @@ pub struct Entry {
     /// It is the bus's own notice that there are no responders (R2).
     pub is_notice: bool,
     /// The subscriptions that it was for.
-    pub receipts: Vec<Receipt>,
+    pub deliveries: Vec<DeliveryRecord>,
 }
 
 /// The outcome of a publish.
@@ -105,7 +105,7 @@ impl fmt::Display for Outcome {
 /// The fate of a message for one subscription.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Receipt {
+pub struct DeliveryRecord {
     /// The subscription that it was for.
     pub subscription: Arc<SubscriptionInfo>,
     /// How many copies it was given: one, but for faults.
@@ -119,9 +119,9 @@ pub struct Receipt {
     pub held: u32,
 }
 
-impl Receipt {
+impl DeliveryRecord {
     pub(super) fn new(subscription: Arc<SubscriptionInfo>) -> Self {
-        Receipt { subscription, accepted: 0, received: 0, lost: Vec::new(), held: 0 }
+        DeliveryRecord { subscription, accepted: 0, received: 0, lost: Vec::new(), held: 0 }
     }
 
     /// How many copies still lie in its queue.
@@ -142,7 +142,7 @@ impl Receipt {
     }
 }
 
-impl fmt::Display for Receipt {
+impl fmt::Display for DeliveryRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.subscription.pattern)?;
         if let Some(queue) = &self.subscription.queue {
@@ -169,7 +169,7 @@ impl fmt::Display for Receipt {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     /// Where it was published.
     pub fn subject(&self) -> &Subject {
         self.message.subject()
@@ -207,7 +207,7 @@ impl Entry {
 
     /// Whether a subscription has received it.
     pub fn is_received(&self) -> bool {
-        self.receipts.iter().any(|receipt| receipt.received > 0)
+        self.deliveries.iter().any(|delivery| delivery.received > 0)
     }
 
     /// Its fate, for a table.
@@ -216,7 +216,7 @@ impl Entry {
         if self.outcome != (Outcome::Routed { times: 1 }) {
             parts.push(self.outcome.to_string());
         }
-        parts.extend(self.receipts.iter().map(Receipt::to_string));
+        parts.extend(self.deliveries.iter().map(DeliveryRecord::to_string));
         if parts.is_empty() {
             parts.push("nobody".to_owned());
         }
@@ -225,7 +225,7 @@ impl Entry {
 }
 
 /// One line: `#3 0s app: orders.eu {"id":7}`, and why if it was refused.
-impl fmt::Display for Entry {
+impl fmt::Display for JournalEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{} {:?} {}: {}", self.number, self.at, self.publisher(), self.subject())?;
         if !self.payload().is_empty() {

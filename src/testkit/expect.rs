@@ -1,10 +1,12 @@
-//! Expectations: messages that have to be published.
+//! Expectations: messages that have to be published, or must not.
 
-use super::entry::Entry;
+use super::entry::JournalEntry;
+use super::journal::Journal;
+use super::kit::TestKit;
 use super::near;
 use super::report::{self, OrPanic, times};
-use super::{TestKit, Unsettled};
-use crate::subject::{Pattern, ToPattern};
+use super::settle::SettleTimeout;
+use crate::subject::Pattern;
 use serde_json::Value;
 use std::fmt;
 use std::fmt::Write;
@@ -13,43 +15,6 @@ use std::sync::Arc;
 
 /// Entries of a kind that a report shows.
 const SHOWN: usize = 8;
-
-impl TestKit {
-    /// Expects that a message is published on a pattern from now on: at least once, unless more is said. Checked by
-    /// [`Expectation::verify`], or when it is dropped.
-    ///
-    /// # Panics
-    ///
-    /// If that is not a valid pattern (S2 to S4).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    /// use serde_json::json;
-    ///
-    /// let kit = TestKit::new();
-    /// let placed = kit.expect("orders.*").times(1).containing(json!({"id": 7})).from("shop");
-    /// let billed = kit.expect("bills.new").after(&placed);
-    ///
-    /// let shop = kit.bus().connect_with(postroom::ConnectOptions::new().name("shop"));
-    /// shop.publish("orders.eu", r#"{"id":7,"sum":100}"#)?;
-    /// shop.publish("bills.new", "100")?;
-    /// placed.verify();
-    /// drop(billed); // verifies it, too
-    /// # Ok::<_, postroom::PublishError>(())
-    /// ```
-    #[track_caller]
-    pub fn expect(&self, pattern: impl ToPattern) -> Expectation {
-        let spec = Spec {
-            pattern: report::pattern(pattern),
-            conditions: Vec::new(),
-            since: self.book().begin(),
-            asked_at: Location::caller(),
-        };
-        Expectation { kit: self.clone(), spec, min: 1, max: None, order: Vec::new(), is_done: false }
-    }
-}
 
 /// An expectation that messages are published; made by [`TestKit::expect`], counts from then on.
 ///
@@ -91,22 +56,28 @@ enum Condition {
     Payload(Vec<u8>),
     Header(String, String),
     From(String),
-    Matching(Arc<dyn Fn(&Entry) -> bool + Send + Sync>),
+    Matching(Arc<dyn Fn(&JournalEntry) -> bool + Send + Sync>),
 }
 
 /// Why an expectation was not met: what was expected, what came instead, and what may have been meant. Reads as several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch(pub(super) String);
+pub struct ExpectationError(pub(super) String);
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for ExpectationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Mismatch {}
+impl std::error::Error for ExpectationError {}
 
 impl Expectation {
+    pub(super) fn new(kit: TestKit, pattern: Pattern, asked_at: &'static Location<'static>) -> Self {
+        let since = kit.0.observer.begin();
+        let spec = Spec { pattern, conditions: Vec::new(), since, asked_at };
+        Expectation { kit, spec, min: 1, max: None, order: Vec::new(), is_done: false }
+    }
+
     /// Exactly this often.
     pub fn times(mut self, count: usize) -> Self {
         (self.min, self.max) = (count, Some(count));
@@ -169,7 +140,7 @@ impl Expectation {
     }
 
     /// For which this says so. It runs when the expectation is verified, with no lock held, once or twice for each message.
-    pub fn matching(self, condition: impl Fn(&Entry) -> bool + Send + Sync + 'static) -> Self {
+    pub fn matching(self, condition: impl Fn(&JournalEntry) -> bool + Send + Sync + 'static) -> Self {
         self.and(Condition::Matching(Arc::new(condition)))
     }
 
@@ -188,7 +159,7 @@ impl Expectation {
 
     /// The messages that have come so far of those that it is about. Does not wait for the bus to
     /// settle.
-    pub fn seen(&self) -> Vec<Entry> {
+    pub fn seen(&self) -> Vec<JournalEntry> {
         self.spec.met(&self.kit)
     }
 
@@ -206,8 +177,8 @@ impl Expectation {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] if it is not met, if the bus does not settle, or if so much was published that the journal can't tell.
-    pub fn try_verify(mut self) -> Result<(), Mismatch> {
+    /// [`ExpectationError`] if it is not met, if the bus does not settle, or if so much was published that the journal can't tell.
+    pub fn try_verify(mut self) -> Result<(), ExpectationError> {
         self.check()
     }
 
@@ -233,9 +204,9 @@ impl Expectation {
     /// # Cancel safety
     ///
     /// As [`Expectation::verify_async`].
-    pub async fn try_verify_async(mut self) -> Result<(), Mismatch> {
+    pub async fn try_verify_async(mut self) -> Result<(), ExpectationError> {
         self.is_done = true;
-        let settled = self.kit.try_settle_async(self.kit.settle_limit()).await;
+        let settled = self.kit.0.settler.wait_async(self.kit.0.settler.limit).await;
         self.judge(settled)
     }
 
@@ -244,15 +215,15 @@ impl Expectation {
         self
     }
 
-    fn check(&mut self) -> Result<(), Mismatch> {
+    fn check(&mut self) -> Result<(), ExpectationError> {
         self.is_done = true;
-        self.judge(self.kit.try_settle(self.kit.settle_limit()))
+        self.judge(self.kit.0.settler.wait(self.kit.0.settler.limit))
     }
 
-    fn judge(&self, settled: Result<(), Unsettled>) -> Result<(), Mismatch> {
-        settled.map_err(|unsettled| Mismatch(format!("expected {self}\n{unsettled}")))?;
-        let found = self.kit.book().journal.on(&self.spec.pattern, self.spec.since);
-        let met: Vec<&Entry> =
+    fn judge(&self, settled: Result<(), SettleTimeout>) -> Result<(), ExpectationError> {
+        settled.map_err(|timeout| ExpectationError(format!("expected {self}\n{timeout}")))?;
+        let found = self.kit.0.observer.journal.on(&self.spec.pattern, self.spec.since);
+        let met: Vec<&JournalEntry> =
             found.entries.iter().filter(|entry| entry.is_published() && self.spec.is_met_by(entry)).collect();
         let too_few = met.len() < self.min;
         let too_many = self.max.is_some_and(|max| met.len() > max);
@@ -277,12 +248,12 @@ impl Expectation {
         if too_few {
             self.tell_near_misses(&mut text, &found.entries);
         }
-        Err(Mismatch(text))
+        Err(ExpectationError(text))
     }
 
     /// Tells the messages that came on the pattern and did not meet the conditions; else those that
     /// came elsewhere.
-    fn tell_near_misses(&self, text: &mut String, on_pattern: &[Entry]) {
+    fn tell_near_misses(&self, text: &mut String, on_pattern: &[JournalEntry]) {
         let others: Vec<_> =
             on_pattern.iter().filter(|entry| entry.is_published() && !self.spec.is_met_by(entry)).collect();
         if !others.is_empty() {
@@ -306,7 +277,7 @@ impl Expectation {
 
 /// Tells the messages that were published elsewhere, the nearest first.
 fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u64) {
-    let elsewhere = kit.book().journal.find(since, |message| !pattern.matches(message.subject())).entries;
+    let elsewhere = kit.0.observer.journal.find(since, |message| !pattern.matches(message.subject())).entries;
     let elsewhere: Vec<_> = elsewhere.iter().filter(|entry| !entry.is_notice).collect();
     let near = near::nearest_subjects(pattern, elsewhere.iter().map(|entry| entry.subject().as_str()), 3);
     for near in &near {
@@ -317,12 +288,13 @@ fn tell_elsewhere(text: &mut String, kit: &TestKit, pattern: &Pattern, since: u6
         return;
     }
     let _ = writeln!(text, "what came elsewhere:");
-    let is_near = |entry: &Entry| near.iter().any(|near| near.subject == entry.subject().as_str());
-    let (first, rest): (Vec<&Entry>, Vec<&Entry>) = elsewhere.iter().copied().partition(|entry| is_near(entry));
+    let is_near = |entry: &JournalEntry| near.iter().any(|near| near.subject == entry.subject().as_str());
+    let (first, rest): (Vec<&JournalEntry>, Vec<&JournalEntry>) =
+        elsewhere.iter().copied().partition(|entry| is_near(entry));
     list(text, first.into_iter().chain(rest));
 }
 
-pub(super) fn list<'a>(text: &mut String, entries: impl Iterator<Item = &'a Entry>) {
+pub(super) fn list<'a>(text: &mut String, entries: impl Iterator<Item = &'a JournalEntry>) {
     let mut count = 0;
     for entry in entries {
         count += 1;
@@ -339,9 +311,9 @@ fn more(text: &mut String, count: usize) {
     }
 }
 
-fn disorder(kit: &TestKit, order: Order, met: &[&Entry], other: &Spec) -> Option<String> {
+fn disorder(kit: &TestKit, order: Order, met: &[&JournalEntry], other: &Spec) -> Option<String> {
     let others = other.met(kit);
-    let (earlier, later): (Option<&Entry>, Option<&Entry>) = match order {
+    let (earlier, later): (Option<&JournalEntry>, Option<&JournalEntry>) = match order {
         Order::Before => (met.last().copied(), others.first()),
         Order::After => (others.last(), met.first().copied()),
     };
@@ -356,23 +328,23 @@ fn disorder(kit: &TestKit, order: Order, met: &[&Entry], other: &Spec) -> Option
 }
 
 impl Spec {
-    fn met(&self, kit: &TestKit) -> Vec<Entry> {
-        let mut entries = kit.book().journal.on(&self.pattern, self.since).entries;
+    fn met(&self, kit: &TestKit) -> Vec<JournalEntry> {
+        let mut entries = kit.0.observer.journal.on(&self.pattern, self.since).entries;
         entries.retain(|entry| entry.is_published() && self.is_met_by(entry));
         entries
     }
 
-    fn is_met_by(&self, entry: &Entry) -> bool {
+    fn is_met_by(&self, entry: &JournalEntry) -> bool {
         self.conditions.iter().all(|condition| condition.is_met_by(entry))
     }
 
-    fn unmet_by(&self, entry: &Entry) -> Vec<String> {
+    fn unmet_by(&self, entry: &JournalEntry) -> Vec<String> {
         self.conditions.iter().filter(|condition| !condition.is_met_by(entry)).flat_map(|c| c.why_not(entry)).collect()
     }
 }
 
 impl Condition {
-    fn is_met_by(&self, entry: &Entry) -> bool {
+    fn is_met_by(&self, entry: &JournalEntry) -> bool {
         match self {
             Condition::Json(wanted) => entry.json().is_some_and(|found| found == *wanted),
             Condition::Containing(wanted) => {
@@ -385,7 +357,7 @@ impl Condition {
         }
     }
 
-    fn why_not(&self, entry: &Entry) -> Vec<String> {
+    fn why_not(&self, entry: &JournalEntry) -> Vec<String> {
         match self {
             Condition::Json(wanted) | Condition::Containing(wanted) => {
                 let is_part = matches!(self, Condition::Containing(_));
@@ -455,4 +427,24 @@ impl Drop for Expectation {
         }
         self.check().or_panic();
     }
+}
+
+/// Checks that nothing was published on a pattern.
+pub(super) fn judge_none(
+    pattern: &Pattern,
+    journal: &Journal,
+    settled: Result<(), SettleTimeout>,
+) -> Result<(), ExpectationError> {
+    settled.map_err(|timeout| ExpectationError(format!("expected nothing on `{pattern}`\n{timeout}")))?;
+    let mut found = journal.on(pattern, 0);
+    found.entries.retain(|entry| entry.is_published());
+    if found.entries.is_empty() && found.cut == 0 {
+        return Ok(());
+    }
+    let mut text = format!("expected nothing on `{pattern}`, it came {}\n", times(found.entries.len()));
+    list(&mut text, found.entries.iter());
+    if found.cut > 0 {
+        text.push_str(&report::cut(found.cut));
+    }
+    Err(ExpectationError(text))
 }

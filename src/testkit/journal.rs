@@ -1,8 +1,9 @@
-//! The journal: a record of every message, in one order, that of the numbers that the book gives
+//! The journal: a record of every message, in one order, that of the numbers that the observer gives
 //! out.
 
-use super::entry::{Entry, Outcome, Receipt};
+use super::entry::{DeliveryRecord, JournalEntry, Outcome};
 use crate::message::Message;
+use crate::steps;
 use crate::subject::Pattern;
 use crate::sync::Mutex;
 use crate::{
@@ -66,7 +67,40 @@ struct Row {
     message: Message,
     outcome: Outcome,
     is_notice: bool,
-    receipts: SmallVec<[Receipt; 1]>,
+    deliveries: Deliveries,
+}
+
+/// The fates of one message, found by the number of a subscription.
+#[derive(Default)]
+struct Deliveries {
+    all: SmallVec<[DeliveryRecord; 1]>,
+    /// The places of all, once there are more than a few.
+    places: BTreeMap<SubscriptionId, usize>,
+}
+
+/// So many are looked through one by one.
+const FEW: usize = 8;
+
+impl Deliveries {
+    fn place(&self, subscription: SubscriptionId) -> Option<usize> {
+        if self.all.len() > FEW {
+            steps::count(1);
+            return self.places.get(&subscription).copied();
+        }
+        steps::count(self.all.len());
+        self.all.iter().position(|one| one.subscription.id == subscription)
+    }
+
+    /// Gives back its place.
+    fn push(&mut self, one: DeliveryRecord) -> usize {
+        self.all.push(one);
+        let noted = self.places.len();
+        if self.all.len() > FEW {
+            let fresh = self.all.iter().enumerate().skip(noted);
+            self.places.extend(fresh.map(|(place, one)| (one.subscription.id, place)));
+        }
+        self.all.len() - 1
+    }
 }
 
 /// A subscription, and how many copies it was given while that was written down.
@@ -80,7 +114,7 @@ pub(super) struct Known {
 /// The result of a look at the journal.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<JournalEntry>,
     /// How many rows are gone that might have been among them, if any are.
     pub(super) cut: u64,
 }
@@ -142,7 +176,8 @@ impl Journal {
         let mut thrown = SmallVec::<[Row; 2]>::new();
         let mut pages = self.pages.lock();
         let client_name = client_name.map(|name| pages.name(client, name));
-        let row = Row { number, at, client, client_name, message, outcome, is_notice, receipts: SmallVec::new() };
+        let row =
+            Row { number, at, client, client_name, message, outcome, is_notice, deliveries: Deliveries::default() };
         pages.bytes += weight;
         pages.insert(row);
         while pages.rows.len() > self.bounds.entries || pages.bytes > self.bounds.bytes {
@@ -167,39 +202,39 @@ impl Journal {
             *released = true;
         }
         for subscription in accepted {
-            if let Some(receipt) = row.receipt(*subscription, subscriptions) {
-                receipt.held = receipt.held.saturating_sub(1);
-                receipt.accepted += 1;
+            if let Some(delivery) = row.delivery(*subscription, subscriptions) {
+                delivery.held = delivery.held.saturating_sub(1);
+                delivery.accepted += 1;
             }
         }
     }
 
     pub(super) fn held(&self, id: MessageId, by: &SubscriptionInfo) {
-        self.note(id, by.id, |receipt| receipt.held += 1);
+        self.note(id, by.id, |delivery| delivery.held += 1);
     }
 
     pub(super) fn received(&self, id: MessageId, by: SubscriptionId) {
-        self.note(id, by, |receipt| receipt.received += 1);
+        self.note(id, by, |delivery| delivery.received += 1);
     }
 
     pub(super) fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
-        self.note(id, by.id, |receipt| {
-            if !receipt.had(reason) {
-                receipt.held = receipt.held.saturating_sub(1);
+        self.note(id, by.id, |delivery| {
+            if !delivery.had(reason) {
+                delivery.held = delivery.held.saturating_sub(1);
             }
-            receipt.lost.push(reason);
+            delivery.lost.push(reason);
         });
     }
 
     #[inline]
-    fn note(&self, id: MessageId, by: SubscriptionId, note: impl FnOnce(&mut Receipt)) {
+    fn note(&self, id: MessageId, by: SubscriptionId, note: impl FnOnce(&mut DeliveryRecord)) {
         if !self.is_on() {
             return;
         }
         let mut pages = self.pages.lock();
         let Pages { rows, subscriptions, .. } = &mut *pages;
-        if let Some(receipt) = find(rows, id.get()).and_then(|row| row.receipt(by, subscriptions)) {
-            note(receipt);
+        if let Some(delivery) = find(rows, id.get()).and_then(|row| row.delivery(by, subscriptions)) {
+            note(delivery);
         }
     }
 
@@ -285,26 +320,24 @@ fn find(rows: &mut VecDeque<Row>, number: u64) -> Option<&mut Row> {
 
 impl Row {
     /// Its account with a subscription; made now if there is none.
-    fn receipt(
+    fn delivery(
         &mut self,
         subscription: SubscriptionId,
         known: &mut BTreeMap<SubscriptionId, Known>,
-    ) -> Option<&mut Receipt> {
-        let place = self.receipts.iter().position(|receipt| receipt.subscription.id == subscription);
-        let place = match place {
+    ) -> Option<&mut DeliveryRecord> {
+        let place = match self.deliveries.place(subscription) {
             Some(place) => place,
             None => {
                 let known = known.get_mut(&subscription)?;
                 known.matched += 1;
-                self.receipts.push(Receipt::new(known.info.clone()));
-                self.receipts.len() - 1
+                self.deliveries.push(DeliveryRecord::new(known.info.clone()))
             }
         };
-        Some(&mut self.receipts[place])
+        Some(&mut self.deliveries.all[place])
     }
 
-    fn to_entry(&self) -> Entry {
-        Entry {
+    fn to_entry(&self) -> JournalEntry {
+        JournalEntry {
             number: self.number,
             at: self.at,
             client: self.client,
@@ -312,7 +345,7 @@ impl Row {
             message: self.message.clone(),
             outcome: self.outcome.clone(),
             is_notice: self.is_notice,
-            receipts: self.receipts.to_vec(),
+            deliveries: self.deliveries.all.to_vec(),
         }
     }
 }

@@ -1,39 +1,18 @@
 //! A run as it can be kept: its messages, with times and publishers.
 
-use super::TestKit;
-use super::codec;
-use super::entry::Entry;
-use super::tap::Tap;
+use super::entry::JournalEntry;
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
-impl TestKit {
-    /// The messages that were published since the kit began, by programs and by the test itself, to be saved or replayed. Messages
-    /// of the bus itself (that there are no responders) and messages that were refused, by the bus or by a fault, are not in it.
-    /// Does not wait for the bus to settle.
-    ///
-    /// # Panics
-    ///
-    /// If nothing was written down, since the kit was [`untapped`](super::TestKitBuilder::untapped).
-    #[track_caller]
-    pub fn record(&self) -> Recording {
-        let found = self.journal().find(0, |_| true);
-        Recording::of(&found.entries, found.cut)
-    }
-}
+/// The version that is written.
+pub(super) const VERSION: u64 = 1;
 
-impl Tap {
-    /// The messages that it has seen, to be saved or replayed; else as [`TestKit::record`].
-    pub fn record(&self) -> Recording {
-        Recording::of(&self.entries(), self.missed())
-    }
-}
+/// In the first line: how many messages the journal had no room for.
+pub(super) const MISSED: &str = "missed";
 
-/// The messages of a run, in order; made by [`TestKit::record`], or read from a file.
+/// The messages of a run, in order; made by [`TestKit::record`](super::TestKit::record), or read from a file.
 ///
 /// # The file
 ///
@@ -110,7 +89,7 @@ pub enum RecordingError {
     #[error("the recording could not be read or written: {0}")]
     Io(std::io::Error),
     /// The first line does not say that this is a recording.
-    #[error("line 1 is not the head of a recording, which is {{\"postroom_recording\":{}}}", codec::VERSION)]
+    #[error("line 1 is not the head of a recording, which is {{\"postroom_recording\":{}}}", VERSION)]
     NoHead,
     /// A version that is not known here.
     #[error("version {found} of recordings is not known, only up to {max}")]
@@ -167,7 +146,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`RecordingError::Io`] if it can't be read or is not UTF-8; else those of [`Recording::from_str`].
+    /// [`RecordingError::Io`] if it can't be read or is not UTF-8; else those of its `FromStr`.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
         std::fs::read_to_string(path)?.parse()
     }
@@ -187,7 +166,7 @@ impl Recording {
 
     /// How many older messages are not in it, since the journal that it was made from had no room for them; `None` if it is complete.
     pub fn missed(&self) -> Option<u64> {
-        self.unknown.get(codec::MISSED)?.as_u64()
+        self.unknown.get(MISSED)?.as_u64()
     }
 
     /// Keeps only some of the messages: those of the clients that are to be replaced by the replay, say.
@@ -195,10 +174,10 @@ impl Recording {
         self.messages.retain(keep);
     }
 
-    fn of(entries: &[Entry], missed: u64) -> Self {
+    pub(super) fn of(entries: &[JournalEntry], missed: u64) -> Self {
         let mut unknown = Map::new();
         if missed > 0 {
-            unknown.insert(codec::MISSED.to_owned(), missed.into());
+            unknown.insert(MISSED.to_owned(), missed.into());
         }
         let published = entries.iter().filter(|entry| entry.is_published());
         Recording { messages: published.map(Recorded::of).collect(), unknown }
@@ -206,7 +185,7 @@ impl Recording {
 }
 
 impl Recorded {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &JournalEntry) -> Self {
         Recorded {
             at: entry.at,
             client: entry.publisher(),
@@ -216,30 +195,5 @@ impl Recorded {
             payload: entry.message.payload_bytes(),
             unknown: Map::new(),
         }
-    }
-}
-
-/// The text of the file.
-impl fmt::Display for Recording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", codec::write_head(&self.unknown))?;
-        self.messages.iter().try_for_each(|message| writeln!(f, "{}", codec::write(message)))
-    }
-}
-
-impl FromStr for Recording {
-    type Err = RecordingError;
-
-    /// Reads the text of a file.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordingError`], of the first line that is wrong.
-    fn from_str(text: &str) -> Result<Self, RecordingError> {
-        let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
-        let (_, head) = lines.next().ok_or(RecordingError::NoHead)?;
-        let unknown = codec::read_head(head)?;
-        let messages = lines.filter(|(_, line)| !line.is_empty()).map(|(at, line)| codec::read(at, line));
-        Ok(Recording { messages: messages.collect::<Result<_, _>>()?, unknown })
     }
 }

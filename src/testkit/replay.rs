@@ -1,9 +1,8 @@
 //! A recording as a run: published again, on any bus.
 
-use super::TestKit;
 use super::recording::{Recorded, Recording};
 use super::report::OrPanic;
-use super::settle::thread_waker;
+use super::settle::{Settler, thread_waker};
 use crate::{Bus, Client, ConnectOptions, PublishError, RawMessage};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -38,7 +37,7 @@ impl Recording {
     /// subjects is published as it was (S5 to S7).
     ///
     /// Blocks, for room in queues as [`Client::publish`] does, and for the time between two messages on the bus's clock: a manual one has to
-    /// be advanced by another thread. For a kit's bus there is [`TestKit::replay`].
+    /// be advanced by another thread. For a kit's bus there is [`TestKit::replay`](super::TestKit::replay).
     pub fn replay(&self, bus: &Bus, speed: Speed) -> Replayed {
         let waker = thread_waker();
         let mut replay = pin!(self.replay_async(bus, speed));
@@ -93,55 +92,39 @@ impl Recording {
     }
 }
 
-impl TestKit {
-    /// Publishes a recording on the kit's bus, and moves the kit's clock between two messages as the speed demands; timers that
-    /// fall due in between fire. After each message it waits until the bus has settled, or all remaining activity waits for the
-    /// clock, so that a replay repeats. A kit with the system's clock waits for the time to pass.
-    ///
-    /// # Panics
-    ///
-    /// If the bus does not settle.
-    #[track_caller]
-    pub fn replay(&self, recording: &Recording, speed: Speed) -> Replayed {
-        if !self.bus().clock().is_manual() {
-            return recording.replay(self.bus(), speed);
-        }
-        let mut stage = Stage::new(self.bus());
-        let begun = self.clock().now();
-        for (place, message) in recording.messages.iter().enumerate() {
-            let due = begun.saturating_add(recording.offset(place, speed));
-            self.advance(due.saturating_sub(self.clock().now()));
-            let published = stage.client(&message.client).publish_raw(raw(message));
-            stage.note(place, published);
-            self.rest(self.settle_limit()).or_panic();
-        }
-        stage.replayed
+/// See [`TestKit::replay`](super::TestKit::replay).
+#[track_caller]
+pub(super) fn replay_on(settler: &Settler, recording: &Recording, speed: Speed) -> Replayed {
+    if !settler.bus.clock().is_manual() {
+        return recording.replay(&settler.bus, speed);
     }
+    let mut stage = Stage::new(&settler.bus);
+    let begun = settler.manual().now();
+    for (place, message) in recording.messages.iter().enumerate() {
+        let due = begun.saturating_add(recording.offset(place, speed));
+        settler.try_advance(due.saturating_sub(settler.manual().now())).or_panic();
+        let published = stage.client(&message.client).publish_raw(raw(message));
+        stage.note(place, published);
+        settler.rest(settler.limit).or_panic();
+    }
+    stage.replayed
+}
 
-    /// As [`TestKit::replay`], for tasks; blocks nothing.
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::replay`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it ends the replay between two messages, or while one waits for room.
-    pub async fn replay_async(&self, recording: &Recording, speed: Speed) -> Replayed {
-        if !self.bus().clock().is_manual() {
-            return recording.replay_async(self.bus(), speed).await;
-        }
-        let mut stage = Stage::new(self.bus());
-        let begun = self.clock().now();
-        for (place, message) in recording.messages.iter().enumerate() {
-            let due = begun.saturating_add(recording.offset(place, speed));
-            self.advance_async(due.saturating_sub(self.clock().now())).await;
-            let published = stage.client(&message.client).publish_raw_async(raw(message)).await;
-            stage.note(place, published);
-            self.rest_async().await.or_panic();
-        }
-        stage.replayed
+/// See [`TestKit::replay_async`](super::TestKit::replay_async).
+pub(super) async fn replay_on_async(settler: &Settler, recording: &Recording, speed: Speed) -> Replayed {
+    if !settler.bus.clock().is_manual() {
+        return recording.replay_async(&settler.bus, speed).await;
     }
+    let mut stage = Stage::new(&settler.bus);
+    let begun = settler.manual().now();
+    for (place, message) in recording.messages.iter().enumerate() {
+        let due = begun.saturating_add(recording.offset(place, speed));
+        settler.try_advance_async(due.saturating_sub(settler.manual().now())).await.or_panic();
+        let published = stage.client(&message.client).publish_raw_async(raw(message)).await;
+        stage.note(place, published);
+        settler.rest_async().await.or_panic();
+    }
+    stage.replayed
 }
 
 /// The clients of a replay, and what came of it.

@@ -1,6 +1,6 @@
 //! The texts of failed tests: tables, snippets, differences of JSON.
 
-use super::entry::Entry;
+use super::entry::JournalEntry;
 use crate::subject::{Pattern, ToPattern};
 use serde_json::Value;
 use std::fmt::{Display, Write};
@@ -78,7 +78,7 @@ pub(super) fn times(count: usize) -> String {
 }
 
 /// Entries in columns.
-pub(super) fn table(entries: &[Entry]) -> String {
+pub(super) fn table(entries: &[JournalEntry]) -> String {
     let head = ["#", "time", "client", "subject", "payload", "to"].map(str::to_owned);
     let rows = entries.iter().map(|entry| {
         [

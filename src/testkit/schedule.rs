@@ -10,10 +10,10 @@ use std::time::Duration;
 
 /// The actions that the kit has put off, each a [scheduled task](Bus::schedule_at) of its bus. Cheap to clone; clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Schedule(Arc<Mutex<State>>);
+pub(super) struct Schedule(Arc<Mutex<Tasks>>);
 
 #[derive(Default)]
-struct State {
+struct Tasks {
     /// `None` before the bus is there, and after the kit's end.
     bus: Option<Bus>,
     /// Those whose turn has not come; `None` for the moment until one is scheduled.
@@ -89,7 +89,7 @@ mod tests {
         let kit = TestKit::new();
         let (done, order) = mpsc::channel();
         kit.clock().advance(SECOND * 2);
-        kit.schedule().at(SECOND, move || done.send("at once").unwrap());
+        kit.0.observer.schedule.at(SECOND, move || done.send("at once").unwrap());
         assert_eq!((order.try_recv(), kit.clock().timers()), (Ok("at once"), 0));
     }
 
@@ -98,15 +98,15 @@ mod tests {
         let kit = TestKit::new();
         let (done, order) = mpsc::channel();
         let inner = kit.clone();
-        kit.schedule().after(SECOND, move || {
+        kit.0.observer.schedule.after(SECOND, move || {
             assert!(!inner.activity().is_quiet());
             let now = inner.clone();
-            inner.schedule().after(SECOND, move || done.send(now.clock().now()).unwrap());
+            inner.0.observer.schedule.after(SECOND, move || done.send(now.clock().now()).unwrap());
         });
         assert!(kit.activity().is_quiet(), "an action to come does not count");
         kit.clock().advance(SECOND * 5);
         assert_eq!(order.recv(), Ok(SECOND * 2));
-        assert!(kit.schedule().0.lock().tasks.is_empty());
+        assert!(kit.0.observer.schedule.0.lock().tasks.is_empty());
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let clock = kit.clock().clone();
         let kept = Arc::new(());
         let gone = Arc::downgrade(&kept);
-        let schedule = kit.schedule().clone();
+        let schedule = kit.0.observer.schedule.clone();
         let inside = kit.bus().clone();
         schedule.after(SECOND, move || drop((kept, inside)));
         drop(kit);
@@ -132,7 +132,7 @@ mod tests {
         let now = kit.bus().clock().now();
         for (at, name) in [(2, "second"), (1, "first")] {
             let done = done.clone();
-            kit.schedule().at(now + Duration::from_millis(at), move || done.send(name).unwrap());
+            kit.0.observer.schedule.at(now + Duration::from_millis(at), move || done.send(name).unwrap());
         }
         assert_eq!((order.recv(), order.recv()), (Ok("first"), Ok("second")));
         kit.activity().wait_quiet();

@@ -1,10 +1,8 @@
 //! Waiting until the bus is quiet.
 
-use super::TestKit;
-use super::report::OrPanic;
-use crate::Clock;
-use crate::activity::{ActivityGuard, ActivityKind, Tracked};
+use crate::activity::{Activity, ActivityKind};
 use crate::time::Sleep;
+use crate::{Bus, Clock, ManualClock};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{Thread, current, park_timeout, yield_now};
 use std::time::Duration;
 
-/// How many turns of its executor [`TestKit::settle_async`] lets the other tasks have, in which nothing may begin.
+/// How many turns of its executor [`TestKit::settle_async`](super::TestKit::settle_async) lets the other tasks have, in which nothing may begin.
 const TURNS: usize = 32;
 
 /// How often a thread that had to wait lets the others run before it believes that all is quiet.
@@ -32,61 +30,32 @@ const LATE_MAX: usize = 10;
 /// The most activities that are listed.
 const LISTED: usize = 20;
 
-impl TestKit {
-    /// Blocks until all activity that the bus set going has ended: nothing is queued, no received message is still being handled,
-    /// no callback runs, and no timer is due. After it, a message that was not published was not going to be. The [module](super)
-    /// says what counts.
-    ///
-    /// This thread is taken to have come back to the bus, and to be done with what it was given. But a message of a tracked
-    /// connection that it still has in its hands counts; the test's own, of [`TestKit::client`], does not.
-    ///
-    /// In a task, use [`TestKit::settle_async`]: on an executor with a single thread this would keep the others from getting on.
-    ///
-    /// # Panics
-    ///
-    /// If that takes longer than the [limit](super::TestKitBuilder::settle_limit), in real time; the message lists the activities
-    /// that remain. If a callback has panicked, with the text of that panic, unless the test has [asked for
-    /// it](TestKit::take_panics).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    ///
-    /// let kit = TestKit::new();
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let (jobs, results) = (app.subscribe("jobs")?, test.subscribe("results")?);
-    /// std::thread::spawn(move || {
-    ///     for job in &jobs {
-    ///         app.publish("results", job.payload().to_ascii_uppercase()).unwrap();
-    ///     }
-    /// });
-    /// test.publish("jobs", "a")?;
-    /// kit.settle();
-    /// assert_eq!(results.try_recv()?.payload(), b"A"); // no waiting: it is there
-    /// assert!(results.is_empty()); // and no more will come
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn settle(&self) {
-        self.fail_on_panics();
-        let settled = self.try_settle(self.settle_limit());
-        // The panic of a callback is the reason why the rest does not end.
-        self.fail_on_panics();
-        settled.or_panic();
+/// Waits until a bus is quiet. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Settler {
+    pub(super) bus: Bus,
+    /// Its clock, if it is one that the test moves.
+    pub(super) clock: Option<ManualClock>,
+    /// How long it waits, in real time.
+    pub(super) limit: Duration,
+}
+
+impl Settler {
+    pub(super) fn new(bus: &Bus, clock: Option<ManualClock>, limit: Duration) -> Self {
+        Settler { bus: bus.clone(), clock, limit }
     }
 
-    /// As [`TestKit::settle`], with a limit of its own, in real time.
-    ///
-    /// # Errors
-    ///
-    /// [`Unsettled`] if something still went on when the time was up: it says what.
-    pub fn try_settle(&self, limit: Duration) -> Result<(), Unsettled> {
+    pub(super) fn activity(&self) -> &Activity {
+        self.bus.activity().expect("the bus was built with an observer")
+    }
+
+    /// See [`TestKit::try_settle`](super::TestKit::try_settle).
+    pub(super) fn wait(&self, limit: Duration) -> Result<(), SettleTimeout> {
         self.settled(limit).map(drop)
     }
 
     /// Gives back [`Activity::changes`](crate::activity::Activity::changes): as long as these are the same, it is still so.
-    fn settled(&self, limit: Duration) -> Result<u64, Unsettled> {
+    fn settled(&self, limit: Duration) -> Result<u64, SettleTimeout> {
         let activity = self.activity();
         activity.mark_idle();
         let changes = activity.changes();
@@ -108,46 +77,24 @@ impl TestKit {
                 Poll::Pending => park_timeout(limit.saturating_sub(real.now())),
             }
             if real.now() >= limit {
-                return Err(self.unsettled(limit));
+                return Err(self.timeout(limit));
             }
         }
     }
 
-    /// As [`TestKit::settle`], for tasks. It lets the other tasks of the executor have turns, so that on an executor with one thread those
-    /// that were woken by other means than the bus (channels, joins) have run as well, through a few such steps. On one with
-    /// several threads that is not certain: wrap tasks in [`TestKit::task`].
-    ///
-    /// # Panics
-    ///
-    /// As [`TestKit::settle`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it loses nothing.
-    pub async fn settle_async(&self) {
-        self.fail_on_panics();
-        let settled = self.try_settle_async(self.settle_limit()).await;
-        self.fail_on_panics();
-        settled.or_panic();
-    }
-
-    /// As [`TestKit::settle_async`], with a limit of its own, in real time.
-    ///
-    /// # Errors
-    ///
-    /// As [`TestKit::try_settle`].
-    pub async fn try_settle_async(&self, limit: Duration) -> Result<(), Unsettled> {
+    /// See [`TestKit::settle_async`](super::TestKit::settle_async).
+    pub(super) async fn wait_async(&self, limit: Duration) -> Result<(), SettleTimeout> {
         self.settled_async(limit).await.map(drop)
     }
 
-    async fn settled_async(&self, limit: Duration) -> Result<u64, Unsettled> {
+    async fn settled_async(&self, limit: Duration) -> Result<u64, SettleTimeout> {
         let activity = self.activity();
         activity.mark_idle();
-        let mut alarm = Alarm { kit: self, limit, sleep: None };
+        let mut alarm = Alarm { settler: self, limit, sleep: None };
         loop {
             poll_fn(|cx| match activity.poll_quiet(cx) {
                 Poll::Ready(()) => Poll::Ready(Ok(())),
-                Poll::Pending => alarm.poll(cx).map(|()| Err(self.unsettled(limit))),
+                Poll::Pending => alarm.poll(cx).map(|()| Err(self.timeout(limit))),
             })
             .await?;
             let changes = activity.changes();
@@ -161,112 +108,63 @@ impl TestKit {
             }
             // Quiet again and again, but never for long.
             if alarm.has_rung() {
-                return Err(self.unsettled(limit));
+                return Err(self.timeout(limit));
             }
         }
     }
 
-    /// Says that a part of the application is busy in a way that the bus can't see, until the hold is dropped: it passed something on
-    /// through a channel, or waits for a file.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    /// use std::time::Duration;
-    ///
-    /// let kit = TestKit::new();
-    /// let upload = kit.busy("upload");
-    /// let unsettled = kit.try_settle(Duration::from_millis(1)).unwrap_err();
-    /// assert!(unsettled.to_string().contains("upload is busy"));
-    /// drop(upload);
-    /// kit.settle();
-    /// ```
-    pub fn busy(&self, name: impl Into<String>) -> ActivityGuard {
-        self.activity().hold(name)
-    }
-
-    /// Blocks until time may move: the bus is quiet, or all activity seems to wait for the time. See [`Unsettled::may_wait`].
+    /// Blocks until time may move: the bus is quiet, or all activity seems to wait for the time. See [`SettleTimeout::may_wait`].
     /// Gives back [`Activity::changes`](crate::activity::Activity::changes): as long as these are the same, it still may.
-    pub(super) fn rest(&self, limit: Duration) -> Result<u64, Unsettled> {
+    pub(super) fn rest(&self, limit: Duration) -> Result<u64, SettleTimeout> {
         let real = Clock::system();
         self.activity().mark_idle();
         let mut late = 0;
         loop {
             let (changes, began) = (self.activity().changes(), real.now());
-            let unsettled = match self.settled(STALL) {
+            let timeout = match self.settled(STALL) {
                 Ok(changes) => return Ok(changes),
-                Err(unsettled) => unsettled,
+                Err(timeout) => timeout,
             };
             let now = real.now();
             let left = limit.saturating_sub(now);
             late = if now - began > LATE { late + 1 } else { 0 };
             let is_sure = late == 0 || late > LATE_MAX || left < STALL;
-            if is_sure && changes == self.activity().changes() && unsettled.may_wait() {
+            if is_sure && changes == self.activity().changes() && timeout.may_wait() {
                 return Ok(changes);
             }
             if left < STALL {
-                return Err(Unsettled { limit, ..unsettled });
+                return Err(SettleTimeout { limit, ..timeout });
             }
         }
     }
 
-    /// As [`TestKit::rest`], for tasks.
-    pub(super) async fn rest_async(&self) -> Result<u64, Unsettled> {
-        let limit = self.settle_limit();
-        let mut alarm = Alarm { kit: self, limit, sleep: None };
+    /// As [`Settler::rest`], for tasks.
+    pub(super) async fn rest_async(&self) -> Result<u64, SettleTimeout> {
+        let limit = self.limit;
+        let mut alarm = Alarm { settler: self, limit, sleep: None };
         self.activity().mark_idle();
         loop {
             let changes = self.activity().changes();
-            let unsettled = match self.settled_async(STALL).await {
+            let timeout = match self.settled_async(STALL).await {
                 Ok(changes) => return Ok(changes),
-                Err(unsettled) => unsettled,
+                Err(timeout) => timeout,
             };
             // On a busy machine the time may be over before the tasks have had a turn.
             for _ in 0..TURNS {
                 turn().await;
             }
-            if changes == self.activity().changes() && unsettled.may_wait() {
+            if changes == self.activity().changes() && timeout.may_wait() {
                 return Ok(changes);
             }
             if alarm.has_rung() {
-                return Err(Unsettled { limit, ..unsettled });
+                return Err(SettleTimeout { limit, ..timeout });
             }
         }
     }
 
-    /// Makes a task count as going on from when it is made or woken until it waits: whatever woke it, on whatever executor. With all
-    /// tasks of an application wrapped so, [`TestKit::settle`] is exact for them.
-    ///
-    /// It is known by the name of its type until it is [named](Tracked::named).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    ///
-    /// let kit = TestKit::new();
-    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
-    /// let (tell, mut told) = tokio::sync::mpsc::channel::<String>(1);
-    /// let (app, test) = (kit.bus().connect(), kit.client());
-    /// let results = test.subscribe("results")?;
-    /// runtime.spawn(kit.task(async move {
-    ///     while let Some(text) = told.recv().await { // the bus knows nothing of this channel,
-    ///         app.publish("results", text).unwrap();
-    ///     }
-    /// }));
-    /// tell.blocking_send("hello".into())?;
-    /// kit.settle(); // but waits for the task
-    /// assert_eq!(results.try_recv()?.payload(), b"hello");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn task<F: Future>(&self, future: F) -> Tracked<F> {
-        self.activity().task(future)
-    }
-
     /// Fires timers of a manual clock that are due and were set too late to be fired by an advance. Whether there were any.
     fn fire_due(&self) -> bool {
-        let Some(clock) = self.manual() else { return false };
+        let Some(clock) = &self.clock else { return false };
         let due = clock.next_timer().is_some_and(|next| next <= clock.now());
         if due {
             clock.advance(Duration::ZERO);
@@ -274,13 +172,13 @@ impl TestKit {
         due
     }
 
-    fn unsettled(&self, limit: Duration) -> Unsettled {
-        let clock = self.manual();
-        Unsettled {
+    fn timeout(&self, limit: Duration) -> SettleTimeout {
+        let clock = self.clock.as_ref();
+        SettleTimeout {
             limit,
             held: self.activity().held(),
-            queued: self.bus().stats().ledger.queued,
-            now: self.bus().clock().now(),
+            queued: self.bus.stats().ledger.queued,
+            now: self.bus.clock().now(),
             next_timer: clock.and_then(|clock| clock.next_timer()),
         }
     }
@@ -289,7 +187,7 @@ impl TestKit {
 /// Something still went on when the time was up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unsettled {
+pub struct SettleTimeout {
     /// How long was waited, in real time.
     pub limit: Duration,
     /// The activities then. Empty if all was quiet again and again, but never for long.
@@ -302,9 +200,9 @@ pub struct Unsettled {
     pub next_timer: Option<Duration>,
 }
 
-impl fmt::Display for Unsettled {
+impl fmt::Display for SettleTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unsettled { limit, held, queued, now, next_timer } = self;
+        let SettleTimeout { limit, held, queued, now, next_timer } = self;
         write!(f, "not settled within {limit:?} of real time, at {now:?} on the bus's clock: ")?;
         match held.len() {
             0 => write!(f, "all is quiet again and again, but never for long")?,
@@ -334,9 +232,9 @@ impl fmt::Display for Unsettled {
     }
 }
 
-impl std::error::Error for Unsettled {}
+impl std::error::Error for SettleTimeout {}
 
-impl Unsettled {
+impl SettleTimeout {
     /// Whether all activity may be waiting for the clock: messages in queues or hands, tasks that took one, callbacks. If nothing
     /// has changed for as long as [`STALL`], it is taken to.
     fn may_wait(&self) -> bool {
@@ -352,7 +250,7 @@ impl Unsettled {
 
 /// The end of an async wait, in real time.
 struct Alarm<'a> {
-    kit: &'a TestKit,
+    settler: &'a Settler,
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -368,8 +266,8 @@ impl Alarm<'_> {
     }
 
     fn sleep(&mut self) -> &mut Pin<Box<Sleep>> {
-        let Alarm { kit, limit, sleep } = self;
-        sleep.get_or_insert_with(|| Box::pin(kit.bus().sleep_real(*limit)))
+        let Alarm { settler, limit, sleep } = self;
+        sleep.get_or_insert_with(|| Box::pin(settler.bus.sleep_real(*limit)))
     }
 }
 

@@ -1,48 +1,15 @@
 //! Taps: the published messages, for a test to look at.
 
-use super::TestKit;
-use super::entry::Entry;
+use super::entry::JournalEntry;
 use super::journal::Found;
+use super::kit::TestKit;
+use super::recording::Recording;
 use super::report;
-use crate::subject::{Pattern, ToPattern};
+use crate::subject::Pattern;
 use crate::{Message, Subject};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-impl TestKit {
-    /// The messages on a pattern from now on: subject, headers, payload, publisher, receivers, losses and their reasons; and the
-    /// messages that were to be published there and were refused, with the error. Input of a wire client that a server refuses
-    /// before the bus is asked (a line that can't be read, a payload larger than its limit) is not among them: it ends the
-    /// connection.
-    ///
-    /// A tap is a window on the kit's one journal and costs nothing itself. It is not a subscription: it makes no difference to the
-    /// number of responders.
-    ///
-    /// # Panics
-    ///
-    /// If that is not a valid pattern (S2 to S4).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::testkit::TestKit;
-    ///
-    /// let kit = TestKit::new();
-    /// let tap = kit.tap("orders.>");
-    /// kit.bus().connect().publish("orders.eu", "hello")?;
-    /// assert_eq!(tap.subjects(), ["orders.eu"]);
-    /// assert_eq!(tap.entries()[0].payload(), b"hello");
-    /// println!("{tap}"); // a table
-    /// # Ok::<_, postroom::PublishError>(())
-    /// ```
-    #[track_caller]
-    pub fn tap(&self, pattern: impl ToPattern) -> Tap {
-        let pattern = report::pattern(pattern);
-        let since = self.book().begin();
-        Tap { kit: self.clone(), pattern, since: AtomicU64::new(since) }
-    }
-}
 
 /// A window on what is published; made by [`TestKit::tap`].
 #[must_use = "a tap shows what it saw"]
@@ -54,13 +21,23 @@ pub struct Tap {
 }
 
 impl Tap {
+    pub(super) fn new(kit: TestKit, pattern: Pattern) -> Self {
+        let since = kit.0.observer.begin();
+        Tap { kit, pattern, since: AtomicU64::new(since) }
+    }
+
+    /// The messages that it has seen, to be saved or replayed; else as [`TestKit::record`].
+    pub fn record(&self) -> Recording {
+        Recording::of(&self.entries(), self.missed())
+    }
+
     /// The pattern that it looks at.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
     }
 
     /// All it has seen, in the order of the numbers. Entries that the journal had no room for are not among them: see [`Tap::missed`].
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<JournalEntry> {
         self.found().entries
     }
 
@@ -82,7 +59,7 @@ impl Tap {
 
     /// How many it has seen.
     pub fn len(&self) -> usize {
-        self.kit.book().journal.count(self.since(), |message| self.pattern.matches(message.subject()))
+        self.kit.0.observer.journal.count(self.since(), |message| self.pattern.matches(message.subject()))
     }
 
     /// Whether it has seen nothing.
@@ -98,7 +75,7 @@ impl Tap {
 
     /// Forgets what it has seen. Other taps, and expectations, do not.
     pub fn clear(&self) {
-        self.since.store(self.kit.book().last(), Ordering::Relaxed);
+        self.since.store(self.kit.0.observer.last(), Ordering::Relaxed);
     }
 
     fn since(&self) -> u64 {
@@ -106,13 +83,13 @@ impl Tap {
     }
 
     fn found(&self) -> Found {
-        self.kit.book().journal.on(&self.pattern, self.since())
+        self.kit.0.observer.journal.on(&self.pattern, self.since())
     }
 }
 
 impl IntoIterator for &Tap {
-    type Item = Entry;
-    type IntoIter = std::vec::IntoIter<Entry>;
+    type Item = JournalEntry;
+    type IntoIter = std::vec::IntoIter<JournalEntry>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries().into_iter()

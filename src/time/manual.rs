@@ -30,10 +30,10 @@ use std::time::Duration;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<Mutex<State>>);
+pub struct ManualClock(Arc<Mutex<ManualState>>);
 
 #[derive(Default)]
-struct State {
+struct ManualState {
     now: Duration,
     timers: TimerQueue,
     /// The waiters for timers to be set.

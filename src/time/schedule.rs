@@ -18,11 +18,11 @@ pub(crate) struct Schedule(Arc<Inner>);
 struct Inner {
     timers: Arc<Timers>,
     /// Held for a few instructions. LOCK ORDER: never with another.
-    state: Mutex<State>,
+    tasks: Mutex<Tasks>,
 }
 
 #[derive(Default)]
-struct State {
+struct Tasks {
     /// Those whose turn has not come, in the order of scheduling.
     pending: BTreeMap<u64, Pending>,
     scheduled: u64,
@@ -77,33 +77,33 @@ struct TaskTimer {
 
 impl Schedule {
     pub(crate) fn new(timers: Arc<Timers>) -> Self {
-        Schedule(Arc::new(Inner { timers, state: Mutex::default() }))
+        Schedule(Arc::new(Inner { timers, tasks: Mutex::default() }))
     }
 
     /// See [`Bus::schedule_at`](crate::Bus::schedule_at).
     pub(crate) fn at(&self, at: Duration, run: Run) -> ScheduledTask {
         let inner = &self.0;
-        let mut state = inner.state.lock();
-        if state.closed {
-            drop(state);
+        let mut tasks = inner.tasks.lock();
+        if tasks.closed {
+            drop(tasks);
             inner.discard(run);
             return ScheduledTask { schedule: Weak::new(), number: None, at };
         }
-        state.scheduled += 1;
-        let number = state.scheduled;
+        tasks.scheduled += 1;
+        let number = tasks.scheduled;
         // Before its timer is set, which another thread may fire at once.
-        state.pending.insert(number, Pending { run, timer: None });
-        drop(state);
+        tasks.pending.insert(number, Pending { run, timer: None });
+        drop(tasks);
         let schedule = Arc::downgrade(inner);
         let activity = inner.timers.activity().cloned();
         let timer = TaskTimer { schedule: schedule.clone(), number, at, activity, guard: Mutex::default() };
         let key = inner.timers.set_to_fire(at, Arc::new(timer));
-        let mut state = inner.state.lock();
-        if let Some(pending) = state.pending.get_mut(&number) {
+        let mut tasks = inner.tasks.lock();
+        if let Some(pending) = tasks.pending.get_mut(&number) {
             pending.timer = Some(key);
         } else {
             // Its turn came meanwhile, or the bus was closed.
-            drop(state);
+            drop(tasks);
             inner.timers.cancel(key);
         }
         ScheduledTask { schedule, number: Some(number), at }
@@ -112,9 +112,9 @@ impl Schedule {
     /// Cancels all tasks, and those that are scheduled from now on.
     pub(crate) fn close(&self) {
         let pending = {
-            let mut state = self.0.state.lock();
-            state.closed = true;
-            std::mem::take(&mut state.pending)
+            let mut tasks = self.0.tasks.lock();
+            tasks.closed = true;
+            std::mem::take(&mut tasks.pending)
         };
         pending.into_values().for_each(|pending| self.0.cancel(pending));
     }
@@ -128,7 +128,7 @@ impl Drop for Schedule {
 
 impl Inner {
     fn take(&self, number: u64) -> Option<Pending> {
-        self.state.lock().pending.remove(&number)
+        self.tasks.lock().pending.remove(&number)
     }
 
     fn run(&self, number: u64) {
@@ -213,6 +213,6 @@ impl fmt::Debug for ScheduledTask {
 
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schedule").field("pending", &self.0.state.lock().pending.len()).finish()
+        f.debug_struct("Schedule").field("pending", &self.0.tasks.lock().pending.len()).finish()
     }
 }

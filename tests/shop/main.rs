@@ -72,7 +72,7 @@ fn each_order_is_packed_by_one_packer() -> Outcome {
     }
     kit.settle();
     for order in accepted.entries() {
-        let received: u32 = order.receipts.iter().map(|receipt| receipt.received).sum();
+        let received: u32 = order.deliveries.iter().map(|delivery| delivery.received).sum();
         assert_eq!(received, 1, "{order}");
     }
     let mut packers: Vec<_> = packed.entries().iter().map(|entry| entry.publisher()).collect();

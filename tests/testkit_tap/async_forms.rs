@@ -81,7 +81,7 @@ fn contracts() {
         kit.client().publish("orders.eu", "7").unwrap();
         let contracts = kit.contracts_async().await;
         assert_eq!(contracts.unmatched[0].subject, "bills");
-        assert!(contracts.silent.is_empty() && contracts.unread.is_empty(), "{contracts}");
+        assert!(contracts.idle.is_empty() && contracts.unread.is_empty(), "{contracts}");
         // An unread message is not waited for without end.
         let kept = named(&kit, "app").subscribe("bills").unwrap();
         kit.client().publish("orders.eu", "8").unwrap();

@@ -37,9 +37,9 @@ fn near_misses_are_told_on_both_sides() {
         contracts.unmatched.iter().map(|one| (one.subject.as_str(), one.times, one.publisher.as_str())).collect();
     assert_eq!(unmatched, [("order.eu", 2, "shop"), ("stock.tea.green", 1, "shop"), ("unheard", 1, "shop")]);
     assert_eq!(contracts.unmatched[0].near, ["orders.*"]);
-    let silent: Vec<_> = contracts.silent.iter().map(|one| one.subscription.pattern.as_str()).collect();
+    let silent: Vec<_> = contracts.idle.iter().map(|one| one.subscription.pattern.as_str()).collect();
     assert_eq!(silent, ["orders.*", "stock.*", "never"]);
-    assert!(contracts.silent[2].ended.is_some());
+    assert!(contracts.idle[2].ended.is_some());
     let text = panic_of(|| contracts.verify());
     assert_has(
         &text,
@@ -52,7 +52,7 @@ fn near_misses_are_told_on_both_sides() {
         ],
     );
     let rest = contracts.ignoring("order.*").ignoring("stock.>").ignoring("unheard").ignoring("never");
-    assert_eq!((rest.unmatched.len(), rest.silent.len()), (0, 1));
+    assert_eq!((rest.unmatched.len(), rest.idle.len()), (0, 1));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_nobody_read_is_told() {
     assert_eq!(unread, ["kept", "discarded"]);
     assert_has(&contracts.to_string(), &["nobody read it", "kept: queued", "discarded: lost (Discarded)"]);
     assert!(!kit.activity().is_quiet());
-    assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty());
+    assert!(contracts.idle.is_empty() && contracts.unmatched.is_empty());
     drop(kept);
 }
 
@@ -89,7 +89,7 @@ fn who_had_no_luck_and_inboxes_have_nothing_to_complain_of() {
     drop(app.request_async("ask", ""));
     app.publish("_INBOX.gone.1", "").unwrap();
     let contracts = kit.contracts();
-    assert!(contracts.silent.is_empty() && contracts.unmatched.is_empty(), "{contracts}");
+    assert!(contracts.idle.is_empty() && contracts.unmatched.is_empty(), "{contracts}");
     assert!(kit.contracts().ignoring("jobs").unread.is_empty());
     assert_eq!(contracts.unread[0].subject(), "jobs");
 }
@@ -105,6 +105,6 @@ fn what_the_journal_has_no_room_for_is_counted_and_ended_subscriptions_are_forgo
         drop(app.subscribe("never").unwrap());
     }
     let contracts = kit.contracts();
-    assert_eq!((contracts.missed, contracts.silent.len()), (3, 4_096));
+    assert_eq!((contracts.missed, contracts.idle.len()), (3, 4_096));
     assert_has(&contracts.to_string(), &["3 older messages are not known"]);
 }

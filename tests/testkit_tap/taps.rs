@@ -1,7 +1,7 @@
 //! Taps: the messages that were published, their receivers, and their losses.
 
 use crate::{assert_has, named, panic_of};
-use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Unlawful};
+use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Violation};
 use postroom::{
     Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, OverflowPolicy, Permissions, PublishError, RawMessage,
     RequestError, StatusCode, SubscribeOptions,
@@ -29,7 +29,7 @@ fn a_tap_has_everything_from_its_creation_on() {
     assert_eq!((order.at, order.payload()), (Duration::from_secs(5), &b"hello"[..]));
     assert_eq!(order.headers().get("Id"), Some("7"));
     assert_eq!(bill.reply().unwrap(), "answers.1");
-    assert!(order.number < bill.number && order.receipts.is_empty());
+    assert!(order.number < bill.number && order.deliveries.is_empty());
     assert_eq!((all.len(), orders.len(), all.missed()), (2, 1, 0));
     assert_eq!(all.into_iter().filter(|entry| entry.subject() == "bills.new").count(), 1);
     all.clear();
@@ -45,7 +45,7 @@ fn an_entry_has_the_subject_that_receivers_see() {
     let all = kit.tap(">");
     assert_eq!(app.publish_message_to("deliver.7", &Message::new("orders.eu", "1").unwrap()).unwrap(), 1);
     assert_eq!(all.subjects(), ["orders.eu"]);
-    assert_eq!(all.entries()[0].receipts.len(), 1, "by the subscription to `deliver.7`");
+    assert_eq!(all.entries()[0].deliveries.len(), 1, "by the subscription to `deliver.7`");
     drop(deliveries);
 }
 
@@ -67,9 +67,9 @@ fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     drop(small);
 
     let [first, second] = &tap.entries()[..] else { panic!("{tap}") };
-    let of = |entry: &postroom::testkit::Entry, id: postroom::SubscriptionId| {
-        let receipt = entry.receipts.iter().find(|receipt| receipt.subscription.id == id).unwrap();
-        (receipt.accepted, receipt.received, receipt.queued(), receipt.lost.clone())
+    let of = |entry: &postroom::testkit::JournalEntry, id: postroom::SubscriptionId| {
+        let delivery = entry.deliveries.iter().find(|delivery| delivery.subscription.id == id).unwrap();
+        (delivery.accepted, delivery.received, delivery.queued(), delivery.lost.clone())
     };
     assert_eq!(of(first, reader.id()), (1, 1, 0, vec![]));
     assert_eq!(of(second, reader.id()), (1, 0, 1, vec![]));
@@ -78,16 +78,16 @@ fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     assert_eq!(of(second, newest.id()), (1, 0, 1, vec![]));
     assert_eq!(of(first, channel.id()), (1, 1, 0, vec![]), "who has a channel has its messages");
     assert_eq!(of(second, called.id()), (1, 1, 0, vec![]));
-    let lost: Vec<_> = [first, second].map(|entry| &entry.receipts).iter().flat_map(|all| all.iter()).collect();
-    let lost: Vec<_> = lost.iter().flat_map(|receipt| receipt.lost.clone()).collect();
+    let lost: Vec<_> = [first, second].map(|entry| &entry.deliveries).iter().flat_map(|all| all.iter()).collect();
+    let lost: Vec<_> = lost.iter().flat_map(|delivery| delivery.lost.clone()).collect();
     assert_eq!(lost, [DropReason::Discarded, DropReason::Oldest, DropReason::QueueFull]);
     let ledger = kit.bus().stats().ledger;
-    let counted = |f: fn(&postroom::testkit::Receipt) -> u64| -> u64 {
-        [first, second].iter().flat_map(|entry| &entry.receipts).map(f).sum()
+    let counted = |f: fn(&postroom::testkit::DeliveryRecord) -> u64| -> u64 {
+        [first, second].iter().flat_map(|entry| &entry.deliveries).map(f).sum()
     };
-    assert_eq!(counted(|receipt| receipt.received.into()), ledger.delivered);
-    assert_eq!(counted(|receipt| receipt.queued().into()), ledger.queued);
-    assert_eq!(counted(|receipt| receipt.lost.len() as u64), ledger.dropped.total());
+    assert_eq!(counted(|delivery| delivery.received.into()), ledger.delivered);
+    assert_eq!(counted(|delivery| delivery.queued().into()), ledger.queued);
+    assert_eq!(counted(|delivery| delivery.lost.len() as u64), ledger.dropped.total());
 
     let table = tap.to_string();
     assert_has(&table, &["#", "subject", "a [workers]: queued", "a: received", "lost (Oldest)", "lost (QueueFull)"]);
@@ -118,9 +118,9 @@ fn requests_answers_and_notices_are_in_it() {
     );
     assert_eq!(answer.publisher(), "service");
     assert!(answer.is_received(), "{answer:?}");
-    assert!(nobody.receipts.is_empty());
+    assert!(nobody.deliveries.is_empty());
     assert!(notice.is_notice && !notice.is_published());
-    assert_eq!((notice.message.status().unwrap(), notice.receipts[0].queued()), (StatusCode::NO_RESPONDERS, 1));
+    assert_eq!((notice.message.status().unwrap(), notice.deliveries[0].queued()), (StatusCode::NO_RESPONDERS, 1));
     assert_has(&tap.to_string(), &["(the bus)"]);
 }
 
@@ -171,21 +171,21 @@ fn what_the_journal_throws_away_is_dropped_with_no_lock_held() {
 }
 
 #[test]
-fn an_untapped_kit_begins_with_the_first_tap() {
-    let kit = TestKit::builder().untapped(true).build();
+fn a_kit_that_records_on_demand_begins_with_the_first_tap() {
+    let kit = TestKit::builder().record_on_demand(true).build();
     let app = kit.bus().connect();
     let reader = app.subscribe("a").unwrap();
     app.publish("a", "1").unwrap();
-    assert_has(&panic_of(|| kit.none("b")), &["nothing was written down", "untapped"]);
-    assert_has(&panic_of(|| drop(kit.contracts())), &["untapped"]);
-    assert_has(&panic_of(|| drop(kit.record())), &["untapped"]);
+    assert_has(&panic_of(|| kit.none("b")), &["nothing was written down", "records on demand"]);
+    assert_has(&panic_of(|| drop(kit.contracts())), &["records on demand"]);
+    assert_has(&panic_of(|| drop(kit.record())), &["records on demand"]);
     let tap = kit.tap(">");
     app.publish("a", "2").unwrap();
     while reader.try_recv().is_ok() {}
     let entries = tap.entries();
     assert_eq!((entries.len(), entries[0].payload()), (1, &b"2"[..]));
-    assert_eq!(entries[0].receipts[0].subscription.id, reader.id(), "who was there before is known");
-    assert_eq!((entries[0].receipts[0].received, &entries[0].outcome), (1, &Outcome::Routed { times: 1 }));
+    assert_eq!(entries[0].deliveries[0].subscription.id, reader.id(), "who was there before is known");
+    assert_eq!((entries[0].deliveries[0].received, &entries[0].outcome), (1, &Outcome::Routed { times: 1 }));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn faults_are_written_down_with_what_became_of_each_message() {
         .with(Fault::permission().on("denied"))
         .with(Fault::max_payload(3).on("large"))
         .with(Fault::delay(soon).on("delayed"))
-        .with(Fault::unlawful(Unlawful::Duplicate).on("twice"))
+        .with(Fault::violation(Violation::Duplicate).on("twice"))
         .with(Fault::slow_consumer().on("slow"));
     let kit = TestKit::builder().chaos(faults).build();
     let app = named(&kit, "app");
@@ -251,7 +251,7 @@ fn faults_are_written_down_with_what_became_of_each_message() {
     let of = |subject: &str| {
         let entries: Vec<_> = tap.entries().into_iter().filter(|entry| entry.subject() == subject).collect();
         let [entry] = &entries[..] else { panic!("{subject}: {tap}") };
-        (entry.outcome.clone(), entry.receipts.first().map(|receipt| (receipt.accepted, receipt.lost.clone())))
+        (entry.outcome.clone(), entry.deliveries.first().map(|delivery| (delivery.accepted, delivery.lost.clone())))
     };
     let whole = || Some((1, vec![]));
     assert_eq!(of("plain"), (Outcome::Routed { times: 1 }, whole()));
@@ -278,7 +278,7 @@ fn what_the_bus_refuses_is_written_down_with_its_error() {
     let kit = TestKit::builder().bus(Bus::builder().limits(limits)).build();
     let (app, tap) = (named(&kit, "app"), kit.tap(">"));
     let all = kit.client().subscribe(">").unwrap();
-    let error = |entry: &postroom::testkit::Entry| match &entry.outcome {
+    let error = |entry: &postroom::testkit::JournalEntry| match &entry.outcome {
         Outcome::Refused(error) => PublishError::clone(error),
         other => panic!("{other:?}"),
     };
@@ -289,7 +289,7 @@ fn what_the_bus_refuses_is_written_down_with_its_error() {
         assert_eq!(entries.len(), before + 1, "{tap}");
         let entry = entries.last().unwrap().clone();
         assert_eq!((error(&entry), entry.subject().as_str()), (told, subject));
-        assert_eq!((entry.publisher().as_str(), entry.is_published(), entry.receipts.len()), ("app", false, 0));
+        assert_eq!((entry.publisher().as_str(), entry.is_published(), entry.deliveries.len()), ("app", false, 0));
         entry
     };
     let large = refused("orders.eu", &|| app.publish("orders.eu", "123456789").unwrap_err());

@@ -1,127 +1,51 @@
-//! Whether a fault happens now.
+//! Chaos of one kit: what the bus asks it and tells it, and the work that follows.
 
+use super::Chaos;
+use super::act::Todo;
 use super::fault::{Fault, Kind, Moment};
-use super::lag::Lag;
-use super::log::{self, FaultRecord, Log};
-use super::{Chaos, FaultId, luck};
+use super::log::{self, FaultRecord};
+use super::state::{ChaosState, ClientState, Draws, PostRouting, Rule, draw};
 use crate::subject::Pattern;
 use crate::sync::Mutex;
 use crate::testkit::schedule::Schedule;
 use crate::{
-    Bus, ClientId, ClientInfo, Clock, DelayedDelivery, DelayedMessage, MessageId, SubscriptionId, SubscriptionInfo,
+    Bus, ClientId, ClientInfo, Clock, DelayedMessage, DeliveryAction, MessageId, PublishAction, PublishContext,
+    SubscriptionInfo,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 /// Decides on faults for one kit.
 ///
 /// G4: the state's lock is held neither while the bus is used, apart from asking a message's connection for a handle, nor while a message
 /// is dropped.
 pub(in crate::testkit) struct Engine {
-    pub(super) me: Weak<Engine>,
-    seed: u64,
-    pub(super) clock: Clock,
-    pub(super) schedule: Schedule,
+    me: Weak<Engine>,
+    draws: Draws,
+    clock: Clock,
+    schedule: Schedule,
     /// To cut off clients. `None` before the bus is there and after the kit's end: the bus holds on to us.
-    pub(super) bus: Mutex<Option<Bus>>,
-    only: Option<Arc<BTreeSet<FaultId>>>,
+    bus: Mutex<Option<Bus>>,
     /// There are faults, or were. ORDERING: Relaxed; only spares a look at the state, and a test that injects a fault while other
     /// threads publish doesn't know which of their messages it meets first.
     active: AtomicBool,
-    pub(super) state: Mutex<State>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) rules: Vec<Rule>,
-    pub(super) clients: BTreeMap<ClientId, Who>,
-    pub(super) listeners: BTreeMap<SubscriptionId, Listener>,
-    /// Where the next answer is lost.
-    pub(super) lost_answers: BTreeSet<String>,
-    /// Messages that are to come once more.
-    pub(super) again: BTreeMap<MessageId, DelayedMessage>,
-    /// Actions that are to be done once a message has been routed.
-    pub(super) afterwards: BTreeMap<MessageId, Vec<Afterwards>>,
-    pub(super) log: Log,
-}
-
-/// A fault, and how far it has come.
-pub(super) struct Rule {
-    pub(super) fault: Fault,
-    /// The number that its luck follows from.
-    key: u64,
-    /// How often it could have happened.
-    chances: u64,
-    /// The same, for each client.
-    chances_of: BTreeMap<ClientId, u64>,
-    /// How often it happened.
-    happened: u64,
-}
-
-/// A client.
-#[derive(Default)]
-pub(super) struct Who {
-    pub(super) name: Option<String>,
-    pub(super) untracked: bool,
-    pub(super) can_be_kicked: bool,
-    pub(super) offline: Option<Offline>,
-    /// The messages that it has published.
-    pub(super) lag: Lag<DelayedMessage>,
-    /// The copies that are to be delivered to it.
-    pub(super) inbound: Lag<DelayedDelivery>,
-    /// Messages that its next one is to overtake, which is unlawful.
-    pub(super) loose: VecDeque<DelayedMessage>,
-    /// It is closed, and goes when nothing of it waits.
-    closed: bool,
-}
-
-/// A client without a connection.
-#[derive(Clone, Copy)]
-pub(super) struct Offline {
-    pub(super) until: Duration,
-    pub(super) buffered: bool,
-    /// The message that was on its way.
-    pub(super) losing: MessageId,
-}
-
-/// A subscription.
-pub(super) struct Listener {
-    pub(super) info: SubscriptionInfo,
-    /// Messages of others that it does not see yet.
-    pub(super) late: u64,
-    /// Messages that it is away for, as a member of its queue group.
-    pub(super) away: u64,
-    /// The last message that did not see it. It is not there for that one, though it may be for the next.
-    pub(super) unseen_by: Option<MessageId>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Afterwards {
-    /// A client's first message that waits was overtaken.
-    Overtaken(ClientId),
-    /// A client's loose messages were.
-    Loose(ClientId),
-    /// A client is cut off.
-    Kick(ClientId),
-    /// A copy is on its way to a client until then.
-    Inbound(ClientId, Duration),
+    pub(super) state: Mutex<ChaosState>,
 }
 
 impl Engine {
     pub(in crate::testkit) fn new(chaos: Chaos, seed: u64, clock: Clock, schedule: Schedule) -> Arc<Self> {
-        let mut state = State::default();
+        let mut state = ChaosState::default();
         state.log.witness = chaos.witness;
+        let draws = Draws { seed, only: chaos.only };
+        state.draws = draws.clone();
         let any = !chaos.faults.is_empty();
         chaos.faults.into_iter().for_each(|fault| state.add(fault));
         Arc::new_cyclic(|me| Engine {
             me: me.clone(),
-            seed,
+            draws,
             clock,
             schedule,
             bus: Mutex::default(),
-            only: chaos.only,
             active: AtomicBool::new(any),
             state: Mutex::new(state),
         })
@@ -132,10 +56,10 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn seed(&self) -> u64 {
-        self.seed
+        self.draws.seed
     }
 
-    pub(super) fn is_active(&self) -> bool {
+    fn is_active(&self) -> bool {
         self.active.load(Relaxed)
     }
 
@@ -163,29 +87,29 @@ impl Engine {
             .enumerate()
             .map(|(number, rule)| format!("  fault {number}: {}\n", rule.fault))
             .collect();
-        log::text(self.seed, &faults, state.log.records(), state.log.count())
+        log::text(self.draws.seed, &faults, state.log.records(), state.log.count())
     }
 
     pub(in crate::testkit) fn connected(&self, client: &ClientInfo<'_>) {
-        let who = Who {
+        let client_state = ClientState {
             name: client.name.map(str::to_owned),
             untracked: client.untracked,
             can_be_kicked: client.can_be_kicked,
-            ..Who::default()
+            ..ClientState::default()
         };
-        self.state.lock().clients.insert(client.client, who);
+        self.state.lock().enter(client.client, client_state);
     }
 
     pub(in crate::testkit) fn disconnected(&self, client: ClientId) {
         // Dropped with no lock held: its receiver is gone.
         let _inbound = {
             let mut state = self.state.lock();
-            state.clients.get_mut(&client).map(|who| {
-                who.closed = true;
-                who.offline = None;
+            state.clients.get_mut(&client).map(|client_state| {
+                client_state.closed = true;
+                client_state.offline = None;
                 // A client that closes in order sends first the messages that it has (D8).
-                who.lag.hurry();
-                who.inbound.take()
+                client_state.outbound.hurry();
+                client_state.inbound.take()
             })
         };
         self.release(client);
@@ -198,14 +122,14 @@ impl Engine {
         let now = self.clock.now();
         let mut state = self.state.lock();
         let (rules, clients) = state.rules_and_clients();
-        let who = clients.get(&client);
+        let client_state = clients.get(&client);
         let concerned = |rule: &Rule| {
             rule.fault.moment() == Moment::AskToSubscribe
                 && rule.fault.concerns_pattern(pattern)
-                && rule.fault.concerns_client(who.and_then(|who| who.name.as_deref()))
-                && (rule.fault.is_of_somebody() || who.is_none_or(|who| !who.untracked))
+                && rule.fault.concerns_client(client_state.and_then(|client_state| client_state.name.as_deref()))
+                && (rule.fault.is_of_somebody() || client_state.is_none_or(|client_state| !client_state.untracked))
         };
-        let Some(id) = draw(rules, client, now, self, true, concerned) else { return true };
+        let Some(id) = draw(rules, client, now, &self.draws, true, concerned) else { return true };
         let what = match queue {
             Some(queue) => format!("permission to subscribe in queue group `{queue}` denied"),
             None => "permission to subscribe denied".to_owned(),
@@ -217,10 +141,11 @@ impl Engine {
     pub(in crate::testkit) fn subscribed(&self, subscription: &SubscriptionInfo) {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let who = state.clients.get(&subscription.client);
-        let (name, untracked) = who.map_or((None, false), |who| (who.name.clone(), who.untracked));
+        let client_state = state.clients.get(&subscription.client);
+        let (name, untracked) =
+            client_state.map_or((None, false), |client_state| (client_state.name.clone(), client_state.untracked));
         // A wire client asks with a PING whether its subscription is in force, and must be told the truth (C15).
-        let is_wire = who.is_some_and(|who| who.can_be_kicked);
+        let is_wire = client_state.is_some_and(|client_state| client_state.can_be_kicked);
         let concerned = |rule: &Rule| {
             rule.fault.moment() == Moment::Subscribe
                 && !is_wire
@@ -229,15 +154,14 @@ impl Engine {
                 && (!untracked || rule.fault.is_of_somebody())
         };
         let mut late = 0;
-        if let Some(id) = draw(&mut state.rules, subscription.client, now, self, true, concerned)
+        if let Some(id) = draw(&mut state.rules, subscription.client, now, &self.draws, true, concerned)
             && let Kind::LateSubscription { messages } = state.rules[id.fault].fault.kind
         {
             late = messages;
             let what = format!("not in force for {messages} messages of others");
             state.note(id, now, subscription.client, subscription.pattern.as_str(), None, what);
         }
-        let listener = Listener { info: subscription.clone(), late, away: 0, unseen_by: None };
-        state.listeners.insert(subscription.id, listener);
+        state.listeners.insert(subscription, late);
     }
 
     /// A client that drains a subscription first gets the messages on their way to it (D7).
@@ -246,9 +170,9 @@ impl Engine {
             return;
         }
         let again = match self.state.lock().clients.get_mut(&subscription.client) {
-            Some(who) => {
-                who.inbound.hurry();
-                who.inbound.is_released_here()
+            Some(client_state) => {
+                client_state.inbound.hurry();
+                client_state.inbound.is_released_here()
             }
             None => return,
         };
@@ -256,7 +180,7 @@ impl Engine {
     }
 
     pub(in crate::testkit) fn ended(&self, subscription: &SubscriptionInfo) {
-        self.state.lock().listeners.remove(&subscription.id);
+        self.state.lock().listeners.remove(subscription.id);
     }
 
     /// The end of the kit: nothing is held any more. Says what happened if the test panics.
@@ -269,110 +193,190 @@ impl Engine {
         let state = std::mem::take(&mut *self.state.lock());
         drop((bus, state));
     }
-}
 
-impl State {
-    fn add(&mut self, fault: Fault) {
-        let text = fault.to_string();
-        let same = self.rules.iter().filter(|rule| rule.fault == fault).count();
-        let key = luck::draw(&[luck::hash(&text), same as u64]);
-        self.rules.push(Rule { fault, key, chances: 0, chances_of: BTreeMap::new(), happened: 0 });
+    pub(in crate::testkit) fn publish(&self, publish: &PublishContext<'_>, id: MessageId) -> PublishAction {
+        if publish.is_notice || !self.is_active() {
+            return PublishAction::Route { id, times: 1 };
+        }
+        // Before the state is locked: this asks the matcher, under whose locks we are asked in turn.
+        let reach = if publish.message.reply().is_some() { publish.reach() } else { 0 };
+        let now = self.clock.now();
+        let mut todo = Todo::default();
+        let verdict = self.state.lock().publish(publish, id, reach, now, &mut todo);
+        self.carry_out(todo);
+        verdict
     }
 
-    fn rules_and_clients(&mut self) -> (&mut [Rule], &BTreeMap<ClientId, Who>) {
-        (&mut self.rules, &self.clients)
+    /// Asked while the bus routes.
+    pub(in crate::testkit) fn deliver(
+        &self,
+        id: MessageId,
+        publish: &PublishContext<'_>,
+        to: &SubscriptionInfo,
+    ) -> DeliveryAction {
+        if !self.is_active() {
+            return DeliveryAction::Pass;
+        }
+        let now = self.clock.now();
+        self.state.lock().deliver(id, publish, to, now)
     }
 
-    /// Luck for what a fault leaves open.
-    pub(super) fn luck_of(&self, id: FaultId, engine: &Engine) -> u64 {
-        luck::draw(&[engine.seed, self.rules[id.fault].key, id.client.get(), id.nth, 1])
+    pub(in crate::testkit) fn returned(&self, id: MessageId) {
+        if !self.is_active() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut todo = Todo::default();
+        let (mut clients, mut unordered) = (Vec::new(), Vec::new());
+        {
+            let mut state = self.state.lock();
+            for step in state.post_routing.remove(&id).unwrap_or_default() {
+                match step {
+                    PostRouting::Overtaken(client) => {
+                        if let Some(client_state) = state.clients.get_mut(&client) {
+                            client_state.outbound.overtaken(now);
+                            clients.push(client);
+                        }
+                    }
+                    PostRouting::Unordered(client) => {
+                        unordered.extend(
+                            state
+                                .clients
+                                .get_mut(&client)
+                                .into_iter()
+                                .flat_map(|client_state| client_state.unordered.pop_front()),
+                        );
+                    }
+                    PostRouting::Kick(client) => todo.kicks.push(client),
+                    PostRouting::Inbound(client, due) => todo.release.push((due, vec![client])),
+                }
+            }
+        }
+        self.carry_out(todo);
+        release_all(unordered);
+        clients.into_iter().for_each(|client| self.release(client));
     }
 
-    /// Writes a fault down.
-    pub(super) fn note(
-        &mut self,
-        id: FaultId,
-        at: Duration,
-        client: ClientId,
-        subject: &str,
-        message: Option<MessageId>,
-        what: impl Into<String>,
-    ) {
-        self.log.enter(FaultRecord {
-            number: 0,
-            at,
-            fault: id.fault,
-            permitted_by: self.rules[id.fault].fault.permitted_by(),
-            client,
-            client_name: self.clients.get(&client).and_then(|who| who.name.clone()),
-            subject: subject.to_owned(),
-            message,
-            what: what.into(),
-            id,
-        });
+    /// See [`TestKit::clear_faults`](crate::testkit::TestKit::clear_faults).
+    pub(in crate::testkit) fn clear_faults(&self) -> usize {
+        let (mut held, mut unordered) = (0, Vec::new());
+        // Messages that were to come once more do not; they are dropped with no lock held.
+        let (clients, _again): (Vec<ClientId>, _) = {
+            let mut state = self.state.lock();
+            state.lost_answers.clear();
+            state.listeners.clear();
+            for client_state in state.clients.values_mut() {
+                client_state.offline = None;
+                held += client_state.outbound.hurry() + client_state.inbound.hurry();
+                unordered.extend(client_state.unordered.drain(..));
+            }
+            for rule in &mut state.rules {
+                rule.fault.times = 0;
+            }
+            (state.clients.keys().copied().collect(), std::mem::take(&mut state.again))
+        };
+        held += unordered.len();
+        release_all(unordered);
+        for client in clients {
+            self.release(client);
+            self.deliver_due(client, false);
+        }
+        held
     }
 
-    /// Forgets a client that is closed and of which nothing waits.
-    pub(super) fn forget(&mut self, client: ClientId) {
-        let over = |who: &Who| who.closed && who.lag.is_elapsed() && who.inbound.is_elapsed() && who.loose.is_empty();
-        if self.clients.get(&client).is_some_and(over) {
-            self.clients.remove(&client);
-            for rule in &mut self.rules {
-                rule.chances_of.remove(&client);
+    fn carry_out(&self, todo: Todo) {
+        let Todo { kicks, release, again, lost } = todo;
+        drop(lost);
+        for (at, clients) in release {
+            let me = self.me.clone();
+            let release = move || {
+                if let Some(me) = me.upgrade() {
+                    clients.into_iter().for_each(|client| me.catch_up(client));
+                }
+            };
+            self.schedule.at(at, release);
+        }
+        if let Some((at, id)) = again {
+            let me = self.me.clone();
+            let again = move || {
+                let held = me.upgrade().and_then(|me| me.state.lock().again.remove(&id));
+                held.map(DelayedMessage::release);
+            };
+            self.schedule.at(at, again);
+        }
+        if !kicks.is_empty() {
+            let bus = self.bus.lock().clone();
+            for client in kicks {
+                bus.as_ref().map(|bus| bus.kick(client));
             }
         }
     }
 
-    /// The subscriptions of a client are in force: it has published something since, and the two arrive in order (C15).
-    pub(super) fn is_heard(&mut self, client: ClientId) {
-        let own = self.listeners.values_mut().filter(|listener| listener.info.client == client);
-        own.for_each(|listener| listener.late = 0);
+    /// Time has come for something of a client's.
+    fn catch_up(&self, client: ClientId) {
+        let now = self.clock.now();
+        let unordered: Vec<_> = {
+            let mut state = self.state.lock();
+            let Some(client_state) = state.clients.get_mut(&client) else { return };
+            client_state.offline = client_state.offline.filter(|offline| offline.until > now);
+            client_state.unordered.drain(..).collect()
+        };
+        release_all(unordered);
+        self.release(client);
+        self.deliver_due(client, false);
     }
 
-    /// Whether a queue group has another member that message `id` could go to.
-    pub(super) fn has_other_member(&self, of: &SubscriptionInfo, subject: &str, id: MessageId) -> bool {
-        self.listeners.values().any(|listener| {
-            let other = &listener.info;
-            other.id != of.id
-                && other.queue == of.queue
-                && other.pattern.matches(subject)
-                && (listener.late, listener.away) == (0, 0)
-                && listener.unseen_by != Some(id)
-                && self.clients.get(&other.client).is_some_and(|who| who.offline.is_none())
-        })
+    /// Delivers what is due of what is on its way to a client, in its order.
+    ///
+    /// `again` if this thread is at it already, and called something that wants it done now.
+    fn deliver_due(&self, client: ClientId, mut again: bool) {
+        loop {
+            let now = self.clock.now();
+            let next = {
+                let mut state = self.state.lock();
+                let next =
+                    state.clients.get_mut(&client).and_then(|client_state| client_state.inbound.next(now, again));
+                if next.is_none() {
+                    state.forget(client);
+                }
+                next
+            };
+            let Some(held) = next else { return };
+            held.release();
+            again = true;
+        }
+    }
+
+    /// Routes what is due of a client's, in its order.
+    fn release(&self, client: ClientId) {
+        let mut again = false;
+        loop {
+            let now = self.clock.now();
+            let next = {
+                let mut state = self.state.lock();
+                let Some(client_state) = state.clients.get_mut(&client) else { return };
+                let next = if client_state.offline.is_some() {
+                    client_state.outbound.stop(again)
+                } else {
+                    client_state.outbound.next(now, again)
+                };
+                match next {
+                    Some(_) => state.listeners.heard(client),
+                    None => state.forget(client),
+                }
+                next
+            };
+            let Some(held) = next else { return };
+            held.release();
+            again = true;
+        }
     }
 }
 
-/// Gives each fault that is concerned its chance, and gives back the first that happens. The others that would have happened, don't: two
-/// at once would hide each other. None does unless `may_happen`.
-pub(super) fn draw(
-    rules: &mut [Rule],
-    client: ClientId,
-    now: Duration,
-    engine: &Engine,
-    may_happen: bool,
-    concerned: impl Fn(&Rule) -> bool,
-) -> Option<FaultId> {
-    let mut first = None;
-    for (fault, rule) in rules.iter_mut().enumerate() {
-        if !concerned(rule) {
-            continue;
-        }
-        let of_client = rule.chances_of.entry(client).or_default();
-        let id = FaultId { fault, client, nth: *of_client };
-        let nth = rule.chances;
-        *of_client += 1;
-        rule.chances += 1;
-        let drawn = luck::draw(&[engine.seed, rule.key, client.get(), id.nth]);
-        if !rule.fault.is_now(nth, now) || rule.happened >= rule.fault.times || !rule.fault.is_drawn(drawn) {
-            continue;
-        }
-        if may_happen && first.is_none() && engine.only.as_ref().is_none_or(|only| only.contains(&id)) {
-            rule.happened += 1;
-            first = Some(id);
-        }
+fn release_all(held: Vec<DelayedMessage>) {
+    for held in held {
+        held.release();
     }
-    first
 }
 
 #[cfg(test)]
@@ -382,7 +386,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn who_is_gone_is_forgotten() {
+    fn clients_that_are_gone_are_forgotten() {
         let chaos =
             Chaos::new().with(Fault::delay(Duration::from_secs(1)).of("late")).with(Fault::permission().chance(0.0));
         let kit = TestKit::builder().chaos(chaos).build();
@@ -395,8 +399,70 @@ mod tests {
             }
         }
         kit.clock().advance(Duration::from_secs(1));
-        let state = kit.book().chaos.state.lock();
-        assert_eq!((state.clients.len(), state.listeners.len(), state.afterwards.len()), (0, 0, 0));
+        let state = kit.0.observer.chaos.state.lock();
+        assert_eq!(
+            (state.clients.len(), state.names.len(), state.listeners.len(), state.post_routing.len()),
+            (0, 0, 0, 0)
+        );
         assert!(state.rules.iter().all(|rule| rule.chances_of.is_empty()));
+    }
+
+    /// Chaos that looks at all that happens, and changes nothing.
+    fn watchful() -> Chaos {
+        Chaos::new()
+            .with(Fault::late_subscription(1).chance(0.0))
+            .with(Fault::member_away(1).chance(0.0))
+            .with(Fault::reorder(1).chance(0.0))
+            .with(Fault::disconnect(Duration::from_secs(1)).of("somebody").chance(0.0))
+    }
+
+    /// G6: neither a message nor a subscription makes the kit look at all subscriptions.
+    #[test]
+    fn many_listeners_cost_no_square() {
+        crate::steps::assert_linear(|listeners| {
+            let kit = TestKit::builder().chaos(watchful()).build();
+            let app = kit.bus().connect();
+            let guards: Vec<_> = (0..listeners)
+                .map(|n| {
+                    let plain = app.subscribe_fn(format!("plain.{n}"), drop).unwrap();
+                    let queue = kit.bus().connect().queue_subscribe(format!("queue.{n}"), "workers").unwrap();
+                    (plain, queue)
+                })
+                .collect();
+            for n in 0..listeners {
+                app.publish(format!("plain.{n}"), "").unwrap();
+                app.publish(format!("queue.{n}"), "").unwrap();
+            }
+            drop(guards);
+        });
+    }
+
+    /// G6: the same with one message that all have.
+    #[test]
+    fn a_message_to_many_costs_no_square() {
+        crate::steps::assert_linear(|listeners| {
+            let kit = TestKit::builder().chaos(watchful()).build();
+            let app = kit.bus().connect();
+            let guards: Vec<_> = (0..listeners).map(|_| app.subscribe_fn("all", drop).unwrap()).collect();
+            assert_eq!(app.publish("all", ""), Ok(listeners));
+            drop(guards);
+        });
+    }
+
+    /// G6: what was published, and what was listened to.
+    #[test]
+    fn many_broken_contracts_cost_no_square() {
+        crate::steps::assert_linear(|listeners| {
+            let kit = TestKit::new();
+            let app = kit.bus().connect();
+            let guards: Vec<_> =
+                (0..listeners).map(|n| app.subscribe_fn(format!("wanted.{n}"), drop).unwrap()).collect();
+            for n in 0..listeners {
+                app.publish(format!("other.{n}"), "").unwrap();
+            }
+            let contracts = kit.contracts();
+            assert_eq!((contracts.unmatched.len(), contracts.idle.len()), (listeners, listeners));
+            drop(guards);
+        });
     }
 }

@@ -58,13 +58,13 @@ pub(super) enum Kind {
     Permission,
     SubscribePermission,
     MaxPayload { max: usize },
-    Unlawful(Unlawful),
+    Violation(Violation),
 }
 
 /// Faults that NATS never has. For tests of tests, and of what an application makes of the impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unlawful {
+pub enum Violation {
     /// One bit of a payload changes its value. Messages without a payload are left alone.
     Corrupt,
     /// A message vanishes, though all clients are connected and none is slow.
@@ -218,8 +218,8 @@ impl Fault {
     }
 
     /// Something that NATS never does.
-    pub fn unlawful(what: Unlawful) -> Self {
-        Fault::new(Kind::Unlawful(what))
+    pub fn violation(what: Violation) -> Self {
+        Fault::new(Kind::Violation(what))
     }
 
     /// Only messages (or subscriptions) on this pattern. Default `>`.
@@ -299,7 +299,7 @@ impl Fault {
             Kind::Permission => "P3, P4",
             Kind::SubscribePermission => "P4, P5",
             Kind::MaxPayload { .. } => "L4",
-            Kind::Unlawful(_) => "unlawful",
+            Kind::Violation(_) => "unlawful",
         }
     }
 
@@ -312,9 +312,9 @@ impl Fault {
         }
     }
 
-    /// Whether `of` names the clients that suffer, and not the publishers.
-    pub(super) fn names_victims(&self) -> bool {
-        matches!(self.kind, Kind::Disconnect { .. }) && self.of.is_some()
+    /// The name of the clients that suffer, if `of` names them and not the publishers.
+    pub(super) fn victims(&self) -> Option<&str> {
+        self.of.as_deref().filter(|_| matches!(self.kind, Kind::Disconnect { .. }))
     }
 
     pub(super) fn concerns_subject(&self, subject: &str) -> bool {
@@ -339,9 +339,9 @@ impl Fault {
     }
 
     /// Whether a number that is equally likely to be anything means yes.
-    pub(super) fn is_drawn(&self, luck: u64) -> bool {
+    pub(super) fn is_drawn(&self, rng: u64) -> bool {
         const BITS: u32 = 53;
-        ((luck >> (u64::BITS - BITS)) as f64 / (1u64 << BITS) as f64) < self.chance
+        ((rng >> (u64::BITS - BITS)) as f64 / (1u64 << BITS) as f64) < self.chance
     }
 }
 
@@ -365,7 +365,7 @@ impl fmt::Display for Kind {
             Kind::Permission => f.write_str("permission denied"),
             Kind::SubscribePermission => f.write_str("permission to subscribe denied"),
             Kind::MaxPayload { max } => write!(f, "payload over {max} bytes refused"),
-            Kind::Unlawful(what) => write!(f, "unlawful {}", format!("{what:?}").to_lowercase()),
+            Kind::Violation(what) => write!(f, "unlawful {}", format!("{what:?}").to_lowercase()),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `fault` | the kinds of faults, and the rules by which they happen |
-//! | `engine` | whether a fault happens now |
+//! | `engine` | what the bus asks and tells, and the work that follows |
 //! | `act` | the effects of a fault |
-//! | `lag` | messages that come later |
+//! | `state` | clients and rules, and which fault happens now |
+//! | `listeners` | subscriptions that are late or away |
+//! | `delay_queue` | messages that come later |
 //! | `log` | reports of faults that happened |
-//! | `luck` | choices without a state |
+//! | `rng` | choices without a state |
 //!
 //! The manual's page [`test_kit`](crate::manual::test_kit) lists the faults, with the rule of each and the way it was seen on a
 //! real server.
@@ -18,17 +20,19 @@
 //! happen in all, and from which message on, is counted over all clients.
 //!
 //! A fault that holds a message up needs time to pass: with a manual clock, the test has to advance it.
-//! [`TestKit::calm`](super::TestKit::calm) ends all faults at once.
+//! [`TestKit::clear_faults`](super::TestKit::clear_faults) ends all faults at once.
 
 mod act;
+mod delay_queue;
 mod engine;
 mod fault;
-mod lag;
+mod listeners;
 mod log;
-mod luck;
+mod rng;
+mod state;
 
 pub(super) use engine::Engine;
-pub use fault::{Fault, Unlawful};
+pub use fault::{Fault, Violation};
 pub use log::FaultRecord;
 pub(super) use log::{FaultId, Witness};
 

@@ -1,7 +1,7 @@
 //! Each fault: its effects on the clients concerned, and on no others.
 
 use crate::{MS, SECOND, client, kit, permitted, publish, queued};
-use postroom::testkit::{Chaos, Fault, TestKit, Unlawful};
+use postroom::testkit::{Chaos, Fault, TestKit, Violation};
 use postroom::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -136,12 +136,12 @@ fn a_lost_answer_leaves_who_asked_waiting() {
     assert_eq!(app.request("ask", "").unwrap().payload(), b"42");
     assert_eq!(permitted(&kit), ["C18"]);
 
-    // A message that wants no answer can lose none, and a calm brings those that were to be lost.
+    // A message that wants no answer can lose none, and an end of all faults brings those that were to be lost.
     kit.inject(Fault::lost_answer().on("tell").times(1));
     let listener = app.subscribe("tell").unwrap();
     app.publish("tell", "").unwrap();
     let asking = app.request_async("tell", "");
-    assert_eq!((kit.faults().len(), kit.calm()), (2, 0));
+    assert_eq!((kit.faults().len(), kit.clear_faults()), (2, 0));
     let asked: Vec<_> = listener.try_iter().collect();
     asked[1].respond("43").unwrap();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -280,7 +280,7 @@ fn subscriptions_are_denied() {
 #[test]
 fn what_is_unlawful_is_called_so() {
     let run = |what| {
-        let kit = kit(Fault::unlawful(what).times(1));
+        let kit = kit(Fault::violation(what).times(1));
         let all = kit.client().subscribe("a").unwrap();
         let app = client(&kit, "app");
         publish(&app, "a", &["first", "second", "third"]);
@@ -288,10 +288,10 @@ fn what_is_unlawful_is_called_so() {
         assert!(kit.bus().stats().ledger.balances());
         all.try_iter().map(|message| String::from_utf8_lossy(message.payload()).into_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(run(Unlawful::Lose), ["second", "third"]);
-    assert_eq!(run(Unlawful::Duplicate), ["first", "first", "second", "third"]);
-    assert_eq!(run(Unlawful::Reorder), ["second", "first", "third"]);
-    let corrupt = run(Unlawful::Corrupt);
+    assert_eq!(run(Violation::Lose), ["second", "third"]);
+    assert_eq!(run(Violation::Duplicate), ["first", "first", "second", "third"]);
+    assert_eq!(run(Violation::Reorder), ["second", "first", "third"]);
+    let corrupt = run(Violation::Corrupt);
     assert_ne!(corrupt[0], "first");
     assert_eq!(corrupt[1..], ["second", "third"]);
 }
@@ -330,7 +330,7 @@ fn calm_ends_everything() {
     client(&kit, "other").publish("cut", "2").unwrap();
     cut.publish("a", "3").unwrap();
     assert_eq!(queued(&all), ["0", "2"]);
-    assert_eq!(kit.calm(), 2);
+    assert_eq!(kit.clear_faults(), 2);
     assert_eq!(queued(&all), ["1", "3"]);
     cut.publish("cut", "4").unwrap();
     late.publish("a", "5").unwrap();

@@ -1,7 +1,7 @@
 //! When a fault happens: chance, count, messages, time, client; and what is said of it.
 
 use crate::{SECOND, client, kit};
-use postroom::testkit::{Chaos, Fault, TestKit, Unlawful};
+use postroom::testkit::{Chaos, Fault, TestKit, Violation};
 
 /// Which of so many publishes were lost.
 fn lost(seed: u64, chaos: Chaos, count: u64) -> Vec<u64> {
@@ -17,7 +17,7 @@ fn lost(seed: u64, chaos: Chaos, count: u64) -> Vec<u64> {
 }
 
 fn lose() -> Fault {
-    Fault::unlawful(Unlawful::Lose)
+    Fault::violation(Violation::Lose)
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_can_not_be_asked_for_is_refused() {
 fn a_panic_prints_the_seed_and_the_faults() {
     const CHILD: &str = "POSTROOM_CHAOS_CHILD";
     if std::env::var_os(CHILD).is_some() {
-        let twice = Fault::unlawful(Unlawful::Duplicate).times(1);
+        let twice = Fault::violation(Violation::Duplicate).times(1);
         let kit = TestKit::builder().seed(4711).chaos(Chaos::new().with(twice)).build();
         let all = kit.client().subscribe("a").unwrap();
         client(&kit, "app").publish("a", "").unwrap();

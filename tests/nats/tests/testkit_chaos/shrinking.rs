@@ -1,7 +1,7 @@
 //! From a run that fails to the shortest list of faults.
 
 use crate::{MS, client};
-use postroom::testkit::{Chaos, Fault, TestKit, Unlawful, explore, shrink};
+use postroom::testkit::{Chaos, Fault, TestKit, Violation, explore, shrink};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -65,7 +65,7 @@ fn a_test_that_fails_anyway_or_passes_is_known_at_once() {
 #[test]
 fn seeds_are_searched_until_one_fails_and_the_list_repeats_it() {
     let seeds = Cell::new(0);
-    let chaos = Chaos::new().with(Fault::delay(MS).chance(0.5)).with(Fault::unlawful(Unlawful::Lose).chance(0.003));
+    let chaos = Chaos::new().with(Fault::delay(MS).chance(0.5)).with(Fault::violation(Violation::Lose).chance(0.003));
     let test = |chaos: Chaos| {
         seeds.set(seeds.get() + 1);
         assert_eq!(arrived(chaos).len(), 60);

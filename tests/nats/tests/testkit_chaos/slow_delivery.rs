@@ -170,7 +170,7 @@ fn a_calm_brings_it_at_once_and_the_end_of_the_kit_loses_it() {
     let (slow, app) = (client(&kit, "slow"), client(&kit, "app"));
     let all = slow.subscribe("a").unwrap();
     publish(&app, "a", &["1", "2"]);
-    assert_eq!(kit.calm(), 2);
+    assert_eq!(kit.clear_faults(), 2);
     assert_eq!(queued(&all), ["1", "2"]);
     publish(&app, "a", &["3"]);
     assert_eq!(queued(&all), ["3"]);

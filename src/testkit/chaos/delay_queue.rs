@@ -6,15 +6,15 @@ use std::time::Duration;
 
 /// The messages on their way between one client and the bus, in one direction: messages that it has published, or copies that are
 /// for it. As long as something is there, all that takes the same way queues up behind.
-pub(super) struct Lag<T> {
+pub(super) struct DelayQueue<T> {
     queue: VecDeque<Late<T>>,
     /// A thread routes the first of them right now.
     releasing: Option<ThreadId>,
 }
 
-impl<T> Default for Lag<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
-        Lag { queue: VecDeque::new(), releasing: None }
+        DelayQueue { queue: VecDeque::new(), releasing: None }
     }
 }
 
@@ -28,7 +28,7 @@ struct Late<T> {
     fault: usize,
 }
 
-impl<T> Lag<T> {
+impl<T> DelayQueue<T> {
     /// Whether the next has to queue up. Messages that the release of one leads to on the same thread, while nothing else waits,
     /// do not: no other thread could release them.
     pub(super) fn holds_up(&self) -> bool {
@@ -40,10 +40,14 @@ impl<T> Lag<T> {
         self.push_behind(held, due, 0, 0);
     }
 
-    /// As [`Lag::push`], but it comes as soon as so many others have been routed.
+    /// As [`DelayQueue::push`], but it comes as soon as so many others have been routed.
     pub(super) fn push_behind(&mut self, held: T, due: Duration, behind: u64, fault: usize) {
         let due = self.queue.back().map_or(due, |last| last.due.max(due));
         self.queue.push_back(Late { held, due, behind, fault });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// When the last is due.

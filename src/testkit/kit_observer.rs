@@ -12,7 +12,7 @@ use crate::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) struct Book {
+pub(super) struct KitObserver {
     next: AtomicU64,
     pub(super) journal: Journal,
     pub(super) chaos: Arc<Engine>,
@@ -21,9 +21,9 @@ pub(super) struct Book {
     pub(super) panics: Panics,
 }
 
-impl Book {
+impl KitObserver {
     pub(super) fn new(chaos: Arc<Engine>, schedule: Schedule, journal: Journal) -> Self {
-        Book { next: AtomicU64::new(1), journal, chaos, schedule, panics: Panics::default() }
+        KitObserver { next: AtomicU64::new(1), journal, chaos, schedule, panics: Panics::default() }
     }
 
     /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
@@ -43,7 +43,7 @@ impl Book {
     }
 }
 
-impl Observer for Book {
+impl Observer for KitObserver {
     fn publish(&self, publish: &PublishContext<'_>) -> PublishAction {
         // Drawn here, so that a message that is refused or comes later has one too.
         let number = self.number();
