@@ -140,9 +140,13 @@ pub mod protocol;
 
 // HUB: where engines meet.
 mod account;
-mod bus;
+mod broker;
+mod connection;
+mod routing;
+mod services;
 
 // DOOR: what users hold.
+mod bus;
 mod client;
 
 // GUESTS: each a feature, each only through the door.
@@ -168,19 +172,17 @@ struct Readme;
 // Crates whose types show in signatures.
 pub use {bytes, crossbeam_channel};
 
-pub use account::{AllowResponses, Ledger, Permissions, SubscriptionInfo};
+pub use account::{AllowResponses, Ledger, Permissions};
 #[cfg(feature = "bridge")]
 pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
-pub use bus::{
-    BuildError, Bus, BusBuilder, BusStats, CallbackPanic, ClientInfo, ClientStats, Closed, ConnectOptions,
-    DelayedDelivery, DelayedMessage, DeliveryAction, Denied, Event, Events, InterestChanged, InterestWatcher, Observer,
-    PatternInterest, PublishAction, PublishContext, RejectedPublish, SlowConsumer,
-};
+pub use broker::BusStats;
+pub use bus::{BuildError, Bus, BusBuilder, Closed, InterestChanged, InterestWatcher, PatternInterest};
 pub use client::{
     Client, Drain, DrainFuture, IntoIter, Iter, PublishFuture, Publisher, RawMessage, RequestFuture,
     RequestManyOptions, RequestOptions, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions, Subscriber,
     SubscriberStream, SubscriptionGuard,
 };
+pub use connection::{ClientStats, ConnectOptions};
 pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkDelivery, SinkResult};
 pub use error::{
     CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
@@ -192,5 +194,9 @@ pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats,
 pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};
 #[cfg(feature = "server")]
 pub use server::Server;
+pub use services::{
+    CallbackPanic, ClientInfo, DelayedDelivery, DelayedMessage, DeliveryAction, Denied, Event, Events, Observer,
+    PublishAction, PublishContext, RejectedPublish, SlowConsumer, SubscriptionInfo,
+};
 pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};
 pub use time::{Clock, ManualClock};

@@ -47,6 +47,23 @@ impl Secret {
     }
 }
 
+/// The uses of secret numbers: no two uses draw the same number.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(crate) enum Use {
+    Connection,
+    Request,
+    Inbox,
+    Random,
+}
+
+impl Use {
+    /// For this connection; connection 0 is the bus.
+    pub(crate) fn of(self, connection: u64) -> u64 {
+        connection << 2 | self as u64
+    }
+}
+
 /// A stream of choices that one thread draws from; others may only make it.
 ///
 /// The state is an atomic so that it can lie in shared per-thread storage, but it is read and written without a

@@ -3,9 +3,10 @@
 //! The compiler can't know, since handles share state that is changed through `&`, and keep functions of users. It holds because a panic in
 //! code of a user's is caught where that is called (G9), with no lock held and no state half changed (G4).
 
-use crate::bus::{Bus, BusBuilder, Events, InterestWatcher};
+use crate::bus::{Bus, BusBuilder, InterestWatcher};
 use crate::client::{Client, Drain, Publisher, Responses, Subscriber, SubscriptionGuard};
 use crate::message::Message;
+use crate::services::Events;
 use crate::time::{Clock, ManualClock, ScheduledTask};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -119,7 +119,7 @@ impl Owner {
     }
 
     /// Whether each message for a subscription is to be looked at: some may be withheld, or give leave to answer.
-    pub(crate) fn watches(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
+    pub(crate) fn filters(&self, pattern: &Pattern, queue: Option<&str>) -> bool {
         let rules = self.rules.read();
         rules.as_ref().is_some_and(|rules| rules.responses.is_some() || rules.may_withhold(pattern, queue))
     }

@@ -1,9 +1,11 @@
 //! One interest of one connection.
 
-use super::{Owner, Place, SubscriptionInfo, SubscriptionOwner};
-use crate::delivery::{Outlet, Receiver};
-use crate::id::SubscriptionId;
+use super::{Owner, Place, SubscriptionOwner};
+use crate::delivery::{DropReason, Outlet, Receiver};
+use crate::id::{MessageId, SubscriptionId};
 use crate::matcher::EntryId;
+use crate::message::Message;
+use crate::services::{Probe, SubscriptionInfo};
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{
     AtomicBool, AtomicU8,
@@ -28,17 +30,17 @@ pub(crate) struct Subscription {
     pub(crate) slot: u32,
     /// As a member of a queue group it comes after those that are not (Q6).
     pub(crate) fallback: bool,
-    /// A [`Watch`]. ORDERING: Relaxed; written under the registry's lock by the thread that changes the permissions and then
+    /// A [`DeliveryFilter`]. ORDERING: Relaxed; written under the registry's lock by the thread that changes the permissions and then
     /// tells others.
-    pub(crate) watch: AtomicU8,
-    pub(crate) fate: Fate,
+    pub(crate) filter: AtomicU8,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 /// The effect of permissions on the messages to a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Watch {
-    No,
+pub(crate) enum DeliveryFilter {
+    None,
     /// Some may be withheld, or give leave to answer.
     Each,
     /// All are withheld: an inbox for requests that its connection may no longer subscribe to.
@@ -51,7 +53,7 @@ pub(crate) enum Watch {
 // | abandoned | the drop of the handle              | `retire` | set after the outlet was closed                       |
 // | retired   | the thread that retires it          | the same | set once, and its counts are final then               |
 #[derive(Debug, Default)]
-pub(crate) struct Fate {
+pub(crate) struct Lifecycle {
     abandoned: AtomicBool,
     retired: AtomicBool,
 }
@@ -91,20 +93,33 @@ impl Subscription {
         Place { connection: self.owner.id.get(), slot: Some(self.slot as usize) }
     }
 
-    /// Whether messages may go in without being looked at, as nearly all may.
+    /// Whether each message is looked at before it may go in; nearly all subscriptions let all in.
     #[inline]
-    pub(crate) fn is_unwatched(&self) -> bool {
-        self.watch.load(Relaxed) == Watch::No as u8
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.filter.load(Relaxed) != DeliveryFilter::None as u8
     }
 
-    pub(crate) fn set_watch(&self, watch: Watch) {
-        self.watch.store(watch as u8, Relaxed);
+    pub(crate) fn set_filter(&self, filter: DeliveryFilter) {
+        self.filter.store(filter as u8, Relaxed);
+    }
+
+    /// A receiver that is neither a queue of ours nor a callback has taken its copy of message `id` at once.
+    pub(crate) fn emit_handed_over(&self, probe: &Probe, id: MessageId) {
+        if !self.outlet.is_queue() && !self.outlet.is_callback() {
+            probe.emit_received(id, self.id());
+        }
+    }
+
+    /// A copy was lost.
+    #[inline]
+    pub(crate) fn emit_lost(&self, probe: &Probe, message: &Message, reason: DropReason) {
+        probe.emit_lost(message, || self.info(), reason);
     }
 
     /// Whether the permissions let a message in; see [`Owner::lets_in`].
     #[cold]
     pub(crate) fn lets_in(&self, subject: &str, reply: Option<&Subject>, now: impl FnOnce() -> Duration) -> bool {
-        if self.watch.load(Relaxed) == Watch::Suspended as u8 {
+        if self.filter.load(Relaxed) == DeliveryFilter::Suspended as u8 {
             return false;
         }
         let queue = self.queue.as_deref().map(SmolStr::as_str);
@@ -113,23 +128,23 @@ impl Subscription {
 
     /// Notes that no handle is left.
     pub(crate) fn abandon(&self) {
-        self.fate.abandoned.store(true, SeqCst);
+        self.lifecycle.abandoned.store(true, SeqCst);
     }
 
     /// Whether no handle is left.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.fate.abandoned.load(SeqCst)
+        self.lifecycle.abandoned.load(SeqCst)
     }
 
     /// Its counts are in the past.
     pub(crate) fn is_retired(&self) -> bool {
-        self.fate.retired.load(SeqCst)
+        self.lifecycle.retired.load(SeqCst)
     }
 
     /// True for one caller, once nothing can change the counts any more: the outlet is closed and empty, and has no handle.
     pub(crate) fn may_retire(&self) -> bool {
         // ORDERING: SeqCst; the handle's drop and the end of a callback that still ran may come here at once, and the later
         // of the two must see what the other did.
-        self.fate.abandoned.load(SeqCst) && self.outlet.is_ended() && !self.fate.retired.swap(true, SeqCst)
+        self.lifecycle.abandoned.load(SeqCst) && self.outlet.is_ended() && !self.lifecycle.retired.swap(true, SeqCst)
     }
 }

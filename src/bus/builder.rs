@@ -1,20 +1,17 @@
 //! The options of a bus.
 
-use super::event::Hub;
-use super::interest::Watches;
-use super::observe::{Observed, Observer};
-use super::panics::Panics;
-use super::{Bus, Phase, Shared};
-use crate::account::{Account, Past};
-use crate::delivery::{OverflowPolicy, Policy, WakeList, runner};
+use super::Bus;
+use crate::account::Account;
+use crate::account::interest::InterestTracker;
+use crate::broker::Broker;
+use crate::delivery::{OverflowPolicy, Policy, runner};
 use crate::limits::{Limits, LimitsError};
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::rng::{self, Secret};
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use crate::services::{EventSender, Life, Observer, Panics, Probe, Services};
+use crate::sync::atomic::AtomicU64;
 use crate::time::{Clock, Schedule, Timers};
 use crate::user_code::Reporter;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -116,15 +113,15 @@ impl BusBuilder {
         limits.check()?;
         let clock = clock.unwrap_or_default();
         let reporter = Reporter::new();
-        let observed = observer.map(|observer| Observed::new(observer, reporter));
+        let probe = Probe::new(observer, reporter);
         let secret = Secret::new(seed);
         let seed = seed.unwrap_or_else(rng::entropy);
-        let usual = Policy {
+        let default_policy = Policy {
             capacity: limits.subscription_capacity,
             capacity_bytes: limits.subscription_capacity_bytes,
             overflow: OverflowPolicy::default(),
         };
-        let boundless = Policy {
+        let unbounded = Policy {
             capacity: Limits::CAPACITY_MAX,
             capacity_bytes: Limits::CAPACITY_BYTES_MAX,
             overflow: OverflowPolicy::default(),
@@ -134,33 +131,27 @@ impl BusBuilder {
             cache_entries: limits.route_cache_entries,
             seed: Some(seed),
         });
-        let activity = observed.as_ref().map(|observed| observed.activity.clone());
+        let activity = probe.activity().cloned();
         let timers = Arc::new(Timers::new(clock.clone(), activity, reporter, runner::run_waiting));
-        let shared = Shared {
-            account: Account { matcher, limits, past: Mutex::new(Past::default()) },
+        let services = Arc::new(Services {
             schedule: Schedule::new(timers.clone()),
             timers,
-            hub: Hub::default(),
-            panics: Panics::new(reporter),
-            observed,
-            watches: Watches::default(),
             clock,
+            events: EventSender::default(),
+            probe,
+            panics: Panics::new(reporter),
             seed,
-            id: rng::entropy(),
+            bus_id: rng::entropy(),
             secret: Arc::new(secret),
             drawn: AtomicU64::new(0),
-            usual: Arc::new(usual),
-            boundless: Arc::new(boundless),
-            phase: AtomicU8::new(Phase::Open as u8),
-            ended: WakeList::default(),
-            connections: Mutex::new(BTreeMap::new()),
-            next_connection: AtomicU64::new(1),
-            open: AtomicUsize::new(0),
-        };
-        let shared = Arc::new(shared);
-        let witness: Weak<Shared> = Arc::downgrade(&shared);
+            default_policy: Arc::new(default_policy),
+            unbounded: Arc::new(unbounded),
+            life: Life::new(),
+        });
+        let witness: Weak<Services> = Arc::downgrade(&services);
         reporter.register(witness);
-        Ok(Bus { shared })
+        let account = Account::new(matcher, limits, InterestTracker::new(seed));
+        Ok(Bus { broker: Arc::new(Broker::new(services, account)) })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Waiting for the end of a bus.
 
-use super::{Phase, Shared};
+use crate::broker::Broker;
 use crate::delivery::{Place, runner};
+use crate::services::Phase;
 use futures_core::future::FusedFuture;
 use std::fmt;
 use std::future::Future;
@@ -18,19 +19,19 @@ use std::task::{Context, Poll};
 /// Dropping it loses nothing.
 #[must_use = "it waits only for those who await it"]
 pub struct Closed {
-    shared: Arc<Shared>,
+    broker: Arc<Broker>,
     place: Place,
     /// It was ready once.
     is_done: bool,
 }
 
 impl Closed {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Closed { shared, place: Place::default(), is_done: false }
+    pub(super) fn new(broker: Arc<Broker>) -> Self {
+        Closed { broker, place: Place::default(), is_done: false }
     }
 
     fn is_ready(&self) -> bool {
-        self.shared.phase() == Phase::Closed
+        self.broker.services.life.phase.get() == Phase::Closed
     }
 }
 
@@ -38,16 +39,17 @@ impl Future for Closed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Closed { shared, place, is_done } = &mut *self;
+        let Closed { broker, place, is_done } = &mut *self;
+        let services = &broker.services;
         runner::poll(|| {
-            if shared.phase() != Phase::Closed {
-                shared.ended.register(place, cx.waker(), shared.reporter());
+            if services.life.phase.get() != Phase::Closed {
+                services.life.ended.register(place, cx.waker(), services.reporter());
                 // It may have been closed before the waker was registered.
-                if shared.phase() != Phase::Closed {
+                if services.life.phase.get() != Phase::Closed {
                     return Poll::Pending;
                 }
             }
-            shared.ended.leave(place);
+            services.life.ended.leave(place);
             *is_done = true;
             Poll::Ready(())
         })
@@ -62,7 +64,7 @@ impl FusedFuture for Closed {
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        self.shared.ended.leave(&mut self.place);
+        self.broker.services.life.ended.leave(&mut self.place);
     }
 }
 

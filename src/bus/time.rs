@@ -27,12 +27,12 @@ impl Bus {
     /// assert_eq!(hour.as_mut().poll(&mut cx), Poll::Ready(()));
     /// ```
     pub fn sleep(&self, time: Duration) -> Sleep {
-        Sleep::new(self.shared.timers.clone(), self.shared.timers.deadline(time))
+        Sleep::new(self.broker.services.timers.clone(), self.broker.services.timers.deadline(time))
     }
 
     /// Waits until the bus's clock shows `at` without blocking a thread; else as [`Bus::sleep`].
     pub fn sleep_until(&self, at: Duration) -> Sleep {
-        Sleep::new(self.shared.timers.clone(), Some(at))
+        Sleep::new(self.broker.services.timers.clone(), Some(at))
     }
 
     /// Waits for `time` to pass in real time without blocking a thread, whatever clock the bus has: for the operating system and for peers,
@@ -42,7 +42,7 @@ impl Bus {
     ///
     /// Dropping the future takes the timer back.
     pub fn sleep_real(&self, time: Duration) -> Sleep {
-        Sleep::real(self.shared.timers.clone(), time)
+        Sleep::real(self.broker.services.timers.clone(), time)
     }
 
     /// Runs `run` once, when the bus's clock shows `at`; not before this returns. Dropping the handle [cancels](ScheduledTask::cancel) it;
@@ -92,6 +92,6 @@ impl Bus {
     /// # Ok::<_, postroom::SubscribeError>(())
     /// ```
     pub fn schedule_at(&self, at: Duration, run: impl FnOnce() + Send + 'static) -> ScheduledTask {
-        self.shared.schedule.at(at, Box::new(run))
+        self.broker.services.schedule.at(at, Box::new(run))
     }
 }

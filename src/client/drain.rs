@@ -1,9 +1,11 @@
 //! Waiting for the end of a drain.
 
 use crate::account::Subscription;
-use crate::bus::{Connection, Phase, Shared};
+use crate::broker::Broker;
+use crate::connection::Connection;
 use crate::delivery::{Place, WakeList, runner};
 use crate::error::DrainTimeoutError;
+use crate::services::{Phase, Services};
 use crate::steps;
 use futures_core::future::FusedFuture;
 use std::fmt;
@@ -23,27 +25,27 @@ use std::time::Duration;
 #[must_use = "the drain goes on by itself; wait for it, or say `let _ =`"]
 pub struct Drain {
     what: What,
-    shared: Arc<Shared>,
+    services: Arc<Services>,
 }
 
 enum What {
     Subscription(Arc<Connection>, Arc<Subscription>),
     Client(Arc<Connection>),
-    /// Those before the second are done.
-    Bus(Vec<Arc<Connection>>, usize),
+    /// Those before the number are done.
+    Bus(Arc<Broker>, Vec<Arc<Connection>>, usize),
 }
 
 impl Drain {
     pub(crate) fn subscription(connection: Arc<Connection>, subscription: Arc<Subscription>) -> Self {
-        Drain { shared: connection.shared.clone(), what: What::Subscription(connection, subscription) }
+        Drain { services: connection.services.clone(), what: What::Subscription(connection, subscription) }
     }
 
     pub(crate) fn client(connection: Arc<Connection>) -> Self {
-        Drain { shared: connection.shared.clone(), what: What::Client(connection) }
+        Drain { services: connection.services.clone(), what: What::Client(connection) }
     }
 
-    pub(crate) fn bus(shared: Arc<Shared>, connections: Vec<Arc<Connection>>) -> Self {
-        Drain { what: What::Bus(connections, 0), shared }
+    pub(crate) fn bus(broker: Arc<Broker>, connections: Vec<Arc<Connection>>) -> Self {
+        Drain { services: broker.services.clone(), what: What::Bus(broker, connections, 0) }
     }
 
     /// Blocks until the drain has ended.
@@ -58,13 +60,13 @@ impl Drain {
     ///
     /// [`DrainTimeoutError`] when the time is up. The drain continues.
     pub fn wait_timeout(mut self, timeout: Duration) -> Result<(), DrainTimeoutError> {
-        let deadline = self.shared.timers.deadline(timeout);
+        let deadline = self.services.timers.deadline(timeout);
         self.wait_until(deadline, timeout)
     }
 
     fn wait_until(&mut self, deadline: Option<Duration>, after: Duration) -> Result<(), DrainTimeoutError> {
         while let Some(busy) = self.busy() {
-            let changed = busy.changes().block(&self.shared.timers, deadline, || (!busy.is_busy()).then_some(()));
+            let changed = busy.changes().block(&self.services.timers, deadline, || (!busy.is_busy()).then_some(()));
             if changed.is_none() {
                 return Err(DrainTimeoutError { after, pending: self.pending() });
             }
@@ -84,7 +86,7 @@ impl Drain {
                 None
             }
             What::Client(connection) => busy_of(connection),
-            What::Bus(connections, done) => {
+            What::Bus(broker, connections, done) => {
                 while let Some(connection) = connections.get(*done) {
                     steps::count(1);
                     let busy = busy_of(connection);
@@ -93,7 +95,7 @@ impl Drain {
                     }
                     *done += 1;
                 }
-                self.shared.close();
+                broker.close();
                 None
             }
         }
@@ -102,13 +104,13 @@ impl Drain {
     fn pending(&self) -> usize {
         let of = |connection: &Arc<Connection>| {
             let queued = |subscription: &Arc<Subscription>| subscription.outlet.counts().queued as usize;
-            let queued: usize = connection.subscriptions().iter().map(queued).sum();
+            let queued: usize = connection.subscriptions.all().iter().map(queued).sum();
             queued + connection.inbox_if_any().map_or(0, |inbox| inbox.waiting())
         };
         match &self.what {
             What::Subscription(_, subscription) => subscription.outlet.counts().queued as usize,
             What::Client(connection) => of(connection),
-            What::Bus(connections, _) => connections.iter().map(of).sum(),
+            What::Bus(_, connections, _) => connections.iter().map(of).sum(),
         }
     }
 }
@@ -117,7 +119,7 @@ fn busy_of(connection: &Arc<Connection>) -> Option<Busy> {
     if connection.phase() == Phase::Closed {
         return None;
     }
-    let of_subscriptions = connection.unfinished().map(Busy::Subscription).filter(Busy::is_busy);
+    let of_subscriptions = connection.subscriptions.unfinished().map(Busy::Subscription).filter(Busy::is_busy);
     let busy = of_subscriptions.or_else(|| Some(Busy::Requests(connection.clone())).filter(Busy::is_busy));
     if busy.is_none() {
         connection.finish_drain();
@@ -177,7 +179,7 @@ impl Future for DrainFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let reporter = self.drain.shared.reporter();
+            let reporter = self.drain.services.reporter();
             if let Some((busy, place)) = &mut self.waiting {
                 busy.changes().register(place, cx.waker(), reporter);
                 if busy.is_busy() {

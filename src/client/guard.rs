@@ -3,7 +3,7 @@
 use super::drain::Drain;
 use super::subscriber::end_after;
 use crate::account::{Ledger, Subscription};
-use crate::bus::Connection;
+use crate::connection::Connection;
 use crate::error::CloseReason;
 use crate::id::SubscriptionId;
 use crate::subject::Pattern;

@@ -29,16 +29,20 @@ pub use request::RequestFuture;
 pub use request_many::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
 pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
 
-use crate::account::{Permissions, Subscription, SubscriptionInfo};
-use crate::bus::{Bus, ClientStats, Connection, Phase};
+use crate::account::{Permissions, Subscription};
+use crate::broker::Broker;
+use crate::bus::Bus;
+use crate::connection::{ClientStats, Connection, client_stats};
 use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkDelivery, SinkResult};
 use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{HeaderMap, Message, Payload, Publication};
+use crate::routing::{self, Context};
+use crate::services::{Phase, SubscriptionInfo};
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
 use publisher::{address, check_message, publish_async, refused, try_publish_async};
-use request::Question;
+use request::OutgoingRequest;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,11 +53,24 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Client {
     connection: Arc<Connection>,
+    broker: Arc<Broker>,
 }
 
 impl Client {
-    pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        Client { connection }
+    pub(crate) fn new(broker: Arc<Broker>, connection: Arc<Connection>) -> Self {
+        Client { connection, broker }
+    }
+
+    /// Whether it is a client of this bus.
+    pub(crate) fn is_of(&self, broker: &Arc<Broker>) -> bool {
+        Arc::ptr_eq(&self.broker, broker)
+    }
+
+    #[inline]
+    fn send(&self, mut out: Publication<'_>) -> Result<usize, PublishError> {
+        let published = routing::publish(Context::of(&self.connection), &mut out, None, None);
+        out.forget();
+        published
     }
 
     /// Delivers a message to every subscription whose pattern matches `subject`, and to one member of each queue group. Gives back how many
@@ -85,7 +102,7 @@ impl Client {
     /// ```
     #[inline]
     pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        self.connection.publish(&mut publication(&subject, payload.into()), None)
+        self.send(publication(&subject, payload.into()))
     }
 
     /// As [`Client::publish`], with headers.
@@ -99,8 +116,7 @@ impl Client {
         headers: HeaderMap,
         payload: impl Into<Payload<'a>>,
     ) -> Result<usize, PublishError> {
-        let mut out = publication(&subject, payload.into()).with_headers(headers);
-        self.connection.publish(&mut out, None)
+        self.send(publication(&subject, payload.into()).with_headers(headers))
     }
 
     /// As [`Client::publish`], with a subject to answer to (R1). If no subscriber accepts it and this connection has a plain
@@ -117,7 +133,7 @@ impl Client {
     ) -> Result<usize, PublishError> {
         let out = publication(&subject, payload.into());
         match address(&self.connection, reply) {
-            Ok(reply) => self.connection.publish(&mut out.with_reply(Some(&reply)), None),
+            Ok(reply) => self.send(out.with_reply(Some(&reply))),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -136,7 +152,7 @@ impl Client {
     ) -> Result<usize, PublishError> {
         let out = publication(&subject, payload.into()).with_headers(headers);
         match address(&self.connection, reply) {
-            Ok(reply) => self.connection.publish(&mut out.with_reply(Some(&reply)), None),
+            Ok(reply) => self.send(out.with_reply(Some(&reply))),
             Err(error) => Err(refused(&self.connection, out, error)),
         }
     }
@@ -148,8 +164,7 @@ impl Client {
     /// As [`Client::publish`]; also for the reply, and [`PublishError::InvalidHeaders`]: what a lenient connection sent need not be
     /// good enough to be passed on by one that is not.
     pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        let mut out = check_message(&self.connection, Publication::of(message), message)?;
-        self.connection.publish(&mut out, None)
+        self.send(check_message(&self.connection, Publication::of(message), message)?)
     }
 
     /// As [`Client::publish_message`], to the subscriptions that match `routed`, which see the message with its own subject: for parts of a
@@ -179,8 +194,7 @@ impl Client {
     /// ```
     pub fn publish_message_to(&self, routed: impl ToSubject, message: &Message) -> Result<usize, PublishError> {
         let out = Publication::routed_to(routed.as_str(), message);
-        let mut out = check_message(&self.connection, out, message)?;
-        self.connection.publish(&mut out, None)
+        self.send(check_message(&self.connection, out, message)?)
     }
 
     /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
@@ -252,7 +266,7 @@ impl Client {
         pattern: impl ToPattern,
         options: SubscribeOptions,
     ) -> Result<Subscriber, SubscribeError> {
-        let policy = options.policy(&self.connection.shared)?;
+        let policy = options.policy(&self.connection.services)?;
         let subscription = self.register(pattern, &options, Outlet::new(policy, Receiver::Queue))?;
         Ok(Subscriber::new(subscription, self.connection.clone()))
     }
@@ -415,7 +429,7 @@ impl Client {
         subject: impl ToSubject,
         payload: impl Into<Payload<'a>>,
     ) -> Result<Message, RequestError> {
-        self.question(&subject, payload.into(), None).ask(&self.connection)
+        self.outgoing_request(&subject, payload.into(), None).ask(&self.connection)
     }
 
     /// As [`Client::request`], for at most `timeout` on the bus's clock.
@@ -429,7 +443,7 @@ impl Client {
         payload: impl Into<Payload<'a>>,
         timeout: Duration,
     ) -> Result<Message, RequestError> {
-        self.question(&subject, payload.into(), Some(timeout)).ask(&self.connection)
+        self.outgoing_request(&subject, payload.into(), Some(timeout)).ask(&self.connection)
     }
 
     /// As [`Client::request`], with a time limit or headers.
@@ -443,7 +457,7 @@ impl Client {
         payload: impl Into<Payload<'a>>,
         options: RequestOptions,
     ) -> Result<Message, RequestError> {
-        self.question(&subject, payload.into(), options.timeout).headers(options.headers).ask(&self.connection)
+        self.outgoing_request(&subject, payload.into(), options.timeout).headers(options.headers).ask(&self.connection)
     }
 
     /// As [`Client::request_with`], for a message that was made by hand, or received: its subject, headers, status and payload are sent,
@@ -465,7 +479,7 @@ impl Client {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn request_message(&self, message: &Message, options: RequestOptions) -> Result<Message, RequestError> {
-        self.question_of(message, options)?.ask(&self.connection)
+        self.outgoing_request_of(message, options)?.ask(&self.connection)
     }
 
     /// Publishes a request *now* and waits for the first answer without blocking a thread.
@@ -478,7 +492,7 @@ impl Client {
     ///
     /// Dropping the future gives the request up; an answer that comes later is counted as late.
     pub fn request_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> RequestFuture {
-        self.question(&subject, payload.into(), None).ask_async(&self.connection)
+        self.outgoing_request(&subject, payload.into(), None).ask_async(&self.connection)
     }
 
     /// As [`Client::request_async`], for at most `timeout` on the bus's clock.
@@ -492,7 +506,7 @@ impl Client {
         payload: impl Into<Payload<'a>>,
         timeout: Duration,
     ) -> RequestFuture {
-        self.question(&subject, payload.into(), Some(timeout)).ask_async(&self.connection)
+        self.outgoing_request(&subject, payload.into(), Some(timeout)).ask_async(&self.connection)
     }
 
     /// As [`Client::request_async`], with a time limit or headers.
@@ -506,7 +520,9 @@ impl Client {
         payload: impl Into<Payload<'a>>,
         options: RequestOptions,
     ) -> RequestFuture {
-        self.question(&subject, payload.into(), options.timeout).headers(options.headers).ask_async(&self.connection)
+        self.outgoing_request(&subject, payload.into(), options.timeout)
+            .headers(options.headers)
+            .ask_async(&self.connection)
     }
 
     /// As [`Client::request_message`], without blocking a thread; see [`Client::request_async`].
@@ -515,8 +531,8 @@ impl Client {
     ///
     /// As [`Client::request_message`].
     pub fn request_message_async(&self, message: &Message, options: RequestOptions) -> RequestFuture {
-        match self.question_of(message, options) {
-            Ok(question) => question.ask_async(&self.connection),
+        match self.outgoing_request_of(message, options) {
+            Ok(request) => request.ask_async(&self.connection),
             Err(error) => RequestFuture::failed(&self.connection, message.subject().as_str(), error.into()),
         }
     }
@@ -533,8 +549,9 @@ impl Client {
         payload: impl Into<Payload<'a>>,
         mut until: RequestManyOptions,
     ) -> Result<Responses, RequestError> {
-        let question = self.question(&subject, payload.into(), until.deadline_asked()).headers(until.take_headers());
-        let pending = question.send(&self.connection, false)?;
+        let request =
+            self.outgoing_request(&subject, payload.into(), until.deadline_asked()).headers(until.take_headers());
+        let pending = request.send(&self.connection, false)?;
         Ok(Responses::new(pending, self.connection.clone(), until))
     }
 
@@ -546,22 +563,22 @@ impl Client {
     /// Whether a publish on `subject` would find a subscription. Not checked: text that is not a valid subject has no interest,
     /// unless the connection is lenient and may publish there.
     pub fn has_interest(&self, subject: impl ToSubject) -> bool {
-        self.connection.shared.has_interest(subject.as_str(), self.connection.options.lenient)
+        self.connection.account.has_interest(subject.as_str(), self.connection.publisher.options.lenient)
     }
 
     /// The connection's number, unique on the bus.
     pub fn id(&self) -> ClientId {
-        self.connection.id
+        self.connection.publisher.id
     }
 
     /// The connection's name.
     pub fn name(&self) -> Option<&str> {
-        self.connection.options.name.as_deref()
+        self.connection.publisher.options.name.as_deref()
     }
 
     /// The bus it is connected to.
     pub fn bus(&self) -> Bus {
-        Bus { shared: self.connection.shared.clone() }
+        Bus { broker: self.broker.clone() }
     }
 
     /// Replaces the connection's permissions; `None` allows everything (P2).
@@ -600,7 +617,7 @@ impl Client {
     ///
     /// [`PublishError::PermissionDenied`], [`PublishError::ReplyDenied`] or [`PublishError::Closed`], as a publish would fail now.
     pub fn check_publish(&self, subject: &str, reply: Option<&str>) -> Result<(), PublishError> {
-        self.connection.check_publish(subject, reply)
+        self.connection.publisher.check_publish(&self.connection.services, subject, reply)
     }
 
     /// Whether the connection may subscribe to `pattern` now, by its permissions (P5, P6). The pattern is not checked. A refusal is
@@ -610,18 +627,18 @@ impl Client {
     ///
     /// [`SubscribeError::PermissionDenied`].
     pub fn check_subscribe(&self, pattern: &str, queue: Option<&str>) -> Result<(), SubscribeError> {
-        self.connection.check_subscribe(pattern, queue)
+        self.connection.publisher.check_subscribe(&self.connection.services, pattern, queue)
     }
 
     /// How many subscriptions the client has that have not ended: one load, however many there are. One that the client has made for the
     /// answers to its requests is among them.
     pub fn subscriptions(&self) -> usize {
-        self.connection.open()
+        self.connection.subscriptions.open()
     }
 
     /// The connection's counters. This visits every subscription.
     pub fn stats(&self) -> ClientStats {
-        self.connection.stats()
+        client_stats(&self.connection)
     }
 
     /// Ends all interest; what is queued can still be received and requests under way answered; then the client is closed (D8). New
@@ -648,7 +665,7 @@ impl Client {
         options: SubscribeOptions,
         receiver: Other,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        let policy = options.policy_without_queue(&self.connection.shared);
+        let policy = options.policy_without_queue(&self.connection.services);
         let outlet = Outlet::new(policy, Receiver::Other(Box::new(receiver)));
         let subscription = self.register(pattern, &options, outlet)?;
         Ok(SubscriptionGuard::new(subscription, self.connection.clone()))
@@ -661,12 +678,12 @@ impl Client {
         outlet: Outlet,
     ) -> Result<Arc<Subscription>, SubscribeError> {
         let queue = options.checked_queue()?;
-        if self.connection.options.lenient {
+        if self.connection.publisher.options.lenient {
             // As in nats-server, what is not allowed is not looked at any further.
-            self.connection.check_subscribe(pattern.text(), queue)?;
+            self.connection.publisher.check_subscribe(&self.connection.services, pattern.text(), queue)?;
         }
         let pattern: Pattern = pattern.into_pattern()?;
-        let limits = &self.connection.shared.account.limits;
+        let limits = &self.connection.account.limits;
         let (len, max) = (pattern.len(), limits.max_subject_len);
         if len > max {
             return Err(SubscribeError::PatternTooLong { len, max });
@@ -678,23 +695,27 @@ impl Client {
         self.connection.register(pattern, queue, options.is_fallback(), outlet)
     }
 
-    fn question<'a>(
+    fn outgoing_request<'a>(
         &self,
         subject: &'a impl ToSubject,
         payload: Payload<'a>,
         timeout: Option<Duration>,
-    ) -> Question<'a> {
-        let timeout = timeout.unwrap_or(self.connection.shared.account.limits.request_timeout);
-        Question { publication: publication(subject, payload), timeout }
+    ) -> OutgoingRequest<'a> {
+        let timeout = timeout.unwrap_or(self.connection.account.limits.request_timeout);
+        OutgoingRequest { publication: publication(subject, payload), timeout }
     }
 
-    fn question_of<'a>(&self, message: &'a Message, options: RequestOptions) -> Result<Question<'a>, PublishError> {
-        let mut question = self.question(message.subject(), message.payload_again(), options.timeout);
-        question.publication = match options.headers.is_empty() {
-            true => question.publication.with_head(message.head().cloned()),
-            false => question.publication.with_headers(options.headers),
+    fn outgoing_request_of<'a>(
+        &self,
+        message: &'a Message,
+        options: RequestOptions,
+    ) -> Result<OutgoingRequest<'a>, PublishError> {
+        let mut request = self.outgoing_request(message.subject(), message.payload_again(), options.timeout);
+        request.publication = match options.headers.is_empty() {
+            true => request.publication.with_head(message.head().cloned()),
+            false => request.publication.with_headers(options.headers),
         };
-        question.checked(&self.connection)
+        request.checked(&self.connection)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The options of subscriptions and requests.
 
-use crate::bus::Shared;
 use crate::delivery::{OverflowPolicy, Policy};
 use crate::error::SubscribeError;
 use crate::limits::Limits;
 use crate::message::HeaderMap;
+use crate::services::Services;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,26 +100,26 @@ impl SubscribeOptions {
         self
     }
 
-    pub(super) fn policy(&self, shared: &Shared) -> Result<Arc<Policy>, SubscribeError> {
-        let usual = &shared.usual;
+    pub(super) fn policy(&self, services: &Services) -> Result<Arc<Policy>, SubscribeError> {
+        let default = &services.default_policy;
         if self.capacity.is_none() && self.capacity_bytes.is_none() && self.overflow.is_none() {
-            return Ok(usual.clone());
+            return Ok(default.clone());
         }
         let within = |value: usize, max: usize| {
             if value == 0 || value > max { Err(SubscribeError::InvalidCapacity { value, max }) } else { Ok(value) }
         };
         Ok(Arc::new(Policy {
-            capacity: within(self.capacity.unwrap_or(usual.capacity), Limits::CAPACITY_MAX)?,
-            capacity_bytes: within(self.capacity_bytes.unwrap_or(usual.capacity_bytes), Limits::CAPACITY_BYTES_MAX)?,
-            overflow: self.overflow.unwrap_or(usual.overflow),
+            capacity: within(self.capacity.unwrap_or(default.capacity), Limits::CAPACITY_MAX)?,
+            capacity_bytes: within(self.capacity_bytes.unwrap_or(default.capacity_bytes), Limits::CAPACITY_BYTES_MAX)?,
+            overflow: self.overflow.unwrap_or(default.overflow),
         }))
     }
 
     /// The policy of a receiver that queues nothing of ours.
-    pub(super) fn policy_without_queue(&self, shared: &Shared) -> Arc<Policy> {
+    pub(super) fn policy_without_queue(&self, services: &Services) -> Arc<Policy> {
         match self.overflow {
-            None => shared.boundless.clone(),
-            Some(overflow) => Arc::new(Policy { overflow, ..(*shared.boundless).clone() }),
+            None => services.unbounded.clone(),
+            Some(overflow) => Arc::new(Policy { overflow, ..(*services.unbounded).clone() }),
         }
     }
 

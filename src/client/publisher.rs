@@ -1,9 +1,10 @@
 //! Publishing.
 
-use crate::bus::{Connection, PreparedRoute, Waiting};
+use crate::connection::Connection;
 use crate::delivery::runner;
 use crate::error::PublishError;
 use crate::message::{HeaderMap, Message, Payload, Publication};
+use crate::routing::{self, PreparedRoute, WaitingPublisher};
 use crate::subject::{Subject, ToSubject, check_subject};
 use futures_core::future::FusedFuture;
 use std::fmt;
@@ -24,7 +25,7 @@ pub struct Publisher {
 
 impl Publisher {
     pub(super) fn new(connection: Arc<Connection>, subject: Subject) -> Self {
-        let prepared = connection.shared.account.matcher.prepare(subject);
+        let prepared = connection.account.matcher.prepare(subject);
         Publisher { connection, prepared: Some(prepared) }
     }
 
@@ -103,7 +104,9 @@ impl Publisher {
 
     #[inline]
     fn send(&self, mut out: Publication<'_>) -> Result<usize, PublishError> {
-        self.connection.publish_by(&mut out, Some(self.prepared()), None)
+        let published = routing::publish(routing::Context::of(&self.connection), &mut out, Some(self.prepared()), None);
+        out.forget();
+        published
     }
 
     #[inline]
@@ -122,7 +125,7 @@ impl Clone for Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         if let Some(prepared) = self.prepared.take() {
-            self.connection.shared.account.matcher.unprepare(prepared);
+            self.connection.account.matcher.unprepare(prepared);
         }
     }
 }
@@ -152,14 +155,14 @@ pub(super) fn check_message<'a>(
 fn check_parts(connection: &Connection, message: &Message, has_own_subject: bool) -> Result<(), PublishError> {
     if has_own_subject {
         check_len(connection, message.subject())?;
-        if !connection.options.lenient {
+        if !connection.publisher.options.lenient {
             check_subject(message.subject().as_str())?;
         }
     }
     if let Some(reply) = message.reply() {
         check_len(connection, reply)?;
     }
-    if !connection.options.lenient {
+    if !connection.publisher.options.lenient {
         message.reply().map_or(Ok(()), |reply| check_subject(reply.as_str()))?;
         message.head().map_or(Ok(()), |head| head.check())?;
     }
@@ -172,8 +175,8 @@ pub(super) fn refused(connection: &Connection, mut out: Publication<'_>, error: 
     if !matches!(error, PublishError::InvalidHeaders(_)) {
         out.strip_reply();
     }
-    connection.tell_refused(&mut out, &error);
-    out.release(connection.shared.reporter());
+    connection.publisher.emit_rejected(&connection.services, &mut out, &error);
+    out.release(connection.services.reporter());
     error
 }
 
@@ -200,7 +203,7 @@ pub(super) fn publish_async(
     prepared: Option<&PreparedRoute>,
 ) -> PublishFuture {
     let mut waiting = Vec::new();
-    let accepted = connection.publish_by(&mut out, prepared, Some(&mut waiting));
+    let accepted = routing::publish(routing::Context::of(connection), &mut out, prepared, Some(&mut waiting));
     PublishFuture { connection: connection.clone(), waiting, accepted: Some(accepted), matched: out.matched }
 }
 
@@ -213,7 +216,7 @@ pub(super) fn publish_async(
 #[must_use = "copies that wait for room are lost when the future is dropped"]
 pub struct PublishFuture {
     connection: Arc<Connection>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingPublisher>,
     accepted: Option<Result<usize, PublishError>>,
     /// It matched a subscription, as far as is known.
     matched: bool,
@@ -252,7 +255,7 @@ impl PublishFuture {
 
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, PublishError>> {
         let mut more = 0;
-        self.waiting.retain_mut(|copy| match copy.poll_counted(&self.connection, cx) {
+        self.waiting.retain_mut(|copy| match copy.poll_counted(routing::Context::of(&self.connection), cx) {
             Poll::Pending => true,
             Poll::Ready((accepted, was_for_it)) => {
                 more += accepted as usize;
@@ -287,7 +290,7 @@ impl FusedFuture for PublishFuture {
 
 impl Drop for PublishFuture {
     fn drop(&mut self) {
-        self.waiting.drain(..).for_each(|copy| copy.cancel(&self.connection));
+        self.waiting.drain(..).for_each(|copy| copy.cancel(routing::Context::of(&self.connection)));
     }
 }
 
@@ -302,12 +305,12 @@ impl fmt::Debug for PublishFuture {
 
 /// Checks what becomes the subject of a publisher, or the reply of a message, as the connection wants it.
 pub(super) fn address(connection: &Connection, text: impl ToSubject) -> Result<Subject, PublishError> {
-    let subject = if connection.options.lenient { text.into_lenient() } else { text.into_strict() }?;
+    let subject = if connection.publisher.options.lenient { text.into_lenient() } else { text.into_strict() }?;
     check_len(connection, &subject)?;
     Ok(subject)
 }
 
 fn check_len(connection: &Connection, subject: &Subject) -> Result<(), PublishError> {
-    let (len, max) = (subject.len(), connection.shared.account.limits.max_subject_len);
+    let (len, max) = (subject.len(), connection.account.limits.max_subject_len);
     if len > max { Err(PublishError::SubjectTooLong { len, max }) } else { Ok(()) }
 }

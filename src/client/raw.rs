@@ -2,7 +2,7 @@
 
 use super::Client;
 use super::publisher::{PublishFuture, address, refused, try_publish_async};
-use crate::bus::Connection;
+use crate::connection::Connection;
 use crate::error::PublishError;
 use crate::message::{Head, Payload, Publication};
 use crate::subject::Subject;
@@ -88,7 +88,7 @@ impl Client {
     /// Source: H1 to H3, S5 to S7.
     pub fn publish_raw(&self, raw: RawMessage<'_>) -> Result<usize, PublishError> {
         let reply = reply(&self.connection, &raw);
-        self.connection.publish(&mut publication(&self.connection, raw, &reply)?, None)
+        self.send(publication(&self.connection, raw, &reply)?)
     }
 
     /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.
@@ -112,10 +112,10 @@ fn publication<'a>(
     reply: &'a Result<Option<Subject>, PublishError>,
 ) -> Result<Publication<'a>, PublishError> {
     let RawMessage { subject, headers, payload, shown_as, .. } = raw;
-    let head: Option<Arc<Head>> = headers.and_then(|block| Head::came(block, connection.shared.reporter()));
+    let head: Option<Arc<Head>> = headers.and_then(|block| Head::came(block, connection.services.reporter()));
     let checked = match (reply, &head) {
         (Err(error), _) => Err(error.clone()),
-        (Ok(_), Some(head)) if !connection.options.lenient => head.check().map_err(PublishError::from),
+        (Ok(_), Some(head)) if !connection.publisher.options.lenient => head.check().map_err(PublishError::from),
         (Ok(_), _) => Ok(()),
     };
     let reply = reply.as_ref().map_or(None, Option::as_ref);

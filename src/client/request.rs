@@ -1,10 +1,12 @@
 //! Requests with one response, and the way of a response through its connection.
 
 use super::publisher::{PublishFuture, Ready, publish_async, refused};
-use crate::bus::{Connection, Phase, Ticket};
+use crate::connection::{Connection, PendingReply};
 use crate::delivery::runner;
 use crate::error::{PublishError, RequestError};
 use crate::message::{HeaderMap, Message, Publication, Responder, Response, StartedResponse, StatusCode};
+use crate::routing::{self, Context as Routing};
+use crate::services::Phase;
 use crate::sync::thread_waker;
 use crate::time::TimerKey;
 use futures_core::future::FusedFuture;
@@ -20,7 +22,7 @@ use std::time::Duration;
 const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 /// A request before it is sent.
-pub(super) struct Question<'a> {
+pub(super) struct OutgoingRequest<'a> {
     pub(super) publication: Publication<'a>,
     pub(super) timeout: Duration,
 }
@@ -28,38 +30,38 @@ pub(super) struct Question<'a> {
 /// A request that was sent.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) ticket: Ticket,
+    pub(super) place: PendingReply,
     timeout: Duration,
     /// Set when the wait begins: an answer that is there at once needs no look at the clock.
     deadline: Option<Option<Duration>>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> OutgoingRequest<'a> {
     /// Takes a place in the inbox; `single` if one answer is all that is wanted.
-    fn ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
-        self.try_ticket(connection, single).inspect_err(|_| {
-            self.publication.release(connection.shared.reporter());
+    fn open(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+        self.try_open(connection, single).inspect_err(|_| {
+            self.publication.release(connection.services.reporter());
         })
     }
 
-    fn try_ticket(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
+    fn try_open(&mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
         if connection.phase() != Phase::Open {
-            connection.tell_refused(&mut self.publication, &PublishError::Closed);
+            connection.publisher.emit_rejected(&connection.services, &mut self.publication, &PublishError::Closed);
             return Err(RequestError::Closed);
         }
-        let ticket = connection.inbox()?.open(single)?;
-        connection.desk().count_request();
-        Ok(Pending { ticket, timeout: self.timeout, deadline: None })
+        let place = connection.inbox()?.open(single)?;
+        connection.publisher.counters().count_request();
+        Ok(Pending { place, timeout: self.timeout, deadline: None })
     }
 
     pub(super) fn headers(self, headers: HeaderMap) -> Self {
-        Question { publication: self.publication.with_headers(headers), ..self }
+        OutgoingRequest { publication: self.publication.with_headers(headers), ..self }
     }
 
     /// Checks the headers of a message, which a lenient connection may have sent.
     pub(super) fn checked(self, connection: &Connection) -> Result<Self, PublishError> {
         let checked = match self.publication.head() {
-            Some(head) if !connection.options.lenient => head.check(),
+            Some(head) if !connection.publisher.options.lenient => head.check(),
             _ => Ok(()),
         };
         match checked {
@@ -70,11 +72,11 @@ impl<'a> Question<'a> {
 
     /// Sends it; a full queue with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) blocks this thread.
     pub(super) fn send(mut self, connection: &Connection, single: bool) -> Result<Pending, RequestError> {
-        let pending = self.ticket(connection, single)?;
-        let reply = pending.ticket.reply();
+        let pending = self.open(connection, single)?;
+        let reply = pending.place.reply();
         let mut out = self.publication.with_reply(Some(&reply));
-        connection.publish(&mut out, None)?;
-        if !out.matched && connection.options.no_responders {
+        routing::publish(Routing::of(connection), &mut out, None, None)?;
+        if !out.matched && connection.publisher.options.no_responders {
             return Err(no_responders(out.routed()));
         }
         Ok(pending)
@@ -84,21 +86,21 @@ impl<'a> Question<'a> {
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.publication.routed();
         let mut pending = self.send(connection, true)?;
-        let was_busy = connection.shared.timers.is_thread_busy();
+        let was_busy = connection.services.timers.is_thread_busy();
         let answer = pending.wait(connection, None);
         note_given(connection, &answer, was_busy);
-        judged(answer, pending.timeout, subject, connection)
+        into_response(answer, pending.timeout, subject, connection)
     }
 
     /// Sends it now; the future waits for the answer.
     pub(super) fn ask_async(mut self, connection: &Arc<Connection>) -> RequestFuture {
         let subject = SmolStr::new(self.publication.routed());
         let mut blocked = None;
-        let sent = self.ticket(connection, true).and_then(|pending| {
-            let reply = pending.ticket.reply();
+        let sent = self.open(connection, true).and_then(|pending| {
+            let reply = pending.place.reply();
             let published = publish_async(connection, self.publication.with_reply(Some(&reply)), None);
             match published.into_ready() {
-                Ok(false) if connection.options.no_responders => return Err(no_responders(&subject)),
+                Ok(false) if connection.publisher.options.no_responders => return Err(no_responders(&subject)),
                 Ok(_) => {}
                 Err(Ready::Failed(error)) => return Err(error.into()),
                 Err(Ready::NotYet(published)) => blocked = Some(Box::new(published)),
@@ -112,13 +114,13 @@ impl<'a> Question<'a> {
 impl Pending {
     /// When the wait for answers ends; `None` if that is past all time.
     pub(super) fn deadline(&mut self, connection: &Connection) -> Option<Duration> {
-        *self.deadline.get_or_insert_with(|| connection.shared.timers.deadline(self.timeout))
+        *self.deadline.get_or_insert_with(|| connection.services.timers.deadline(self.timeout))
     }
 
     /// Blocks for the next answer: `None` when the time is up, or `sooner` has come; `Err` when the connection was closed.
     pub(super) fn wait(&mut self, connection: &Connection, sooner: Option<Duration>) -> Option<Result<Message, ()>> {
         for _ in 0..SPINS {
-            if let Poll::Ready(answer) = self.ticket.poll(None) {
+            if let Poll::Ready(answer) = self.place.poll(None) {
                 return Some(answer);
             }
             // The answer may have to come from a callback that waits for its turn on this very thread.
@@ -127,9 +129,9 @@ impl Pending {
             }
         }
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
-        let (waker, timers) = (thread_waker(), &connection.shared.timers);
+        let (waker, timers) = (thread_waker(), &connection.services.timers);
         loop {
-            if let Poll::Ready(answer) = self.ticket.poll(Some(&waker)) {
+            if let Poll::Ready(answer) = self.place.poll(Some(&waker)) {
                 return Some(answer);
             }
             if deadline.is_some_and(|deadline| timers.now() >= deadline) {
@@ -148,10 +150,10 @@ impl Pending {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ()>>> {
         cancel(connection, timer);
-        if let Poll::Ready(answer) = self.ticket.poll(Some(cx.waker())) {
+        if let Poll::Ready(answer) = self.place.poll(Some(cx.waker())) {
             return Poll::Ready(Some(answer));
         }
-        let timers = &connection.shared.timers;
+        let timers = &connection.services.timers;
         // Just set, it can't have come yet: one look at the clock less.
         let fresh = self.deadline.is_none() && sooner.is_none() && !self.timeout.is_zero();
         let deadline = sooner.into_iter().chain(self.deadline(connection)).min();
@@ -165,7 +167,7 @@ impl Pending {
 
 /// Notes what this thread was given by [`Pending::wait`].
 pub(super) fn note_given(connection: &Connection, next: &Option<Result<Message, ()>>, was_busy: bool) {
-    let timers = &connection.shared.timers;
+    let timers = &connection.services.timers;
     match next {
         // It counts if it had to wait; but what an untracked connection receives does not.
         Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.mark_idle_unless(was_busy),
@@ -227,10 +229,10 @@ impl RequestFuture {
             Ok(pending) => pending,
             Err(error) => return Err(error.take().expect("polled after completion")),
         };
-        let was_busy = connection.shared.timers.is_thread_busy();
+        let was_busy = connection.services.timers.is_thread_busy();
         let answer = pending.wait(connection, None);
         note_given(connection, &answer, was_busy);
-        let response = judged(answer, pending.timeout, subject, connection);
+        let response = into_response(answer, pending.timeout, subject, connection);
         *sent = Err(None);
         response
     }
@@ -243,7 +245,7 @@ impl RequestFuture {
             let polled = runner::poll(|| self.poll_once(&mut Context::from_waker(&waker)));
             match polled {
                 Poll::Ready(response) => return response,
-                Poll::Pending => self.connection.shared.timers.park(&waker, None),
+                Poll::Pending => self.connection.services.timers.park(&waker, None),
             }
         }
     }
@@ -267,7 +269,7 @@ impl RequestFuture {
         };
         if let Some(published) = blocked {
             match Pin::new(&mut **published).poll(cx) {
-                Poll::Ready(Ok(_)) if !published.matched() && connection.options.no_responders => {
+                Poll::Ready(Ok(_)) if !published.matched() && connection.publisher.options.no_responders => {
                     *sent = Err(None);
                     return Poll::Ready(Err(no_responders(subject)));
                 }
@@ -281,12 +283,12 @@ impl RequestFuture {
             }
         }
         let answer = pending.poll(connection, None, timer, cx);
-        let judged = answer.map(|answer| judged(answer, pending.timeout, subject, connection));
-        if judged.is_ready() {
+        let response = answer.map(|answer| into_response(answer, pending.timeout, subject, connection));
+        if response.is_ready() {
             // The place in the inbox is given up now: what comes from here on is late.
             *sent = Err(None);
         }
-        judged
+        response
     }
 }
 
@@ -310,7 +312,7 @@ impl fmt::Debug for RequestFuture {
 
 pub(super) fn cancel(connection: &Connection, timer: &mut Option<TimerKey>) {
     if let Some(timer) = timer.take() {
-        connection.shared.timers.cancel(timer);
+        connection.services.timers.cancel(timer);
     }
 }
 
@@ -319,7 +321,7 @@ pub(super) fn is_no_responders(answer: &Message) -> bool {
     answer.status() == Some(StatusCode::NO_RESPONDERS) && answer.payload().is_empty()
 }
 
-fn judged(
+fn into_response(
     answer: Option<Result<Message, ()>>,
     timeout: Duration,
     subject: &str,
@@ -342,7 +344,7 @@ pub(super) fn no_responders(subject: &str) -> RequestError {
 /// Through the connection that received the message.
 impl Responder for Connection {
     fn respond(&self, response: Response<'_>) -> Result<usize, PublishError> {
-        self.publish(&mut response_of(response), None)
+        routing::publish(Routing::of(self), &mut response_of(response), None, None)
     }
 
     fn respond_async(&self, response: Response<'_>) -> StartedResponse {

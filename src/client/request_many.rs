@@ -1,7 +1,7 @@
 //! Requests with several answers (ADR-47, R9).
 
 use super::request::{Pending, cancel, is_no_responders, note_given, received};
-use crate::bus::Connection;
+use crate::connection::Connection;
 use crate::delivery::{Budget, runner};
 use crate::message::{HeaderMap, Message};
 use crate::time::TimerKey;
@@ -25,8 +25,8 @@ type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 /// use postroom::{ResponsesEnd, Bus, RequestManyOptions};
 ///
 /// let client = Bus::new().connect();
-/// let east = client.subscribe_fn("who", |question| { question.respond("east").unwrap(); })?;
-/// let west = client.subscribe_fn("who", |question| { question.respond("west").unwrap(); })?;
+/// let east = client.subscribe_fn("who", |question| { request.respond("east").unwrap(); })?;
+/// let west = client.subscribe_fn("who", |question| { request.respond("west").unwrap(); })?;
 ///
 /// let mut answers = client.request_many("who", "", RequestManyOptions::new().max(2))?;
 /// let names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
@@ -181,16 +181,16 @@ impl Responses {
 
     /// The next answer, if there is one now.
     pub fn try_recv(&mut self) -> Option<Message> {
-        let next = self.wait(Some(self.connection.shared.timers.now()));
+        let next = self.wait(Some(self.connection.services.timers.now()));
         if next.is_none() {
-            self.connection.shared.timers.mark_idle();
+            self.connection.services.timers.mark_idle();
         }
         next
     }
 
     /// As [`Responses::recv`], for at most `timeout` on the bus's clock. `None` also when the time is up; [`Responses::end`] is `None` then.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Message> {
-        self.wait(self.connection.shared.timers.deadline(timeout))
+        self.wait(self.connection.services.timers.deadline(timeout))
     }
 
     /// As [`Responses::recv`], without blocking a thread.
@@ -211,7 +211,7 @@ impl Responses {
         &mut self,
         timeout: Duration,
     ) -> impl Future<Output = Option<Message>> + Send + Unpin + '_ {
-        let limit = self.connection.shared.timers.deadline(timeout);
+        let limit = self.connection.services.timers.deadline(timeout);
         std::future::poll_fn(move |cx| self.poll_recv(limit, cx))
     }
 
@@ -225,7 +225,7 @@ impl Responses {
         if self.end.is_some() {
             return None;
         }
-        let was_busy = self.connection.shared.timers.is_thread_busy();
+        let was_busy = self.connection.services.timers.is_thread_busy();
         let sooner = self.next_by.into_iter().chain(limit).min();
         let next = self.pending.wait(&self.connection, sooner);
         note_given(&self.connection, &next, was_busy);
@@ -265,7 +265,7 @@ impl Responses {
             return self.ended(ResponsesEnd::Sentinel);
         }
         self.given += 1;
-        self.next_by = self.until.stall.and_then(|gap| self.connection.shared.timers.deadline(gap));
+        self.next_by = self.until.stall.and_then(|gap| self.connection.services.timers.deadline(gap));
         if self.until.max == Some(self.given) {
             self.end = Some(ResponsesEnd::Max);
         }

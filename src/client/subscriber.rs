@@ -1,9 +1,9 @@
 //! Receiving: one handle for threads and tasks.
 
 use super::drain::Drain;
-use crate::account::{Ledger, Subscription};
+use crate::account::{Awaited, Ledger, Subscription, watchdog};
 use crate::activity::ActivityGuard;
-use crate::bus::{Awaited, Connection};
+use crate::connection::Connection;
 use crate::delivery::{Budget, Place, runner};
 use crate::error::{CloseReason, RecvError, RecvTimeoutError, TryRecvError};
 use crate::id::SubscriptionId;
@@ -111,7 +111,7 @@ impl Subscriber {
     /// Notes that this thread has it.
     fn note_given(&self, message: &Message) {
         if message.trace().is_some_and(Trace::counts) {
-            self.connection.shared.timers.mark_busy();
+            self.connection.services.timers.mark_busy();
         }
     }
 
@@ -119,7 +119,7 @@ impl Subscriber {
     #[inline(never)]
     fn note_received(&self, message: &mut Message) {
         if let Some(trace) = message.trace() {
-            self.connection.shared.tell_received(trace.id(), &self.subscription);
+            self.connection.services.probe.emit_received(trace.id(), self.id());
         }
         message.received_by(|| Some(self.connection.clone()));
     }
@@ -135,7 +135,7 @@ impl Subscriber {
 
     #[cold]
     fn nothing(&self) -> TryRecvError {
-        self.connection.shared.timers.mark_idle();
+        self.connection.services.timers.mark_idle();
         self.end()
     }
 
@@ -155,7 +155,7 @@ impl Subscriber {
                 self.note_given(&message);
                 Ok(message)
             }
-            None => self.wait(self.connection.shared.timers.deadline(timeout)),
+            None => self.wait(self.connection.services.timers.deadline(timeout)),
         }
     }
 
@@ -190,7 +190,7 @@ impl Subscriber {
         &self,
         timeout: Duration,
     ) -> impl Future<Output = Result<Message, RecvTimeoutError>> + Send + Unpin + '_ {
-        let timers = &self.connection.shared.timers;
+        let timers = &self.connection.services.timers;
         let (mut next, mut over) = (self.recv_async(), Sleep::new(timers.clone(), timers.deadline(timeout)));
         std::future::poll_fn(move |cx| match Pin::new(&mut next).poll(cx) {
             Poll::Ready(next) => Poll::Ready(next.map_err(RecvTimeoutError::from)),
@@ -291,7 +291,7 @@ impl Subscriber {
     }
 
     fn wait(&self, deadline: Option<Duration>) -> Result<Message, RecvTimeoutError> {
-        let (mailbox, timers) = (self.subscription.outlet.mailbox(), &self.connection.shared.timers);
+        let (mailbox, timers) = (self.subscription.outlet.mailbox(), &self.connection.services.timers);
         let found = mailbox.receivers.block(timers, deadline, || {
             loop {
                 // Not as `try_recv`, which takes it for a sign that the thread has come back if there is nothing.
@@ -333,7 +333,8 @@ impl Subscriber {
         let attempt = || match self.take().ok_or_else(|| self.end()) {
             Ok(message) => {
                 if message.trace().is_some_and(Trace::counts) {
-                    self.lent.lend(self.connection.shared.hold_subscriber(&self.subscription));
+                    let probe = &self.connection.services.probe;
+                    self.lent.lend(probe.begin_subscriber(self.id(), self.pattern()));
                 }
                 Poll::Ready(Ok(message))
             }
@@ -343,8 +344,9 @@ impl Subscriber {
         let mut found = attempt();
         if found.is_pending() {
             let mailbox = self.subscription.outlet.mailbox();
-            let reporter = self.connection.shared.reporter();
-            let watchdog = || self.connection.shared.watchdog(&self.subscription, Awaited::Message);
+            let reporter = self.connection.services.reporter();
+            let timers = &self.connection.services.timers;
+            let watchdog = || watchdog(timers, &self.subscription, Awaited::Message);
             mailbox.receivers.register_watched(place, cx.waker(), reporter, watchdog);
             found = attempt();
             if found.is_pending() && mailbox.pending().0 > 0 {

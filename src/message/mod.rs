@@ -104,7 +104,8 @@ impl Message {
     }
 
     /// The same under the observer's eyes.
-    #[inline]
+    // Always: see `Publication::take_message`.
+    #[inline(always)]
     pub(crate) fn assemble_traced(
         subject: Subject,
         reply: Option<&Subject>,

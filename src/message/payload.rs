@@ -107,6 +107,14 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// Whether its drop does nothing.
+    pub(crate) fn owns_nothing(&self) -> bool {
+        match &self.0 {
+            Source::Borrowed(_) => true,
+            Source::Owned(bytes) => bytes.is_empty(),
+        }
+    }
+
     /// Lets go of bytes that did not go into a message.
     pub(crate) fn release(&mut self, reporter: Reporter) {
         if let Source::Owned(bytes) = &mut self.0 {

@@ -4,6 +4,7 @@ use super::{Head, HeaderMap, Message, Payload, Trace, name_weight};
 use crate::subject::Subject;
 use crate::user_code::Reporter;
 use smol_str::SmolStr;
+use std::mem;
 use std::sync::Arc;
 
 /// A message that is to be published. Made by the constructors alone, so that a new part touches one file.
@@ -60,7 +61,7 @@ impl<'a> Publication<'a> {
     }
 
     /// The same message once more, as the observer of the bus knows it.
-    pub(crate) fn again<'b>(&self, message: &'b Message, trace: Trace) -> Publication<'b>
+    pub(crate) fn again<'b>(&self, message: &'b Message, trace: Option<Trace>) -> Publication<'b>
     where
         'a: 'b,
     {
@@ -71,7 +72,7 @@ impl<'a> Publication<'a> {
             head: message.head().cloned(),
             payload: message.payload_again(),
             is_trusted: self.is_trusted,
-            trace: Some(trace),
+            trace,
             matched: false,
         }
     }
@@ -144,11 +145,15 @@ impl<'a> Publication<'a> {
     /// Bytes beyond its size as they count towards the bounds of queues.
     #[inline]
     pub(crate) fn name_weight(&self) -> usize {
+        if self.reply.is_none() && self.subject.is_none() {
+            return name_weight(self.routed);
+        }
         name_weight(self.shown()) + self.reply.map_or(0, |reply| name_weight(reply.as_str()))
     }
 
     /// The message that this is; its content goes into it. `shared` is the text of the routed subject in a form that is cheap to clone.
-    #[inline]
+    // Always: else the message is made elsewhere and moved to its place.
+    #[inline(always)]
     pub(crate) fn take_message(&mut self, shared: Option<&SmolStr>, reporter: Reporter) -> Message {
         let subject = match self.subject {
             Some(subject) => subject.clone(),
@@ -158,7 +163,7 @@ impl<'a> Publication<'a> {
     }
 
     /// The same under another subject.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_as(&mut self, subject: Subject, reporter: Reporter) -> Message {
         Message::assemble_traced(subject, self.reply, self.head.take(), &mut self.payload, self.trace.take(), reporter)
     }
@@ -169,6 +174,13 @@ impl<'a> Publication<'a> {
     pub(crate) fn release(&mut self, reporter: Reporter) {
         self.head = None;
         self.payload.release(reporter);
+    }
+
+    /// For one that was published: its content is in the message, or was released. To drop it would be to look for that again.
+    #[inline]
+    pub(crate) fn forget(self) {
+        debug_assert!(self.head.is_none() && self.trace.is_none() && self.payload.owns_nothing());
+        mem::forget(self);
     }
 
     /// The same, of which no content is left to be shown.

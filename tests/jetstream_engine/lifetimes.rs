@@ -105,15 +105,6 @@ fn a_pull_consumer_goes_for_want_of_use() {
     assert_eq!(bench.sent(), NOTHING);
     bench.advance(10 * SECOND);
     assert_eq!(bench.sent(), GONE);
-    // A request of an inbox that nothing receives from does not keep it.
-    bench.create(ephemeral(|config| config.filter_subject = "s.x".to_owned())).unwrap();
-    bench.sent();
-    bench.pull("e", "A", &PullRequest::plain(1));
-    bench.advance(20 * SECOND);
-    assert_eq!(bench.sent(), NOTHING);
-    bench.dead.set("A", true);
-    bench.advance(10 * SECOND);
-    assert_eq!(bench.sent(), GONE);
     // A durable one stays.
     bench.create(ConsumerConfig::durable("d")).unwrap();
     bench.advance(3_600 * SECOND);

@@ -5,7 +5,6 @@ use super::ack::{Ack, AckSubject};
 use super::config::{AckPolicy, ConsumerConfig, PriorityPolicy, ReplayPolicy, WrittenTime};
 use super::context::Context;
 use super::cursor::Cursor;
-use super::deliveries::{Deliveries, terminated};
 use super::info::{ConsumerInfo, ConsumerLedger, PriorityGroup, SequencePair};
 use super::pace::Pace;
 use super::pending::{Pending, Waits};
@@ -38,7 +37,12 @@ pub(crate) struct Consumer {
     created: Timestamp,
     pub(super) config: ConsumerConfig,
     pub(super) cursor: Cursor,
-    pub(super) deliveries: Deliveries,
+    pub(super) pending: Pending,
+    pub(super) waits: Waits,
+    /// The last delivery.
+    pub(super) delivered: SequencePair,
+    pub(super) floor: SequencePair,
+    pub(super) ledger: ConsumerLedger,
     pub(super) requests: Requests,
     pub(super) pin: Option<Pin>,
     pub(super) push: Option<Push>,
@@ -48,6 +52,8 @@ pub(crate) struct Consumer {
     pub(super) active: Timestamp,
     /// When its pause ends.
     pause_ends: Option<Timestamp>,
+    /// The percentage of acknowledgements that are measured.
+    sampling: u32,
 }
 
 /// A thing that is due.
@@ -73,13 +79,16 @@ impl Consumer {
     ) -> Self {
         let cursor = Cursor::new(&config, messages, stream.max_msgs_per_subject);
         let before = SequencePair { stream: cursor.next() - 1, ..SequencePair::default() };
-        let deliveries = Deliveries::new(name.clone(), config.ack_policy, before);
         let mut consumer = Consumer {
             id,
             name,
             created: now,
             cursor,
-            deliveries,
+            pending: Pending::default(),
+            waits: Waits::default(),
+            delivered: before,
+            floor: before,
+            ledger: ConsumerLedger::default(),
             requests: Requests::default(),
             pin: None,
             push: None,
@@ -87,6 +96,7 @@ impl Consumer {
             inactive_at: None,
             active: now,
             pause_ends: None,
+            sampling: 0,
             config,
         };
         if consumer.config.replay_policy == ReplayPolicy::Original {
@@ -105,11 +115,11 @@ impl Consumer {
 
     /// Makes what is derived from the configuration.
     fn compile(&mut self, stream: &StreamConfig) {
-        self.deliveries.waits = Waits {
+        self.waits = Waits {
             ack_wait: span(self.config.ack_wait),
             backoff: self.config.backoff.iter().map(|wait| span(*wait)).collect(),
         };
-        self.deliveries.sampling = validate::sampling(&self.config).unwrap_or(0);
+        self.sampling = validate::sampling(&self.config).unwrap_or(0);
         let burst = u64::try_from(stream.max_msg_size).unwrap_or(BURST);
         self.pace.limit(self.config.rate_limit_bps, burst);
     }
@@ -145,19 +155,18 @@ impl Consumer {
 
     /// The highest sequence up to which everything is done.
     pub(crate) fn done_up_to(&self) -> u64 {
-        let open =
-            [self.deliveries.pending.first(), self.deliveries.pending.first_exhausted(), Some(self.cursor.next())];
+        let open = [self.pending.first(), self.pending.first_exhausted(), Some(self.cursor.next())];
         open.into_iter().flatten().min().unwrap_or(0).saturating_sub(1)
     }
 
     /// The stream sequence of its floor.
     pub(crate) fn floor(&self) -> u64 {
-        self.deliveries.floor.stream
+        self.floor.stream
     }
 
     /// Whether a message that the filters match is not done.
     pub(crate) fn needs(&self, seq: u64) -> bool {
-        self.cursor.is_ahead(seq) || self.deliveries.pending.contains(seq) || self.deliveries.pending.is_exhausted(seq)
+        self.cursor.is_ahead(seq) || self.pending.contains(seq) || self.pending.is_exhausted(seq)
     }
 
     pub(crate) fn is_paused(&self, now: Timestamp) -> bool {
@@ -165,12 +174,12 @@ impl Consumer {
     }
 
     pub(crate) fn ledger(&self) -> ConsumerLedger {
-        self.deliveries.ledger()
+        ConsumerLedger { pending: self.pending.len() as u64, ..self.ledger }
     }
 
     pub(crate) fn info(&self, now: Timestamp) -> ConsumerInfo {
-        let mut delivered = self.deliveries.last;
-        if delivered.consumer == 0 && self.deliveries.floor.stream == 0 {
+        let mut delivered = self.delivered;
+        if delivered.consumer == 0 && self.floor.stream == 0 {
             // A search that found nothing shows.
             delivered.stream = delivered.stream.max(self.cursor.next() - 1);
         }
@@ -182,13 +191,9 @@ impl Consumer {
             created: self.created,
             config: self.config.clone(),
             delivered,
-            ack_floor: self.deliveries.floor,
-            num_ack_pending: self.deliveries.pending.len() as u64,
-            num_redelivered: if self.config.max_deliver == 1 {
-                0
-            } else {
-                self.deliveries.pending.num_redelivered() as u64
-            },
+            ack_floor: self.floor,
+            num_ack_pending: self.pending.len() as u64,
+            num_redelivered: if self.config.max_deliver == 1 { 0 } else { self.pending.num_redelivered() as u64 },
             num_waiting: self.requests.len() as u64,
             num_pending: self.cursor.num_pending(),
             push_bound: self.is_bound(),
@@ -204,7 +209,7 @@ impl Consumer {
 
     fn due(&self) -> Option<(Timestamp, Due)> {
         let all = [
-            (self.deliveries.pending.next_due(), Due::Redelivery),
+            (self.pending.next_due(), Due::Redelivery),
             (self.requests.next_due(), Due::Request),
             (self.pin.as_ref().map(|pin| pin.ends), Due::Pin),
             (self.pause_ends, Due::Pause),
@@ -229,23 +234,28 @@ impl Consumer {
             // The owner serves it, and then it passes.
             Some((_, Due::Pace)) => self.pace.open(),
             Some((_, Due::Heartbeat)) => self.beat(context),
-            Some((_, Due::Inactive)) => {
-                self.drop_dead_requests(context);
-                return self.is_inactive(context.now);
-            }
+            Some((_, Due::Inactive)) => return self.is_inactive(context.now),
         }
         false
     }
 
     /// Acknowledgements that did not come in time (JC112, JC118).
     fn take_expired(&mut self, context: &mut Context<'_>) {
-        for seq in self.deliveries.pending.take_due(context.now) {
+        for seq in self.pending.take_due(context.now) {
             if self.config.max_deliver == 1 {
-                self.deliveries.exhaust(seq, context);
+                self.exhaust(seq, context);
             } else {
-                self.deliveries.pending.requeue(seq);
+                self.pending.requeue(seq);
             }
         }
+    }
+
+    /// A message came as often as it may (JC116).
+    pub(super) fn exhaust(&mut self, seq: u64, context: &mut Context<'_>) {
+        let Some(entry) = self.pending.exhaust(seq) else { return };
+        self.ledger.exhausted += 1;
+        self.delivered.last_active = Some(context.now);
+        context.advise(&self.name, Event::MaxDeliveries { stream_seq: seq, deliveries: entry.deliveries.into() });
     }
 
     fn handle_requests_due(&mut self, context: &mut Context<'_>) {
@@ -272,7 +282,7 @@ impl Consumer {
     }
 
     fn heartbeat(&self) -> Status {
-        let last = Some((self.deliveries.last.consumer, self.cursor.next() - 1));
+        let last = Some((self.delivered.consumer, self.cursor.next() - 1));
         let stalled = self.push.as_ref().and_then(|push| push.open_request().cloned());
         Status { last, stalled, ..Status::new(100, "Idle Heartbeat") }
     }
@@ -303,8 +313,8 @@ impl Consumer {
             since_use
         } else if !self.requests.is_empty() {
             now.after(lifetime)
-        } else if !self.deliveries.pending.is_empty() {
-            self.deliveries.pending.last_due().unwrap_or(now).max(now).after(lifetime)
+        } else if !self.pending.is_empty() {
+            self.pending.last_due().unwrap_or(now).max(now).after(lifetime)
         } else {
             return true;
         };
@@ -375,7 +385,7 @@ impl Consumer {
 
     /// JC68.
     fn admit_without_waiting(&mut self, context: &Context<'_>, request: &PullRequest) -> Result<(), Status> {
-        let there = self.cursor.num_pending() + self.deliveries.pending.num_queued() as u64;
+        let there = self.cursor.num_pending() + self.pending.num_queued() as u64;
         if there == 0 && request.expires == 0 {
             self.active = context.now;
             return Err(Status::new(404, "No Messages"));
@@ -414,19 +424,19 @@ impl Consumer {
         let is_known = seq < self.cursor.next();
         let mut confirms = true;
         match ack {
-            Ack::Ack | Ack::Next { .. } if is_known => self.deliveries.acknowledge(context, subject, true),
+            Ack::Ack | Ack::Next { .. } if is_known => self.acknowledge(context, subject, true),
             Ack::Ack | Ack::Next { .. } => confirms = false,
             Ack::Term { reason } => {
                 if is_known {
-                    self.deliveries.acknowledge(context, subject, false);
+                    self.acknowledge(context, subject, false);
                 }
                 confirms = is_known;
                 context.advise(&self.name, terminated(subject, reason));
             }
-            Ack::Nak { delay } => comes_again = self.deliveries.nak(context, subject, delay),
+            Ack::Nak { delay } => comes_again = self.nak(context, subject, delay),
             Ack::Progress => {
-                self.deliveries.pending.extend(seq, context.now, &self.deliveries.waits);
-                self.deliveries.last.last_active = Some(context.now);
+                self.pending.extend(seq, context.now, &self.waits);
+                self.delivered.last_active = Some(context.now);
             }
             Ack::Unknown => {}
         }
@@ -439,7 +449,103 @@ impl Consumer {
     /// Whether as many messages wait for acknowledgements as may (JC100).
     pub(crate) fn is_full(&self) -> bool {
         let max = usize::try_from(self.config.max_ack_pending).unwrap_or(usize::MAX);
-        self.expects_acks() && max > 0 && self.deliveries.pending.len() >= max
+        self.expects_acks() && max > 0 && self.pending.len() >= max
+    }
+
+    /// Takes a message out of those that wait. A termination is no acknowledgement: it is not measured.
+    fn acknowledge(&mut self, context: &mut Context<'_>, subject: &AckSubject<'_>, is_ack: bool) {
+        self.floor.last_active = Some(context.now);
+        if self.config.ack_policy == AckPolicy::All {
+            self.acknowledge_all(context, subject, is_ack);
+            return;
+        }
+        let seq = subject.stream_seq;
+        if self.pending.forgive(seq) {
+            self.ledger.exhausted -= 1;
+            self.settle(context, seq, is_ack);
+            return;
+        }
+        let Some(entry) = self.pending.remove(seq) else {
+            // A work queue lets go of it all the same, as measured.
+            if context.is_work_queue {
+                context.done.push(seq);
+            }
+            return;
+        };
+        self.raise_floor(seq, entry.first);
+        self.settle(context, seq, is_ack);
+        if is_ack && self.is_sampled(context) {
+            context.effects.push_back(Effect::AckMetric {
+                consumer: self.name.clone(),
+                consumer_seq: subject.consumer_seq,
+                stream_seq: seq,
+                ack_time: context.now.since(entry.delivered),
+                deliveries: subject.deliveries,
+            });
+        }
+    }
+
+    fn settle(&mut self, context: &mut Context<'_>, seq: u64, is_ack: bool) {
+        *(if is_ack { &mut self.ledger.acked } else { &mut self.ledger.terminated }) += 1;
+        context.done.push(seq);
+    }
+
+    /// JC94: the sequences of the subject count, also that of a redelivery.
+    fn acknowledge_all(&mut self, context: &mut Context<'_>, subject: &AckSubject<'_>, is_ack: bool) {
+        let (seq, consumer) = (subject.stream_seq, subject.consumer_seq);
+        if consumer <= self.floor.consumer || seq <= self.floor.stream {
+            return;
+        }
+        (self.floor.consumer, self.floor.stream) = (consumer, seq);
+        for seq in self.pending.up_to(seq) {
+            self.pending.remove(seq);
+            self.settle(context, seq, is_ack);
+        }
+        for seq in self.pending.exhausted_up_to(seq) {
+            self.pending.forgive(seq);
+            self.ledger.exhausted -= 1;
+            self.settle(context, seq, is_ack);
+        }
+    }
+
+    /// JC93: an entry of a first delivery is gone.
+    fn raise_floor(&mut self, seq: u64, first: u64) {
+        if self.config.ack_policy == AckPolicy::All {
+            return;
+        }
+        if self.pending.is_empty() {
+            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.delivered.stream);
+        } else if first == self.floor.consumer + 1 {
+            let next = self.pending.above(seq);
+            (self.floor.consumer, self.floor.stream) = match next {
+                Some((next, entry)) => (entry.first - 1, next - 1),
+                None => (first, seq),
+            };
+        }
+    }
+
+    fn is_sampled(&self, context: &Context<'_>) -> bool {
+        // One more than asked for, as the server draws (JC198).
+        self.sampling >= 100 || (self.sampling > 0 && context.rng.below(100) as u32 <= self.sampling)
+    }
+
+    /// JC110, JC111. `false` if it is ignored.
+    fn nak(&mut self, context: &mut Context<'_>, subject: &AckSubject<'_>, delay: Option<i64>) -> bool {
+        let (seq, consumer) = (subject.stream_seq, subject.consumer_seq);
+        let is_late = consumer <= self.floor.consumer || consumer > self.delivered.consumer + 1;
+        if is_late || !self.pending.contains(seq) {
+            return false;
+        }
+        let event = Event::Naked { consumer_seq: consumer, stream_seq: seq, deliveries: subject.deliveries };
+        context.advise(&self.name, event);
+        match delay {
+            None => self.pending.requeue(seq),
+            Some(delay) => {
+                self.delivered.last_active = Some(context.now);
+                self.pending.delay(seq, context.now, span(delay).max(NAK_DELAY_MIN), &self.waits);
+            }
+        }
+        true
     }
 
     /// Something receives from the deliver subject, or nothing any more (JC122, JC132).
@@ -494,9 +600,9 @@ impl Consumer {
         config.pause_until.clone_from(&self.config.pause_until);
         validate::mark(&mut config);
         let old = std::mem::replace(&mut self.config, config);
-        let old_waits = std::mem::take(&mut self.deliveries.waits);
+        let old_waits = std::mem::take(&mut self.waits);
         self.compile(stream);
-        self.deliveries.pending.rejudge(&old_waits, &self.deliveries.waits);
+        self.pending.rejudge(&old_waits, &self.waits);
         if old.filters() != self.config.filters() {
             self.cursor.refilter(validate::filters(&self.config), context.messages);
         }
@@ -505,8 +611,8 @@ impl Consumer {
         {
             push.to = Subject::unchecked(SmolStr::new(&self.config.deliver_subject));
             push.is_bound = false;
-            for seq in self.deliveries.pending.seqs() {
-                self.deliveries.pending.requeue(seq);
+            for seq in self.pending.seqs() {
+                self.pending.requeue(seq);
             }
         }
         if old.inactive_threshold != self.config.inactive_threshold || self.inactive_at.is_some() {
@@ -521,11 +627,11 @@ impl Consumer {
 
     /// Forgets all deliveries, and goes on at a sequence (JC165).
     pub(crate) fn handle_reset(&mut self, context: &Context<'_>, next: u64) {
-        self.deliveries.ledger.gone += self.deliveries.pending.len() as u64;
-        self.deliveries.pending = Pending::default();
+        self.ledger.gone += self.pending.len() as u64;
+        self.pending = Pending::default();
         self.cursor.move_to(next, context.messages);
         let before = SequencePair { consumer: 0, stream: next - 1, last_active: None };
-        (self.deliveries.last, self.deliveries.floor) = (before, before);
+        (self.delivered, self.floor) = (before, before);
     }
 
     /// A message was stored that the filters match.
@@ -536,37 +642,53 @@ impl Consumer {
     /// A message is gone from the stream that the filters match (JC140).
     pub(crate) fn removed(&mut self, context: &mut Context<'_>, seq: u64) {
         self.cursor.removed(seq);
-        self.deliveries.pending.forgive(seq);
-        self.deliveries.forget(context, seq);
+        self.pending.forgive(seq);
+        self.forget(context, seq);
+    }
+
+    /// A message that was delivered is gone. It counts as a termination: with one acknowledgement for all, of all before.
+    pub(super) fn forget(&mut self, context: &mut Context<'_>, seq: u64) {
+        let Some(entry) = self.pending.remove(seq) else { return };
+        self.ledger.gone += 1;
+        self.raise_floor(seq, entry.first);
+        let subject = AckSubject {
+            stream: "",
+            consumer: "",
+            // The server counts one less here, but not less than one.
+            deliveries: entry.deliveries.saturating_sub(1).max(1).into(),
+            stream_seq: seq,
+            consumer_seq: entry.first,
+        };
+        if self.config.ack_policy == AckPolicy::All {
+            self.acknowledge_all(context, &subject, false);
+        }
+        context.advise(&self.name, terminated(&subject, "Unacknowledged message was deleted"));
     }
 
     /// Messages were purged (JC141). `first` is the first one that is left: with a filter, for a consumer whose own filters lie within
     /// it, the first that these match; else the stream's.
     pub(crate) fn purged(&mut self, messages: &Messages, first: u64, is_wider: bool) {
-        self.deliveries.pending.retain_exhausted(|seq| messages.get(seq).is_some());
+        self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
         self.cursor.skip_below(first, messages);
         // A wider consumer that has done with all below the first message keeps what is pending, as the server does; it is dropped when
         // it would come again.
-        if self.deliveries.floor.stream < first.saturating_sub(1) || (is_wider && self.deliveries.floor.stream < first)
-        {
-            self.deliveries.floor.stream = first.saturating_sub(1);
-            for seq in self.deliveries.pending.seqs() {
+        if self.floor.stream < first.saturating_sub(1) || (is_wider && self.floor.stream < first) {
+            self.floor.stream = first.saturating_sub(1);
+            for seq in self.pending.seqs() {
                 if seq < first || messages.get(seq).is_none() {
-                    let entry = self.deliveries.pending.remove(seq);
-                    self.deliveries.ledger.gone += 1;
-                    self.deliveries.floor.consumer =
-                        self.deliveries.floor.consumer.max(entry.map_or(0, |entry| entry.first));
+                    let entry = self.pending.remove(seq);
+                    self.ledger.gone += 1;
+                    self.floor.consumer = self.floor.consumer.max(entry.map_or(0, |entry| entry.first));
                 }
             }
-            if let Some((seq, entry)) = self.deliveries.pending.above(0).filter(|_| is_wider) {
-                self.deliveries.floor.consumer = self.deliveries.floor.consumer.max(entry.first - 1);
-                self.deliveries.floor.stream = self.deliveries.floor.stream.max(seq - 1);
+            if let Some((seq, entry)) = self.pending.above(0).filter(|_| is_wider) {
+                self.floor.consumer = self.floor.consumer.max(entry.first - 1);
+                self.floor.stream = self.floor.stream.max(seq - 1);
             }
         }
-        self.deliveries.last.stream = self.deliveries.last.stream.max(self.cursor.next() - 1);
-        if self.deliveries.pending.is_empty() {
-            (self.deliveries.floor.consumer, self.deliveries.floor.stream) =
-                (self.deliveries.last.consumer, self.cursor.next() - 1);
+        self.delivered.stream = self.delivered.stream.max(self.cursor.next() - 1);
+        if self.pending.is_empty() {
+            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.cursor.next() - 1);
         }
     }
 
@@ -584,6 +706,18 @@ impl Consumer {
             let left = waiting.left();
             send_status(context, waiting.inbox, Status::conflict("Server Shutdown").with_left(left));
         }
+    }
+}
+
+/// A NAK with a delay that is shorter, or not ahead, comes back after this time (JC111).
+const NAK_DELAY_MIN: Duration = Duration::ZERO;
+
+fn terminated(subject: &AckSubject<'_>, reason: &str) -> Event {
+    Event::Terminated {
+        consumer_seq: subject.consumer_seq,
+        stream_seq: subject.stream_seq,
+        deliveries: subject.deliveries,
+        reason: reason.to_owned(),
     }
 }
 

@@ -7,7 +7,6 @@
 //! | `validate`, `names`, `update` | defaults, refusals, permitted changes |
 //! | `ack` | the forms of acknowledgements |
 //! | `cursor` | where it begins, which message is next |
-//! | `deliveries` | what went out, its acknowledgements, the floor |
 //! | `pending` | what waits for acknowledgements, and comes again |
 //! | `pull` | requests that wait |
 //! | `pin` | the client that gets everything |
@@ -23,7 +22,6 @@ mod builder;
 pub(super) mod config;
 pub(super) mod context;
 mod cursor;
-mod deliveries;
 pub(super) mod info;
 pub(super) mod machine;
 mod names;

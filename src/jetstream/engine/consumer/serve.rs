@@ -66,13 +66,13 @@ impl Consumer {
     }
 
     fn next_message(&mut self, context: &mut Context<'_>) -> Next {
-        while let Some(seq) = self.deliveries.pending.next_queued() {
-            let deliveries = self.deliveries.pending.get(seq).map_or(0, |entry| i64::from(entry.deliveries));
+        while let Some(seq) = self.pending.next_queued() {
+            let deliveries = self.pending.get(seq).map_or(0, |entry| i64::from(entry.deliveries));
             if context.messages.get(seq).is_none() {
                 // It went while its filters were others, or with a purge that left it (JC119).
-                self.deliveries.forget(context, seq);
+                self.forget(context, seq);
             } else if self.config.max_deliver > 0 && deliveries >= self.config.max_deliver {
-                self.deliveries.exhaust(seq, context);
+                self.exhaust(seq, context);
             } else {
                 return Next::Again(seq);
             }
@@ -85,10 +85,10 @@ impl Consumer {
 
     /// A delivery as it goes out, but for its destination and its pin; nothing is changed.
     fn draft(&self, context: &Context<'_>, message: &StoredMessage<'_>, is_new: bool) -> Draft {
-        let deliveries = self.deliveries.pending.get(message.seq()).map_or(0, |entry| entry.deliveries) + 1;
+        let deliveries = self.pending.get(message.seq()).map_or(0, |entry| entry.deliveries) + 1;
         let left = self.cursor.num_pending() - u64::from(is_new);
         let mut reply = String::with_capacity(96);
-        let (seq, cseq, time) = (message.seq(), self.deliveries.last.consumer + 1, message.time().as_nanos());
+        let (seq, cseq, time) = (message.seq(), self.delivered.consumer + 1, message.time().as_nanos());
         write!(reply, "$JS.ACK.{}.{}.{deliveries}.{seq}.{cseq}.{time}.{left}", context.stream, self.name)
             .expect("a String takes everything");
         let (head, payload) = message.shared();
@@ -198,29 +198,28 @@ impl Consumer {
         let is_free = min_pending == 0 && min_ack_pending == 0;
         is_free
             || (min_pending > 0 && self.cursor.num_pending() >= min_pending)
-            || (min_ack_pending > 0 && self.deliveries.pending.len() as u64 >= min_ack_pending)
+            || (min_ack_pending > 0 && self.pending.len() as u64 >= min_ack_pending)
     }
 
     /// Sends a message, and remembers that it went.
     fn send(&mut self, context: &mut Context<'_>, draft: Draft, to: Subject, is_new: bool, pin: Option<SmolStr>) {
         let Draft { seq, subject, reply, mut head, payload } = draft;
-        self.deliveries.last.consumer += 1;
-        self.deliveries.last.stream = self.deliveries.last.stream.max(seq);
-        self.deliveries.last.last_active = Some(context.now);
+        self.delivered.consumer += 1;
+        self.delivered.stream = self.delivered.stream.max(seq);
+        self.delivered.last_active = Some(context.now);
         self.active = context.now;
         if is_new {
             self.cursor.take(seq);
-            self.deliveries.ledger.delivered += 1;
+            self.ledger.delivered += 1;
         } else {
-            self.deliveries.ledger.redelivered += 1;
+            self.ledger.redelivered += 1;
         }
         if self.config.ack_policy == AckPolicy::None {
-            (self.deliveries.floor.consumer, self.deliveries.floor.stream) =
-                (self.deliveries.last.consumer, self.deliveries.last.stream);
-            self.deliveries.ledger.acked += 1;
+            (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.delivered.stream);
+            self.ledger.acked += 1;
             context.done.push(seq);
         } else {
-            self.deliveries.pending.deliver(seq, self.deliveries.last.consumer, context.now, &self.deliveries.waits);
+            self.pending.deliver(seq, self.delivered.consumer, context.now, &self.waits);
         }
         if let Some(pin) = pin {
             let mut block = head.to_vec();

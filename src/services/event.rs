@@ -1,6 +1,6 @@
 //! The events of a bus: losses, ends and panics, coalesced and bounded.
 
-use crate::account::SubscriptionInfo;
+use super::info::SubscriptionInfo;
 use crate::delivery::{Budget, DroppedMessage, Episode, Place, WakeList, runner};
 use crate::error::CloseReason;
 use crate::id::ClientId;
@@ -10,7 +10,7 @@ use crate::time::{Sleep, Timers};
 use crate::user_code::UserCode;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::iter::FusedIterator;
 use std::pin::Pin;
@@ -149,12 +149,19 @@ pub struct Events {
 }
 
 struct Listener {
-    unread: Mutex<VecDeque<Unread>>,
+    unread: Mutex<Queue>,
     capacity: usize,
     missed: AtomicU64,
     arrived: WakeList,
     // ORDERING of `ended`: SeqCst; set before the wake-up, read after registering.
     ended: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Unread>,
+    /// The episodes among them, by their address: each is there once at most.
+    episodes: BTreeSet<usize>,
 }
 
 #[derive(Clone)]
@@ -171,7 +178,7 @@ impl Events {
 
     /// The next event, if there is one now.
     pub fn try_recv(&self) -> Option<Event> {
-        let next = self.listener.unread.lock().pop_front()?;
+        let next = self.listener.unread.lock().pop()?;
         Some(next.read())
     }
 
@@ -313,38 +320,63 @@ impl Unread {
     }
 }
 
+impl Queue {
+    fn pop(&mut self) -> Option<Unread> {
+        let next = self.events.pop_front()?;
+        if let Unread::Episode(_, episode) = &next {
+            self.episodes.remove(&address(episode));
+        }
+        Some(next)
+    }
+
+    fn push(&mut self, unread: Unread) {
+        if let Unread::Episode(_, episode) = &unread {
+            self.episodes.insert(address(episode));
+        }
+        self.events.push_back(unread);
+    }
+}
+
+/// Names an episode while it is kept.
+fn address(episode: &Arc<Episode>) -> usize {
+    Arc::as_ptr(episode) as usize
+}
+
 impl Listener {
+    /// Adds an event, unless it is the end of an episode whose beginning is unread: that tells the end as well.
     fn push(&self, unread: Unread) {
-        {
+        let pushed_out = {
             let mut queue = self.unread.lock();
-            if queue.len() == self.capacity {
-                queue.pop_front();
-                self.missed.fetch_add(1, Ordering::Relaxed);
+            if let Unread::Episode(_, episode) = &unread
+                && queue.episodes.contains(&address(episode))
+            {
+                return;
             }
-            queue.push_back(unread);
+            let is_full = queue.events.len() == self.capacity;
+            let pushed_out = if is_full { queue.pop() } else { None };
+            queue.push(unread);
+            pushed_out
+        };
+        if pushed_out.is_some() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
         }
         if !self.arrived.is_idle() {
             self.arrived.wake_one();
         }
     }
-
-    fn has_unread(&self, wanted: &Arc<Episode>) -> bool {
-        let queue = self.unread.lock();
-        queue.iter().any(|unread| matches!(unread, Unread::Episode(_, episode) if Arc::ptr_eq(episode, wanted)))
-    }
 }
 
 /// The listeners to a bus's events; it costs nothing while there are none.
 #[derive(Default)]
-pub(super) struct Hub {
+pub(crate) struct EventSender {
     listeners: RwLock<Vec<Weak<Listener>>>,
     closed: AtomicBool,
 }
 
-impl Hub {
-    pub(super) fn listen(&self, capacity: usize, timers: Arc<Timers>) -> Events {
+impl EventSender {
+    pub(crate) fn listen(&self, capacity: usize, timers: Arc<Timers>) -> Events {
         let listener = Arc::new(Listener {
-            unread: Mutex::new(VecDeque::new()),
+            unread: Mutex::default(),
             capacity,
             missed: AtomicU64::new(0),
             arrived: WakeList::default(),
@@ -358,7 +390,7 @@ impl Hub {
         Events { listener, timers, place: None, is_over: false, budget: Budget::default() }
     }
 
-    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         let listeners = self.listening();
         if !listeners.is_empty() {
             let event = event();
@@ -368,17 +400,14 @@ impl Hub {
 
     /// An episode has begun or ended; of its end, only the listeners are told that have read of its
     /// beginning.
-    pub(super) fn tell_episode(&self, subscription: SubscriptionInfo, episode: &Arc<Episode>) {
-        let ended = episode.losses().ended;
+    pub(crate) fn emit_episode(&self, subscription: SubscriptionInfo, episode: &Arc<Episode>) {
         for listener in self.listening() {
-            if !(ended && listener.has_unread(episode)) {
-                listener.push(Unread::Episode(subscription.clone(), episode.clone()));
-            }
+            listener.push(Unread::Episode(subscription.clone(), episode.clone()));
         }
     }
 
     /// The last event, and then the end of all streams.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         for listener in self.listening() {
             listener.push(Unread::Event(Event::BusClosed));
@@ -393,8 +422,8 @@ impl Hub {
     }
 }
 
-impl fmt::Debug for Hub {
+impl fmt::Debug for EventSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("listeners", &self.listening().len()).finish()
+        f.debug_struct("EventSender").field("listeners", &self.listening().len()).finish()
     }
 }

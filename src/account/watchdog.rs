@@ -1,7 +1,6 @@
 //! Looks again for tasks that wait while another has been woken, which may hold a future that it does not poll any more.
 
-use super::Shared;
-use crate::account::Subscription;
+use super::Subscription;
 use crate::delivery::Watchdog;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::Timers;
@@ -29,14 +28,18 @@ struct QueueWatchdog {
     armed: AtomicBool,
 }
 
-impl Shared {
-    /// The watchdog for tasks that wait at a subscription. `None` on a manual clock, where such a timer would be one more that a
-    /// test sees, and would wait until the test moves the clock.
-    pub(crate) fn watchdog(&self, subscription: &Arc<Subscription>, awaited: Awaited) -> Option<Arc<dyn Watchdog>> {
-        let (subscription, timers) = (Arc::downgrade(subscription), self.timers.clone());
-        let watchdog = QueueWatchdog { subscription, awaited, timers, armed: AtomicBool::new(false) };
-        (!self.timers.is_manual()).then(|| Arc::new(watchdog) as Arc<dyn Watchdog>)
+/// The watchdog for tasks that wait at a subscription. `None` on a manual clock, where such a timer would be one more that a
+/// test sees, and would wait until the test moves the clock.
+pub(crate) fn watchdog(
+    timers: &Arc<Timers>,
+    subscription: &Arc<Subscription>,
+    awaited: Awaited,
+) -> Option<Arc<dyn Watchdog>> {
+    if timers.is_manual() {
+        return None;
     }
+    let (subscription, timers) = (Arc::downgrade(subscription), timers.clone());
+    Some(Arc::new(QueueWatchdog { subscription, awaited, timers, armed: AtomicBool::new(false) }))
 }
 
 impl Watchdog for QueueWatchdog {

@@ -6,16 +6,15 @@
 //! fewer than 4,096 requests of the connection are open: `_INBOX.`, five digits of the connection, a dot, the key, two digits of
 //! the slot.
 
-use super::Connection;
-use crate::account::Ledger;
+use crate::account::{Ledger, Subscription, SubscriptionOwner};
 use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
 use crate::error::RequestError;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::rng::Secret;
-use crate::subject::Subject;
-use crate::sync::Mutex;
+use crate::rng::{Secret, Use};
+use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, OnceLock};
 use crate::user_code::{Reporter, UserWaker};
 use smol_str::SmolStr;
 use std::collections::VecDeque;
@@ -36,20 +35,63 @@ const DIGITS: usize = 11;
 /// The longest reply that is put together without an allocation.
 const REPLY_MAX: usize = 64;
 
-/// The uses of secret numbers: no two uses draw the same number.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-pub(super) enum Use {
-    Connection,
-    Request,
-    Inbox,
-    Random,
+/// The inbox of a connection, once it is there, and the names below which its inboxes lie.
+#[derive(Debug)]
+pub(crate) struct InboxSlot {
+    /// Inboxes of this connection begin with this and a dot.
+    root: SmolStr,
+    /// The source of names, and the number of the connection that they are drawn for.
+    secret: (Arc<Secret>, u64),
+    /// Names drawn for the user. ORDERING: Relaxed; only counts.
+    named: AtomicU64,
+    inbox: OnceLock<(Arc<Inbox>, Arc<Subscription>)>,
 }
 
-impl Use {
-    /// For this connection; connection 0 is the bus.
-    pub(super) fn of(self, connection: u64) -> u64 {
-        connection << 2 | self as u64
+impl InboxSlot {
+    pub(super) fn new(prefix: &Subject, secret: Arc<Secret>, connection: u64) -> Self {
+        let root = SmolStr::from(format!("{prefix}.{}", connection_name(&secret, connection)));
+        InboxSlot { root, secret: (secret, connection), named: AtomicU64::new(0), inbox: OnceLock::new() }
+    }
+
+    /// The inbox and its subscription, if a request was ever made.
+    pub(crate) fn get(&self) -> Option<&(Arc<Inbox>, Arc<Subscription>)> {
+        self.inbox.get()
+    }
+
+    /// What the inbox subscribes to.
+    pub(super) fn pattern(&self) -> Pattern {
+        Pattern::new(format!("{}.*", self.root)).expect("the root is a subject")
+    }
+
+    pub(super) fn make(&self, limits: Limits, connection: Weak<dyn SubscriptionOwner>, reporter: Reporter) -> Inbox {
+        Inbox::new(&self.root, limits, connection, self.secret.clone(), reporter)
+    }
+
+    /// Keeps the inbox, unless another thread was first: then the second one's subscription is given back.
+    pub(super) fn set(
+        &self,
+        inbox: Arc<Inbox>,
+        subscription: Arc<Subscription>,
+    ) -> (&Arc<Inbox>, Option<Arc<Subscription>>) {
+        let mut second = Some(subscription.clone());
+        let kept = self.inbox.get_or_init(|| {
+            second = None;
+            (inbox, subscription)
+        });
+        (&kept.0, second)
+    }
+
+    /// A subject for responses that no other part uses or can guess; the inbox itself is not subscribed to it.
+    pub(super) fn new_name(&self) -> Subject {
+        let (secret, connection) = &self.secret;
+        let name = new_name(secret, *connection, self.named.fetch_add(1, Ordering::Relaxed));
+        Subject::from_smol(SmolStr::from(format!("{}-{name}", self.root)))
+    }
+
+    /// Whether responses there go to requests of this connection.
+    pub(crate) fn owns(&self, reply: &Subject) -> bool {
+        let below = |root: &str| reply.as_str().strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
+        self.inbox.get().is_some() && below(&self.root)
     }
 }
 
@@ -68,7 +110,7 @@ pub(crate) struct Inbox {
     /// Waiters for the moment when no request is open.
     pub(crate) idle: WakeList,
     /// The connection that the inbox belongs to.
-    connection: Weak<Connection>,
+    connection: Weak<dyn SubscriptionOwner>,
     reporter: Reporter,
 }
 
@@ -110,7 +152,7 @@ struct Waiting {
 
 /// One request's place in the inbox; gives it back when dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct PendingReply {
     inbox: Arc<Inbox>,
     slot: u32,
     key: u64,
@@ -122,7 +164,7 @@ impl Inbox {
     pub(crate) fn new(
         root: &SmolStr,
         limits: Limits,
-        connection: Weak<Connection>,
+        connection: Weak<dyn SubscriptionOwner>,
         secret: (Arc<Secret>, u64),
         reporter: Reporter,
     ) -> Self {
@@ -146,7 +188,7 @@ impl Inbox {
     }
 
     /// A place for the answers to one request.
-    pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<Ticket, RequestError> {
+    pub(crate) fn open(self: &Arc<Self>, single: bool) -> Result<PendingReply, RequestError> {
         let (secret, connection) = &self.secret;
         let nth = self.drawn.fetch_add(1, Ordering::Relaxed);
         let key = secret.number(Use::Request.of(*connection), nth) & KEY_MASK;
@@ -177,7 +219,7 @@ impl Inbox {
             waker: None,
         });
         drop(slots);
-        Ok(Ticket { inbox: self.clone(), slot, key, open: true })
+        Ok(PendingReply { inbox: self.clone(), slot, key, open: true })
     }
 
     /// From now on the connection is told when no request is open any more.
@@ -192,11 +234,6 @@ impl Inbox {
             slots.slots.iter_mut().filter_map(|slot| slot.waiting.as_mut()?.waker.take()).collect()
         };
         wakers.into_iter().for_each(UserWaker::wake);
-    }
-
-    /// Whether `reply` is where answers to requests of this connection go.
-    pub(crate) fn owns(&self, reply: &Subject) -> bool {
-        reply.as_str().strip_prefix(self.root.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// No request waits.
@@ -224,7 +261,7 @@ impl Inbox {
     fn became_idle(&self, idle: Option<Idle>) {
         let Some(Idle { draining }) = idle else { return };
         if draining && let Some(connection) = self.connection.upgrade() {
-            connection.finish_drain();
+            connection.check_drain();
         }
         self.idle.wake_all();
     }
@@ -269,7 +306,7 @@ impl Direct for Door {
     }
 }
 
-impl Ticket {
+impl PendingReply {
     /// Where the answers are to go.
     pub(crate) fn reply(&self) -> Subject {
         let (mut key, mut slot) = ([ALPHABET[0]; DIGITS], [0; DIGITS]);
@@ -334,7 +371,7 @@ impl Slots {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         if !self.open {
             return;
@@ -383,13 +420,13 @@ fn decode(token: &str) -> Option<u64> {
 
 /// The name in a connection's inboxes: no two connections of a bus have the same one, and one name does not
 /// reveal the others.
-pub(super) fn connection_name(secret: &Secret, connection: u64) -> String {
+fn connection_name(secret: &Secret, connection: u64) -> String {
     const HALF: u32 = CONNECTION_DIGITS as u32 * 6 / 2;
     name(secret.permuted(Use::Connection.of(0), connection, HALF), CONNECTION_DIGITS)
 }
 
 /// The name in the `nth` inbox that the user of a connection asks for.
-pub(super) fn new_name(secret: &Secret, connection: u64, nth: u64) -> String {
+fn new_name(secret: &Secret, connection: u64, nth: u64) -> String {
     name(secret.number(Use::Inbox.of(connection), nth), NEW_DIGITS)
 }
 
@@ -419,7 +456,13 @@ mod tests {
 
     fn inbox() -> Inbox {
         let secret = (Arc::new(Secret::new(None)), 1);
-        Inbox::new(&SmolStr::new("_INBOX.12345"), Limits::default(), Weak::new(), secret, Reporter::default())
+        Inbox::new(
+            &SmolStr::new("_INBOX.12345"),
+            Limits::default(),
+            Weak::<crate::connection::Connection>::new(),
+            secret,
+            Reporter::default(),
+        )
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub struct ConnectOptions {
     pub(crate) no_responders: bool,
     pub(crate) lenient: bool,
     pub(super) reserved: bool,
-    pub(super) untracked: bool,
+    pub(crate) untracked: bool,
     pub(crate) inbox_prefix: Subject,
-    pub(super) permissions: Option<Permissions>,
-    pub(super) on_kick: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub(crate) permissions: Option<Permissions>,
+    pub(crate) on_kick: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl ConnectOptions {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Past {
+pub(crate) struct RetiredTotals {
     totals: Totals,
     /// Those under way, by number.
     walks: BTreeMap<u64, Walk>,
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-impl Past {
+impl RetiredTotals {
     /// Enters the counts of what is gone, which was at `place`; `None` for counts that came after it had been entered.
     pub(crate) fn enter(&mut self, place: Option<Place>, counts: Totals) {
         self.totals += counts;
@@ -92,7 +92,7 @@ mod tests {
     fn what_a_walk_finds_ending_counts_when_it_has_ended() {
         let one = Totals { published: 1, ..Totals::default() };
         let slot = |connection, slot| Some(Place { connection, slot: Some(slot) });
-        let mut past = Past::default();
+        let mut past = RetiredTotals::default();
         past.enter(None, one);
         let number = past.begin_walk();
         past.walk(number).next = Place { connection: 3, slot: Some(2) };

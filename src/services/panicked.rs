@@ -1,7 +1,6 @@
 //! Reports to an observer about callbacks that panic.
 
-use super::{Connection, Shared};
-use crate::account::{Subscription, SubscriptionInfo};
+use super::info::SubscriptionInfo;
 use crate::id::MessageId;
 use crate::message::Message;
 use crate::subject::Subject;
@@ -23,31 +22,26 @@ pub struct CallbackPanic<'a> {
 }
 
 /// The parts of a message that are remembered while a callback has it.
-pub(super) struct Handled {
+pub(crate) struct Handled {
     id: MessageId,
     subject: Subject,
     reply: Option<Subject>,
 }
 
-impl Shared {
-    /// `None` on a bus that is not observed.
-    pub(super) fn handled(&self, message: &Message) -> Option<Handled> {
-        let trace = self.observed.as_ref().and(message.trace())?;
-        Some(Handled { id: trace.id(), subject: message.subject().clone(), reply: message.reply().cloned() })
+impl Handled {
+    pub(crate) fn of(id: MessageId, message: &Message) -> Self {
+        Handled { id, subject: message.subject().clone(), reply: message.reply().cloned() }
     }
 }
 
-impl Connection {
-    /// Tells the observer, if there is one. Not to be called under a lock.
-    pub(super) fn tell_panicked(&self, subscription: &Subscription, handled: Option<&Handled>, text: &str) {
-        let Some(observed) = &self.shared.observed else { return };
-        let panic = CallbackPanic {
-            subscription: &subscription.info(),
+impl<'a> CallbackPanic<'a> {
+    pub(super) fn new(subscription: &'a SubscriptionInfo, handled: Option<&'a Handled>, text: &'a str) -> Self {
+        CallbackPanic {
+            subscription,
             id: handled.map(|handled| handled.id),
             subject: handled.map(|handled| &handled.subject),
             reply: handled.and_then(|handled| handled.reply.as_ref()),
             text,
-        };
-        observed.tell(|observer| observer.panicked(&panic));
+        }
     }
 }

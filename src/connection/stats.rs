@@ -1,0 +1,67 @@
+//! The counters of a connection, and a snapshot of them.
+
+use super::Connection;
+use crate::account::{Ledger, Subscription, Totals};
+use std::sync::Arc;
+
+/// The counters of one connection since its beginning, and its present contents; see
+/// [`Client::stats`](crate::Client::stats).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientStats {
+    /// Subscriptions there are.
+    pub subscriptions: usize,
+    /// Messages published.
+    pub published: u64,
+    /// Bytes of payload and headers published.
+    pub published_bytes: u64,
+    /// Messages published that matched no subscription.
+    pub unmatched: u64,
+    /// Copies of them that were meant for a subscription.
+    pub routed: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// Responses that no request waited for any more, or that were more than wanted.
+    pub late_replies: u64,
+    /// Callbacks that panicked on a message of this connection's.
+    pub panics: u64,
+    /// The ledger of the messages for its subscriptions, except for those whose handle is gone.
+    pub ledger: Ledger,
+}
+
+/// Connections and slots of subscriptions that are visited under one hold of the locks, which each unsubscribe takes.
+pub(crate) const VISITS: usize = 256;
+
+/// The ledgers of those whose counts are not in the past yet.
+pub(crate) fn sum_of(subscriptions: &[Arc<Subscription>]) -> Ledger {
+    let mut sum = Ledger::default();
+    for subscription in subscriptions.iter().filter(|subscription| !subscription.is_retired()) {
+        sum += subscription.outlet.counts().into();
+    }
+    sum
+}
+
+/// Visits every subscription.
+pub(crate) fn client_stats(connection: &Connection) -> ClientStats {
+    let mut totals = connection.totals();
+    let (mut from, mut more, mut seen) = (0, true, Vec::new());
+    while more {
+        let slots;
+        (slots, more) = connection.subscriptions.part(from, VISITS, &mut seen);
+        from += slots;
+        totals.ledger += sum_of(&seen);
+        seen.clear();
+    }
+    let Totals { published, published_bytes, unmatched, routed, panics, requests, late_replies, ledger } = totals;
+    ClientStats {
+        subscriptions: connection.subscriptions.open(),
+        published,
+        published_bytes,
+        unmatched,
+        routed,
+        requests,
+        late_replies,
+        panics,
+        ledger,
+    }
+}

@@ -1,0 +1,51 @@
+//! The effects of a copy on its subscription, beyond the copy itself: wake-ups, events, its end.
+
+use crate::account::{Account, Subscription, lifecycle};
+use crate::delivery::After;
+use crate::error::CloseReason;
+use crate::id::MessageId;
+use crate::services::{Probe, Services};
+use std::sync::Arc;
+
+pub(super) fn follow_up(account: &Account, services: &Services, subscription: &Arc<Subscription>, after: After) {
+    if after.wake_receiver
+        && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+    {
+        mailbox.receivers.wake_one();
+    }
+    if after.wake_room
+        && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+    {
+        mailbox.announce_room();
+    }
+    if let Some(waker) = after.wake {
+        waker.wake();
+    }
+    if after.recovered
+        && let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover())
+    {
+        services.events.emit_episode(subscription.info(), &episode);
+    }
+    if after.last {
+        lifecycle::end(account, services, subscription, CloseReason::LimitReached);
+    }
+}
+
+/// For a subscription that was closed while one of its callbacks still ran, or while a message was brought to its channel.
+pub(super) fn finish_end(account: &Account, subscription: &Arc<Subscription>) {
+    if subscription.outlet.is_ended() {
+        if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
+            mailbox.room.wake_all();
+        }
+        lifecycle::retire(account, subscription);
+        if let Some(connection) = subscription.connection() {
+            connection.check_drain();
+        }
+    }
+}
+
+/// A subscription that is told of separately has a copy now.
+pub(super) fn emit_accepted(probe: &Probe, id: MessageId, subscription: &Subscription) {
+    probe.emit_routed(id, &[subscription.id()]);
+    subscription.emit_handed_over(probe, id);
+}

@@ -1,0 +1,104 @@
+//! Copies that find no room: lost and counted, or let in at the cost of older ones.
+
+use super::follow_up::follow_up;
+use crate::account::{Account, Subscription, lifecycle};
+use crate::delivery::{After, DropReason, DroppedMessage, Envelope, Offered, Refused, Sealed};
+use crate::error::CloseReason;
+use crate::message::Message;
+use crate::services::Services;
+use crate::sync::yield_now;
+use std::sync::Arc;
+
+/// What became of a copy that found no room at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted,
+    Lost,
+    /// The subscription has ended: the message was not for it.
+    Gone,
+}
+
+/// Loses a copy of a slow subscription.
+pub(super) fn lose(
+    services: &Services,
+    subscription: &Arc<Subscription>,
+    message: Message,
+    reason: DropReason,
+) -> Outcome {
+    match count_loss(services, subscription, &message, reason) {
+        Ok(()) => {
+            subscription.emit_lost(&services.probe, &message, reason);
+            Outcome::Lost
+        }
+        Err(Sealed) => Outcome::Gone,
+    }
+}
+
+/// Ends a subscription whose channel has no receiving end any more.
+pub(super) fn disconnected(
+    account: &Account,
+    services: &Services,
+    subscription: &Arc<Subscription>,
+    message: Option<Message>,
+) -> Outcome {
+    // One that has ended already had no use for the message.
+    let open = subscription.outlet.close_reason().is_none();
+    let counted = message
+        .as_ref()
+        .is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+    if let (true, Some(message)) = (counted, &message) {
+        subscription.emit_lost(&services.probe, message, DropReason::Disconnected);
+    }
+    lifecycle::end(account, services, subscription, CloseReason::Disconnected);
+    if counted { Outcome::Lost } else { Outcome::Gone }
+}
+
+fn count_loss(
+    services: &Services,
+    subscription: &Arc<Subscription>,
+    message: &Message,
+    reason: DropReason,
+) -> Result<(), Sealed> {
+    debug_assert!(reason.is_slow());
+    let (subject, size, at) = (message.subject().clone(), message.size(), services.timers.now());
+    if let Some(episode) = subscription.outlet.mailbox().lose(DroppedMessage { subject, size, reason, at })? {
+        services.events.emit_episode(subscription.info(), &episode);
+    }
+    Ok(())
+}
+
+/// Lets a message in by dropping the oldest ones.
+pub(super) fn drop_oldest(
+    account: &Account,
+    services: &Services,
+    subscription: &Arc<Subscription>,
+    mut message: Message,
+    envelope: &Envelope<'_>,
+) -> Outcome {
+    if !subscription.outlet.could_hold(envelope.weight) {
+        // It would not fit an empty queue: queued messages are not dropped for nothing.
+        return lose(services, subscription, message, DropReason::QueueFull);
+    }
+    let mailbox = subscription.outlet.mailbox();
+    loop {
+        if let Some(oldest) = mailbox.evict() {
+            subscription.emit_lost(&services.probe, &oldest, DropReason::Oldest);
+            // Counted already; sealed or not, the offer below tells how it stands.
+            let _ = count_loss(services, subscription, &oldest, DropReason::Oldest);
+        } else {
+            // The messages that fill the queue are still on their way into it, and their sender may need
+            // this core for that.
+            yield_now();
+        }
+        message = match subscription.outlet.offer(message, envelope) {
+            Offered::Taken(after) | Offered::Run(_, after) => {
+                // Room that was made by eviction does not mean that the subscriber has
+                // recovered.
+                follow_up(account, services, subscription, After { recovered: false, ..after });
+                return Outcome::Accepted;
+            }
+            Offered::Refused(_, Refused::Gone | Refused::Disconnected) => return Outcome::Gone,
+            Offered::Refused(message, Refused::Full) => message,
+        };
+    }
+}
