@@ -25,8 +25,8 @@ type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 /// use postroom::{ResponsesEnd, Bus, RequestManyOptions};
 ///
 /// let client = Bus::new().connect();
-/// let east = client.subscribe_fn("who", |question| { request.respond("east").unwrap(); })?;
-/// let west = client.subscribe_fn("who", |question| { request.respond("west").unwrap(); })?;
+/// let east = client.subscribe_fn("who", |request| { request.respond("east").unwrap(); })?;
+/// let west = client.subscribe_fn("who", |request| { request.respond("west").unwrap(); })?;
 ///
 /// let mut answers = client.request_many("who", "", RequestManyOptions::new().max(2))?;
 /// let names: Vec<_> = answers.iter().map(|answer| answer.payload_str().unwrap().to_owned()).collect();
