@@ -170,3 +170,16 @@ fn a_lost_delivery_is_made_good() {
     setup.js.publish("s", "4").wait().unwrap();
     assert_eq!(run(ordered.next()).unwrap().unwrap().payload(), b"4");
 }
+
+/// A delivery without a sequence, as a bridge delivers it, can't be put in order.
+#[test]
+fn ordered_messages_need_their_sequences() {
+    let setup = setup();
+    let stream = setup.stream("S", "s");
+    let mut ordered = stream.ordered(ConsumerConfig::ephemeral()).unwrap();
+    let info = stream.consumers().recv().unwrap().unwrap();
+    let stray = postroom::Message::new("s", "stray").unwrap().with_reply("_INBOX.1").unwrap();
+    setup.bus.connect().publish_message_to(info.config.deliver_subject.as_str(), &stray).unwrap();
+    assert_eq!(ordered.recv().unwrap().unwrap_err(), MessagesError::NoSequence);
+    assert!(ordered.recv().is_none());
+}

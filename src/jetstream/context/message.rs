@@ -77,7 +77,7 @@ impl JsMessage {
         JsMessage { message, api }
     }
 
-    /// The delivery; `None` if the message did not come from a consumer.
+    /// The delivery; `None` if the message did not come from a consumer, or came across a bridge, which replaces its reply subject.
     pub fn info(&self) -> Option<MessageInfo<'_>> {
         MessageInfo::parse(self.message.reply()?.as_str())
     }

@@ -86,7 +86,8 @@ impl Intake for Push {
             let info = message.reply().and_then(|reply| MessageInfo::parse(reply.as_str()));
             match info.map(|info| info.consumer_sequence) {
                 Some(sequence) if sequence == last + 1 => self.last = Some(sequence),
-                _ => return Outcome::Failed(MessagesError::Gap),
+                Some(_) => return Outcome::Failed(MessagesError::Gap),
+                None => return Outcome::Ended(MessagesError::NoSequence),
             }
         }
         Outcome::Message(message)

@@ -267,7 +267,8 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`MessagesError::Subscribe`] if the client can't subscribe. Errors of the consumer are the first item.
+    /// [`MessagesError::Subscribe`] if the client can't subscribe. Errors of the consumer are the first item. Across a bridge it does not
+    /// work: [`MessagesError::NoSequence`].
     ///
     /// # Example
     ///

@@ -3,10 +3,12 @@
 use crate::fixture::{PATIENCE, bus, start};
 use crate::support::nats_server::{self, NatsServer};
 use postroom::bridge::Bridge;
+use postroom::jetstream::{self, ConsumerConfig, ContextOptions, PublishOptions, Storage, StreamConfig};
 use postroom::{Client, RequestOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A server with JetStream, in a folder of its own.
 struct Server {
@@ -179,4 +181,57 @@ fn a_batch_is_delivered_to_an_inbox_and_each_pull_request_ends() {
     drop(batch);
     let next = client.request_timeout("$JS.API.CONSUMER.MSG.NEXT.ORDERS.nobody", "", PATIENCE).unwrap_err();
     assert!(next.is_no_responders(), "{next:?}");
+}
+
+/// The same context as on a bus with streams of its own.
+#[test]
+fn a_context_works_with_the_real_server() {
+    let (server, bus) = (server(), bus());
+    let _bridge = start(Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>"));
+    let js = jetstream::with_options(bus.connect(), ContextOptions::new().timeout(PATIENCE));
+    let config = StreamConfig::new("ORDERS")
+        .subjects(["orders.>"])
+        .storage(Storage::Memory)
+        .max_age(Duration::from_secs(3_600))
+        .allow_direct(true);
+    let stream = js.create_stream(config.clone()).wait().unwrap();
+    let mut shown = stream.cached_info().config.clone();
+    shown.metadata.clear();
+    assert_eq!(shown, config.clone().duplicate_window(Duration::from_secs(120)));
+    assert!(js.create_stream(config.max_msgs(1)).wait().unwrap_err().is_already_exists());
+    assert!(js.get_stream("NONE").wait().unwrap_err().is_not_found());
+    assert_eq!(js.stream_names().iter().map(Result::unwrap).collect::<Vec<_>>(), ["ORDERS"]);
+    assert_eq!(js.account_info().wait().unwrap().streams, 1);
+
+    let acks: Vec<_> = (0..10).map(|n| js.publish(format!("orders.{n}"), n.to_string())).collect();
+    for (n, ack) in acks.into_iter().enumerate() {
+        assert_eq!(ack.wait().unwrap().sequence, n as u64 + 1);
+    }
+    let error = js.publish_with("orders.1", "", PublishOptions::new().expected_last_sequence(3)).wait().unwrap_err();
+    assert!(error.is_wrong_last_sequence(), "{error}");
+    let stored = stream.get_message(2).wait().unwrap();
+    assert_eq!((stored.subject.as_str(), &stored.payload[..]), ("orders.1", &b"1"[..]));
+    assert_eq!(stream.direct_get(2).wait().unwrap(), stored);
+    assert!(stream.get_message(99).wait().unwrap_err().is_not_found());
+
+    let config = ConsumerConfig::pull("worker").filter_subject("orders.*").max_deliver(5);
+    let worker = stream.create_consumer(config).wait().unwrap();
+    assert_eq!((worker.cached_info().num_pending, worker.cached_info().config.max_deliver), (10, 5));
+    let first: Vec<_> = worker.fetch(4).messages().into_iter().map(Result::unwrap).collect();
+    assert_eq!(
+        first.iter().map(|order| order.subject().as_str()).collect::<Vec<_>>(),
+        ["orders.0", "orders.1", "orders.2", "orders.3"]
+    );
+    first.iter().for_each(|order| order.ack().unwrap());
+    let mut flow = worker.messages().unwrap();
+    for n in 4..10 {
+        let order = flow.recv().unwrap().unwrap();
+        assert_eq!(order.payload_str().unwrap(), n.to_string());
+        order.double_ack().wait().unwrap();
+    }
+    crate::fixture::wait_until("all are acknowledged", || worker.info().wait().unwrap().ack_floor.stream == 10);
+    stream.delete_consumer("worker").wait().unwrap();
+    assert!(flow.recv().unwrap().unwrap_err().is_consumer_gone());
+    assert!(worker.fetch(1).messages().recv().unwrap().unwrap_err().is_consumer_gone());
+    js.delete_stream("ORDERS").wait().unwrap();
 }
