@@ -66,10 +66,11 @@ fn bytes(reader: &mut Reader<'_>) -> Result<Vec<u8>, Fatal> {
     BASE64.decode(text).map_err(|error| error.to_string())
 }
 
-/// The headers that the server adds to a message that is read directly, in their order.
+/// The headers that the server adds to a message that is read directly.
 const ADDED: [&str; 4] = ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp"];
 
-/// A message that was read directly: the server's headers stand behind those of the message (JS82).
+/// A message that was read directly. The server's headers stand behind those of the message (JS82), so that of several with one name the
+/// last is the server's; a client library on the way may have changed the order of names.
 pub(super) fn direct(response: Message) -> Result<StreamMessage, GetMessageError> {
     if let Some(status) = response.status() {
         return Err(match status {
@@ -77,17 +78,15 @@ pub(super) fn direct(response: Message) -> Result<StreamMessage, GetMessageError
             status => GetMessageError::unreadable(format!("{status} {}", response.status_description())),
         });
     }
-    let all = response.headers();
-    let own = all.len().checked_sub(ADDED.len()).filter(|own| all.iter().skip(*own).map(|(name, _)| name).eq(ADDED));
-    let Some(own) = own else { return Err(GetMessageError::unreadable("it does not say what it is".to_owned())) };
-    let mut added = all.iter().skip(own + 1).map(|(_, value)| value);
-    let mut next = || added.next().unwrap_or_default();
-    let (subject, sequence, time) = (next(), next(), next());
+    let all: Vec<_> = response.headers().iter().collect();
+    let places = ADDED.map(|added| all.iter().rposition(|(name, _)| *name == added));
+    let value = |place: Option<usize>| place.map_or("", |place| all[place].1);
+    let [_, subject, sequence, time] = places.map(value);
     let (Ok(sequence), Some(time)) = (sequence.parse(), Timestamp::parse(time)) else {
         return Err(GetMessageError::unreadable(format!("sequence {sequence:?}, time {time:?}")));
     };
     let subject = subject.to_owned();
-    let headers = HeaderMap::try_from_iter(all.iter().take(own))
-        .map_err(|error| GetMessageError::unreadable(error.to_string()))?;
+    let own = all.iter().enumerate().filter(|(place, _)| !places.contains(&Some(*place))).map(|(_, header)| *header);
+    let headers = HeaderMap::try_from_iter(own).map_err(|error| GetMessageError::unreadable(error.to_string()))?;
     Ok(StreamMessage { subject, sequence, headers, payload: response.into_payload(), time })
 }
