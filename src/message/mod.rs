@@ -173,7 +173,7 @@ impl Message {
     /// A copy to keep: equal to the message, but it can't be [responded](Message::respond) to.
     ///
     /// A message that was received keeps the connection that received it from ending, so that it can be responded to, and on a bus with an
-    /// [`Observer`](crate::Observer) it counts as [activity](crate::Activity) until its last copy is dropped. This copy does neither. The
+    /// [`Observer`](crate::Observer) it counts as [activity](crate::activity::Activity) until its last copy is dropped. This copy does neither. The
     /// payload and the headers are shared with the message.
     ///
     /// # Example

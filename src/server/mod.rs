@@ -1,6 +1,6 @@
 //! Real NATS clients attach to a bus: over any byte stream, or through a listener.
 //!
-//! A [`Server`] speaks the NATS client protocol for a [`Bus`], so that an unmodified NATS client of any language is one more client of
+//! A [`Server`] speaks the NATS client protocol for a [`Bus`](crate::Bus), so that an unmodified NATS client of any language is one more client of
 //! it: wire clients and in-process clients share subjects, queue groups, requests and no-responders. It can do nothing that an
 //! in-process client could not: each connection is a [`Client`](crate::Client), each SUB a [sink](crate::Client::subscribe_sink_with).
 //!

@@ -20,7 +20,7 @@ pub struct JournalEntry {
     pub client: ClientId,
     /// The name of that connection.
     pub client_name: Option<Arc<str>>,
-    /// The message that was published, or was to be; a refused one is as [`Refused`](crate::Refused)
+    /// The message that was published, or was to be; a refused one is as [`RejectedPublish`](crate::RejectedPublish)
     /// has it.
     pub message: Message,
     /// The outcome of the publish.

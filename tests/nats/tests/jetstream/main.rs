@@ -6,6 +6,8 @@
 mod client;
 mod compare;
 mod places;
-mod raw;
+mod raw_consumers;
+mod raw_messages;
+mod raw_requests;
 
 use postroom_nats_tests as support;
