@@ -2,7 +2,9 @@
 
 use super::connection::Connection;
 use super::log::LogLevel;
-use super::monitor::{self, ClosedConnection, Counters, Identity, Source, Sublist, SubscriptionSnapshot, Tls};
+use super::monitor::{
+    self, ClosedConnection, Counters, Identity, Source, Sublist, SubscriptionSnapshot, Tls, VisitSubscription,
+};
 use super::registry::Registry;
 use super::subscriptions::visit_slice;
 use std::ops::ControlFlow;
@@ -50,11 +52,7 @@ impl Source for Registry {
         self.open().map(|connection| picture(&connection, self)).collect()
     }
 
-    fn subscriptions(
-        &self,
-        of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn subscriptions(&self, of: Option<u64>, visit: &mut VisitSubscription<'_>) -> ControlFlow<()> {
         match of {
             Some(cid) => self.find(cid).map_or(ControlFlow::Continue(()), |connection| visit_all(&connection, visit)),
             None => self.open().try_for_each(|connection| visit_all(&connection, visit)),
@@ -137,10 +135,7 @@ pub(super) fn picture(connection: &Connection, registry: &Registry) -> monitor::
 }
 
 /// Shows the live subscriptions of a connection, a slice at a time: its own SUB waits for one slice at most.
-fn visit_all(
-    connection: &Connection,
-    visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
-) -> ControlFlow<()> {
+fn visit_all(connection: &Connection, visit: &mut VisitSubscription<'_>) -> ControlFlow<()> {
     let mut last: Option<Box<[u8]>> = None;
     loop {
         let mut visit = |subject: &str, make: &dyn Fn() -> SubscriptionSnapshot| visit(connection.cid, subject, make);

@@ -72,11 +72,14 @@ pub(super) fn remembered(subscriptions: &Subscriptions) -> Vec<monitor::Subscrip
     live.map(|(sid, one)| monitor::SubscriptionSnapshot { max: None, ..one.shown(sid) }).take(CLOSED_LIST_MAX).collect()
 }
 
+/// Is given a subject and a function that makes the rest.
+type Visit<'a> = dyn FnMut(&str, &dyn Fn() -> monitor::SubscriptionSnapshot) -> ControlFlow<()> + 'a;
+
 /// Shows the live ones of a slice behind `last` by their subjects. Gives back the last sid that was looked at; `None` at the end.
 pub(super) fn visit_slice(
     subscriptions: &Subscriptions,
     last: Option<&[u8]>,
-    visit: &mut dyn FnMut(&str, &dyn Fn() -> monitor::SubscriptionSnapshot) -> ControlFlow<()>,
+    visit: &mut Visit<'_>,
 ) -> ControlFlow<(), Option<Box<[u8]>>> {
     let from = last.map_or(Bound::Unbounded, Bound::Excluded);
     let mut seen = None;

@@ -139,6 +139,7 @@ fn is_zero(value: &u64) -> bool {
 }
 
 /// One connection of the list, before it is known whether it is on the page.
+#[expect(clippy::large_enum_variant, reason = "a list lives as long as one response, and is sorted in place")]
 enum Listed {
     Open(ConnectionSnapshot),
     Closed(Arc<ClosedConnection>),

@@ -1,6 +1,8 @@
 //! A server made up for tests: two connections, one that was closed, and counts that are easy to recognise.
 
-use super::source::{ClosedConnection, ConnectionSnapshot, Counters, Identity, Source, Sublist, SubscriptionSnapshot};
+use super::source::{
+    ClosedConnection, ConnectionSnapshot, Counters, Identity, Source, Sublist, SubscriptionSnapshot, VisitSubscription,
+};
 use crate::protocol::DisconnectReason;
 use crate::server::ServerOptions;
 use crate::sync::Mutex;
@@ -116,11 +118,7 @@ impl Source for Fake {
         open
     }
 
-    fn subscriptions(
-        &self,
-        of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn subscriptions(&self, of: Option<u64>, visit: &mut VisitSubscription<'_>) -> ControlFlow<()> {
         let mut open: Vec<_> = self.open.iter().filter(|one| of.is_none_or(|cid| cid == one.cid)).collect();
         open.sort_by_key(|one| one.cid);
         let mut all = open.into_iter().flat_map(|one| one.list.iter().map(move |entry| (one.cid, entry)));

@@ -50,7 +50,7 @@ pub(crate) use healthz::healthz;
 pub(crate) use http::serve;
 pub(crate) use source::{
     ClosedConnection, ClosedConnections, ConnectionSnapshot, Counters, Identity, Source, Sublist, SubscriptionSnapshot,
-    Tls,
+    Tls, VisitSubscription,
 };
 pub(crate) use subsz::subsz;
 pub(crate) use text::go_duration;

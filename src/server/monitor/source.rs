@@ -9,6 +9,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+/// Is given a connection's number, a subject, and a function that makes the rest; breaks to be shown no more.
+pub(crate) type VisitSubscription<'a> =
+    dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()> + 'a;
+
 /// A server, as the monitor sees it. Each call takes a picture; two calls may see different moments.
 pub(crate) trait Source: Send + Sync {
     fn identity(&self) -> Identity;
@@ -21,11 +25,7 @@ pub(crate) trait Source: Send + Sync {
     /// Shows the subscriptions of the open connections, one connection after the other by their numbers, until `visit` breaks: those of one
     /// connection, or of all. `visit` is given the connection's number, the subject, and a function that makes the rest. It may be called
     /// under a lock.
-    fn subscriptions(
-        &self,
-        of: Option<u64>,
-        visit: &mut dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()>,
-    ) -> ControlFlow<()>;
+    fn subscriptions(&self, of: Option<u64>, visit: &mut VisitSubscription<'_>) -> ControlFlow<()>;
 
     /// The closed ones, oldest first.
     fn closed(&self) -> Vec<Arc<ClosedConnection>>;
