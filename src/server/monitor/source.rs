@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Is given a connection's number, a subject, and a function that makes the rest; breaks to be shown no more.
-pub(crate) type VisitSubscription<'a> =
-    dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()> + 'a;
+pub(crate) type VisitSubscription<'a> = dyn FnMut(u64, &str, &dyn Fn() -> SubscriptionSnapshot) -> ControlFlow<()> + 'a;
 
 /// A server, as the monitor sees it. Each call takes a picture; two calls may see different moments.
 pub(crate) trait Source: Send + Sync {
