@@ -250,7 +250,7 @@ mod tests {
             (b"1e", eof),
             (b"\"", eof),
             (b" {} ", "ends at 3"),
-            (b"{\"a\":[1,-0.5e+7,{\"b\":[]}],\"c\":null}x", "ends at 36"),
+            (b"{\"a\":[1,-0.5e+7,{\"b\":[]}],\"c\":null}x", "ends at 35"),
             (b"[[],{},\"\\ud800\\n\",true,false]", "ends at 29"),
             (b"10 ", "ends at 2"),
             (b"0.25", "ends at 4"),
