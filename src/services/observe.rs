@@ -28,7 +28,7 @@ use smol_str::SmolStr;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, Observer, PublishContext, PublishAction};
+/// use postroom::{Bus, MessageId, Observer, PublishAction, PublishContext};
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
@@ -37,7 +37,7 @@ use smol_str::SmolStr;
 ///
 /// impl Observer for Count {
 ///     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-///         PublishAction::Route { id: self.0.fetch_add(1, Ordering::Relaxed), times: 1 }
+///         PublishAction::Route { id: MessageId::new(self.0.fetch_add(1, Ordering::Relaxed)), times: 1 }
 ///     }
 /// }
 ///
