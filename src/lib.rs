@@ -96,11 +96,11 @@
 )]
 #![cfg_attr(
     feature = "jetstream",
-    doc = "| `jetstream` | [`jetstream::server`]: unmodified NATS clients find streams on a bus; [`jetstream::engine`], the machine behind them |"
+    doc = "| `jetstream` | [`jetstream`]: streams and consumers on a bus, in memory, for unmodified NATS clients and in process |"
 )]
 #![cfg_attr(
     not(feature = "jetstream"),
-    doc = "| `jetstream` | `jetstream::server`: unmodified NATS clients find streams on a bus; `jetstream::engine`, the machine behind them |"
+    doc = "| `jetstream` | `jetstream`: streams and consumers on a bus, in memory, for unmodified NATS clients and in process |"
 )]
 #![cfg_attr(
     feature = "testkit",
