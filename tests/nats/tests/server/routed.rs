@@ -54,7 +54,11 @@ fn by_a_stream_of_nats_server() -> [Vec<String>; 3] {
     });
     let (store, users) = (folder.display().to_string(), users.join(", "));
     let server = NatsServer::start(&format!("jetstream {{store_dir: {store:?}}}\nauthorization {{users: [{users}]}}"));
-    let all = deliveries(server.addr().parse().expect("an address"), |wire| {
+    let address: SocketAddr = server.addr().parse().expect("an address");
+    // nats-server delivers only while a subscription names the deliver subject itself; a wildcard does not count.
+    let mut receiver = Wire::tcp(address).connect(r#""user":"all","pass":"p""#);
+    assert_eq!(receiver.ask("SUB deliver.7 9\r\n"), Vec::<String>::new());
+    let all = deliveries(address, |wire| {
         assert_eq!(wire.ask("SUB answers 1\r\n"), Vec::<String>::new());
         let mut ask = |subject: &str, request: &str| {
             wire.send(format!("PUB {subject} answers {}\r\n{request}\r\n", request.len()));
