@@ -261,6 +261,7 @@ impl<T> Row<T> {
         let taken = self.places[at].take()?;
         self.empty += 1;
         if self.empty * 2 > self.places.len() {
+            // At least as many removals come before each pass as it keeps: the cost of one removal is constant on average.
             steps::count(self.places.len());
             self.places.retain(|entry| entry.value.is_some());
             self.empty = 0;

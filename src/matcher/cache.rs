@@ -142,7 +142,7 @@ impl<T> RouteCache<T> {
         self.places[at].known.take().map(|known| known.route)
     }
 
-    /// Takes out the routes of all subjects that `wanted` says yes to.
+    /// Takes out the routes of all subjects that `wanted` says yes to. The work is bounded by the size of the cache, which no client chooses.
     pub(super) fn take_all(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Route<T>> {
         self.places
             .iter_mut()
