@@ -63,7 +63,7 @@ impl ClientSession {
 
     /// Begins a slice of the connection's work.
     pub(super) fn begin_slice(&mut self, now: Duration) {
-        if self.slice.is_elapsed() {
+        if self.slice.is_used_up() {
             share_runtime();
         }
         begin_turn();

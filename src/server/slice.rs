@@ -41,7 +41,7 @@ impl Slice {
     }
 
     /// Whether it was used up, so that there may be much to do the next time as well.
-    pub(super) fn is_elapsed(&self) -> bool {
+    pub(super) fn is_used_up(&self) -> bool {
         self.left == 0
     }
 

@@ -107,7 +107,7 @@ impl<T> DelayQueue<T> {
     }
 
     /// Nothing waits and nothing is being routed.
-    pub(super) fn is_elapsed(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.releasing.is_none()
     }
 }

@@ -133,7 +133,7 @@ impl ChaosState {
     /// Forgets a client that is closed and of which nothing waits.
     pub(super) fn forget(&mut self, client: ClientId) {
         let over = |state: &ClientState| {
-            state.closed && state.outbound.is_elapsed() && state.inbound.is_elapsed() && state.unordered.is_empty()
+            state.closed && state.outbound.is_idle() && state.inbound.is_idle() && state.unordered.is_empty()
         };
         if self.clients.get(&client).is_some_and(over) {
             let name = self.clients.remove(&client).and_then(|state| state.name);
