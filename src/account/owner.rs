@@ -26,7 +26,7 @@ pub(crate) trait SubscriptionOwner: fmt::Debug + Send + Sync {
     /// A subscription is in force no longer.
     fn ended(&self);
 
-    /// A subscription is retired: its slot in the registry is free. The caller holds the account's past.
+    /// A subscription is retired: its slot in the registry is free. The caller holds the account's retired totals.
     fn released(&self, slot: u32);
 
     /// Something may have come that a drain waits for.

@@ -52,7 +52,7 @@ impl RetiredTotals {
         }
     }
 
-    /// Begins a walk, whose sum is that of the past so far; its number.
+    /// Begins a walk, whose sum begins with the retired totals; returns its number.
     pub(crate) fn begin_walk(&mut self) -> u64 {
         self.begun += 1;
         self.walks.insert(self.begun, Walk { sum: self.totals, next: Place::of_connection(0), ending: Vec::new() });

@@ -136,7 +136,7 @@ impl Subscription {
         self.lifecycle.abandoned.load(SeqCst)
     }
 
-    /// Its counts are in the past.
+    /// Its counts are in the retired totals.
     pub(crate) fn is_retired(&self) -> bool {
         self.lifecycle.retired.load(SeqCst)
     }

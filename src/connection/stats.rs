@@ -32,7 +32,7 @@ pub struct ClientStats {
 /// Connections and slots of subscriptions that are visited under one hold of the locks, which each unsubscribe takes.
 pub(crate) const VISITS: usize = 256;
 
-/// The ledgers of those whose counts are not in the past yet.
+/// The ledgers of those whose counts are not in the retired totals yet.
 pub(crate) fn sum_of(subscriptions: &[Arc<Subscription>]) -> Ledger {
     let mut sum = Ledger::default();
     for subscription in subscriptions.iter().filter(|subscription| !subscription.is_retired()) {

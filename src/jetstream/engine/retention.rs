@@ -107,10 +107,9 @@ pub(super) fn purge(parts: &mut Parts, purge: &Purge) -> Result<u64, ApiError> {
         parts.messages.clear();
         parts.messages.skip_to(purge.seq);
     } else if purge.seq > 0 || purge.keep > 0 {
-        let keep = if purge.keep > 0 { purge.keep } else { 0 };
         let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
         while parts.messages.first_seq() < below
-            && parts.messages.len() > keep
+            && parts.messages.len() > purge.keep
             && parts.messages.purge(parts.messages.first_seq())
         {}
     } else {
