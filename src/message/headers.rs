@@ -19,6 +19,7 @@
 mod codec;
 mod convert;
 mod entries;
+mod format;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +33,7 @@ pub use codec::{decode, encode, encoded_len};
 pub use convert::{IntoIter, Iter};
 
 /// The parts of every block, with headers or without: the version line and the blank line.
-const FRAME_LEN: usize = codec::VERSION.len() + 2 * codec::LINE_END.len();
+const FRAME_LEN: usize = format::VERSION.len() + 2 * format::LINE_END.len();
 
 /// The headers of a message: names with values, in order, names repeated at will.
 ///
@@ -345,7 +346,7 @@ impl fmt::Debug for HeaderMap {
 
 /// The size in bytes of one header on the wire.
 fn line_len(name: &str, value: &str) -> usize {
-    name.len() + codec::SEPARATOR.len() + value.len() + codec::LINE_END.len()
+    name.len() + format::SEPARATOR.len() + value.len() + format::LINE_END.len()
 }
 
 /// Checks a header and cuts off the white space around its value.

@@ -1,6 +1,5 @@
 //! Why a server could not start, or not change.
 
-use super::config::ReloadError;
 use std::io;
 
 /// Why a server was not started.
@@ -47,4 +46,19 @@ impl From<ReloadError> for ServerError {
     fn from(error: ReloadError) -> Self {
         ServerError::Reload(error)
     }
+}
+
+/// A difference that a running server cannot take over. The old configuration stays in force as a whole.
+///
+/// The texts are nats-server's, with its names for the options.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("config reload not supported for {option}: old={old}, new={new}")]
+#[non_exhaustive]
+pub struct ReloadError {
+    /// The option, by the name that nats-server has for it in this text: `ServerName` for `server_name`.
+    pub option: &'static str,
+    /// Its value in force.
+    pub old: String,
+    /// The value that it cannot get.
+    pub new: String,
 }

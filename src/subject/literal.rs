@@ -4,12 +4,12 @@ use smol_str::SmolStr;
 
 use super::text::checked_text;
 use super::token::MAX_LEN;
-use super::{Pattern, SubjectError, check_subject};
+use super::{SubjectError, check_subject};
 
 /// A literal subject, such as `orders.eu.new`: checked when it was made, cheap to clone.
 ///
 /// The [room's page](super) has the grammar. A `Subject` that a program makes obeys it, and holds no wildcard token; wildcards
-/// need a [`Pattern`].
+/// need a [`Pattern`](super::Pattern).
 ///
 /// One that comes out of a received message obeys it unless a lenient connection
 /// ([`ConnectOptions::lenient`](crate::ConnectOptions::lenient)) sent the message: then it is any text without space, tab, CR and LF,
@@ -83,19 +83,5 @@ impl Subject {
     pub(crate) fn unchecked(text: SmolStr) -> Self {
         debug_assert_eq!(super::check_word(&text), Ok(()), "unchecked text {text:?}");
         Self(text)
-    }
-}
-
-/// Takes a pattern without wildcards for the subject it is.
-///
-/// # Errors
-///
-/// [`SubjectError::Wildcard`] with the position of the first `*` or `>` token, if there is one.
-impl TryFrom<Pattern> for Subject {
-    type Error = SubjectError;
-
-    fn try_from(pattern: Pattern) -> Result<Self, SubjectError> {
-        check_subject(pattern.as_str())?;
-        Ok(Self::from_smol(pattern.into_smol()))
     }
 }

@@ -182,6 +182,20 @@ impl TryFrom<&Subject> for Pattern {
     }
 }
 
+/// Takes a pattern without wildcards for the subject it is.
+///
+/// # Errors
+///
+/// [`SubjectError::Wildcard`] with the position of the first `*` or `>` token, if there is one.
+impl TryFrom<Pattern> for Subject {
+    type Error = SubjectError;
+
+    fn try_from(pattern: Pattern) -> Result<Self, SubjectError> {
+        check_subject(pattern.as_str())?;
+        Ok(Self::from_smol(pattern.into_smol()))
+    }
+}
+
 impl From<&Pattern> for Pattern {
     fn from(pattern: &Pattern) -> Self {
         Self::from_smol(pattern.as_smol().clone())

@@ -229,7 +229,7 @@ impl fmt::Display for JournalEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{} {:?} {}: {}", self.number, self.at, self.publisher(), self.subject())?;
         if !self.payload().is_empty() {
-            write!(f, " {}", super::report::snippet(self.payload()))?;
+            write!(f, " {}", super::snippet::snippet(self.payload()))?;
         }
         if !self.headers().is_empty() {
             let headers: Vec<_> = self.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -6,6 +6,7 @@ use super::kit::TestKit;
 use super::near;
 use super::report::{self, OrPanic, times};
 use super::settle::SettleTimeout;
+use super::snippet::snippet;
 use crate::subject::Pattern;
 use serde_json::Value;
 use std::fmt;
@@ -370,7 +371,7 @@ impl Condition {
                 }
                 all
             }
-            Condition::Payload(wanted) => vec![format!("payload: expected {}", report::snippet(wanted))],
+            Condition::Payload(wanted) => vec![format!("payload: expected {}", snippet(wanted))],
             Condition::Header(name, value) => {
                 let found: Vec<_> = entry.headers().get_all(name).collect();
                 let near = near::nearest(name, entry.headers().iter().map(|(name, _)| name));
@@ -391,7 +392,7 @@ impl fmt::Display for Condition {
         match self {
             Condition::Json(value) => write!(f, "with {}", report::short(value)),
             Condition::Containing(value) => write!(f, "containing {}", report::short(value)),
-            Condition::Payload(payload) => write!(f, "with payload {}", report::snippet(payload)),
+            Condition::Payload(payload) => write!(f, "with payload {}", snippet(payload)),
             Condition::Header(name, value) => write!(f, "with header {name}: {value}"),
             Condition::From(name) => write!(f, "from {name}"),
             Condition::Matching(_) => f.write_str("with the test's own condition"),

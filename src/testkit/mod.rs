@@ -12,7 +12,7 @@
 //! | `stub`, `responder`, `answer` | answers in place of services |
 //! | `contract` | messages without a listener, idle subscriptions, unread messages |
 //! | `recording`, `codec`, `replay` | a run as a file, and a file as a run |
-//! | `near`, `report` | guesses at the intended text, and the wording of reports |
+//! | `near`, `report`, `snippet` | guesses at the intended text, and the wording of reports |
 //! | `chaos` | faults: their kinds, their times, their effects |
 //! | `shrink` | the shortest list of faults that makes a test fail |
 //! | `settle` | waiting until the bus is quiet |
@@ -65,6 +65,7 @@ mod responder;
 mod schedule;
 mod settle;
 mod shrink;
+mod snippet;
 mod stub;
 mod tap;
 mod test_kit;

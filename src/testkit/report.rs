@@ -1,12 +1,10 @@
 //! The texts of failed tests: tables, snippets, differences of JSON.
 
 use super::entry::JournalEntry;
+use super::snippet::snippet;
 use crate::subject::{Pattern, ToPattern};
 use serde_json::Value;
 use std::fmt::{Display, Write};
-
-/// Characters of a payload that are shown.
-const SNIPPET: usize = 60;
 
 /// Differences of one payload that are shown.
 pub(super) const MISMATCHES: usize = 8;
@@ -35,34 +33,6 @@ impl<T, E: Display> OrPanic<T> for Result<T, E> {
 /// Why there is no JSON.
 pub(super) fn not_json(error: serde_json::Error) -> String {
     format!("can't be written as JSON: {error}")
-}
-
-/// The start of a payload, on one line.
-pub(super) fn snippet(payload: &[u8]) -> String {
-    let text = match std::str::from_utf8(payload) {
-        Ok(text) => text.chars().take(SNIPPET + 1).fold(String::new(), push_escaped),
-        Err(_) => {
-            payload.iter().take(SNIPPET * 4).copied().flat_map(std::ascii::escape_default).map(char::from).collect()
-        }
-    };
-    shortened(text, payload.len())
-}
-
-/// Escapes what would break a line, and leaves quotes as they are: payloads are mostly JSON.
-fn push_escaped(mut text: String, c: char) -> String {
-    if matches!(c, '"' | '\'' | '\\') {
-        text.push(c)
-    } else {
-        text.extend(c.escape_debug())
-    }
-    text
-}
-
-fn shortened(text: String, bytes: usize) -> String {
-    match text.char_indices().nth(SNIPPET) {
-        None => text,
-        Some((end, _)) => format!("{}... ({bytes} bytes)", &text[..end]),
-    }
 }
 
 /// A line that says that the journal is incomplete.
@@ -175,13 +145,5 @@ mod tests {
         assert!(json_differences(&json!({"a": {"b": 1}}), &json!({"a": {"b": 1, "c": 2}, "d": 3}), true).is_empty());
         assert_eq!(json_differences(&json!([1]), &json!([1, 2]), true), ["payload: expected 1 elements, has 2"]);
         assert_eq!(json_differences(&json!(1), &json!("1"), true), ["payload: expected 1, is \"1\""]);
-    }
-
-    #[test]
-    fn snippets_stay_on_one_line_and_are_short() {
-        assert_eq!(snippet(br#"{"a":"b"}"#), r#"{"a":"b"}"#);
-        assert_eq!(snippet(b"a\nb"), "a\\nb");
-        assert_eq!(snippet(&[0xff, b'a']), "\\xffa");
-        assert_eq!(snippet(&[b'x'; 100]), format!("{}... (100 bytes)", "x".repeat(60)));
     }
 }

@@ -33,10 +33,47 @@ fn module(path: &str) -> String {
 
 /// The code of a file without comments and without its tests.
 fn code(source: &Source) -> String {
-    let tests = ["\n#[cfg(test)]", "\n#[cfg(all(test, not(postroom_shuttle)))]\nmod tests {"];
-    let tests = tests.iter().filter_map(|head| source.text.find(head)).min().unwrap_or(source.text.len());
-    let lines = source.text[..tests].lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.map(|line| format!("{line}\n")).collect()
+    let mut code = String::new();
+    let (mut in_tests, mut of_tests) = (false, false);
+    for line in source.text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        if is_of_tests(line) {
+            of_tests = true;
+        } else if of_tests && line.starts_with("#[") {
+            // Another attribute of the same item.
+        } else if of_tests {
+            // An item ends with its line, or with the first `}` or `);` that is not indented.
+            in_tests = !(line.ends_with(';') || line.ends_with('}'));
+            of_tests = false;
+        } else if in_tests {
+            in_tests = !(line.starts_with('}') || line.starts_with(')'));
+        } else {
+            code += line;
+            code.push('\n');
+        }
+    }
+    code
+}
+
+/// Whether an attribute of an item at a file's top level keeps it out of the library.
+fn is_of_tests(line: &str) -> bool {
+    let cfg = line.strip_prefix("#[cfg(").map(|rest| rest.strip_prefix("all(").unwrap_or(rest));
+    cfg.is_some_and(|cfg| cfg.starts_with("test)") || cfg.starts_with("test,"))
+}
+
+/// The modules that a file declares for its tests, each in a file of its own.
+fn test_modules(source: &Source) -> impl Iterator<Item = String> {
+    let mut lines = source.code_lines().map(|(_, line)| line).skip_while(|line| !is_of_tests(line)).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (attribute, item) = (lines.next()?, lines.peek().copied().unwrap_or_default());
+            let name = item.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("mod ");
+            if is_of_tests(attribute)
+                && let Some(name) = name.and_then(|name| name.strip_suffix(';'))
+            {
+                return Some(format!("{}::{name}", module(&source.path)));
+            }
+        }
+    })
 }
 
 /// Every `use` of the code as `(is_public, path)`, braces taken apart.
@@ -55,6 +92,25 @@ fn uses(code: &str) -> Vec<(bool, String)> {
         found.extend(paths.into_iter().map(|path| (is_public, path)));
     }
     found
+}
+
+/// Every path of the code beside its `use`s, as far as it is written in full.
+fn paths(code: &str) -> impl Iterator<Item = String> {
+    let is_of_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let mut in_use = false;
+    let lines = code.lines().filter(move |line| {
+        let line = line.trim_start();
+        let item = line.strip_prefix("pub").map_or(line, |rest| rest.split_once(' ').map_or("", |(_, item)| item));
+        let is_use = in_use || item.starts_with("use ");
+        in_use = is_use && !line.ends_with(';');
+        !is_use
+    });
+    // Who may see an item is not a path that it uses.
+    let shown = lines.map(|line| {
+        line.split_once("pub(in ").and_then(|(_, rest)| rest.split_once(')')).map_or(line, |(_, item)| item)
+    });
+    let words: Vec<_> = shown.flat_map(|line| line.split(|c: char| !is_of_path(c))).map(str::to_owned).collect();
+    words.into_iter().filter(|word| word.contains("::") && !word.starts_with(':'))
 }
 
 impl<'a> Room<'a> {
@@ -157,7 +213,9 @@ impl<'a> Room<'a> {
             let mut to: BTreeSet<String> = uses(&code)
                 .into_iter()
                 .filter(|(is_public, _)| !is_public)
-                .filter_map(|(_, path)| self.resolve(at, &path))
+                .map(|(_, path)| path)
+                .chain(paths(&code))
+                .filter_map(|path| self.resolve(at, &path))
                 .collect();
             for files in &spread {
                 for (file, names) in files.iter().filter(|(file, _)| *file != at) {
@@ -246,8 +304,13 @@ fn method(line: &str) -> Option<&str> {
 }
 
 fn rooms(sources: &[Source]) -> BTreeMap<&str, Room<'_>> {
+    let tests: Vec<_> = sources.iter().flat_map(test_modules).collect();
+    let is_of_tests = |source: &Source| {
+        let module = module(&source.path);
+        tests.iter().any(|test| module.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+    };
     let mut by_room = BTreeMap::<&str, Vec<&Source>>::new();
-    for source in sources.iter().filter(|source| !source.path.contains("/tests")) {
+    for source in sources.iter().filter(|source| !is_of_tests(source)) {
         by_room.entry(source.room().unwrap_or("lib")).or_default().push(source);
     }
     by_room.into_iter().map(|(name, sources)| (name, Room::new(sources.into_iter()))).collect()
@@ -281,10 +344,7 @@ fn circles_and_spread_types_are_seen() {
     let files = [
         ("src/a/mod.rs", "mod b;\nmod c;\npub use b::B;\nuse b::start;\n"),
         ("src/a/b.rs", "use super::c::C;\npub struct B;\nimpl B {\n    fn x(&self) { self.y() }\n}\n"),
-        (
-            "src/a/c.rs",
-            "pub struct C;\nimpl super::B {\n    pub(crate) fn y(&self) {}\n}\n#[cfg(test)]\nmod tests { use super::super::d::D; }\n",
-        ),
+        ("src/a/c.rs", "pub struct C;\n#[cfg(test)]\nmod tests { use super::super::b::B; }\n"),
         ("src/a/d.rs", "use super::B;\n"),
     ];
     let mut sources = files.map(|(path, text)| Source::new(path, text)).to_vec();
@@ -293,12 +353,25 @@ fn circles_and_spread_types_are_seen() {
     // By an import through a re-export.
     sources[2] = Source::new("src/a/c.rs", "use super::B;\n");
     assert_eq!(names(&sources).len(), 1);
-    // By a method.
-    sources[2] = Source::new("src/a/c.rs", "impl super::B {\n    pub(crate) fn y(&self) { self.x() }\n}\n");
+    // By a path in the code.
+    sources[2] = Source::new("src/a/c.rs", "fn f() {\n    crate::a::b::start()\n}\n");
+    assert_eq!(names(&sources).len(), 1);
+    // By a method: neither of the two files names the other in both directions.
+    sources[1] = Source::new("src/a/b.rs", "pub struct B;\nimpl B {\n    fn x(&self) { self.y() }\n}\n");
+    sources[2] = Source::new("src/a/c.rs", "use super::B;\nimpl B {\n    pub(crate) fn y(&self) {}\n}\n");
     assert_eq!(names(&sources), [BTreeSet::from(["a::b".to_owned(), "a::c".to_owned()])]);
     assert_eq!(implemented("impl<T: Into<u8>> Room<T> {"), Some("Room".to_owned()));
     assert_eq!(implemented("impl<'a> Iterator for Room<'a> {"), None);
     assert_eq!(method("    pub(crate) async fn go<T>(&self) {"), Some("go"));
+    // Behind the tests that a file declares at its head.
+    sources[1] = Source::new(files[1].0, files[1].1);
+    let head = "#[cfg(all(test, not(postroom_shuttle)))]\nmod tests;\n#[cfg(test)]\nuse super::d::D;\n";
+    sources[2] = Source::new("src/a/c.rs", &format!("{head}use super::B;\n"));
+    assert_eq!(names(&sources).len(), 1);
+    sources[2] =
+        Source::new("src/a/c.rs", &format!("{head}#[cfg(test)]\nmod inner {{\n    use super::super::B;\n}}\n"));
+    assert_eq!(names(&sources).len(), 0);
+    assert_eq!(test_modules(&sources[2]).collect::<Vec<_>>(), ["a::c::tests"]);
     // Two types of one name in two parts of a room.
     let files = [("src/a/x/one.rs", "pub struct S;\nimpl S {\n    fn f(&self) {}\n}\n")];
     let files = files.into_iter().chain([("src/a/y/two.rs", files[0].1)]);

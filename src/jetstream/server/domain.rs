@@ -3,9 +3,10 @@
 //! A request under `$JS.<domain>.API` is published again without the domain, with its reply and its headers. So those who watch the API
 //! see it there as well, and a key-value store's keys are stored as if they were published on their own subjects.
 
+use super::api;
+use super::error::StartError;
 use super::outgoing::Outgoing;
 use super::shared::Shared;
-use super::{StartError, api};
 use crate::{Message, RawMessage, SubscriptionGuard};
 use std::sync::Arc;
 

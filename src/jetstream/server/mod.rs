@@ -16,6 +16,7 @@
 //! | `acks` | acknowledgements and flow control responses |
 //! | `follow` | whether a push consumer has receivers |
 //! | `domain` | the API under the prefix of a domain |
+//! | `error` | why JetStream does not start |
 //! | `ack`, `advisory`, `outgoing` | what is sent |
 //! | `time`, `usage` | when things happen, how much is held |
 
@@ -25,6 +26,7 @@ mod advisory;
 mod api;
 mod capture;
 mod domain;
+mod error;
 mod follow;
 mod options;
 mod outgoing;
@@ -34,9 +36,10 @@ mod streams;
 mod time;
 mod usage;
 
+pub use error::StartError;
 pub use options::JetStreamOptions;
 
-use crate::{Bus, SubscribeError, SubscriptionGuard};
+use crate::{Bus, SubscriptionGuard};
 use api::Api;
 use shared::Shared;
 use std::fmt;
@@ -117,16 +120,4 @@ impl fmt::Debug for JetStreamServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JetStreamServer").field("streams", &self.api.streams().len()).finish_non_exhaustive()
     }
-}
-
-/// Why JetStream does not start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The domain's name is not allowed.
-    #[error("invalid domain name: may not contain ., * or >")]
-    InvalidDomain,
-    /// The bus does not let it subscribe.
-    #[error("no subscription for the JetStream API: {0}")]
-    Subscribe(#[from] SubscribeError),
 }

@@ -5,11 +5,8 @@ use std::borrow::Cow;
 use smol_str::SmolStr;
 
 use super::super::status::StatusCode;
+use super::format::{LINE_END, SEPARATOR, VERSION};
 use super::{HeaderError, HeaderMap, check_name, find_line_break};
-
-pub(super) const VERSION: &str = "NATS/1.0";
-pub(super) const LINE_END: &str = "\r\n";
-pub(super) const SEPARATOR: &str = ": ";
 
 /// Appends the block of `headers` to `out`, with a status and its description in the first line if there is one.
 ///

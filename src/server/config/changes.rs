@@ -1,8 +1,10 @@
 //! The differences of two configurations, and whether a running server can take them over.
 
-use super::{Config, ProcessOptions};
+use super::loader::Config;
+use super::process::ProcessOptions;
 use crate::Permissions;
 use crate::protocol::ServerVersion;
+use crate::server::error::ReloadError;
 use crate::server::monitor::go_duration;
 use crate::server::users::{Auth, User};
 use crate::server::{ServerOptions, TlsOptions};
@@ -117,21 +119,6 @@ impl fmt::Display for Change {
             }
         }
     }
-}
-
-/// A difference that a running server cannot take over. The old configuration stays in force as a whole.
-///
-/// The texts are nats-server's, with its names for the options.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("config reload not supported for {option}: old={old}, new={new}")]
-#[non_exhaustive]
-pub struct ReloadError {
-    /// The option, by the name that nats-server has for it in this text: `ServerName` for `server_name`.
-    pub option: &'static str,
-    /// Its value in force.
-    pub old: String,
-    /// The value that it cannot get.
-    pub new: String,
 }
 
 fn refuse<T: PartialEq>(

@@ -2,7 +2,7 @@
 
 use super::super::shared::Shared;
 use super::super::streams::Streams;
-use super::Counts;
+use super::counts::Counts;
 use super::request::Request;
 use super::response::Response;
 use crate::jetstream::engine::config::Storage;

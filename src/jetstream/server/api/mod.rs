@@ -5,6 +5,7 @@
 //! | `request` | what all requests have in common: levels, JSON, empty bodies |
 //! | `response` | what all responses have in common |
 //! | `account` | the account's own call |
+//! | `counts` | calls that were answered |
 //! | `streams` | calls on streams as a whole |
 //! | `consumers` | calls on consumers |
 //! | `pull` | pull requests |
@@ -15,6 +16,7 @@
 
 mod account;
 mod consumers;
+mod counts;
 mod direct;
 mod messages;
 mod page;
@@ -30,10 +32,11 @@ use super::shared::Shared;
 use super::streams::{Streams, send_behind};
 use crate::Message;
 use crate::jetstream::engine::consumer::ConsumerAddress;
+use counts::Counts;
 use request::Request;
 use response::Response;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// The prefix of all calls.
 pub(super) const PREFIX: &str = "$JS.API.";
@@ -43,13 +46,6 @@ pub(super) struct Api {
     shared: Arc<Shared>,
     streams: Streams,
     counts: Counts,
-}
-
-/// The calls that were answered (JS15). ORDERING: Relaxed; only counts.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    total: AtomicU64,
-    errors: AtomicU64,
 }
 
 impl Api {

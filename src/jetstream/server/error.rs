@@ -1,0 +1,15 @@
+//! Why JetStream does not start.
+
+use crate::SubscribeError;
+
+/// Why JetStream does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The domain's name is not allowed.
+    #[error("invalid domain name: may not contain ., * or >")]
+    InvalidDomain,
+    /// The bus does not let it subscribe.
+    #[error("no subscription for the JetStream API: {0}")]
+    Subscribe(#[from] SubscribeError),
+}
