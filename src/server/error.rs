@@ -34,6 +34,10 @@ pub enum ServerError {
     /// An option that can't change while the server runs.
     #[error("{0}")]
     Reload(ReloadError),
+    /// JetStream can't be started.
+    #[cfg(feature = "jetstream")]
+    #[error("Can't start JetStream: {0}")]
+    JetStream(#[from] crate::jetstream::server::StartError),
     /// The bus is closed: there is nothing left to serve.
     #[error("the bus is closed")]
     BusClosed,

@@ -11,6 +11,8 @@ use super::registry::Registry;
 use super::runtime::RuntimeGuard;
 use super::{lame_duck, listener, reload};
 use crate::Bus;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamOptions;
 use crate::protocol::Quoted;
 use std::fmt;
 use std::net::SocketAddr;
@@ -74,12 +76,34 @@ pub struct Server {
 pub struct ServerBuilder {
     bus: Bus,
     options: ServerOptions,
+    #[cfg(feature = "jetstream")]
+    jetstream: Option<JetStreamOptions>,
 }
 
 impl ServerBuilder {
     /// The options. Default: those of [`ServerOptions::new`].
     pub fn options(mut self, options: ServerOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// With JetStream on the server's bus, from the server's start to its end, whatever the other options say. Default: as
+    /// [`ServerOptions::jetstream`] has it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::jetstream::JetStreamOptions;
+    /// use postroom::{Bus, Server};
+    ///
+    /// let server = Server::builder(&Bus::new()).jetstream(JetStreamOptions::new().domain("hub")).bind("127.0.0.1:0")?;
+    /// let info = server.bus().connect().request("$JS.API.INFO", "")?;
+    /// assert!(String::from_utf8_lossy(info.payload()).contains(r#""domain":"hub""#));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "jetstream")]
+    pub fn jetstream(mut self, options: JetStreamOptions) -> Self {
+        self.jetstream = Some(options);
         self
     }
 
@@ -99,8 +123,21 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// [`ServerError::Options`] if options contradict each other, [`ServerError::Tls`] if certificates or keys can't be used,
-    /// [`ServerError::Runtime`] if there is no runtime and none can be started, [`ServerError::BusClosed`].
+    /// [`ServerError::Runtime`] if there is no runtime and none can be started, [`ServerError::BusClosed`]; with JetStream also
+    /// `ServerError::JetStream` if that can't start.
     pub fn build(self) -> Result<Server, ServerError> {
+        #[cfg(feature = "jetstream")]
+        {
+            let mut options = self.options;
+            let jetstream = self.jetstream.or_else(|| options.jetstream.take());
+            options.jetstream = None;
+            let server = Server::start(self.bus, options)?;
+            if let Some(jetstream) = jetstream {
+                server.enable_jetstream(jetstream)?;
+            }
+            Ok(server)
+        }
+        #[cfg(not(feature = "jetstream"))]
         Server::start(self.bus, self.options)
     }
 }
@@ -117,7 +154,12 @@ impl Server {
 
     /// A server with other options, or without an address to listen on.
     pub fn builder(bus: &Bus) -> ServerBuilder {
-        ServerBuilder { bus: bus.clone(), options: ServerOptions::new() }
+        ServerBuilder {
+            bus: bus.clone(),
+            options: ServerOptions::new(),
+            #[cfg(feature = "jetstream")]
+            jetstream: None,
+        }
     }
 
     fn start(bus: Bus, options: ServerOptions) -> Result<Self, ServerError> {
@@ -128,6 +170,21 @@ impl Server {
         let watch = runtime.spawn(end_with_bus(end));
         let server = Server { registry, runtime, listeners, control: Control::default(), watch };
         server.unless_bus_closed()
+    }
+
+    /// Starts JetStream on the server's bus. Clients that are connected already find it, but learn of it from the next INFO alone. It
+    /// ends with the server. Does nothing if the server has JetStream.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::JetStream`].
+    #[cfg(feature = "jetstream")]
+    pub fn enable_jetstream(&self, options: JetStreamOptions) -> Result<(), ServerError> {
+        let _turn = self.control.enter();
+        let registry = &self.registry;
+        registry.jetstream.start(&registry.bus, options.clone(), registry.name(), &registry.log)?;
+        registry.set_jetstream_options(options);
+        Ok(())
     }
 
     /// Fails once the runtime that it lives on has ended.
@@ -215,6 +272,8 @@ impl Server {
     fn shut(&self) {
         self.listeners.close();
         self.registry.shut();
+        #[cfg(feature = "jetstream")]
+        self.registry.jetstream.stop(&self.registry.log);
         if self.runtime.may_block() {
             self.registry.wait_until_empty();
         }

@@ -34,6 +34,7 @@
 //! | `control` | one change of the whole after the other |
 //! | `reload` | other options while it runs |
 //! | `runtime` | the runtime it lives on |
+//! | `jetstream` | JetStream on the server's bus |
 //! | `pipe` | a connection without a socket |
 //! | `error` | reasons why it did not start |
 //! | `log` | the log |
@@ -55,6 +56,8 @@ mod error;
 mod frame;
 mod handle;
 mod handler;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 mod lame_duck;
 mod linger;
 mod listener;

@@ -4,6 +4,8 @@ use super::error::ServerError;
 use super::log::{Log, Logger};
 use super::users::{Auth, Credentials, Secret, User};
 use crate::Permissions;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamOptions;
 use crate::protocol::ServerVersion;
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +57,8 @@ pub struct ServerOptions {
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) own_runtime: bool,
     pub(crate) log: Log,
+    #[cfg(feature = "jetstream")]
+    pub(crate) jetstream: Option<JetStreamOptions>,
 }
 
 /// TLS on the listener: the server's certificate, and whether clients must show one (C27).
@@ -141,6 +145,8 @@ impl ServerOptions {
             tls: None,
             own_runtime: false,
             log: Log::default(),
+            #[cfg(feature = "jetstream")]
+            jetstream: None,
         }
     }
 
@@ -271,6 +277,27 @@ impl ServerOptions {
     pub fn own_runtime(mut self, own: bool) -> Self {
         self.own_runtime = own;
         self
+    }
+
+    /// JetStream on the server's bus, from its start to its end. Default: none.
+    #[cfg(feature = "jetstream")]
+    pub fn jetstream(mut self, options: JetStreamOptions) -> Self {
+        self.jetstream = Some(options);
+        self
+    }
+
+    /// Without JetStream.
+    #[cfg(feature = "jetstream")]
+    pub fn without_jetstream(mut self) -> Self {
+        self.jetstream = None;
+        self
+    }
+
+    /// The options of JetStream, if there is to be one.
+    #[cfg(feature = "jetstream")]
+    #[must_use]
+    pub fn jetstream_options(&self) -> Option<&JetStreamOptions> {
+        self.jetstream.as_ref()
     }
 
     /// Without the token and all users, so that others can take their place.

@@ -4,11 +4,15 @@
 use super::chunks::Pool;
 use super::connection::{Connection, Counts};
 use super::error::ServerError;
+#[cfg(feature = "jetstream")]
+use super::jetstream::JetStreamSlot;
 use super::log::Log;
 use super::monitor::{self, ClosedConnections, Monitor};
 use super::options::ServerOptions;
 use super::workers::share_runtime;
 use super::{check, tls};
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamOptions;
 use crate::protocol::{DisconnectReason, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::{Bus, steps};
@@ -56,6 +60,8 @@ pub(super) struct Registry {
     pub(super) monitor: Monitor,
     pub(super) config: Mutex<ConfigMark>,
     pub(super) log: Log,
+    #[cfg(feature = "jetstream")]
+    pub(super) jetstream: JetStreamSlot,
     /// For those who wait for the last connection's task to end.
     gone: Condvar,
     /// Closed for good, or about to open again.
@@ -141,6 +147,8 @@ impl Registry {
             monitor: Monitor::default(),
             config: Mutex::new(ConfigMark { time: started, digest: String::new() }),
             log: options.log.of(bus.reporter()),
+            #[cfg(feature = "jetstream")]
+            jetstream: JetStreamSlot::default(),
             options: RwLock::new(Arc::new(options)),
             identity: RwLock::new(identity),
             lame: AtomicBool::new(false),
@@ -169,6 +177,12 @@ impl Registry {
         *self.tls.write() = tls;
         *self.options.write() = Arc::new(options);
         Ok(())
+    }
+
+    #[cfg(feature = "jetstream")]
+    pub(super) fn set_jetstream_options(&self, jetstream: JetStreamOptions) {
+        let mut options = self.options.write();
+        *options = Arc::new(ServerOptions { jetstream: Some(jetstream), ..(**options).clone() });
     }
 
     pub(super) fn id(&self) -> String {
@@ -225,6 +239,11 @@ impl Registry {
             ldm: self.is_lame(),
             ..Info::default()
         };
+        #[cfg(feature = "jetstream")]
+        if let Some(jetstream) = self.jetstream.get() {
+            info.jetstream = true;
+            info.domain = jetstream.options().domain_name().unwrap_or_default().to_owned();
+        }
         if connect_info {
             info.connect_info = true;
             info.remote_account = "$G".to_owned();

@@ -121,7 +121,10 @@ const MAY_USE: [(&str, &[&str]); 29] = [
         ],
     ),
     // Guests: what a user could use, which is what the root re-exports, and rooms that are public.
-    ("server", &["subject", "activity", "message", "limits", "sync", "time", "user_code", "protocol", "blocking"]),
+    (
+        "server",
+        &["subject", "activity", "message", "limits", "sync", "time", "user_code", "protocol", "blocking", "jetstream"],
+    ),
     ("testkit", &["subject", "activity", "message", "limits", "sync", "time", "user_code"]),
     ("bridge", &["subject", "activity", "message", "limits", "sync", "time", "user_code", "protocol"]),
     // Its engine lies deeper: see `the_engine_is_a_machine`.

@@ -202,8 +202,8 @@ Who may connect:
         --tlscacert <file>           Who signs those
 
 Other:
-    -sd,--store_dir <dir>            Taken, but nothing is stored
-    -js,--jetstream                  Not supported yet
+    -js,--jetstream                  Streams and consumers for JetStream clients
+    -sd,--store_dir <dir>            Folder of streams with file storage (default: they are kept in memory)
     -h, --help                       Show this
     -v, --version                    Show the version
         --help_tls                   About TLS

@@ -46,7 +46,9 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
     let (own, theirs) = (env!("CARGO_PKG_VERSION"), ServerVersion::default().as_str());
     log.info(format_args!("  Version:  {own}, speaks as nats-server {theirs}"));
     let options = settings.config.server_options().logger(log.clone());
-    let server = Server::builder(&bus()).options(options).build().map_err(|error| error.to_string())?;
+    let jetstream = options.jetstream_options().cloned();
+    let server =
+        Server::builder(&bus()).options(options.without_jetstream()).build().map_err(|error| error.to_string())?;
     log.info(format_args!("  Name:     {}", server.name()));
     log.info(format_args!("  ID:       {}", server.id()));
     if let Some(path) = &flags.config {
@@ -64,6 +66,9 @@ fn start(settings: Settings, flags: &Flags, program: &str, log: &Arc<Log>) -> Re
     if let Some(address) = settings.monitor_address() {
         let failed = |error| format!("Can't start monitoring: {error}");
         server.monitor(&address, &process.http_base_path).map_err(failed)?;
+    }
+    if let Some(options) = jetstream {
+        server.enable_jetstream(options).map_err(|error| error.to_string())?;
     }
     let address = settings.address();
     server.listen(&address).map_err(|error| format!("Error listening on port: {address}, \"{error}\""))?;

@@ -90,7 +90,6 @@ fn refuse_what_is_not_there(flags: &Flags) -> Result<(), String> {
     let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let clusters = "there are no clusters";
     let asked = [
-        ("jetstream", flags.jetstream == Some(true), "JetStream is not supported yet"),
         ("routes", filled(&flags.routes), clusters),
         ("cluster", filled(&flags.cluster), clusters),
         ("cluster_name", filled(&flags.cluster_name), clusters),
@@ -177,6 +176,10 @@ fn server(flags: &Flags, config: &mut Config) -> Result<(), String> {
         }
         (None, None) => {}
     }
+    if flags.jetstream == Some(true) {
+        let jetstream = options.jetstream_options().cloned().unwrap_or_default();
+        options = options.jetstream(jetstream);
+    }
     if let Some(tls) = tls(flags)? {
         options = options.tls(tls);
     }
@@ -258,7 +261,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_and_what_does_not_matter_is_told() {
         let refused = [
-            ("-js", "--jetstream is not supported: JetStream is not supported yet"),
             ("--routes nats://x", "--routes is not supported: there are no clusters"),
             ("--no_advertise", "--no_advertise is not supported: there are no clusters"),
             ("-ms 1", "--https_port is not supported: monitoring has no TLS"),

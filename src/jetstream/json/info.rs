@@ -8,8 +8,8 @@ use crate::jetstream::engine::{StreamState, Timestamp};
 /// The version of nats-server whose behaviour this is.
 pub(crate) const VERSION: &str = "2.15.1";
 
-/// The API level of that version (JS14).
-pub(crate) const API_LEVEL: u64 = 5;
+/// The level of the JetStream API that is spoken (JS14).
+pub const API_LEVEL: u64 = 5;
 
 /// What is told of a stream.
 #[derive(Debug)]

@@ -37,6 +37,7 @@ mod time;
 mod usage;
 
 pub use error::StartError;
+pub use crate::jetstream::json::info::API_LEVEL;
 pub use options::JetStreamOptions;
 
 use crate::{Bus, SubscriptionGuard};
@@ -101,6 +102,11 @@ impl JetStreamServer {
         }
         guards.extend(domain::map(&shared)?);
         Ok(JetStreamServer { api, guards })
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &JetStreamOptions {
+        &self.api.shared().options
     }
 
     /// Ends it: its streams are gone, with all that they held. Dropping it does the same.

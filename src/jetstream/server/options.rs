@@ -1,6 +1,7 @@
 //! The options of a JetStream server: its limits, its domain, how it reads requests.
 
 use crate::jetstream::engine::config::{AccountLimits, ServerLimits};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The options of a [`JetStreamServer`](super::JetStreamServer).
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// # drop(server);
 /// # Ok::<_, postroom::jetstream::server::StartError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct JetStreamOptions {
     pub(super) server: ServerLimits,
@@ -27,6 +28,8 @@ pub struct JetStreamOptions {
     pub(super) domain: Option<String>,
     pub(super) is_strict: bool,
     pub(super) server_name: String,
+    pub(super) store_dir: Option<PathBuf>,
+    pub(super) unique_tag: String,
 }
 
 impl JetStreamOptions {
@@ -38,6 +41,8 @@ impl JetStreamOptions {
             domain: None,
             is_strict: true,
             server_name: "postroom".to_owned(),
+            store_dir: None,
+            unique_tag: String::new(),
         }
     }
 
@@ -118,6 +123,40 @@ impl JetStreamOptions {
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = name.into();
         self
+    }
+
+    /// The folder under which streams with file storage are kept. Default: none, and they are kept in memory.
+    pub fn store_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.store_dir = Some(folder.into());
+        self
+    }
+
+    /// The tag that no other server of a cluster has; monitoring shows it. Default: none.
+    pub fn unique_tag(mut self, tag: impl Into<String>) -> Self {
+        self.unique_tag = tag.into();
+        self
+    }
+}
+
+impl JetStreamOptions {
+    /// The limits of the server.
+    pub fn limits(&self) -> &ServerLimits {
+        &self.server
+    }
+
+    /// Whether requests with unknown keys are refused.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+
+    /// The domain, if there is one.
+    pub fn domain_name(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
+    /// The folder of streams with file storage, if they are kept on disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.store_dir.as_deref()
     }
 }
 

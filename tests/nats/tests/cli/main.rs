@@ -4,6 +4,7 @@
 //! the lines of their logs; never by time.
 #![allow(missing_docs)]
 
+mod jetstream;
 mod process;
 mod signals;
 mod start;

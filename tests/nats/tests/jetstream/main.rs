@@ -6,6 +6,7 @@
 mod client;
 mod compare;
 mod places;
+mod program;
 mod raw_consumers;
 mod raw_messages;
 mod raw_requests;
