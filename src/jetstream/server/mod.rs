@@ -36,8 +36,8 @@ mod streams;
 mod time;
 mod usage;
 
-pub use error::StartError;
 pub use crate::jetstream::json::info::API_LEVEL;
+pub use error::StartError;
 pub use options::JetStreamOptions;
 
 use crate::{Bus, SubscriptionGuard};
