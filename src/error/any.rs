@@ -10,6 +10,8 @@ use crate::bus::BuildError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::JetStreamError;
 #[cfg(feature = "jetstream")]
+use crate::jetstream::kv::KeyValueError;
+#[cfg(feature = "jetstream")]
 use crate::jetstream::server::StartError as JetStreamStartError;
 use crate::limits::LimitsError;
 use crate::message::StatusCodeError;
@@ -86,6 +88,8 @@ over_all! {
     Build(BuildError): "A bus was not built.",
     #[cfg(feature = "jetstream")]
     JetStream(JetStreamError): "An operation on a stream failed.",
+    #[cfg(feature = "jetstream")]
+    KeyValue(KeyValueError): "An operation on a key-value bucket failed.",
     #[cfg(feature = "jetstream")]
     JetStreamStart(JetStreamStartError): "JetStream was not started.",
     #[cfg(feature = "server")]

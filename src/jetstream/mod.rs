@@ -5,12 +5,17 @@
 //! | [`engine`] | one stream as a machine, without a bus |
 //! | [`server`] | streams on a bus, for unmodified NATS clients |
 //! | [`context`] | what a program holds to use streams, in this process or behind a bridge |
+//! | [`kv`] | buckets of keys and values, on the context |
 
+mod bucket;
+mod buckets;
 pub mod context;
 pub mod engine;
 mod json;
+pub mod kv;
 pub mod server;
 
+pub use bucket::InvalidBucketName;
 pub use context::{
     Consumer, ContextOptions, JetStream, JetStreamError, JsMessage, MessagesError, MessagesOptions, PublishAck,
     PublishAckFuture, PublishOptions, Stream, StreamInfo, StreamMessage, new, with_domain, with_options,

@@ -37,6 +37,11 @@ impl Api {
         self.inner.timeout.unwrap_or_else(|| self.inner.client.bus().limits().request_timeout)
     }
 
+    /// The prefix of its subjects, with its last dot.
+    pub(super) fn prefix(&self) -> &str {
+        &self.inner.prefix
+    }
+
     /// The subject of a call.
     pub(super) fn subject_of(&self, call: &str) -> String {
         [&self.inner.prefix, call].concat()

@@ -23,15 +23,15 @@ pub struct Call<T, E> {
 
 enum Stage<T, E> {
     Waiting(RequestFuture, Then<T, E>),
-    /// It failed before anything was sent.
-    Failed(E),
+    /// It ended before anything was sent.
+    Ready(Result<T, E>),
     Done,
 }
 
 type Then<T, E> = Box<dyn FnOnce(Result<Message, RequestError>) -> Step<T, E> + Send + Sync>;
 
 /// The step behind a response.
-pub(super) enum Step<T, E> {
+pub(in crate::jetstream) enum Step<T, E> {
     Done(Result<T, E>),
     Next(Call<T, E>),
 }
@@ -43,7 +43,7 @@ impl<T, E: Operation> Call<T, E> {
         request: RequestFuture,
         then: impl FnOnce(Result<Message, RequestError>) -> Step<T, E> + Send + Sync + 'static,
     ) -> Self {
-        Call { stage: Stage::Waiting(request, Box::new(then)) }
+        Call::with_step(request, then)
     }
 
     /// A request whose response has fields, and what is made of them.
@@ -52,31 +52,6 @@ impl<T, E: Operation> Call<T, E> {
         then: impl FnOnce(F) -> Result<T, E> + Send + Sync + 'static,
     ) -> Self {
         Call::new(request, move |response| Step::Done(fields(response).and_then(then)))
-    }
-
-    /// The same operation with something else made of its outcome.
-    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U + Send + Sync + 'static) -> Call<U, E>
-    where
-        T: 'static,
-        E: 'static,
-    {
-        let stage = match self.stage {
-            Stage::Waiting(request, then) => {
-                let then = Box::new(move |response| match then(response) {
-                    Step::Done(outcome) => Step::Done(outcome.map(make)),
-                    Step::Next(call) => Step::Next(call.map(make)),
-                });
-                Stage::Waiting(request, then)
-            }
-            Stage::Failed(error) => Stage::Failed(error),
-            Stage::Done => Stage::Done,
-        };
-        Call { stage }
-    }
-
-    /// An operation that failed before anything was sent.
-    pub(super) fn failed(error: E) -> Self {
-        Call { stage: Stage::Failed(error) }
     }
 }
 
@@ -87,6 +62,55 @@ pub(super) fn fields<F: Fields, E: Operation>(response: Result<Message, RequestE
 }
 
 impl<T, E> Call<T, E> {
+    /// An operation whose outcome is known already.
+    pub(in crate::jetstream) fn ready(outcome: Result<T, E>) -> Self {
+        Call { stage: Stage::Ready(outcome) }
+    }
+
+    /// An operation that failed before anything was sent.
+    pub(in crate::jetstream) fn failed(error: E) -> Self {
+        Call::ready(Err(error))
+    }
+
+    /// A request that was sent, and the step behind its response.
+    pub(super) fn with_step(
+        request: RequestFuture,
+        then: impl FnOnce(Result<Message, RequestError>) -> Step<T, E> + Send + Sync + 'static,
+    ) -> Self {
+        Call { stage: Stage::Waiting(request, Box::new(then)) }
+    }
+
+    /// The same operation with something else made of its outcome.
+    pub(in crate::jetstream) fn map<U>(self, make: impl FnOnce(T) -> U + Send + Sync + 'static) -> Call<U, E>
+    where
+        T: 'static,
+        E: 'static,
+    {
+        self.then(move |outcome| Step::Done(outcome.map(make)))
+    }
+
+    /// The same operation with a step behind its outcome.
+    pub(in crate::jetstream) fn then<U, F>(
+        self,
+        then: impl FnOnce(Result<T, E>) -> Step<U, F> + Send + Sync + 'static,
+    ) -> Call<U, F>
+    where
+        T: 'static,
+        E: 'static,
+    {
+        match self.stage {
+            Stage::Waiting(request, first) => Call::with_step(request, move |response| match first(response) {
+                Step::Done(outcome) => then(outcome),
+                Step::Next(call) => Step::Next(call.then(then)),
+            }),
+            Stage::Ready(outcome) => match then(outcome) {
+                Step::Done(outcome) => Call::ready(outcome),
+                Step::Next(call) => call,
+            },
+            Stage::Done => Call { stage: Stage::Done },
+        }
+    }
+
     /// Blocks this thread until the operation is done.
     ///
     /// # Errors
@@ -103,7 +127,7 @@ impl<T, E> Call<T, E> {
                     Step::Done(outcome) => return outcome,
                     Step::Next(call) => self = call,
                 },
-                Stage::Failed(error) => return Err(error),
+                Stage::Ready(outcome) => return outcome,
                 Stage::Done => panic!("polled after completion"),
             }
         }
@@ -131,7 +155,7 @@ impl<T, E> Future for Call<T, E> {
                     Step::Done(outcome) => return Poll::Ready(outcome),
                     Step::Next(call) => *self = call,
                 },
-                (Stage::Failed(error), _) => return Poll::Ready(Err(error)),
+                (Stage::Ready(outcome), _) => return Poll::Ready(outcome),
                 _ => panic!("polled after completion"),
             }
         }
@@ -145,7 +169,7 @@ impl<T, E> fmt::Debug for Call<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage: &dyn fmt::Debug = match &self.stage {
             Stage::Waiting(request, _) => request,
-            Stage::Failed(_) => &"failed",
+            Stage::Ready(_) => &"ready",
             Stage::Done => &"done",
         };
         f.debug_tuple("Call").field(stage).finish()

@@ -14,11 +14,11 @@ pub trait Items {
     fn next_blocking(&mut self) -> Option<Self::Item>;
 }
 
-/// A blocking iterator that owns its sequence: [`Batch`](super::Batch), [`Messages`](super::Messages), [`Ordered`](super::Ordered) or
-/// [`Pages`](super::Pages).
+/// A blocking iterator that owns its sequence: [`Batch`](super::Batch), [`Messages`](super::Messages), [`Ordered`](super::Ordered),
+/// [`Pages`](super::Pages), or what a bucket gives, such as a [`Watch`](crate::jetstream::kv::Watch).
 #[derive(Debug)]
 #[must_use = "an iterator does nothing unless it is used"]
-pub struct IntoIter<T>(pub(super) T);
+pub struct IntoIter<T>(pub(in crate::jetstream) T);
 
 impl<T: Items> Iterator for IntoIter<T> {
     type Item = T::Item;
@@ -31,7 +31,7 @@ impl<T: Items> Iterator for IntoIter<T> {
 impl<T: Items> FusedIterator for IntoIter<T> {}
 
 /// A blocking iterator over a sequence.
-pub(super) struct Iter<'a, T>(pub(super) &'a mut T);
+pub(in crate::jetstream) struct Iter<'a, T>(pub(in crate::jetstream) &'a mut T);
 
 impl<T: Items> Iterator for Iter<'_, T> {
     type Item = T::Item;
@@ -86,4 +86,4 @@ macro_rules! items {
     };
 }
 
-pub(super) use items;
+pub(in crate::jetstream) use items;

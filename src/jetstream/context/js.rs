@@ -60,6 +60,11 @@ impl JetStream {
         self.api.client()
     }
 
+    /// The prefix of the API's subjects, with its last dot.
+    pub(in crate::jetstream) fn prefix(&self) -> &str {
+        self.api.prefix()
+    }
+
     /// How long an operation waits for its response.
     pub fn timeout(&self) -> Duration {
         self.api.timeout()
@@ -115,6 +120,11 @@ impl JetStream {
         };
         let api = self.api.clone();
         Call::of(self.api.request(&format!("STREAM.INFO.{name}"), ""), move |info| Ok(Stream::new(api, info)))
+    }
+
+    /// The stream that a response told of.
+    pub(in crate::jetstream) fn stream_of(&self, info: StreamInfo) -> Stream {
+        Stream::new(self.api.clone(), info)
     }
 
     /// Gives the stream of this configuration's name this configuration, and tells of it.

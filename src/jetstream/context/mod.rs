@@ -30,7 +30,7 @@ mod call;
 mod consumer;
 mod error;
 mod info;
-mod items;
+pub(super) mod items;
 mod js;
 mod message;
 mod messages;
@@ -45,6 +45,7 @@ mod stored;
 mod stream;
 
 pub use call::Call;
+pub(super) use call::Step;
 pub use consumer::Consumer;
 pub use error::{
     AccountInfoError, AckError, CreateConsumerError, CreateStreamError, DeleteConsumerError, DeleteMessageError,

@@ -1,7 +1,7 @@
 //! Messages in the order of the stream without a gap, by a consumer that is made anew when one is missing (JC200).
 
 use super::api::Api;
-use super::call::Call;
+use super::call::{Call, Step};
 use super::consumer;
 use super::error::{CreateConsumerError, MessagesError};
 use super::items::{Items, items};
@@ -38,6 +38,8 @@ pub struct Ordered {
     name: Option<String>,
     /// The last message that was handed out.
     last: u64,
+    /// Whether all was delivered at some instant since the beginning.
+    is_current: bool,
 }
 
 impl Ordered {
@@ -63,9 +65,37 @@ impl Ordered {
             deliver_group: String::new(),
             ..config
         };
-        let mut ordered = Ordered { api, stream, config, inflow: None, creating: None, name: None, last: 0 };
+        let mut ordered =
+            Ordered { api, stream, config, inflow: None, creating: None, name: None, last: 0, is_current: false };
         ordered.create()?;
         Ok(ordered)
+    }
+
+    /// As [`Ordered::start`], done when the consumer is there.
+    pub(super) fn open(api: Api, stream: String, config: ConsumerConfig) -> Call<Self, MessagesError> {
+        let mut ordered = match Ordered::start(api, stream, config) {
+            Ok(ordered) => ordered,
+            Err(error) => return Call::failed(error),
+        };
+        let creating = ordered.creating.take().expect("it was begun");
+        creating.then(move |created| match created {
+            Ok(info) => {
+                ordered.note_created(&info);
+                Step::Done(Ok(ordered))
+            }
+            Err(error) => Step::Done(Err(error.into())),
+        })
+    }
+
+    /// Whether all that the stream had was delivered at some instant since the beginning: a message said that none is behind it, or the
+    /// server fell idle.
+    pub(in crate::jetstream) fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    fn note_created(&mut self, info: &ConsumerInfo) {
+        self.name = Some(info.name.to_string());
+        self.is_current |= info.num_pending == 0;
     }
 
     fn create(&mut self) -> Result<(), MessagesError> {
@@ -104,7 +134,7 @@ impl Ordered {
     fn created(&mut self, created: Result<ConsumerInfo, CreateConsumerError>) -> Option<Option<Received>> {
         self.creating = None;
         match created {
-            Ok(info) => self.name = Some(info.name.to_string()),
+            Ok(info) => self.note_created(&info),
             Err(error) if error.is_timeout() => {
                 if let Err(error) = self.reset() {
                     return Some(self.end(error));
@@ -119,7 +149,10 @@ impl Ordered {
     fn received(&mut self, received: Option<Received>) -> Option<Option<Received>> {
         match received {
             Some(Ok(message)) => {
-                self.last = message.info().map_or(self.last, |info| info.stream_sequence);
+                if let Some(info) = message.info() {
+                    self.last = info.stream_sequence;
+                    self.is_current |= info.pending == 0;
+                }
                 Some(Some(Ok(message)))
             }
             Some(Err(MessagesError::Gap | MessagesError::HeartbeatMissed)) => match self.reset() {
@@ -127,19 +160,23 @@ impl Ordered {
                 Err(error) => Some(self.end(error)),
             },
             Some(Err(error)) => Some(self.end(error)),
+            None if self.inflow.as_ref().is_some_and(|inflow| !inflow.is_done()) => {
+                self.is_current = true;
+                None
+            }
             None => {
                 self.inflow = None;
                 Some(None)
             }
         }
     }
-}
 
-impl Items for Ordered {
-    type Item = Received;
-
-    fn next_blocking(&mut self) -> Option<Received> {
+    /// Blocks for the next message; `None` if nothing follows, or, if so wished, once all was delivered.
+    pub(in crate::jetstream) fn next_blocking_until(&mut self, is_current: bool) -> Option<Received> {
         loop {
+            if is_current && self.is_current {
+                return None;
+            }
             let next = match self.creating.take() {
                 Some(creating) => self.created(creating.wait()),
                 None => {
@@ -152,15 +189,17 @@ impl Items for Ordered {
             }
         }
     }
-}
 
-items!([] Ordered => Received);
-
-impl futures_core::Stream for Ordered {
-    type Item = Received;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+    /// As [`Ordered::next_blocking_until`], for tasks.
+    pub(in crate::jetstream) fn poll_next_until(
+        &mut self,
+        is_current: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Received>> {
         loop {
+            if is_current && self.is_current {
+                return Poll::Ready(None);
+            }
             let next = match &mut self.creating {
                 Some(creating) => match Pin::new(creating).poll(cx) {
                     Poll::Ready(created) => self.created(created),
@@ -178,6 +217,24 @@ impl futures_core::Stream for Ordered {
                 return Poll::Ready(next);
             }
         }
+    }
+}
+
+impl Items for Ordered {
+    type Item = Received;
+
+    fn next_blocking(&mut self) -> Option<Received> {
+        self.next_blocking_until(false)
+    }
+}
+
+items!([] Ordered => Received);
+
+impl futures_core::Stream for Ordered {
+    type Item = Received;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        self.poll_next_until(false, cx)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Publishing into a stream, and the stream's acknowledgement (JS43 to JS62).
 
+use super::call::{Call, Step};
 use super::error::{Operation, PublishAckError};
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::{self, Fields};
@@ -165,6 +166,20 @@ pub(super) fn send(
 }
 
 impl PublishAckFuture {
+    /// The publish with a step behind its acknowledgement.
+    pub(in crate::jetstream) fn then<T, E>(
+        self,
+        then: impl FnOnce(Result<PublishAck, PublishAckError>) -> Step<T, E> + Send + Sync + 'static,
+    ) -> Call<T, E> {
+        match self.sent {
+            Ok(request) => Call::with_step(request, move |response| then(acknowledged(response))),
+            Err(error) => match then(Err(error.expect("polled after completion"))) {
+                Step::Done(outcome) => Call::ready(outcome),
+                Step::Next(call) => call,
+            },
+        }
+    }
+
     /// A publish whose options are at fault. Nothing was sent.
     pub(super) fn failed(error: HeaderError) -> Self {
         PublishAckFuture { sent: Err(Some(PublishAckError::Request(error.into()))) }

@@ -33,7 +33,7 @@ impl Push {
     /// Messages of a consumer of its own: none may be missing.
     pub(super) fn without_gaps(api: Api, config: &ConsumerConfig, subscriber: Subscriber) -> Inflow {
         let push = Push::new(api.clone(), config, Some(0));
-        Inflow::new(api, subscriber, push)
+        Inflow::new(api, subscriber, push).telling_idle()
     }
 
     fn new(api: Api, config: &ConsumerConfig, last: Option<u64>) -> Self {
@@ -65,7 +65,7 @@ impl Push {
         let said = headers.get("Nats-Last-Consumer").and_then(|last| last.parse::<u64>().ok());
         match (self.last, said) {
             (Some(last), Some(said)) if last != said => Outcome::Failed(MessagesError::Gap),
-            _ => Outcome::Nothing,
+            _ => Outcome::Idle,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Outcome {
     Message(Message),
     /// It was a message to the machine.
     Nothing,
+    /// The server has nothing more to deliver for now.
+    Idle,
     /// An error is handed out; others may follow.
     Failed(MessagesError),
     /// Nothing follows.
@@ -59,11 +61,18 @@ pub(super) struct Inflow {
     machine: Box<dyn Intake>,
     sleep: Option<(Duration, Sleep)>,
     is_done: bool,
+    /// Whether [`Outcome::Idle`] ends a wait without an item.
+    tells_idle: bool,
 }
 
 impl Inflow {
     pub(super) fn new(api: Api, subscriber: Subscriber, machine: impl Intake + 'static) -> Self {
-        Inflow { api, subscriber, machine: Box::new(machine), sleep: None, is_done: false }
+        Inflow { api, subscriber, machine: Box::new(machine), sleep: None, is_done: false, tells_idle: false }
+    }
+
+    /// The same, whose waits also end without an item when the server has nothing more to deliver for now.
+    pub(super) fn telling_idle(self) -> Self {
+        Inflow { tells_idle: true, ..self }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -153,7 +162,8 @@ impl Inflow {
         match outcome {
             Outcome::Message(message) => Some(Some(Ok(JsMessage::new(message, self.api.clone())))),
             Outcome::Failed(error) | Outcome::Ended(error) => Some(Some(Err(error))),
-            Outcome::Nothing => None,
+            Outcome::Idle if self.tells_idle => Some(None),
+            Outcome::Nothing | Outcome::Idle => None,
             Outcome::End => Some(None),
         }
     }

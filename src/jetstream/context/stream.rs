@@ -291,4 +291,9 @@ impl Stream {
     pub fn ordered(&self, config: ConsumerConfig) -> Result<Ordered, MessagesError> {
         Ordered::start(self.api.clone(), self.name().to_owned(), config)
     }
+
+    /// As [`Stream::ordered`], done when the consumer is there.
+    pub(in crate::jetstream) fn open_ordered(&self, config: ConsumerConfig) -> Call<Ordered, MessagesError> {
+        Ordered::open(self.api.clone(), self.name().to_owned(), config)
+    }
 }

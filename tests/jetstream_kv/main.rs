@@ -1,0 +1,6 @@
+//! Key-value buckets from within the process: every operation by threads and by tasks, errors, watches, time.
+
+mod buckets;
+mod reads_and_writes;
+mod support;
+mod watches;
