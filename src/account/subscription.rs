@@ -93,6 +93,11 @@ impl Subscription {
         Place { connection: self.owner.id.get(), slot: Some(self.slot as usize) }
     }
 
+    /// A copy of a message for it: one that does not count where its connection does not.
+    pub(crate) fn copy_of(&self, message: &Message) -> Message {
+        if self.owner.is_untracked { message.untracked() } else { message.clone() }
+    }
+
     /// Whether each message is looked at before it may go in; nearly all subscriptions let all in.
     #[inline]
     pub(crate) fn is_filtered(&self) -> bool {

@@ -254,15 +254,9 @@ impl PublishFuture {
     }
 
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, PublishError>> {
-        let mut more = 0;
-        self.waiting.retain_mut(|copy| match copy.poll_counted(routing::Context::of(&self.connection), cx) {
-            Poll::Pending => true,
-            Poll::Ready((accepted, was_for_it)) => {
-                more += accepted as usize;
-                self.matched |= was_for_it;
-                false
-            }
-        });
+        let routing = routing::Context::of(&self.connection);
+        let (more, matched) = routing::poll_waiting(routing, &mut self.waiting, cx);
+        self.matched |= matched;
         if let Some(Ok(accepted)) = &mut self.accepted {
             *accepted += more;
         }

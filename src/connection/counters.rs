@@ -113,6 +113,11 @@ impl PublishCounters {
         }
     }
 
+    /// A message of which all copies waited, and whose subscriptions have all ended since.
+    pub(crate) fn count_unmatched(&self) {
+        self.add(&self.unmatched, 1);
+    }
+
     /// Copies that were counted as routed, and will be again when they come. On the thread that counted them.
     pub(crate) fn count_delayed(&self, copies: u64) {
         self.add(&self.routed, copies.wrapping_neg());

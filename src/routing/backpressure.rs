@@ -1,6 +1,7 @@
 //! Subscriptions without room: their overflow policy, and threads that wait.
 
 use super::context::Context;
+use super::deferred::Action;
 use super::follow_up::{emit_accepted, finish_end, follow_up};
 use super::loss::{Outcome, disconnected, drop_oldest, lose};
 use super::retry::offer_again;
@@ -19,16 +20,17 @@ use std::time::Duration;
 /// still open.
 const CHANNEL_SLICE: Duration = Duration::from_millis(10);
 
-/// Applies the overflow policy of a subscription without room.
+/// Applies the overflow policy of a subscription without room. A callback that has room then is left in `calls`.
 pub(super) fn find_room(
     cx: Context<'_>,
     subscription: Arc<Subscription>,
     message: Message,
     routed: &str,
     waiting: Option<&mut Vec<WaitingPublisher>>,
+    calls: &mut Vec<Action>,
 ) -> Outcome {
     let trace = message.trace().cloned();
-    let outcome = apply_policy(cx, &subscription, message, routed, waiting);
+    let outcome = apply_policy(cx, &subscription, message, routed, waiting, calls);
     if let (Outcome::Accepted, Some(trace)) = (outcome, trace) {
         emit_accepted(&cx.services().probe, trace.id(), &subscription);
     }
@@ -41,6 +43,7 @@ fn apply_policy(
     message: Message,
     routed: &str,
     waiting: Option<&mut Vec<WaitingPublisher>>,
+    calls: &mut Vec<Action>,
 ) -> Outcome {
     let (account, services) = (cx.account(), cx.services());
     match subscription.outlet.overflow() {
@@ -51,7 +54,7 @@ fn apply_policy(
         }
         OverflowPolicy::DropOldest => {
             let envelope = cx.envelope(routed, message.weight());
-            drop_oldest(account, services, subscription, message, &envelope)
+            drop_oldest(account, services, subscription, message, &envelope, calls)
         }
         OverflowPolicy::Close => {
             let outcome = lose(services, subscription, message, DropReason::SlowConsumer);
@@ -61,7 +64,9 @@ fn apply_policy(
         OverflowPolicy::Block(limit) => {
             let deadline = services.timers.deadline(limit);
             match waiting {
-                None => services.timers.in_passing(|| wait_for_room(cx, subscription, message, routed, deadline)),
+                None => {
+                    (services.timers).in_passing(|| wait_for_room(cx, subscription, message, routed, deadline, calls))
+                }
                 Some(waiting) => {
                     waiting.push(WaitingPublisher::new(subscription.clone(), message, routed, deadline));
                     // Counted when it is known what became of it.
@@ -78,6 +83,7 @@ fn wait_for_room(
     message: Message,
     routed: &str,
     deadline: Option<Duration>,
+    calls: &mut Vec<Action>,
 ) -> Outcome {
     let services = cx.services();
     if let Some(channel) = subscription.outlet.channel() {
@@ -87,7 +93,11 @@ fn wait_for_room(
     let mut unsent = Some(message);
     let offered = subscription.outlet.mailbox().room.block(&services.timers, deadline, || {
         match offer_again(cx, subscription, unsent.take()?, &envelope) {
-            Offered::Taken(after) | Offered::Run(_, after) => Some(Some(after)),
+            Offered::Taken(after) => Some(Some(after)),
+            Offered::Run(message, after) => {
+                calls.push(Action::Run(subscription.clone(), message));
+                Some(Some(after))
+            }
             Offered::Refused(_, Refused::Gone | Refused::Disconnected) => Some(None),
             Offered::Refused(message, Refused::Full) => {
                 unsent = Some(message);

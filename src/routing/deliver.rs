@@ -97,7 +97,7 @@ pub(super) fn deliver_to_sink(
 }
 
 #[inline]
-pub(super) fn try_deliver_to_sink(
+fn try_deliver_to_sink(
     subscription: &Arc<Subscription>,
     sink: &Sink,
     envelope: &Envelope<'_>,

@@ -27,7 +27,7 @@ pub(super) fn deliver_filtered(
             return 1;
         }
         DeliveryAction::Full => {
-            deferred.full(subscription, message.clone());
+            deferred.full(subscription, subscription.copy_of(message));
             return 0;
         }
         DeliveryAction::Pass => {}
@@ -43,7 +43,7 @@ pub(super) fn hand_over(
     envelope: &Envelope<'_>,
     deferred: &mut Deferred,
 ) -> usize {
-    let copy = || copy_for(subscription, message);
+    let copy = || subscription.copy_of(message);
     let accepted = match subscription.outlet.sink() {
         Some(sink) => deliver_to_sink(subscription, sink, envelope, deferred, message, copy),
         None => deliver(cx, subscription, envelope, deferred, copy),
@@ -73,7 +73,7 @@ pub(super) fn try_deliver_filtered(
         DeliveryAction::Full => return Err(Refused::Full),
         DeliveryAction::Pass => {}
     }
-    try_deliver(subscription, envelope, deferred, || copy_for(subscription, message), message)?;
+    try_deliver(subscription, envelope, deferred, || subscription.copy_of(message), message)?;
     note_accepted(cx, subscription, message, deferred);
     Ok(())
 }
@@ -112,9 +112,4 @@ fn ask_observer(cx: Context<'_>, subscription: &Arc<Subscription>, message: &Mes
     let point = DelayPoint { cx, routed, to: Some(subscription) };
     let publish = PublishContext::new(cx.publisher().info(), message, routed, false, &point);
     cx.services().probe.ask_delivery(trace.id(), &publish, || subscription.info())
-}
-
-/// A copy of a message for a subscription that may not be counted.
-fn copy_for(subscription: &Subscription, message: &Message) -> Message {
-    if subscription.owner.is_untracked { message.untracked() } else { message.clone() }
 }

@@ -1,22 +1,14 @@
 //! Deferred actions, carried out once no lock is held: wake-ups, full queues, callbacks.
 
 use super::backpressure::find_room;
-use super::context::{Context, KeptContext};
+use super::calls::{call_all, call_soon};
+use super::context::Context;
 use super::deferred::{Action, Deferred};
-use super::follow_up::{finish_end, follow_up};
+use super::follow_up::follow_up;
 use super::loss::{Outcome, disconnected};
 use super::retry::report_panic;
 use super::waiting::WaitingPublisher;
-use crate::account::Subscription;
-use crate::blocking;
-use crate::delivery::{Envelope, runner};
-use crate::message::Message;
-use crate::services::Handled;
-use std::cell::RefCell;
-use std::iter::Chain;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::{option, vec};
+use crate::delivery::Envelope;
 
 /// The outcome of the deferred actions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,11 +61,19 @@ pub(super) fn finish(
     }
     let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
     for (subscription, message) in full {
-        let outcome = find_room(cx, subscription, message, envelope.routed, waiting.as_deref_mut());
+        let outcome = find_room(cx, subscription, message, envelope.routed, waiting.as_deref_mut(), &mut calls);
         accepted += (outcome == Outcome::Accepted) as usize;
         routed += (outcome != Outcome::Gone) as u64;
     }
-    let waits = waiting.map_or(0, |waiting| waiting.len()) > had_waiting;
+    let waits = match waiting.map(|waiting| &mut waiting[had_waiting..]) {
+        None | Some([]) => false,
+        Some(waiting) => {
+            if had == 0 && routed == 0 {
+                WaitingPublisher::leave_match_open(waiting);
+            }
+            true
+        }
+    };
     let counters = cx.publisher().counters();
     counters.count_more_routed(routed, had == 0 && (routed > 0 || waits));
     if delayed > 0 {
@@ -83,66 +83,4 @@ pub(super) fn finish(
         call_all(cx, None, calls);
     }
     Finished { accepted, lost: routed > accepted as u64, waits }
-}
-
-/// Runs callbacks one after the other.
-fn call_all(cx: Context<'_>, first: Option<Action>, more: Vec<Action>) {
-    let actions = RefCell::new(first.into_iter().chain(more));
-    runner::run_all(Rc::new(Calls { kept: cx.keep(), actions }));
-}
-
-/// The common case: one callback, and nothing else to do.
-fn call_soon(cx: Context<'_>, subscription: Arc<Subscription>, message: Message) {
-    // Both forms of the task want it; only one of them runs.
-    let task = std::cell::Cell::new(Some((subscription, message)));
-    let take = || task.take().expect("one of the two runs");
-    let now = || {
-        let (subscription, message) = take();
-        call(cx, &subscription, message);
-    };
-    let later = || {
-        let (kept, (subscription, message)) = (cx.keep(), take());
-        move || call(kept.context(), &subscription, message)
-    };
-    runner::run_one(now, later);
-}
-
-/// Runs a callback, and does the work that follows from it.
-fn call(cx: Context<'_>, subscription: &Arc<Subscription>, message: Message) {
-    let probe = &cx.services().probe;
-    // The callback may be done with the message before it returns.
-    let _busy = message
-        .trace()
-        .filter(|trace| trace.counts())
-        .and_then(|_| probe.begin_callback(subscription.id(), &subscription.pattern));
-    if let Some(trace) = message.trace() {
-        probe.emit_received(trace.id(), subscription.id());
-    }
-    let handled = message.trace().filter(|_| probe.is_on()).map(|trace| Handled::of(trace.id(), &message));
-    if let Err(panic) = blocking::call(|| subscription.outlet.run(message)) {
-        report_panic(cx, subscription, handled.as_ref(), panic);
-    }
-    if subscription.outlet.close_reason().is_some() {
-        finish_end(cx.account(), subscription);
-    }
-}
-
-/// The callbacks of one publish.
-struct Calls {
-    kept: KeptContext,
-    actions: RefCell<Chain<option::IntoIter<Action>, vec::IntoIter<Action>>>,
-}
-
-impl runner::Tasks for Calls {
-    fn left(&self) -> usize {
-        // Exact: it is that of two lists.
-        self.actions.borrow().size_hint().0
-    }
-
-    fn run_next(&self) {
-        let action = self.actions.borrow_mut().next();
-        if let Some(Action::Run(subscription, message)) = action {
-            call(self.kept.context(), &subscription, message);
-        }
-    }
 }

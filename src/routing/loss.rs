@@ -1,5 +1,6 @@
 //! Copies that find no room: lost and counted, or let in at the cost of older ones.
 
+use super::deferred::Action;
 use super::follow_up::follow_up;
 use crate::account::{Account, Subscription, lifecycle};
 use crate::delivery::{After, DropReason, DroppedMessage, Envelope, Offered, Refused, Sealed};
@@ -67,20 +68,21 @@ fn count_loss(
     Ok(())
 }
 
-/// Lets a message in by dropping the oldest ones.
+/// Lets a message in by dropping the oldest ones. A callback that has room then is left in `calls`.
 pub(super) fn drop_oldest(
     account: &Account,
     services: &Services,
     subscription: &Arc<Subscription>,
     mut message: Message,
     envelope: &Envelope<'_>,
+    calls: &mut Vec<Action>,
 ) -> Outcome {
     if !subscription.outlet.could_hold(envelope.weight) {
         // It would not fit an empty queue: queued messages are not dropped for nothing.
         return lose(services, subscription, message, DropReason::QueueFull);
     }
     let mailbox = subscription.outlet.mailbox();
-    loop {
+    let after = loop {
         if let Some(oldest) = mailbox.evict() {
             subscription.emit_lost(&services.probe, &oldest, DropReason::Oldest);
             // Counted already; sealed or not, the offer below tells how it stands.
@@ -91,14 +93,16 @@ pub(super) fn drop_oldest(
             yield_now();
         }
         message = match subscription.outlet.offer(message, envelope) {
-            Offered::Taken(after) | Offered::Run(_, after) => {
-                // Room that was made by eviction does not mean that the subscriber has
-                // recovered.
-                follow_up(account, services, subscription, After { recovered: false, ..after });
-                return Outcome::Accepted;
+            Offered::Taken(after) => break after,
+            Offered::Run(message, after) => {
+                calls.push(Action::Run(subscription.clone(), message));
+                break after;
             }
             Offered::Refused(_, Refused::Gone | Refused::Disconnected) => return Outcome::Gone,
             Offered::Refused(message, Refused::Full) => message,
         };
-    }
+    };
+    // Room that was made by eviction does not mean that the subscriber has recovered.
+    follow_up(account, services, subscription, After { recovered: false, ..after });
+    Outcome::Accepted
 }

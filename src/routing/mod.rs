@@ -11,11 +11,13 @@
 //! | `select` | plain subscriptions, and one member of each queue group |
 //! | `deliver` | one copy to one receiver |
 //! | `filter` | copies that permissions or an observer may withhold |
+//! | `calls` | callbacks that are due |
 //! | `deferred` | actions for when no lock is held, as data |
 //! | `finish` | the same, carried out: wake-ups, callbacks, full queues |
 //! | `follow_up` | the effects of a copy on its subscription, beyond the copy itself |
 //! | `backpressure` | the overflow policy of a subscription without room, and threads that wait |
 //! | `waiting` | publishers in tasks that wait for room |
+//! | `started` | a publish that was started in a task |
 //! | `retry` | another attempt at a receiver that had no room |
 //! | `loss` | copies that are lost, or that push older ones out |
 //! | `no_responders` | the bus's own message that there are no responders |
@@ -23,6 +25,7 @@
 //! | `delayed` | messages and copies that an observer delays |
 
 mod backpressure;
+mod calls;
 mod context;
 mod deferred;
 mod delayed;
@@ -36,10 +39,12 @@ mod observed;
 mod retry;
 mod route;
 mod select;
+mod started;
 mod waiting;
 
 pub(crate) use context::Context;
 pub(crate) use route::PreparedRoute;
+pub(crate) use started::poll_waiting;
 pub(crate) use waiting::WaitingPublisher;
 
 use crate::connection::AccessFlags;

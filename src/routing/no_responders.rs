@@ -2,11 +2,11 @@
 
 use super::context::{Context, DelayPoint};
 use super::deferred::Deferred;
-use super::deliver::try_deliver_to_sink;
+use super::deliver::try_deliver;
 use super::finish::finish;
 use super::follow_up::emit_accepted;
 use crate::account::Subscription;
-use crate::delivery::{After, DropReason, Envelope, Offered, Refused};
+use crate::delivery::{DropReason, Envelope, Refused};
 use crate::message::{Head, Message, Payload, Trace};
 use crate::services::{PublishAction, PublishContext};
 use crate::subject::Subject;
@@ -50,58 +50,33 @@ fn send_notice(cx: Context<'_>, routed: &str, reply: &Subject) {
     let message = trace(cx, Message::assemble(reply.clone(), None, head, &mut Payload::empty(), reporter));
     let envelope = Envelope { routed: reply.as_str(), publisher: None, weight: message.weight() };
     let mut deferred = Deferred::default();
-    let (id, mut told, mut lost) = (message.trace().map(Trace::id), None, None);
-    // Not dropped in there, where the bus routes.
-    let (mut message, mut returned) = (Some(message), None);
+    let (mut accepted_by, mut lost_by) = (None, None);
     let routed = matcher.with_matches(reply.as_str(), |hit| {
         let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
-        let shown = message.as_ref().expect("it goes to one");
         own.outlet.exempt(1);
-        if let Some(sink) = own.outlet.sink() {
-            let taken = try_deliver_to_sink(own, sink, &envelope, &mut deferred, shown).is_ok();
-            if taken {
-                told = Some(own.clone());
-            } else {
-                own.outlet.exempt(-1);
-            }
-            return u64::from(taken);
-        }
         // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
-        match own.outlet.offer(message.take().expect("it goes to one"), &envelope) {
-            Offered::Taken(after) => {
-                told = Some(own.clone());
-                deferred.follow_up(own, after);
-            }
-            Offered::Run(message, after) => {
-                told = Some(own.clone());
-                deferred.follow_up(own, after);
-                deferred.run(own, message);
-            }
-            Offered::Refused(message, refused) => {
-                own.outlet.exempt(-1);
-                if own.outlet.is_awaited() {
-                    deferred.follow_up(own, After { wake_room: true, ..After::default() });
-                }
-                if refused == Refused::Disconnected {
-                    deferred.disconnected(own, None);
-                }
-                let reason = DropReason::QueueFull;
-                let is_lost = refused == Refused::Full && own.outlet.mailbox().count_drop(reason).is_ok();
-                lost = is_lost.then(|| (own.clone(), reason));
-                returned = Some(message);
-                return u64::from(is_lost);
-            }
+        let Err(refused) = try_deliver(own, &envelope, &mut deferred, || own.copy_of(&message), &message) else {
+            accepted_by = Some(own.clone());
+            return 1;
+        };
+        own.outlet.exempt(-1);
+        if refused == Refused::Disconnected {
+            deferred.disconnected(own, None);
         }
-        1
+        let is_lost = refused == Refused::Full && own.outlet.mailbox().count_drop(DropReason::QueueFull).is_ok();
+        lost_by = is_lost.then(|| own.clone());
+        u64::from(is_lost)
     });
     let probe = &cx.services().probe;
-    if let (Some((own, reason)), Some(message)) = (lost, &returned) {
-        own.emit_lost(probe, message, reason);
-    }
     cx.publisher().counters().count_more_routed(routed, false);
-    if let (Some(id), Some(own)) = (id, told) {
+    if let Some(own) = lost_by {
+        own.emit_lost(probe, &message, DropReason::QueueFull);
+    }
+    if let (Some(id), Some(own)) = (message.trace().map(Trace::id), accepted_by) {
         emit_accepted(probe, id, &own);
     }
+    // A callback has its own copy.
+    drop(message);
     if !deferred.is_empty() {
         finish(cx, deferred, 1, &envelope, None);
     }

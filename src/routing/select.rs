@@ -38,28 +38,31 @@ pub(super) fn fan_out(
     }
     let Some((last, others)) = matches.plain().split_last() else { return accepted };
     for subscription in others {
-        accepted += if subscription.is_filtered() {
-            deliver_filtered(cx, subscription, envelope, deferred, message)
-        } else if let Some(sink) = subscription.outlet.sink() {
-            match message.as_ref().filter(|_| !is_own_echo(cx, subscription)) {
-                Some(shown) => deliver_to_sink(subscription, sink, envelope, deferred, shown, || shown.clone()),
-                None => 0,
-            }
-        } else {
-            deliver(cx, subscription, envelope, deferred, || message.clone().expect("there until the last"))
+        accepted += deliver_plain(cx, subscription, envelope, deferred, message, |message| message.clone());
+    }
+    accepted + deliver_plain(cx, last, envelope, deferred, message, Option::take)
+}
+
+/// To one plain subscription. `copy` clones the message, or takes it for the last one.
+#[inline(always)]
+fn deliver_plain(
+    cx: Context<'_>,
+    subscription: &Arc<Subscription>,
+    envelope: &Envelope<'_>,
+    deferred: &mut Deferred,
+    message: &mut Option<Message>,
+    copy: impl FnOnce(&mut Option<Message>) -> Option<Message>,
+) -> usize {
+    if subscription.is_filtered() {
+        return deliver_filtered(cx, subscription, envelope, deferred, message);
+    }
+    if let Some(sink) = subscription.outlet.sink() {
+        return match message.as_ref().filter(|_| !is_own_echo(cx, subscription)) {
+            Some(shown) => deliver_to_sink(subscription, sink, envelope, deferred, shown, || shown.clone()),
+            None => 0,
         };
     }
-    accepted
-        + if last.is_filtered() {
-            deliver_filtered(cx, last, envelope, deferred, message)
-        } else if let Some(sink) = last.outlet.sink() {
-            match message.as_ref().filter(|_| !is_own_echo(cx, last)) {
-                Some(shown) => deliver_to_sink(last, sink, envelope, deferred, shown, || shown.clone()),
-                None => 0,
-            }
-        } else {
-            deliver(cx, last, envelope, deferred, || message.take().expect("there until the last"))
-        }
+    deliver(cx, subscription, envelope, deferred, || copy(message).expect("there until the last"))
 }
 
 /// One member, chosen at random; the next ones in turn when it can't take the message (Q3, Q4). Fallback members when no other is
@@ -92,7 +95,7 @@ fn deliver_to_group(
     }
     if let (false, Some(at)) = (taken, full) {
         // All are full, and the first of them decides what that means.
-        deferred.full(&members[at], message.clone());
+        deferred.full(&members[at], members[at].copy_of(message));
     }
     if let Some(lost) = lost {
         deferred.drop(lost);

@@ -1,13 +1,16 @@
 //! Publishers in tasks that wait for room.
 
 use super::context::Context;
+use super::deferred::Action;
 use super::follow_up::{emit_accepted, follow_up};
 use super::loss::{Outcome, disconnected, lose};
 use super::retry::offer_again;
 use crate::account::{Awaited, Subscription, watchdog};
-use crate::delivery::{DropReason, Offered, Place, Refused};
+use crate::delivery::{After, DropReason, Offered, Place, Refused};
 use crate::message::{Message, Trace};
 use crate::services::Services;
+use crate::subject::Subject;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use crate::time::TimerKey;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -32,6 +35,25 @@ pub(crate) struct WaitingPublisher {
     timer: Option<TimerKey>,
     /// The next look at a channel of the user's, in real time: its reader is outside of the bus.
     retry: Option<TimerKey>,
+    /// Shared by all copies of a message, if none of its subscriptions has one yet.
+    open_match: Option<Arc<OpenMatch>>,
+}
+
+/// A message of which all copies wait: if every one of their subscriptions ends first, it has matched none.
+#[derive(Debug)]
+struct OpenMatch {
+    /// Copies that still wait. ORDERING: SeqCst, as of `matched`; one future owns all copies, and nothing here is fast.
+    waiting: AtomicUsize,
+    matched: AtomicBool,
+    routed: SmolStr,
+    reply: Option<Subject>,
+}
+
+/// A message that matched no subscription after all.
+#[derive(Debug)]
+pub(super) struct Unmatched {
+    pub(super) routed: SmolStr,
+    pub(super) reply: Option<Subject>,
 }
 
 impl WaitingPublisher {
@@ -50,11 +72,35 @@ impl WaitingPublisher {
             place: Place::default(),
             timer: None,
             retry: None,
+            open_match: None,
         }
     }
 
-    /// Tries again; leaves the task's waker where room is announced and with the clock.
-    fn poll(&mut self, cx: Context<'_>, task: &mut std::task::Context<'_>) -> Poll<Outcome> {
+    /// For all waiting copies of a message that no subscription has yet.
+    pub(super) fn leave_match_open(copies: &mut [WaitingPublisher]) {
+        let Some(WaitingPublisher { message: Some(message), routed, .. }) = copies.first() else { return };
+        let open = Arc::new(OpenMatch {
+            waiting: AtomicUsize::new(copies.len()),
+            matched: AtomicBool::new(false),
+            routed: routed.clone().unwrap_or_else(|| message.subject().as_smol().clone()),
+            reply: message.reply().cloned(),
+        });
+        copies.iter_mut().for_each(|copy| copy.open_match = Some(open.clone()));
+    }
+
+    /// Notes what became of this copy. Gives back the message if it was the last one and matched no subscription.
+    fn close_match(&mut self, matched: bool) -> Option<Unmatched> {
+        let open = self.open_match.take()?;
+        if matched {
+            open.matched.store(true, SeqCst);
+        }
+        let is_last = open.waiting.fetch_sub(1, SeqCst) == 1;
+        let is_unmatched = is_last && !open.matched.load(SeqCst);
+        is_unmatched.then(|| Unmatched { routed: open.routed.clone(), reply: open.reply.clone() })
+    }
+
+    /// Tries again; leaves the task's waker where room is announced and with the clock. A callback that has room is left in `calls`.
+    fn poll(&mut self, cx: Context<'_>, task: &mut std::task::Context<'_>, calls: &mut Vec<Action>) -> Poll<Outcome> {
         let (account, services) = (cx.account(), cx.services());
         let subscription = self.subscription.clone();
         let is_channel = subscription.outlet.channel().is_some();
@@ -67,13 +113,18 @@ impl WaitingPublisher {
         let id = message.trace().map(Trace::id);
         let own = message.subject().clone();
         let envelope = cx.envelope(self.routed.as_deref().unwrap_or(own.as_str()), self.weight);
+        let accepted = |after: After| {
+            follow_up(account, services, &subscription, after);
+            if let Some(id) = id {
+                emit_accepted(&services.probe, id, &subscription);
+            }
+            Outcome::Accepted
+        };
         let outcome = match offer_again(cx, &subscription, message, &envelope) {
-            Offered::Taken(after) | Offered::Run(_, after) => {
-                follow_up(account, services, &subscription, after);
-                if let Some(id) = id {
-                    emit_accepted(&services.probe, id, &subscription);
-                }
-                Outcome::Accepted
+            Offered::Taken(after) => accepted(after),
+            Offered::Run(message, after) => {
+                calls.push(Action::Run(subscription.clone(), message));
+                accepted(after)
             }
             Offered::Refused(_, Refused::Gone) => Outcome::Gone,
             Offered::Refused(message, Refused::Disconnected) => {
@@ -102,16 +153,28 @@ impl WaitingPublisher {
         Poll::Ready(outcome)
     }
 
-    /// As [`WaitingPublisher::poll`], with the publisher's counters: ready with whether the subscriber accepted, and whether the
-    /// message was still for it.
-    pub(crate) fn poll_counted(&mut self, cx: Context<'_>, task: &mut std::task::Context<'_>) -> Poll<(bool, bool)> {
-        self.poll(cx, task).map(|outcome| {
-            cx.publisher().counters().count_more_routed((outcome != Outcome::Gone) as u64, false);
-            (outcome == Outcome::Accepted, outcome != Outcome::Gone)
-        })
+    /// As [`WaitingPublisher::poll`], with the publisher's counters.
+    pub(super) fn poll_counted(
+        &mut self,
+        cx: Context<'_>,
+        task: &mut std::task::Context<'_>,
+        calls: &mut Vec<Action>,
+    ) -> Poll<(Outcome, Option<Unmatched>)> {
+        self.poll(cx, task, calls).map(|outcome| (outcome, self.count(cx, outcome != Outcome::Gone)))
     }
 
-    /// For a future that is dropped: the copy is lost, and counted.
+    /// Counts on the publisher's side; `matched` if the message was still for the subscription.
+    fn count(&mut self, cx: Context<'_>, matched: bool) -> Option<Unmatched> {
+        let (counters, unmatched) = (cx.publisher().counters(), self.close_match(matched));
+        counters.count_more_routed(matched as u64, false);
+        if unmatched.is_some() {
+            counters.count_unmatched();
+        }
+        unmatched
+    }
+
+    /// For a future that is dropped: the copy is lost, and counted. A message that turns out to have matched no subscription is counted, and
+    /// its publisher, which has given it up, gets no notice.
     pub(crate) fn cancel(mut self, cx: Context<'_>) {
         self.cancel_timers(cx.services());
         self.leave();
@@ -120,7 +183,7 @@ impl WaitingPublisher {
             if counted {
                 self.subscription.emit_lost(&cx.services().probe, &message, DropReason::Cancelled);
             }
-            cx.publisher().counters().count_more_routed(counted as u64, false);
+            self.count(cx, counted);
         }
     }
 

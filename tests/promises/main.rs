@@ -20,6 +20,7 @@ mod g7_determinism;
 mod g9_panics;
 mod g9_user_code;
 mod interest;
+mod no_room;
 mod observe;
 mod observer;
 mod routed;

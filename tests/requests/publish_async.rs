@@ -224,3 +224,52 @@ fn a_publish_that_is_left_alone_keeps_no_other_asleep() {
         assert_eq!(subscriber.ledger().dropped.of(DropReason::Cancelled), 3);
     }
 }
+
+/// All subscriptions with a copy end while it waits: then the message matched none, as for a publish that blocks its thread.
+#[test]
+fn a_publish_whose_subscriptions_end_while_it_waits_is_unmatched() {
+    /// The count of unmatched messages and the statuses at the reply subject, after the only subscription has ended while `publish` waited.
+    fn outcome(publish: impl FnOnce(&Client, &ManualClock, Subscriber, &Message) -> usize) -> (u64, Vec<u16>) {
+        let (client, clock, full) = room(1);
+        let notices = client.subscribe("answers").unwrap();
+        client.publish("a", "1").unwrap();
+        let message = Message::new("a", "2").unwrap().with_reply("answers").unwrap();
+        assert_eq!(publish(&client, &clock, full, &message), 0);
+        let stats = client.bus().stats();
+        assert!(stats.ledger.balances(), "{stats:?}");
+        let statuses = std::iter::from_fn(|| notices.try_recv().ok()).map(|notice| notice.status().unwrap().as_u16());
+        (stats.unmatched, statuses.collect())
+    }
+    let blocking = outcome(|client, clock, full, message| {
+        std::thread::scope(|scope| {
+            let publishing = scope.spawn(|| client.publish_message(message).unwrap());
+            clock.wait_for_timers(1);
+            drop(full);
+            publishing.join().unwrap()
+        })
+    });
+    let in_a_task = outcome(|client, _, full, message| {
+        let (task, mut waiting) = (Task::new(), client.publish_message_async(message));
+        assert!(task.poll(&mut waiting).is_pending());
+        assert_eq!(client.bus().stats().unmatched, 0, "not known yet");
+        drop(full);
+        block_on(waiting).unwrap()
+    });
+    assert_eq!(blocking, (1, vec![503]));
+    assert_eq!(in_a_task, blocking);
+    // One of two is enough for a match.
+    let one_of_two = outcome(|client, clock, full, message| {
+        let options = SubscribeOptions::new().capacity(1).overflow(OverflowPolicy::Block(SECOND));
+        let other = client.subscribe_with("*", options).unwrap();
+        client.publish("b", "").unwrap();
+        let (task, mut waiting) = (Task::new(), client.publish_message_async(message));
+        assert!(task.poll(&mut waiting).is_pending());
+        drop(full);
+        assert!(task.poll(&mut waiting).is_pending());
+        clock.advance(SECOND);
+        let accepted = block_on(waiting).unwrap();
+        drop(other);
+        accepted
+    });
+    assert_eq!(one_of_two, (0, vec![]));
+}
