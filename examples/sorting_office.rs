@@ -17,10 +17,12 @@
 //! | `widest` | `log.>`, a task on tokio | an asynchronous subscriber |
 //! | `screen` | `log.>`, 64 messages, oldest dropped | a slow consumer that holds up no other part |
 //! | `query` | `query.*`, a thread | request and response |
+//! | `replay` | a stream of `log.>` that keeps the last 1,000 lines | a consumer that reads them again, in order |
 //!
 //! A bad line is reported with its number and does not stop the run. The run fails if the input can't be read or the ledger does not
 //! balance.
 
+use postroom::jetstream::{self, ConsumerConfig, JetStreamOptions, JetStreamServer, StreamConfig};
 use postroom::{Bus, Client, ConnectOptions, Ledger, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -33,6 +35,9 @@ use std::time::Duration;
 
 /// How long the reader waits for a part that must not lose a message.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many lines the stream keeps.
+const KEPT: u64 = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| shipped().to_owned());
@@ -92,6 +97,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         String::new()
     })?;
 
+    let _streams = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+    let js = jetstream::new(bus.connect());
+    let kept = js.create_stream(StreamConfig::new("LOG").subjects(["log.>"]).max_msgs(KEPT)).wait()?;
+
     let reader = bus.connect();
     let (mut published, mut bad) = (0, 0);
     for (number, line) in input.split(b'\n').enumerate() {
@@ -122,6 +131,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     ends.insert(ends.len() - 3, query.finish()?);
     writeln!(out, "{}", ends.join("\n"))?;
     metered.unsubscribe();
+    let states = kept.create_consumer(ConsumerConfig::pull("replay").filter_subject("log.status.*.installed")).wait()?;
+    let mut replayed = 0;
+    for line in states.fetch(KEPT as usize).messages() {
+        line?.ack()?;
+        replayed += 1;
+    }
+    let info = kept.info().wait()?;
+    writeln!(out, "replay     {replayed} of the last {} lines of {}", info.state.messages, info.state.last_seq)?;
 
     let Ledger { matched, delivered, dropped, queued, .. } = bus.stats().ledger;
     let is_balanced = matched == delivered + dropped.total() + queued;
