@@ -131,7 +131,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     ends.insert(ends.len() - 3, query.finish()?);
     writeln!(out, "{}", ends.join("\n"))?;
     metered.unsubscribe();
-    let states = kept.create_consumer(ConsumerConfig::pull("replay").filter_subject("log.status.*.installed")).wait()?;
+    let states =
+        kept.create_consumer(ConsumerConfig::pull("replay").filter_subject("log.status.*.installed")).wait()?;
     let mut replayed = 0;
     for line in states.fetch(KEPT as usize).messages() {
         line?.ack()?;
