@@ -1,7 +1,7 @@
 //! Removal by acknowledgements, and messages that go while consumers are on their way (JC140 to JC147).
 
 use crate::bench::{Bench, SECOND};
-use postroom::jetstream::engine::config::Retention;
+use postroom::jetstream::engine::config::{Retention, StreamConfig};
 use postroom::jetstream::engine::consumer::{Ack, AckPolicy, ConsumerConfig, DeliverPolicy};
 use postroom::jetstream::engine::{Ledger, Purge};
 
@@ -238,4 +238,25 @@ fn an_unwanted_rollup_still_rolls_up() {
     assert_eq!(bench.publish("s.b", "", &[("Nats-Rollup", "all")]), "2");
     let state = bench.stream.state();
     assert_eq!((state.messages, state.first_seq, state.last_seq), (0, 3, 2));
+}
+
+/// A sequence comes once. The server begins anew at 0 behind the last one, and its stream is broken from then on.
+#[test]
+fn sequences_end() {
+    let near_the_end: fn(&mut StreamConfig) = |config| config.first_seq = u64::MAX - 2;
+    for set in [near_the_end, |_| {}] {
+        let mut bench = Bench::new(set);
+        let first = bench.stream.config().first_seq;
+        bench.publish("s.a", "x", &[]);
+        if first == 0 {
+            bench.stream.handle_purge(bench.now(), &Purge { seq: u64::MAX - 1, ..Purge::default() }).unwrap();
+        }
+        assert_eq!(bench.publish("s.a", "x", &[]), (u64::MAX - 1).to_string());
+        assert_eq!(bench.publish("s.a", "x", &[]), "503/10077 no sequence is left");
+        let (state, bounds) = (bench.stream.state(), u64::MAX - 1);
+        assert_eq!((state.first_seq, state.last_seq), (if first == 0 { bounds } else { first }, bounds));
+        bench.stream.handle_purge(bench.now(), &Purge { seq: u64::MAX, ..Purge::default() }).unwrap();
+        assert_eq!(bench.publish("s.a", "x", &[]), "503/10077 no sequence is left");
+        assert_eq!((bench.stream.state().first_seq, bench.stream.state().last_seq), (u64::MAX, u64::MAX - 1));
+    }
 }

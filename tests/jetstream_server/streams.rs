@@ -3,7 +3,7 @@
 use super::House;
 use postroom::jetstream::server::{JetStreamOptions, JetStreamServer, StartError};
 use postroom::testkit::TestKit;
-use postroom::{Bus, ConnectOptions, OverflowPolicy, SubscribeOptions};
+use postroom::{Bus, ConnectOptions, HeaderMap, Limits, ManualClock, OverflowPolicy, RequestOptions, SubscribeOptions};
 use std::sync::{Barrier, mpsc};
 use std::time::Duration;
 
@@ -133,6 +133,59 @@ fn the_limits_of_the_server_hold() {
     assert_eq!(house.ask("OTHER", "y"), r#"{"stream":"OTHER","seq":1}"#);
     house.api("STREAM.DELETE.OTHER", "");
     assert_eq!(super::number(&house.api("INFO", ""), "memory"), 0);
+}
+
+/// JS63, JL4: parts of atomic batches that are not committed take of the room that messages have, and give it back.
+#[test]
+fn held_parts_of_batches_are_bounded_by_the_limits_of_the_server() {
+    let house = House::with(JetStreamOptions::new().max_memory(10_000));
+    house.api("STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"storage":"memory","allow_atomic":true}"#);
+    let payload = "x".repeat(1_000);
+    let part = |batch: usize, seq: usize, commit: &str| {
+        let (batch, seq) = (format!("b{batch}"), seq.to_string());
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Batch-Id", &batch).unwrap();
+        headers.insert("Nats-Batch-Sequence", &seq).unwrap();
+        if !commit.is_empty() {
+            headers.insert("Nats-Batch-Commit", commit).unwrap();
+        }
+        let answer = house.client.request_with("s.1", &*payload, RequestOptions::new().headers(headers)).unwrap();
+        answer.payload_str().unwrap().to_owned()
+    };
+    let taken = (0..40).take_while(|number| part(number / 2, number % 2 + 1, "").is_empty()).count();
+    assert_eq!(taken, 10);
+    assert!(part(20, 1, "").contains("\"err_code\":10023"));
+    assert!(house.ask("s.2", "y").contains("\"err_code\":10023"));
+    // They are no messages, and are not shown as such.
+    assert_eq!(super::number(&house.api("INFO", ""), "memory"), 0);
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.ask("s.2", "y"), r#"{"stream":"S","seq":1}"#);
+    assert_eq!(part(1, 1, ""), "");
+    assert!(part(1, 2, "1").contains("\"count\":2"));
+}
+
+/// JS22: as many deleted sequences are told of as fit into a message.
+#[test]
+fn the_details_of_what_is_deleted_fit_into_a_message() {
+    let clock = ManualClock::new();
+    let mut limits = Limits::default();
+    limits.max_payload = 4_096;
+    let bus = Bus::builder().clock(&clock).limits(limits).build();
+    let _server = JetStreamServer::start(&bus, JetStreamOptions::new()).unwrap();
+    let client = bus.connect();
+    let ask = |call: &str, body: &str| {
+        let answer = client.request(&format!("$JS.API.{call}"), body).unwrap();
+        answer.payload_str().unwrap().to_owned()
+    };
+    ask("STREAM.CREATE.S", r#"{"name":"S","subjects":["s.*"],"storage":"memory","max_msgs_per_subject":1}"#);
+    client.publish("s.first", "").unwrap();
+    for _ in 0..3_000 {
+        client.publish("s.other", "").unwrap();
+    }
+    let info = ask("STREAM.INFO.S", r#"{"deleted_details":true}"#);
+    assert_eq!(super::number(&info, "num_deleted"), 2_999);
+    assert!(info.contains("\"deleted\":[2,3,4,"), "{info}");
+    assert!(info.len() < 4_096 / 2);
 }
 
 /// Nothing is left of a server that ends.

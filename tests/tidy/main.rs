@@ -139,7 +139,7 @@ const MAY_USE: [(&str, &[&str]); 29] = [
 const OVER_ALL: &str = "error::any";
 
 /// The rooms that the machine of JetStream may use: words alone, and no clock or lock among them.
-const ENGINE_MAY_USE: [&str; 4] = ["subject", "message", "limits", "rng"];
+const ENGINE_MAY_USE: [&str; 5] = ["steps", "subject", "message", "limits", "rng"];
 
 /// Rooms that are in the house only as users are.
 const GUESTS: [&str; 5] = ["server", "testkit", "bridge", "jetstream", "bin"];

@@ -20,11 +20,17 @@ const API_LEVEL: i64 = 5;
 
 /// The batches that are open.
 #[derive(Debug, Default)]
-pub(crate) struct Batches(BTreeMap<Vec<u8>, Batch>);
+pub(crate) struct Batches {
+    all: BTreeMap<Vec<u8>, Batch>,
+    /// Bytes of all their parts.
+    bytes: u64,
+}
 
 #[derive(Debug)]
 struct Batch {
     parts: Vec<Part>,
+    /// Bytes of the parts, as the stream's storage counts them.
+    bytes: u64,
     /// When the last part came.
     active: Timestamp,
 }
@@ -49,12 +55,28 @@ enum Commit {
 impl Batches {
     /// When the first of them is given up.
     pub(crate) fn due(&self, timeout: Duration) -> Option<Timestamp> {
-        self.0.values().map(|batch| batch.active.after(timeout)).min()
+        self.all.values().map(|batch| batch.active.after(timeout)).min()
+    }
+
+    /// How many are open, and the bytes of their parts.
+    pub(crate) fn held(&self) -> (usize, u64) {
+        (self.all.len(), self.bytes)
     }
 
     /// Forgets all of them, without a word.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Batches::default();
+    }
+
+    fn take(&mut self, id: &[u8]) -> Option<Batch> {
+        let batch = self.all.remove(id)?;
+        self.bytes -= batch.bytes;
+        Some(batch)
+    }
+
+    fn put(&mut self, id: &[u8], batch: Batch) {
+        self.bytes += batch.bytes;
+        self.all.insert(id.to_vec(), batch);
     }
 }
 
@@ -100,14 +122,14 @@ fn try_part(
     let too_large = || codes::ATOMIC_PUBLISH_TOO_LARGE_BATCH.with(max.to_string());
     let incomplete = || codes::ATOMIC_PUBLISH_INCOMPLETE_BATCH.error();
     // From here on a fault ends the batch: it is put back only when the part was taken.
-    let mut batch = match batches.0.remove(id) {
+    let mut batch = match batches.take(id) {
         Some(batch) => batch,
         None if seq != 1 && seq > max as u64 => return Err(silent(too_large())),
         None if seq != 1 => return Err(silent(incomplete())),
-        None if batches.0.len() >= parts.limits.batch_max_inflight => {
+        None if batches.all.len() >= parts.limits.batch_max_inflight || room.batches_left == 0 => {
             return Err(silent(codes::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT.error()));
         }
-        None => Batch { parts: Vec::new(), active: now },
+        None => Batch { parts: Vec::new(), bytes: 0, active: now },
     };
     // An empty commit is not a commit value either.
     let commit = match known.batch_commit {
@@ -132,11 +154,12 @@ fn try_part(
         if batch.parts.len() >= max {
             return Err((too_large(), Some(AbandonReason::Large)));
         }
+        batch.bytes += parts.messages.size_of(&subject, &head, payload);
         batch.parts.push(Part { subject, head: head.into_owned(), payload: payload.to_vec() });
     }
     if commit == Commit::No {
         batch.active = now;
-        batches.0.insert(id.to_vec(), batch);
+        batches.put(id, batch);
         return Ok(Answer::Part);
     }
     if commit == Commit::WithoutIt
@@ -145,6 +168,8 @@ fn try_part(
         last.head = header::set(&last.head, "Nats-Batch-Commit", "1");
     }
     let count = batch.parts.len() as u64;
+    // Its parts have taken of the room already.
+    let room = Room { account_left: room.account_left.saturating_add(batch.bytes), ..room };
     let held = batch.parts.iter().map(|part| Incoming {
         subject: part.subject.clone(),
         head: Cow::Borrowed(&part.head),
@@ -175,9 +200,9 @@ fn check_part(parts: &Parts, size: u64, id: &[u8], room: Room) -> Result<(), Api
 /// Gives up the batches that waited too long for their next part.
 pub(super) fn abandon_idle(parts: &mut Parts, batches: &mut Batches, at: Timestamp) {
     let timeout = span(parts.limits.batch_timeout);
-    let idle = batches.0.iter().filter(|(_, batch)| batch.active.after(timeout) <= at);
+    let idle = batches.all.iter().filter(|(_, batch)| batch.active.after(timeout) <= at);
     for id in idle.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-        batches.0.remove(&id);
+        batches.take(&id);
         let batch = String::from_utf8_lossy(&id).into_owned();
         parts.effects.push_back(Effect::BatchAbandoned { batch, reason: AbandonReason::Timeout });
     }

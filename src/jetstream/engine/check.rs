@@ -104,11 +104,13 @@ pub struct Room {
     pub is_full: bool,
     /// Bytes that the account may still store in this kind of storage (10002).
     pub account_left: u64,
+    /// Atomic batches that may still be opened (10199).
+    pub batches_left: usize,
 }
 
 impl Room {
     /// No limit.
-    pub const UNLIMITED: Room = Room { is_full: false, account_left: u64::MAX };
+    pub const UNLIMITED: Room = Room { is_full: false, account_left: u64::MAX, batches_left: usize::MAX };
 }
 
 /// Whether a message may be stored, behind the earlier parts of its batch if it belongs to one.
@@ -186,6 +188,9 @@ pub(super) fn check<'a>(
     check_head_size(&head)?;
     if room.is_full {
         return Err(codes::INSUFFICIENT_RESOURCES.error().into());
+    }
+    if !parts.messages.has_sequence(pending.map_or(0, |batch| batch.count)) {
+        return Err(codes::STREAM_STORE_FAILED.with("no sequence is left").into());
     }
     let consumers = parts.interests.matching(&subject);
     let is_unwanted = parts.config.retention == Retention::Interest && consumers.is_empty();
@@ -274,7 +279,7 @@ fn check_last_of_subject(
 fn check_last(parts: &Parts, known: &Known<'_>, pending: Option<&Pending>) -> Result<(), ApiError> {
     let Some(expected) = said(known.expected_last_seq) else { return Ok(()) };
     let earlier = pending.map_or(0, |batch| batch.count);
-    matches_sequence(expected, parts.messages.last_seq() + earlier)?;
+    matches_sequence(expected, parts.messages.last_seq().saturating_add(earlier))?;
     if earlier > 0 { Err(codes::STREAM_WRONG_LAST_SEQUENCE_CONSTANT.error()) } else { Ok(()) }
 }
 

@@ -13,6 +13,9 @@ use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+/// The last sequence that a message can have. The one behind it is the first that will never be used.
+const SEQ_MAX: u64 = u64::MAX - 1;
+
 /// The messages of a stream; read through [`Stream::messages`](super::Stream::messages).
 #[derive(Debug)]
 pub struct Messages {
@@ -106,6 +109,11 @@ impl Messages {
 
     pub(crate) fn last_seq(&self) -> u64 {
         self.last
+    }
+
+    /// Whether there is a sequence left behind so many others.
+    pub(crate) fn has_sequence(&self, others: u64) -> bool {
+        self.last.saturating_add(others) < SEQ_MAX
     }
 
     pub(crate) fn last_time(&self) -> Option<Timestamp> {

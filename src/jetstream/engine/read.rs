@@ -1,15 +1,22 @@
 //! Look-ups in a stream: for API calls, and for consumers on their way through it.
 
+use super::filters::Filters;
 use super::messages::Messages;
 use super::store::Slot;
-use super::subjects::Entry;
 use super::time::Timestamp;
-use crate::subject::relation;
+use crate::steps;
 use bytes::Bytes;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// How many messages are looked at one by one before the subjects' lists are asked.
 const LOOKS: usize = 64;
+
+/// How many messages are found ahead at least, and at most.
+const AHEAD_MIN: usize = 256;
+const AHEAD_MAX: usize = 65_536;
 
 /// A message as it is stored.
 #[derive(Clone, Copy)]
@@ -86,32 +93,57 @@ impl Messages {
     }
 
     /// The first message not below a sequence that any of the filters matches; no filters match everything.
-    ///
-    /// A filter without wildcards is one look-up. With wildcards some messages are looked at one by one, which finds what is frequent;
-    /// then each matching subject is asked for its next one, unless there are more of them than messages left.
     #[must_use]
     pub fn next_match(&self, filters: &[impl AsRef<str>], from: u64) -> Option<StoredMessage<'_>> {
-        let filters = Filters::new(filters);
-        if filters.all {
-            return self.get(self.store.at_or_after(from)?);
+        self.get(self.search(&Filters::new(filters), from, &mut Ahead::one())?)
+    }
+
+    /// As [`Messages::next_match`], for a search that goes on.
+    ///
+    /// A filter without wildcards is one look-up. With wildcards some messages are looked at one by one, which finds what is frequent;
+    /// then each matching subject is asked for its next ones, unless there are more subjects than messages left. As many of the messages
+    /// behind the first are kept as subjects were looked at: so a search costs one look at a subject for each message that it finds.
+    pub(crate) fn search(&self, filters: &Filters, from: u64, ahead: &mut Ahead) -> Option<u64> {
+        if filters.match_all() {
+            return self.store.at_or_after(from);
         }
-        if let [one] = filters.texts[..]
-            && is_literal(one)
-        {
+        if let Some(one) = filters.only_literal() {
             let number = self.subjects.find(one)?;
-            return self.get(self.subjects.entry(number).seqs.at_or_after(from)?);
+            return self.subjects.entry(number).seqs.at_or_after(from);
+        }
+        if let Some(seq) = ahead.next(from, |seq| self.store.get(seq).is_some()) {
+            return Some(seq);
         }
         let mut messages = self.store.from(from);
-        let wanted = |slot: &Slot| filters.match_subject(&self.subjects.entry(slot.subject).name);
+        let wanted = |slot: &Slot| {
+            steps::count(1);
+            filters.matches(&self.subjects.entry(slot.subject).name)
+        };
         if let Some((seq, _)) = messages.by_ref().take(LOOKS).find(|(_, slot)| wanted(slot)) {
-            return self.get(seq);
+            return Some(seq);
         }
         let left = usize::try_from(self.store.count_from(from)).unwrap_or(usize::MAX);
         if left <= self.subjects.len() {
-            return messages.find(|(_, slot)| wanted(slot)).and_then(|(seq, _)| self.get(seq));
+            return messages.find(|(_, slot)| wanted(slot)).map(|(seq, _)| seq);
         }
-        let next = filters.entries(self).filter_map(|entry| entry.seqs.at_or_after(from)).min();
-        self.get(next?)
+        self.look_ahead(filters, from, ahead);
+        ahead.seqs.front().copied()
+    }
+
+    /// Finds the next matching messages through the lists of the matching subjects.
+    fn look_ahead(&self, filters: &Filters, from: u64, ahead: &mut Ahead) {
+        let mut next = Vec::new();
+        let looked = filters.entries(self, |number, entry| {
+            next.extend(entry.seqs.at_or_after(from).map(|seq| Reverse((seq, number))));
+            ControlFlow::Continue(())
+        });
+        let mut next = BinaryHeap::from(next);
+        for _ in 0..looked.clamp(AHEAD_MIN, AHEAD_MAX).min(ahead.most) {
+            let Some(Reverse((seq, number))) = next.pop() else { break };
+            steps::count(1);
+            ahead.seqs.push_back(seq);
+            next.extend(self.subjects.entry(number).seqs.at_or_after(seq + 1).map(|seq| Reverse((seq, number))));
+        }
     }
 
     /// How many messages not below a sequence any of the filters matches, each counted once (JC41). No filters match everything.
@@ -119,26 +151,43 @@ impl Messages {
     /// The subjects' lists are counted, or the messages that are left if these are fewer.
     #[must_use]
     pub fn num_pending(&self, filters: &[impl AsRef<str>], from: u64) -> u64 {
-        let filters = Filters::new(filters);
+        self.count(&Filters::new(filters), from)
+    }
+
+    /// As [`Messages::num_pending`].
+    pub(crate) fn count(&self, filters: &Filters, from: u64) -> u64 {
         let left = self.store.count_from(from);
-        if filters.all {
+        if filters.match_all() {
             return left;
         }
-        let has_wildcards = !filters.texts.iter().all(|filter| is_literal(filter));
-        if has_wildcards && left < self.subjects.len() as u64 {
-            let wanted = |slot: &Slot| filters.match_subject(&self.subjects.entry(slot.subject).name);
+        if filters.have_wildcards() && left < self.subjects.len() as u64 {
+            let wanted = |slot: &Slot| filters.matches(&self.subjects.entry(slot.subject).name);
             return self.store.from(from).filter(|(_, slot)| wanted(slot)).count() as u64;
         }
-        filters.entries(self).map(|entry| entry.seqs.count_from(from) as u64).sum()
+        let mut count = 0;
+        filters.entries(self, |_, entry| {
+            count += entry.seqs.count_from(from) as u64;
+            ControlFlow::Continue(())
+        });
+        count
     }
 
     /// The last message of each subject that any of the filters matches, not above a sequence; ascending (JS85, JC40).
     #[must_use]
     pub fn last_of_each(&self, filters: &[impl AsRef<str>], up_to: u64) -> Vec<u64> {
-        let filters = Filters::new(filters);
-        let mut seqs: Vec<u64> = filters.entries(self).filter_map(|entry| entry.seqs.at_or_before(up_to)).collect();
+        self.last_of_few(filters, up_to, usize::MAX).unwrap_or_default()
+    }
+
+    /// As [`Messages::last_of_each`]; `None` as soon as there are more than `max`.
+    #[must_use]
+    pub fn last_of_few(&self, filters: &[impl AsRef<str>], up_to: u64, max: usize) -> Option<Vec<u64>> {
+        let mut seqs = Vec::new();
+        Filters::new(filters).entries(self, |_, entry| {
+            seqs.extend(entry.seqs.at_or_before(up_to));
+            if seqs.len() > max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
         seqs.sort_unstable();
-        seqs
+        (seqs.len() <= max).then_some(seqs)
     }
 
     /// The first message that was stored at an instant or after it.
@@ -176,34 +225,40 @@ impl Messages {
     }
 }
 
-/// Filters of a consumer or a request.
-struct Filters<'a> {
-    texts: Vec<&'a str>,
-    /// One of them, or none at all, matches everything.
-    all: bool,
+/// A search that goes on: the messages that it has found beyond the one that was asked for, all those up to the last of them.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    seqs: VecDeque<u64>,
+    most: usize,
 }
 
-impl<'a> Filters<'a> {
-    fn new(filters: &'a [impl AsRef<str>]) -> Self {
-        let texts: Vec<&str> = filters.iter().map(AsRef::as_ref).collect();
-        let all = texts.is_empty() || texts.contains(&">");
-        Filters { texts: if all { vec![">"] } else { texts }, all }
+impl Ahead {
+    /// For one search that does not go on.
+    fn one() -> Self {
+        Ahead { seqs: VecDeque::new(), most: 1 }
     }
 
-    fn match_subject(&self, subject: &str) -> bool {
-        self.texts.iter().any(|filter| relation::matches(filter, subject))
+    /// Forgets what was found: the filters are others, or the search goes back.
+    pub(crate) fn clear(&mut self) {
+        self.seqs = VecDeque::new();
     }
 
-    /// The subjects that any of them matches, each once.
-    fn entries<'s>(&'s self, messages: &'s Messages) -> impl Iterator<Item = &'s Entry> {
-        self.texts.iter().enumerate().flat_map(move |(at, filter)| {
-            let earlier = &self.texts[..at];
-            let is_new = move |entry: &&Entry| !earlier.iter().any(|other| relation::matches(other, &entry.name));
-            messages.subjects.matching(filter).filter(is_new)
-        })
+    /// The first one not below a sequence that is still there.
+    fn next(&mut self, from: u64, is_there: impl Fn(u64) -> bool) -> Option<u64> {
+        while let Some(&seq) = self.seqs.front() {
+            if seq >= from && is_there(seq) {
+                return Some(seq);
+            }
+            self.seqs.pop_front();
+        }
+        // Its room is not kept while nothing is in it.
+        self.clear();
+        None
     }
 }
 
-fn is_literal(pattern: &str) -> bool {
-    !pattern.split('.').any(|token| token == "*" || token == ">")
+impl Default for Ahead {
+    fn default() -> Self {
+        Ahead { seqs: VecDeque::new(), most: AHEAD_MAX }
+    }
 }

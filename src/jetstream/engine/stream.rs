@@ -140,6 +140,12 @@ impl Stream {
         }
     }
 
+    /// The atomic batches that are open, and the bytes of the parts that are held for them.
+    #[must_use]
+    pub fn held(&self) -> (usize, u64) {
+        self.batches.held()
+    }
+
     /// The fate of every message.
     #[must_use]
     pub fn ledger(&self) -> Ledger {

@@ -126,8 +126,20 @@ impl Subjects {
         }
     }
 
+    /// The numbers of the subjects that begin with a text, in the order of their texts.
+    pub(crate) fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = u32> {
+        let from = self.sorted.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let under = from.take_while(move |(name, _)| name.starts_with(prefix));
+        under.map(|(_, &number)| number)
+    }
+
     /// The subjects that a pattern matches, sorted by their texts.
     pub(crate) fn matching<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.numbers(pattern).map(|number| self.entry(number))
+    }
+
+    /// The numbers of the subjects that a pattern matches, in the order of their texts.
+    pub(crate) fn numbers<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = u32> {
         let literal = literal_prefix(pattern);
         let (from, whole) = match literal {
             Some(prefix) => (prefix, pattern.len() == prefix.len() + 1 && pattern.ends_with('>')),
@@ -141,12 +153,12 @@ impl Subjects {
             // A pattern without wildcards names one subject, and `prefix.>` all that begin so; others are compared.
             only_one || whole || relation::matches(pattern, name)
         });
-        matching.map(|(_, &number)| self.entry(number))
+        matching.map(|(_, &number)| number)
     }
 }
 
 /// The common prefix of the subjects that a pattern with wildcards matches; `None` if it has none.
-fn literal_prefix(pattern: &str) -> Option<&str> {
+pub(crate) fn literal_prefix(pattern: &str) -> Option<&str> {
     let mut start = 0;
     for token in pattern.split('.') {
         if token == "*" || token == ">" {

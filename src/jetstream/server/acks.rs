@@ -31,6 +31,10 @@ fn acknowledge(streams: &Streams, message: &Message) -> bool {
     let Some(stream) = streams.get(subject.stream) else { return false };
     let ack = Ack::parse(message.payload(), nak_delay);
     let changed = stream.change(|locked| {
+        if locked.is_full() {
+            // As if it had been lost on its way: the message comes again.
+            return true;
+        }
         let (machine, now) = (&mut *locked.machine, locked.now);
         let Some(id) = machine.consumer_id(subject.consumer) else { return false };
         let policy = machine.consumer_config(id).map(|config| config.ack_policy);
@@ -54,6 +58,9 @@ fn flow_response(streams: &Streams, flow: &str, message: &Message) -> bool {
     let (Some(stream), Some(consumer)) = (tokens.next(), tokens.next()) else { return false };
     let Some(stream) = streams.get(stream) else { return false };
     let changed = stream.change(|locked| {
+        if locked.is_full() {
+            return true;
+        }
         let Some(id) = locked.machine.consumer_id(consumer) else { return false };
         locked.machine.handle_flow_response(locked.now, id, message.subject());
         true

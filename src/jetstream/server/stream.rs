@@ -7,6 +7,7 @@
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::time::{Alarm, Alarmed};
+use super::usage::Counted;
 use super::{ack, advisory, capture::Captures, follow::Follower};
 use crate::jetstream::engine::config::{ConsumerLimits, ServerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::consumer::Interest;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 /// The most jobs that may wait for the thread that works: nats-server's bound of a stream's queue (JS50).
-const JOBS_MAX: usize = 100_000;
+const JOBS_MAX: usize = if cfg!(test) { 100 } else { 100_000 };
 
 /// A stream that captures what is published.
 pub(super) struct ServedStream {
@@ -40,8 +41,8 @@ struct State {
     jobs: VecDeque<Job>,
     is_working: bool,
     is_deleted: bool,
-    /// Bytes that it counts for in the sum of all streams.
-    counted: u64,
+    /// What it counts for in the sums of all streams.
+    counted: Counted,
     /// The instant of the alarm, unless an earlier one was set meanwhile.
     alarm: Option<Timestamp>,
 }
@@ -66,8 +67,8 @@ pub(super) struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    /// Whether too much waits already.
-    fn is_full(&self) -> bool {
+    /// Whether so much waits already that nothing more may be made to wait.
+    pub(super) fn is_full(&self) -> bool {
         self.jobs.len() >= JOBS_MAX
     }
 
@@ -143,7 +144,7 @@ impl ServedStream {
                 jobs: VecDeque::new(),
                 is_working: false,
                 is_deleted: false,
-                counted: 0,
+                counted: Counted::default(),
                 alarm: None,
             }),
             shared: shared.clone(),
@@ -191,9 +192,9 @@ impl ServedStream {
         };
         let result = change(&mut locked);
         locked.keep_effects();
-        let bytes = if state.is_deleted { 0 } else { state.machine.messages().bytes() };
-        self.shared.usage.changed(self.storage, state.counted, bytes);
-        state.counted = bytes;
+        let counted = if state.is_deleted { Counted::default() } else { counted(&state.machine) };
+        self.shared.usage.changed(self.storage, state.counted, counted);
+        state.counted = counted;
         let due = if state.is_deleted { None } else { state.machine.poll_timeout() };
         let alarm = due.filter(|due| state.alarm.is_none_or(|set| *due < set));
         state.alarm = alarm.or(state.alarm);
@@ -309,6 +310,11 @@ impl ServedStream {
     }
 }
 
+fn counted(machine: &Stream) -> Counted {
+    let (batches, held) = machine.held();
+    Counted { bytes: machine.messages().bytes(), held, batches }
+}
+
 impl Alarmed for ServedStream {
     fn on_alarm(&self) {
         let mut state = self.state.lock();
@@ -338,31 +344,43 @@ impl Left<'_> {
         if let Some(at) = self.alarm {
             self.stream.alarm.set(at, &self.stream.me);
         }
-        let Some(mut jobs) = self.jobs else { return };
-        let _at_work = AtWork(self.stream);
+        let Some(jobs) = self.jobs else { return };
+        let mut work = AtWork { stream: self.stream, jobs, is_over: false };
         loop {
-            for job in jobs.drain(..) {
+            while let Some(job) = work.jobs.pop_front() {
                 self.stream.perform(job);
             }
             let mut state = self.stream.state.lock();
             if state.jobs.is_empty() {
                 // Its room serves for the next ones.
-                state.jobs = jobs;
+                state.jobs = std::mem::take(&mut work.jobs);
                 state.is_working = false;
+                work.is_over = true;
                 return;
             }
-            std::mem::swap(&mut state.jobs, &mut jobs);
+            std::mem::swap(&mut state.jobs, &mut work.jobs);
         }
     }
 }
 
-/// Lets others work again, also if this thread panics.
-struct AtWork<'a>(&'a ServedStream);
+/// The jobs of the thread that works. If it panics, those that are left go back, and others may work.
+struct AtWork<'a> {
+    stream: &'a ServedStream,
+    jobs: VecDeque<Job>,
+    is_over: bool,
+}
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.state.lock().is_working = false;
+        if self.is_over {
+            return;
         }
+        let mut state = self.stream.state.lock();
+        self.jobs.append(&mut state.jobs);
+        state.jobs = std::mem::take(&mut self.jobs);
+        state.is_working = false;
     }
 }
+
+#[cfg(test)]
+mod tests;

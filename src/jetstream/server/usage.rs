@@ -3,19 +3,32 @@
 use super::options::JetStreamOptions;
 use crate::jetstream::engine::Room;
 use crate::jetstream::engine::config::Storage;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Counts the bytes of all streams.
 #[derive(Debug)]
 pub(super) struct Usage {
     memory: Count,
     file: Count,
+    /// Atomic batches that are open. ORDERING: as the bytes.
+    batches: AtomicUsize,
+    batches_max: usize,
+}
+
+/// What one stream counts for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) bytes: u64,
+    /// Bytes of parts of atomic batches, which are no messages yet.
+    pub(super) held: u64,
+    pub(super) batches: usize,
 }
 
 #[derive(Debug)]
 struct Count {
     /// ORDERING: Relaxed; each stream adds and takes away its own bytes under its lock.
     bytes: AtomicU64,
+    held: AtomicU64,
     /// Limits; below zero there is none.
     server: i64,
     account: i64,
@@ -23,10 +36,12 @@ struct Count {
 
 impl Usage {
     pub(super) fn new(options: &JetStreamOptions) -> Self {
-        let count = |server, account| Count { bytes: AtomicU64::new(0), server, account };
+        let count = |server, account| Count { bytes: AtomicU64::new(0), held: AtomicU64::new(0), server, account };
         Usage {
             memory: count(options.server.max_memory, options.account.max_memory),
             file: count(options.server.max_storage, options.account.max_storage),
+            batches: AtomicUsize::new(0),
+            batches_max: options.server.batch_max_inflight_total,
         }
     }
 
@@ -45,14 +60,21 @@ impl Usage {
     /// The room that is left. With streams that store at once, each may see it before the others have taken theirs.
     pub(super) fn room(&self, storage: Storage) -> Room {
         let count = self.count(storage);
-        let bytes = self.bytes(storage);
+        let bytes = self.bytes(storage) + count.held.load(Ordering::Relaxed);
         let limit = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
-        Room { is_full: bytes > limit(count.server), account_left: limit(count.account).saturating_sub(bytes) }
+        Room {
+            is_full: bytes > limit(count.server),
+            account_left: limit(count.account).saturating_sub(bytes),
+            batches_left: self.batches_max.saturating_sub(self.batches.load(Ordering::Relaxed)),
+        }
     }
 
-    /// A stream held `before` bytes, and holds `after` now.
-    pub(super) fn changed(&self, storage: Storage, before: u64, after: u64) {
+    /// A stream counted for so much before, and does for so much now.
+    pub(super) fn changed(&self, storage: Storage, before: Counted, after: Counted) {
         // Wraps to the right sum also where it goes down.
-        self.count(storage).bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        let count = self.count(storage);
+        count.bytes.fetch_add(after.bytes.wrapping_sub(before.bytes), Ordering::Relaxed);
+        count.held.fetch_add(after.held.wrapping_sub(before.held), Ordering::Relaxed);
+        self.batches.fetch_add(after.batches.wrapping_sub(before.batches), Ordering::Relaxed);
     }
 }

@@ -227,6 +227,8 @@ pub struct ServerLimits {
     pub batch_timeout: i64,
     /// Atomic batches of one stream that are open at once; default 50.
     pub batch_max_inflight: usize,
+    /// Atomic batches of all streams that are open at once; default 1,000.
+    pub batch_max_inflight_total: usize,
 }
 
 impl Default for ServerLimits {
@@ -238,6 +240,7 @@ impl Default for ServerLimits {
             batch_max_msgs: 1_000,
             batch_timeout: 10_000_000_000,
             batch_max_inflight: 50,
+            batch_max_inflight_total: 1_000,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::config::{ConsumerConfig, DeliverPolicy};
 use super::validate;
+use crate::jetstream::engine::filters::Filters;
 use crate::jetstream::engine::messages::Messages;
-use crate::subject::relation;
+use crate::jetstream::engine::read::Ahead;
 use smol_str::SmolStr;
 use std::collections::VecDeque;
 
@@ -11,6 +12,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Cursor {
     filters: Vec<SmolStr>,
+    ready: Filters,
+    ahead: Ahead,
     /// No message below it comes again as a new one. It follows the search, also through messages that no filter matches.
     next: u64,
     /// The last message of each subject at the beginning, as far as it is still to be delivered; gone ones among them.
@@ -48,7 +51,8 @@ impl Cursor {
             }
         };
         let next = start.max(first).max(1);
-        let mut cursor = Cursor { filters, next, last_of_each, resume: last + 1, num_pending: 0 };
+        let (ready, ahead) = (Filters::new(&filters), Ahead::default());
+        let mut cursor = Cursor { filters, ready, ahead, next, last_of_each, resume: last + 1, num_pending: 0 };
         cursor.recount(messages);
         cursor
     }
@@ -81,7 +85,7 @@ impl Cursor {
             }
             self.pop();
         }
-        let found = messages.next_match(&self.filters, self.next).map(|message| message.seq());
+        let found = messages.search(&self.ready, self.next, &mut self.ahead);
         if found.is_none() {
             self.next = self.next.max(messages.last_seq() + 1);
         }
@@ -119,19 +123,18 @@ impl Cursor {
 
     /// Takes other filters; the position stays.
     pub(crate) fn refilter(&mut self, filters: Vec<SmolStr>, messages: &Messages) {
+        self.ready = Filters::new(&filters);
         self.filters = filters;
-        self.last_of_each.retain(|seq| {
-            let subject = messages.get(*seq).map(|message| message.subject());
-            subject.is_some_and(|subject| {
-                self.filters.is_empty() || self.filters.iter().any(|filter| relation::matches(filter, subject))
-            })
-        });
+        self.ahead.clear();
+        self.last_of_each
+            .retain(|seq| messages.get(*seq).is_some_and(|message| self.ready.matches(message.subject())));
         self.recount(messages);
     }
 
     /// Goes on at a sequence, back or forward.
     pub(crate) fn move_to(&mut self, next: u64, messages: &Messages) {
         self.next = next;
+        self.ahead.clear();
         self.last_of_each = VecDeque::new();
         self.recount(messages);
     }
@@ -148,6 +151,6 @@ impl Cursor {
     fn recount(&mut self, messages: &Messages) {
         let listed = self.last_of_each.iter().filter(|seq| messages.get(**seq).is_some()).count() as u64;
         let from = if self.last_of_each.is_empty() { self.next } else { self.resume };
-        self.num_pending = listed + messages.num_pending(&self.filters, from);
+        self.num_pending = listed + messages.count(&self.ready, from);
     }
 }

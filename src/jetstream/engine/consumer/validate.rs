@@ -4,6 +4,7 @@ use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
 use super::names::{is_group_name, is_name};
 use crate::jetstream::engine::config::{Retention, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
+use crate::jetstream::engine::filters::Tree;
 use crate::jetstream::engine::time::format_duration;
 use crate::subject::{Pattern, relation};
 use smol_str::SmolStr;
@@ -274,13 +275,13 @@ fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
     if filters.iter().any(String::is_empty) {
         return Err(codes::CONSUMER_EMPTY_FILTER.error());
     }
-    for (at, filter) in filters.iter().enumerate() {
-        let covers = |other: &String| relation::includes(filter, other) || relation::includes(other, filter);
-        if filters[..at].iter().any(covers) {
-            return Err(codes::CONSUMER_OVERLAPPING_SUBJECT_FILTERS.error());
-        }
+    let mut tree = Tree::default();
+    filters.iter().for_each(|filter| tree.insert(filter));
+    // Each is included by itself.
+    match filters.iter().any(|filter| tree.including(filter) > 1) {
+        true => Err(codes::CONSUMER_OVERLAPPING_SUBJECT_FILTERS.error()),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// JC31: start options have to fit the policy.

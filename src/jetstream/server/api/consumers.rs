@@ -77,7 +77,11 @@ fn follow(watcher: InterestWatcher, group: String, id: ConsumerId, stream: Weak<
 
 /// Asks a stream for something that may be refused.
 fn ask<R>(stream: &ServedStream, ask: impl FnOnce(&mut Locked<'_>) -> Result<R, ApiError>) -> Result<R, ApiError> {
-    let (outcome, left) = stream.change(ask).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+    let changed = stream.change(|locked| match locked.is_full() {
+        true => Err(codes::INSUFFICIENT_RESOURCES.error()),
+        false => ask(locked),
+    });
+    let (outcome, left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
     left.run();
     outcome
 }

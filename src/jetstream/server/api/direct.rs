@@ -5,7 +5,7 @@ use super::super::streams::Streams;
 use super::messages::find;
 use super::request::exceeds_level;
 use crate::Message;
-use crate::jetstream::engine::{StoredMessage, Stream, header};
+use crate::jetstream::engine::{Ahead, Filters, StoredMessage, Stream, header};
 use crate::jetstream::json::read;
 use crate::jetstream::json::requests::MessageRequest;
 
@@ -134,10 +134,12 @@ fn batch(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Outgoing>
         },
         None => asked.seq,
     };
-    let mut pending = machine.messages().num_pending(&filters, from);
+    let (filters, mut ahead) = (Filters::new(&filters), Ahead::default());
+    let mut pending = machine.messages().count(&filters, from);
     let (mut answers, mut last, mut bytes) = (Vec::new(), 0, 0);
     for _ in 0..asked.batch {
-        let Some(message) = machine.messages().next_match(&filters, from) else { break };
+        let next = machine.messages().search(&filters, from, &mut ahead);
+        let Some(message) = next.and_then(|seq| machine.messages().get(seq)) else { break };
         // Without headers the messages are not counted down.
         if !asked.no_hdr {
             pending = pending.saturating_sub(1);
@@ -166,12 +168,11 @@ fn last_of_each(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Ou
         None if asked.up_to_seq > 0 => asked.up_to_seq,
         None => last_seq,
     };
-    let seqs = machine.messages().last_of_each(&asked.multi_last, up_to);
+    let Some(seqs) = machine.messages().last_of_few(&asked.multi_last, up_to, SUBJECTS_MAX) else {
+        return vec![Outgoing::status(reply, "413 Too Many Results", "")];
+    };
     if seqs.is_empty() {
         return vec![Outgoing::status(reply, "404 No Results", "")];
-    }
-    if seqs.len() > SUBJECTS_MAX {
-        return vec![Outgoing::status(reply, "413 Too Many Results", "")];
     }
     let max = usize::try_from(asked.batch).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
     let mut pending = seqs.len() as u64;

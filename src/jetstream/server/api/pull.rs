@@ -16,6 +16,10 @@ pub(super) fn serve(streams: &Streams, call: &str, message: &Message) -> Option<
     let request = pull_request(message.payload());
     let has_level = !exceeds_level(&message.header_block().unwrap_or_default());
     let changed = stream.change(|locked| {
+        if locked.is_full() {
+            // As a call that finds the server's queue full (JS16).
+            return true;
+        }
         let Some(id) = locked.machine.consumer_id(consumer) else { return false };
         if has_level {
             locked.machine.handle_pull(locked.now, id, reply, request.as_ref().map_err(String::as_str));

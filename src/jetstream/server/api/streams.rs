@@ -89,7 +89,7 @@ pub(super) fn info(shared: &Shared, streams: &Streams, name: &str, request: &Req
         let asked = request.read_if_json(InfoRequest::default())?;
         let stream = streams.find(name)?;
         let offset = usize::try_from(asked.offset).unwrap_or(0);
-        let (mut info, total) = look_into(&stream, &asked, offset)?;
+        let (mut info, total) = look_into(&stream, &asked, offset, shared.bus.limits().max_payload / 4)?;
         // Quotes, a colon, a comma and the number.
         info.subjects = fitting(shared, info.subjects.into_iter(), |(subject, _)| subject.len() + 24);
         let shown = Shown { domain: shared.domain(), leader: Some(shared.server_name()), is_alone: true };
@@ -181,11 +181,24 @@ fn fitting<T>(shared: &Shared, items: impl Iterator<Item = T>, size: impl Fn(&T)
 
 /// What is told of a stream.
 fn info_of(stream: &ServedStream) -> Result<StreamInfo, ApiError> {
-    look_into(stream, &InfoRequest::default(), 0).map(|(info, _)| info)
+    look_into(stream, &InfoRequest::default(), 0, 0).map(|(info, _)| info)
 }
 
-/// What is told of a stream with details, and how many subjects matched the filter.
-fn look_into(stream: &ServedStream, asked: &InfoRequest, offset: usize) -> Result<(StreamInfo, usize), ApiError> {
+/// What is told of a stream with details, and how many subjects matched the filter. The first deleted sequences are told of, as many as fit
+/// into so many bytes; the state says how many there are.
+fn look_into(
+    stream: &ServedStream,
+    asked: &InfoRequest,
+    offset: usize,
+    mut room: usize,
+) -> Result<(StreamInfo, usize), ApiError> {
+    // Digits and a comma.
+    let mut fits = |seq: &u64| {
+        let size = seq.checked_ilog10().unwrap_or(0) as usize + 2;
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
     let look = |machine: &Stream, now| {
         let mut total = 0;
         let mut subjects = Vec::new();
@@ -197,7 +210,7 @@ fn look_into(stream: &ServedStream, asked: &InfoRequest, offset: usize) -> Resul
                 }
             }
         }
-        let deleted = if asked.deleted_details { machine.messages().deleted().collect() } else { Vec::new() };
+        let deleted = if asked.deleted_details { machine.messages().deleted().take_while(&mut fits).collect() } else { Vec::new() };
         let (config, created, state) = (machine.config().clone(), machine.created(), machine.state());
         (StreamInfo { config, created, state, subjects, deleted, now }, total)
     };
