@@ -174,7 +174,7 @@ fn the_details_of_what_is_deleted_fit_into_a_message() {
     let _server = JetStreamServer::start(&bus, JetStreamOptions::new()).unwrap();
     let client = bus.connect();
     let ask = |call: &str, body: &str| {
-        let answer = client.request(&format!("$JS.API.{call}"), body).unwrap();
+        let answer = client.request(format!("$JS.API.{call}"), body).unwrap();
         answer.payload_str().unwrap().to_owned()
     };
     ask("STREAM.CREATE.S", r#"{"name":"S","subjects":["s.*"],"storage":"memory","max_msgs_per_subject":1}"#);

@@ -236,9 +236,13 @@ mod tests {
             let mut messages = messages(size);
             let other = SmolStr::new_static("other");
             for _ in 0..3 {
-                (0..size / 10).for_each(|_| drop(messages.append(new(&other))));
+                for _ in 0..size / 10 {
+                    messages.append(new(&other));
+                }
                 for number in (0..size).step_by(100) {
-                    (0..100).for_each(|_| drop(messages.append(new(&other))));
+                    for _ in 0..100 {
+                        messages.append(new(&other));
+                    }
                     messages.append(new(&SmolStr::new(format!("s.{number}.{}", number % 10))));
                 }
             }

@@ -17,7 +17,7 @@ fn the_list_of_a_stream_that_is_held_up_is_bounded() {
     let bus = Bus::new();
     let server = JetStreamServer::start(&bus, JetStreamOptions::new()).unwrap();
     let client = bus.connect();
-    let ask = |call: &str, body: &str| client.request(&format!("$JS.API.{call}"), body).unwrap();
+    let ask = |call: &str, body: &str| client.request(format!("$JS.API.{call}"), body).unwrap();
     ask("STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"storage":"memory"}"#);
     let consumer = r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","max_waiting":10000}}"#;
     ask("CONSUMER.DURABLE.CREATE.S.C", consumer);
