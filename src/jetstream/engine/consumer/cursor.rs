@@ -126,8 +126,7 @@ impl Cursor {
         self.ready = Filters::new(&filters);
         self.filters = filters;
         self.ahead.clear();
-        self.last_of_each
-            .retain(|seq| messages.get(*seq).is_some_and(|message| self.ready.matches(message.subject())));
+        self.last_of_each.retain(|seq| messages.get(*seq).is_some_and(|message| self.ready.matches(message.subject())));
         self.recount(messages);
     }
 

@@ -210,7 +210,11 @@ fn look_into(
                 }
             }
         }
-        let deleted = if asked.deleted_details { machine.messages().deleted().take_while(&mut fits).collect() } else { Vec::new() };
+        let deleted = if asked.deleted_details {
+            machine.messages().deleted().take_while(&mut fits).collect()
+        } else {
+            Vec::new()
+        };
         let (config, created, state) = (machine.config().clone(), machine.created(), machine.state());
         (StreamInfo { config, created, state, subjects, deleted, now }, total)
     };
