@@ -25,6 +25,8 @@ use crate::client::{Client, Drain};
 use crate::connection::ConnectOptions;
 use crate::id::ClientId;
 use crate::limits::Limits;
+#[cfg(feature = "jetstream")]
+use crate::message::StreamSteps;
 use crate::rng::Use;
 use crate::services::{Events, Phase};
 use crate::subject::{SubjectError, ToPattern, ToSubject};
@@ -135,6 +137,19 @@ impl Bus {
     /// The bus's activity, if it has an [observer](BusBuilder::observer).
     pub fn activity(&self) -> Option<&Activity> {
         self.broker.services.probe.activity()
+    }
+
+    /// Whether the [observer](BusBuilder::observer) wants to know what JetStream servers do; see
+    /// [`Observer::watches_streams`](crate::Observer::watches_streams).
+    #[cfg(feature = "jetstream")]
+    pub fn watches_streams(&self) -> bool {
+        self.broker.services.probe.watches_streams()
+    }
+
+    /// Tells the [observer](BusBuilder::observer) what a JetStream server did to a stream. Call it with no lock held.
+    #[cfg(feature = "jetstream")]
+    pub fn tell_stream_steps(&self, steps: &StreamSteps<'_>) {
+        self.broker.services.probe.emit_stream_steps(steps);
     }
 
     /// Whether a subscription matches `subject`. Not checked: text that is not a valid subject has no

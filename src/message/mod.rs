@@ -11,12 +11,16 @@ mod publication;
 mod respond;
 mod responder;
 pub mod status;
+#[cfg(feature = "jetstream")]
+mod stream_step;
 mod trace;
 
 pub use headers::{HeaderError, HeaderMap};
 pub use payload::Payload;
 pub use respond::RespondFuture;
 pub use status::{StatusCode, StatusCodeError};
+#[cfg(feature = "jetstream")]
+pub use stream_step::{RemovalReason, StreamStep, StreamSteps};
 
 pub(crate) use head::Head;
 pub(crate) use payload::Body;

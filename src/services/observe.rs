@@ -9,6 +9,8 @@ use super::panicked::CallbackPanic;
 use crate::delivery::DropReason;
 use crate::error::{CloseReason, PublishError};
 use crate::id::{ClientId, MessageId, SubscriptionId};
+#[cfg(feature = "jetstream")]
+use crate::message::StreamSteps;
 use crate::message::{Message, Publication};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use crate::user_code::Reporter;
@@ -86,6 +88,19 @@ pub trait Observer: Send + Sync + 'static {
     /// A copy that a subscription had, or was about to have, was lost.
     fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         let _ = (id, by, reason);
+    }
+
+    /// Whether [`Observer::stream_steps`] is to be told what JetStream servers on the bus do. Asked once for each stream, when it is made.
+    #[cfg(feature = "jetstream")]
+    fn watches_streams(&self) -> bool {
+        false
+    }
+
+    /// A JetStream server on the bus changed a stream. The changes of one stream are told in their order, before what follows from them is
+    /// sent.
+    #[cfg(feature = "jetstream")]
+    fn stream_steps(&self, steps: &StreamSteps<'_>) {
+        let _ = steps;
     }
 
     /// A callback or a sink panicked, which is counted and told as an event, and has no other consequence.

@@ -7,6 +7,8 @@ use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::delivery::DropReason;
 use crate::error::CloseReason;
 use crate::id::{ClientId, MessageId, SubscriptionId};
+#[cfg(feature = "jetstream")]
+use crate::message::StreamSteps;
 use crate::message::{Message, Trace};
 use crate::subject::Pattern;
 use crate::user_code::{Reporter, UserCode};
@@ -86,6 +88,17 @@ impl Probe {
     pub(crate) fn ask_subscribe(&self, client: ClientId, pattern: &Pattern, queue: Option<&str>) -> bool {
         let ask = |observed: &Observed| observed.ask(|observer| observer.may_subscribe(client, pattern, queue));
         self.0.as_ref().is_none_or(|observed| ask(observed).unwrap_or(false))
+    }
+
+    /// Whether the steps of streams are to be told.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn watches_streams(&self) -> bool {
+        self.0.as_ref().and_then(|observed| observed.ask(|observer| observer.watches_streams())).unwrap_or(false)
+    }
+
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn emit_stream_steps(&self, steps: &StreamSteps<'_>) {
+        self.emit(|observer| observer.stream_steps(steps));
     }
 
     pub(crate) fn emit_rejected(&self, rejected: &RejectedPublish<'_>) {

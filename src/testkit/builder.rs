@@ -72,7 +72,7 @@ impl TestKitBuilder {
     }
 
     /// How many messages the kit keeps: at most so many, and about so many bytes. The oldest go first, and a test that asks for
-    /// more than is left is told so. Default 100,000 and 64 MiB.
+    /// more than is left is told so. Default 100,000 and 64 MiB. Of messages that are gone from streams, it knows the last `entries`.
     pub fn journal(mut self, entries: usize, bytes: usize) -> Self {
         self.journal = Bounds { entries, bytes };
         self
@@ -109,9 +109,11 @@ impl TestKitBuilder {
         observer.schedule.start(&bus);
         observer.journal.start(bus.clock());
         observer.panics.start(&bus);
+        #[cfg(feature = "jetstream")]
+        observer.streams.start(bus.clock());
         chaos.start(&bus);
-        let settler = Settler::new(&bus, self.clock.clone(), self.settle_limit);
+        let settler = Settler::new(&bus, self.clock, self.settle_limit);
         let responders = Responders::default();
-        TestKit(Arc::new(Kit { bus, clock: self.clock, observer, responders, settler }))
+        TestKit(Arc::new(Kit { bus, observer, responders, settler }))
     }
 }

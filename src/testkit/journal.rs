@@ -124,6 +124,12 @@ impl Journal {
         Journal { on: AtomicBool::new(on), clock: OnceLock::new(), bounds, pages: Mutex::default() }
     }
 
+    /// The most messages that it keeps.
+    #[cfg(feature = "jetstream")]
+    pub(super) fn entries_max(&self) -> usize {
+        self.bounds.entries
+    }
+
     /// Takes its time from this clock from now on.
     pub(super) fn start(&self, clock: &Clock) {
         let _ = self.clock.set(clock.clone());

@@ -4,7 +4,7 @@ use super::journal::Journal;
 use super::kit_observer::KitObserver;
 use super::responder::Responders;
 use super::settle::Settler;
-use crate::{Bus, ManualClock};
+use crate::Bus;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,8 +28,6 @@ pub struct TestKit(pub(super) Arc<Kit>);
 
 pub(super) struct Kit {
     pub(super) bus: Bus,
-    /// `None` if it goes by the system's.
-    pub(super) clock: Option<ManualClock>,
     pub(super) observer: Arc<KitObserver>,
     /// They answer as long as they are here.
     pub(super) responders: Responders,
@@ -37,13 +35,24 @@ pub(super) struct Kit {
 }
 
 impl Kit {
-    /// Fails the test with the panics of callbacks, if the test has not asked for them.
+    /// Fails the test with the panics of callbacks, if the test has not asked for them, and with streams whose ledgers do not balance.
     #[track_caller]
-    pub(super) fn fail_on_panics(&self) {
+    pub(super) fn fail_on_faults(&self) {
         let text = self.observer.panics.text();
         if !text.is_empty() {
             self.observer.panics.take();
             panic!("{}", text.trim_end());
+        }
+        self.fail_on_stream_faults();
+    }
+
+    /// Fails the test with streams that have taken impossible steps or whose ledgers do not balance.
+    #[track_caller]
+    pub(super) fn fail_on_stream_faults(&self) {
+        #[cfg(feature = "jetstream")]
+        {
+            let text = self.observer.streams.take_faults();
+            assert!(text.is_empty(), "a JetStream server is at fault:\n{}", text.trim_end());
         }
     }
 
@@ -68,7 +77,7 @@ impl Drop for Kit {
         if std::thread::panicking() {
             eprint!("{}", self.observer.panics.text());
         } else {
-            self.fail_on_panics();
+            self.fail_on_faults();
         }
     }
 }

@@ -4,6 +4,10 @@ use super::chaos::Engine;
 use super::journal::Journal;
 use super::panics::Panics;
 use super::schedule::Schedule;
+#[cfg(feature = "jetstream")]
+use super::streams::Keeper;
+#[cfg(feature = "jetstream")]
+use crate::message::StreamSteps;
 use crate::subject::Pattern;
 use crate::{
     CallbackPanic, ClientId, ClientInfo, CloseReason, DeliveryAction, DropReason, MessageId, Observer, PublishAction,
@@ -19,11 +23,21 @@ pub(super) struct KitObserver {
     /// The actions that are put off; ends with the kit.
     pub(super) schedule: Schedule,
     pub(super) panics: Panics,
+    #[cfg(feature = "jetstream")]
+    pub(super) streams: Keeper,
 }
 
 impl KitObserver {
     pub(super) fn new(chaos: Arc<Engine>, schedule: Schedule, journal: Journal) -> Self {
-        KitObserver { next: AtomicU64::new(1), journal, chaos, schedule, panics: Panics::default() }
+        KitObserver {
+            next: AtomicU64::new(1),
+            #[cfg(feature = "jetstream")]
+            streams: Keeper::new(journal.entries_max()),
+            journal,
+            chaos,
+            schedule,
+            panics: Panics::default(),
+        }
     }
 
     /// Has the journal write from now on, if it does not; gives back the last number that was given out before.
@@ -80,6 +94,16 @@ impl Observer for KitObserver {
 
     fn lost(&self, id: MessageId, by: &SubscriptionInfo, reason: DropReason) {
         self.journal.lost(id, by, reason);
+    }
+
+    #[cfg(feature = "jetstream")]
+    fn watches_streams(&self) -> bool {
+        self.journal.is_on()
+    }
+
+    #[cfg(feature = "jetstream")]
+    fn stream_steps(&self, steps: &StreamSteps<'_>) {
+        self.streams.take(steps);
     }
 
     fn panicked(&self, panic: &CallbackPanic<'_>) {

@@ -18,6 +18,7 @@
 //! | `settle` | waiting until the bus is quiet |
 //! | `advance` | moving time |
 //! | `schedule` | actions that are put off |
+//! | `streams` | streams of JetStream, and what became of their messages; with the feature `jetstream` |
 //!
 //! # What counts as going on
 //!
@@ -66,6 +67,8 @@ mod schedule;
 mod settle;
 mod shrink;
 mod snippet;
+#[cfg(feature = "jetstream")]
+mod streams;
 mod stub;
 mod tap;
 mod test_kit;
@@ -84,5 +87,10 @@ pub use recording::{Recorded, Recording, RecordingError};
 pub use replay::{Replayed, Speed};
 pub use settle::SettleTimeout;
 pub use shrink::{Shrunk, explore, shrink};
+#[cfg(feature = "jetstream")]
+pub use streams::{
+    ConsumerRecord, DeliveryState, MessageFate, MessageProgress, StreamExpectation, StreamMessageRecord, StreamRecord,
+    Streams,
+};
 pub use stub::Stub;
 pub use tap::Tap;

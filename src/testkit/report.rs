@@ -60,11 +60,15 @@ pub(super) fn table(entries: &[JournalEntry]) -> String {
             entry.fate(),
         ]
     });
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+/// Rows of cells, each column as wide as its widest cell.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             // Writing to a string does not fail.

@@ -10,6 +10,8 @@ use super::panics::PanicRecord;
 use super::recording::Recording;
 use super::replay::{self, Replayed, Speed};
 use super::report::{self, OrPanic};
+#[cfg(feature = "jetstream")]
+use super::streams::Streams;
 use super::stub::Stub;
 use super::tap::Tap;
 use crate::activity::Activity;
@@ -51,7 +53,7 @@ impl TestKit {
     /// If the kit goes by the [system's clock](TestKitBuilder::system_clock); [`Bus::clock`] is that one too.
     #[track_caller]
     pub fn clock(&self) -> &ManualClock {
-        self.0.clock.as_ref().expect("this kit goes by the system's clock, which nobody moves")
+        self.0.settler.manual()
     }
 
     /// The activity of the bus.
@@ -135,6 +137,16 @@ impl TestKit {
     #[track_caller]
     pub fn tap(&self, pattern: impl ToPattern) -> Tap {
         Tap::new(self.clone(), report::pattern(pattern))
+    }
+
+    /// The streams of the JetStream servers on the kit's bus: what became of every message, and what a test expects of that.
+    ///
+    /// Streams are known that are made while the kit records: from its beginning, unless it is
+    /// [`record_on_demand`](TestKitBuilder::record_on_demand); then from the first tap, expectation or call of this.
+    #[cfg(feature = "jetstream")]
+    pub fn streams(&self) -> Streams {
+        self.0.observer.begin();
+        Streams::new(self.clone())
     }
 
     /// Expects that a message is published on a pattern from now on: at least once, unless more is said. Checked by

@@ -45,10 +45,10 @@ impl TestKit {
     /// ```
     #[track_caller]
     pub fn settle(&self) {
-        self.0.fail_on_panics();
+        self.0.fail_on_faults();
         let settled = self.0.settler.wait(self.0.settler.limit);
         // The panic of a callback is the reason why the rest does not end.
-        self.0.fail_on_panics();
+        self.0.fail_on_faults();
         settled.or_panic();
     }
 
@@ -73,9 +73,9 @@ impl TestKit {
     ///
     /// Dropping it loses nothing.
     pub async fn settle_async(&self) {
-        self.0.fail_on_panics();
+        self.0.fail_on_faults();
         let settled = self.0.settler.wait_async(self.0.settler.limit).await;
-        self.0.fail_on_panics();
+        self.0.fail_on_faults();
         settled.or_panic();
     }
 
@@ -178,6 +178,7 @@ impl TestKit {
     #[track_caller]
     pub fn advance(&self, by: Duration) {
         self.0.settler.try_advance(by).or_panic();
+        self.0.fail_on_stream_faults();
     }
 
     /// As [`TestKit::advance`].
@@ -205,6 +206,7 @@ impl TestKit {
     /// When it is dropped, the clock stays where it is.
     pub async fn advance_async(&self, by: Duration) {
         self.0.settler.try_advance_async(by).await.or_panic();
+        self.0.fail_on_stream_faults();
     }
 
     /// As [`TestKit::try_advance`], for tasks.

@@ -84,6 +84,7 @@ const MAY_USE: [(&str, &[&str]); 29] = [
         &[
             "id",
             "subject",
+            "message",
             "limits",
             "sync",
             "time",

@@ -12,6 +12,7 @@ use super::interest::ConsumerId;
 use super::need::{self, Acks};
 use super::parts::Parts;
 use super::time::Timestamp;
+use crate::message::StreamStep;
 use crate::subject::relation;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +100,8 @@ impl Consumers {
         self.next_id += 1;
         let consumer = Consumer::new(id, name.clone(), config, &parts.config, &parts.messages, now);
         let filters = consumer.filters().to_vec();
+        parts.steps.append(&mut parts.messages.steps);
+        parts.steps.add(|| StreamStep::ConsumerCreated { consumer: name.clone() });
         self.all.insert(id, consumer);
         self.by_name.insert(name, id);
         need::add(parts, id, &filters, &self.all);
@@ -116,6 +119,8 @@ impl Consumers {
             self.due.remove(&(at, id));
         }
         self.ready.remove(&id);
+        parts.steps.append(&mut parts.messages.steps);
+        parts.steps.add(|| StreamStep::ConsumerDeleted { consumer: consumer.name().clone() });
         parts.effects.push_back(Effect::ConsumerGone { id, name: consumer.name().clone() });
     }
 
@@ -149,6 +154,8 @@ impl Consumers {
         act: impl FnOnce(&mut Consumer, &mut Context<'_>, &StreamConfig) -> T,
     ) -> Option<T> {
         let consumer = self.all.get_mut(&id)?;
+        // What has become of messages so far comes before what the consumer does.
+        parts.steps.append(&mut parts.messages.steps);
         let mut context = Context {
             now,
             stream: &parts.config.name,
@@ -157,6 +164,7 @@ impl Consumers {
             interest: &*self.interest,
             rng: &parts.rng,
             effects: &mut parts.effects,
+            steps: &mut parts.steps,
             done: &mut self.done,
         };
         let result = act(consumer, &mut context, &parts.config);
@@ -255,7 +263,7 @@ impl Consumers {
                 next.unwrap_or(parts.messages.last_seq() + 1)
             };
             // It does not look again for that (JC213).
-            self.with(parts, now, id, |consumer, context, _| consumer.purged(context.messages, first, !is_within));
+            self.with(parts, now, id, |consumer, context, _| consumer.purged(context, first, !is_within));
         }
     }
 

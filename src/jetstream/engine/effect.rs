@@ -5,6 +5,7 @@ use super::consumer::status::Status;
 use super::error::ApiError;
 use super::interest::ConsumerId;
 use super::time::Timestamp;
+pub(crate) use crate::message::RemovalReason as Reason;
 use crate::subject::Subject;
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -277,23 +278,6 @@ pub(crate) enum Change {
         /// The first sequence of the stream now.
         first: u64,
     },
-}
-
-/// Why a message is gone: each is counted in the [`Ledger`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// No consumer needs it any more.
-    Acked,
-    /// Its time was over.
-    Expired,
-    /// A limit made room.
-    Evicted,
-    /// A newer message took its place.
-    RolledUp,
-    /// It was purged.
-    Purged,
-    /// It was deleted by itself.
-    Deleted,
 }
 
 /// The fate of every message that was ever stored (promise JS-2).

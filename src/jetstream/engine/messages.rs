@@ -6,9 +6,11 @@ use super::config::Storage;
 use super::effect::{Change, Ledger, Reason};
 use super::header;
 use super::schedule::Schedules;
+use super::steps::Steps;
 use super::store::{NewSlot, Slot, Store, Ttl};
 use super::subjects::Subjects;
 use super::time::Timestamp;
+use crate::message::StreamStep;
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -35,6 +37,8 @@ pub struct Messages {
     /// For the consumers; nothing is put in while there are none.
     changes: VecDeque<Change>,
     pub(super) is_watched: bool,
+    /// Those of messages; in front of them lie the steps in the stream's own list.
+    pub(super) steps: Steps,
 }
 
 /// A message to be stored.
@@ -91,6 +95,7 @@ impl Messages {
             ledger: Ledger::default(),
             changes: VecDeque::new(),
             is_watched: false,
+            steps: Steps::default(),
         }
     }
 
@@ -153,6 +158,7 @@ impl Messages {
         if self.store.len() == 0 {
             self.first = seq;
         }
+        self.steps.add(|| StreamStep::Stored { seq, subject: entry.subject.clone() });
         let Entry { time, head, payload, needed, .. } = entry;
         self.store.push(seq, NewSlot { time, subject, needed, ttl, head, payload });
         self.last = seq;
@@ -169,7 +175,9 @@ impl Messages {
             self.first = self.last + 1;
         }
         self.ledger.unwanted += 1;
-        self.last
+        let seq = self.last;
+        self.steps.add(|| StreamStep::Unwanted { seq });
+        seq
     }
 
     /// The next message will have this sequence, above all that were there.
@@ -181,6 +189,7 @@ impl Messages {
 
     /// Takes everything out as a part of a purge, at once.
     pub(crate) fn clear(&mut self) {
+        self.steps.add(|| StreamStep::Cleared);
         self.ledger.purged += self.ledger.held;
         self.ledger.held = 0;
         self.store = Store::default();
@@ -223,6 +232,7 @@ impl Messages {
             self.first = self.store.at_or_after(seq).unwrap_or(self.last + 1);
         }
         self.ledger.removed(reason);
+        self.steps.add(|| StreamStep::Removed { seq, reason });
         Some(subject)
     }
 

@@ -45,6 +45,7 @@ mod read;
 mod retention;
 mod schedule;
 mod sequences;
+mod steps;
 mod store;
 mod storing;
 mod stream;

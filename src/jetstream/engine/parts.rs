@@ -5,6 +5,7 @@ use super::dedup::Dedup;
 use super::effect::Effect;
 use super::interest::Interests;
 use super::messages::Messages;
+use super::steps::Steps;
 use crate::rng::Rng;
 use crate::subject::mapping::Transform;
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ pub(crate) struct Parts {
     pub(super) republish: Option<Transform>,
     pub(super) rng: Rng,
     pub(super) effects: VecDeque<Effect>,
+    pub(super) steps: Steps,
 }
 
 impl Parts {
@@ -36,6 +38,7 @@ impl Parts {
             republish: None,
             rng: Rng::new(seed, 8),
             effects: VecDeque::new(),
+            steps: Steps::default(),
             limits: limits.clone(),
             config,
         };

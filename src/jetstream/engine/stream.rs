@@ -5,7 +5,7 @@ use super::check::Room;
 use super::config::{Retention, ServerLimits, StreamConfig};
 use super::consumer::context::{Everything, Interest};
 use super::consumers::Consumers;
-use super::effect::{Effect, Ledger};
+use super::effect::{Answer, Effect, Ledger};
 use super::error::ApiError;
 use super::expiry;
 use super::messages::Messages;
@@ -14,6 +14,7 @@ use super::parts::Parts;
 use super::publish::{self, Publish};
 use super::retention::{self, Purge};
 use super::time::{Timestamp, span};
+use crate::message::StreamStep;
 
 /// A stream as a machine: it is told what happens and when, and says what is to be done.
 ///
@@ -104,6 +105,20 @@ impl Stream {
         self
     }
 
+    /// Writes down each [step](StreamStep), to be fetched with [`take_steps`](Stream::take_steps).
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.parts.steps.turn_on();
+        self.parts.messages.steps.turn_on();
+        self
+    }
+
+    /// The steps since this was last called, in their order; none unless the stream is [`watched`](Stream::watched).
+    pub fn take_steps(&mut self) -> Vec<StreamStep> {
+        self.parts.steps.append(&mut self.parts.messages.steps);
+        self.parts.steps.take()
+    }
+
     /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &StreamConfig {
@@ -157,10 +172,24 @@ impl Stream {
     pub fn handle_publish(&mut self, now: Timestamp, publish: &Publish<'_>, room: Room) {
         let now = self.advance(now);
         let answer = publish::take(&mut self.parts, &mut self.batches, now, publish, room);
+        self.note(publish, &answer);
         if let (Some(to), false) = (publish.reply, self.parts.config.no_ack) {
             self.parts.effects.push_back(Effect::Answer { to: to.clone(), answer });
         }
         self.settle();
+    }
+
+    /// A publish that stored nothing is a step too.
+    fn note(&mut self, publish: &Publish<'_>, answer: &Answer) {
+        self.parts.messages.steps.add_some(|| match answer {
+            Answer::Duplicate { seq } => Some(StreamStep::Duplicate { seq: *seq }),
+            Answer::Failed(error) => Some(StreamStep::Refused {
+                subject: publish.subject.as_smol().clone(),
+                err_code: error.err_code(),
+                description: error.description().to_owned(),
+            }),
+            _ => None,
+        });
     }
 
     /// Purges, and says how many messages went (JS27, JS77).

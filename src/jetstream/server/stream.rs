@@ -9,10 +9,11 @@ use super::shared::Shared;
 use super::time::{Alarm, Alarmed};
 use super::usage::Counted;
 use super::{ack, advisory, capture::Captures, follow::Follower};
-use crate::jetstream::engine::config::{ConsumerLimits, ServerLimits, Storage, StreamConfig};
+use crate::jetstream::engine::config::{ConsumerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::consumer::Interest;
 use crate::jetstream::engine::error::codes;
 use crate::jetstream::engine::{Answer, ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
+use crate::message::{StreamStep, StreamSteps};
 use crate::sync::Mutex;
 use crate::{Bus, Message, Subject};
 use smol_str::SmolStr;
@@ -26,6 +27,8 @@ const JOBS_MAX: usize = if cfg!(test) { 100 } else { 100_000 };
 pub(super) struct ServedStream {
     name: SmolStr,
     storage: Storage,
+    /// Whether the observer of the bus is told each step.
+    is_watched: bool,
     shared: Arc<Shared>,
     state: Mutex<State>,
     /// Touched by the thread alone that works off the list.
@@ -50,11 +53,32 @@ struct State {
 /// Something left to do with no lock held.
 enum Job {
     Effect(Effect),
+    /// Tells the observer of the bus what was done.
+    Tell(Told),
     Send(Outgoing),
     /// Captures these subjects from now on, and no others.
     Capture(Vec<String>),
     /// Follows the receivers of a push consumer.
     Follow(ConsumerId, Box<dyn FnOnce() -> Follower + Send>),
+}
+
+/// What the observer of the bus is told.
+struct Told {
+    steps: Vec<StreamStep>,
+    held: u64,
+    imbalance: Option<String>,
+}
+
+/// A ledger that does not balance, of those that the steps have changed.
+fn imbalance(machine: &Stream, steps: &[StreamStep]) -> Option<String> {
+    let ledger = machine.ledger();
+    if !ledger.balances() {
+        return Some(format!("the stream's ledger: {ledger:?}"));
+    }
+    steps.iter().filter_map(StreamStep::consumer).find_map(|name| {
+        let ledger = machine.consumer_ledger(machine.consumer_id(name)?).filter(|ledger| !ledger.balances())?;
+        Some(format!("the ledger of consumer `{name}`: {ledger:?}"))
+    })
 }
 
 /// A stream's machine, while it is locked.
@@ -64,6 +88,7 @@ pub(super) struct Locked<'a> {
     pub(super) room: Room,
     jobs: &'a mut VecDeque<Job>,
     is_deleted: &'a mut bool,
+    is_watched: bool,
 }
 
 impl Locked<'_> {
@@ -103,10 +128,23 @@ impl Locked<'_> {
     fn end(&mut self) {
         self.keep_effects();
         *self.is_deleted = true;
+        self.tell(vec![StreamStep::Deleted]);
         self.jobs.push_back(Job::Capture(Vec::new()));
     }
 
+    fn tell(&mut self, steps: Vec<StreamStep>) {
+        if self.is_watched && !steps.is_empty() {
+            let (held, imbalance) = (self.machine.messages().len(), imbalance(self.machine, &steps));
+            self.jobs.push_back(Job::Tell(Told { steps, held, imbalance }));
+        }
+    }
+
+    /// What was done is told before what follows from it is sent.
     fn keep_effects(&mut self) {
+        if self.is_watched {
+            let steps = self.machine.take_steps();
+            self.tell(steps);
+        }
         while let Some(effect) = self.machine.poll_effect() {
             self.jobs.push_back(Job::Effect(effect));
         }
@@ -131,17 +169,24 @@ pub(super) struct Left<'a> {
 }
 
 impl ServedStream {
-    pub(super) fn new(config: StreamConfig, limits: &ServerLimits, shared: &Arc<Shared>) -> Arc<Self> {
-        let seed = shared.bus.random();
+    /// `is_watched`: the observer of the bus is told each step.
+    pub(super) fn new(config: StreamConfig, shared: &Arc<Shared>, is_watched: bool) -> Arc<Self> {
+        let (seed, limits) = (shared.bus.random(), &shared.options.server);
+        let machine = Stream::new(config.clone(), limits, shared.now(), seed).with_interest(OfBus(shared.bus.clone()));
+        let mut jobs = VecDeque::new();
+        if is_watched {
+            jobs.push_back(Job::Tell(Told { steps: vec![StreamStep::Created], held: 0, imbalance: None }));
+        }
         Arc::new_cyclic(|me| ServedStream {
             name: SmolStr::new(&config.name),
             storage: config.storage,
+            is_watched,
             alarm: Alarm::new(&shared.bus, &shared.time),
             captures: Mutex::default(),
             followers: Mutex::default(),
             state: Mutex::new(State {
-                machine: Stream::new(config, limits, shared.now(), seed).with_interest(OfBus(shared.bus.clone())),
-                jobs: VecDeque::new(),
+                machine: if is_watched { machine.watched() } else { machine },
+                jobs,
                 is_working: false,
                 is_deleted: false,
                 counted: Counted::default(),
@@ -189,6 +234,7 @@ impl ServedStream {
             room: self.shared.usage.room(self.storage),
             jobs: &mut state.jobs,
             is_deleted: &mut state.is_deleted,
+            is_watched: self.is_watched,
         };
         let result = change(&mut locked);
         locked.keep_effects();
@@ -239,6 +285,10 @@ impl ServedStream {
     fn perform(&self, job: Job) {
         match job {
             Job::Effect(effect) => self.carry_out(effect),
+            Job::Tell(Told { steps, held, imbalance }) => {
+                let steps = StreamSteps::new(&self.name, &steps, held, imbalance.as_deref());
+                self.shared.bus.tell_stream_steps(&steps);
+            }
             Job::Send(message) => self.publish(message),
             Job::Follow(id, begin) => {
                 let follower = begin();

@@ -42,6 +42,8 @@ impl Streams {
 
     /// Makes a stream, or finds one of that name and configuration. It captures when what is sent through it is sent.
     pub(super) fn create(&self, config: StreamConfig, is_pedantic: bool) -> Result<Arc<ServedStream>, ApiError> {
+        // The observer is asked with no lock held.
+        let is_watched = self.shared.bus.watches_streams();
         let mut all = self.all.lock();
         let name = config.name.clone();
         let created = self.check(&all, |directory| directory.create(config, is_pedantic))?;
@@ -52,7 +54,7 @@ impl Streams {
             let text = "mirrors and sources are not supported by Postroom";
             return Err(codes::STREAM_INVALID_CONFIG.with(text));
         }
-        let stream = ServedStream::new((*config).clone(), &self.shared.options.server, &self.shared);
+        let stream = ServedStream::new((*config).clone(), &self.shared, is_watched);
         all.insert(name.clone(), Entry { config: *config, stream: stream.clone() });
         let advisory = advisory::stream_action(&self.shared, &name, StreamAction::Created);
         let left = stream.change(|locked| {

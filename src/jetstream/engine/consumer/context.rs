@@ -2,6 +2,7 @@
 
 use crate::jetstream::engine::effect::{Advisory, Effect, Event};
 use crate::jetstream::engine::messages::Messages;
+use crate::jetstream::engine::steps::Steps;
 use crate::jetstream::engine::time::Timestamp;
 use crate::rng::Rng;
 use crate::subject::Subject;
@@ -37,6 +38,7 @@ pub(crate) struct Context<'a> {
     pub(crate) interest: &'a dyn Interest,
     pub(crate) rng: &'a Rng,
     pub(crate) effects: &'a mut VecDeque<Effect>,
+    pub(crate) steps: &'a mut Steps,
     /// Messages that the consumer has done with.
     pub(crate) done: &'a mut Vec<u64>,
 }

@@ -18,6 +18,7 @@ use crate::jetstream::engine::effect::{Effect, Event, Unpinned};
 use crate::jetstream::engine::interest::ConsumerId;
 use crate::jetstream::engine::messages::Messages;
 use crate::jetstream::engine::time::{Timestamp, span};
+use crate::message::StreamStep;
 use crate::subject::Subject;
 use smol_str::SmolStr;
 use std::time::Duration;
@@ -254,6 +255,7 @@ impl Consumer {
     pub(super) fn exhaust(&mut self, seq: u64, context: &mut Context<'_>) {
         let Some(entry) = self.pending.exhaust(seq) else { return };
         self.ledger.exhausted += 1;
+        context.steps.add(|| StreamStep::Exhausted { consumer: self.name.clone(), seq });
         self.delivered.last_active = Some(context.now);
         context.advise(&self.name, Event::MaxDeliveries { stream_seq: seq, deliveries: entry.deliveries.into() });
     }
@@ -486,7 +488,14 @@ impl Consumer {
     }
 
     fn settle(&mut self, context: &mut Context<'_>, seq: u64, is_ack: bool) {
-        *(if is_ack { &mut self.ledger.acked } else { &mut self.ledger.terminated }) += 1;
+        let consumer = &self.name;
+        if is_ack {
+            self.ledger.acked += 1;
+            context.steps.add(|| StreamStep::Acked { consumer: consumer.clone(), seq });
+        } else {
+            self.ledger.terminated += 1;
+            context.steps.add(|| StreamStep::Terminated { consumer: consumer.clone(), seq });
+        }
         context.done.push(seq);
     }
 
@@ -538,6 +547,7 @@ impl Consumer {
         }
         let event = Event::Naked { consumer_seq: consumer, stream_seq: seq, deliveries: subject.deliveries };
         context.advise(&self.name, event);
+        context.steps.add(|| StreamStep::Naked { consumer: self.name.clone(), seq });
         match delay {
             None => self.pending.requeue(seq),
             Some(delay) => {
@@ -626,12 +636,20 @@ impl Consumer {
     }
 
     /// Forgets all deliveries, and goes on at a sequence (JC165).
-    pub(crate) fn handle_reset(&mut self, context: &Context<'_>, next: u64) {
+    pub(crate) fn handle_reset(&mut self, context: &mut Context<'_>, next: u64) {
         self.ledger.gone += self.pending.len() as u64;
+        for seq in self.pending.seqs() {
+            self.release(context, seq);
+        }
         self.pending = Pending::default();
         self.cursor.move_to(next, context.messages);
         let before = SequencePair { consumer: 0, stream: next - 1, last_active: None };
         (self.delivered, self.floor) = (before, before);
+    }
+
+    /// A message that waits for its acknowledgement is not waited for any more.
+    fn release(&self, context: &mut Context<'_>, seq: u64) {
+        context.steps.add(|| StreamStep::Released { consumer: self.name.clone(), seq });
     }
 
     /// A message was stored that the filters match.
@@ -650,6 +668,7 @@ impl Consumer {
     pub(super) fn forget(&mut self, context: &mut Context<'_>, seq: u64) {
         let Some(entry) = self.pending.remove(seq) else { return };
         self.ledger.gone += 1;
+        self.release(context, seq);
         self.raise_floor(seq, entry.first);
         let subject = AckSubject {
             stream: "",
@@ -667,7 +686,8 @@ impl Consumer {
 
     /// Messages were purged (JC141). `first` is the first one that is left: with a filter, for a consumer whose own filters lie within
     /// it, the first that these match; else the stream's.
-    pub(crate) fn purged(&mut self, messages: &Messages, first: u64, is_wider: bool) {
+    pub(crate) fn purged(&mut self, context: &mut Context<'_>, first: u64, is_wider: bool) {
+        let messages = context.messages;
         self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
         self.cursor.skip_below(first, messages);
         // A wider consumer that has done with all below the first message keeps what is pending, as the server does; it is dropped when
@@ -678,6 +698,7 @@ impl Consumer {
                 if seq < first || messages.get(seq).is_none() {
                     let entry = self.pending.remove(seq);
                     self.ledger.gone += 1;
+                    self.release(context, seq);
                     self.floor.consumer = self.floor.consumer.max(entry.map_or(0, |entry| entry.first));
                 }
             }

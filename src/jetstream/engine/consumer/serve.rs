@@ -10,6 +10,7 @@ use crate::jetstream::engine::effect::{Delivery, Effect, Event};
 use crate::jetstream::engine::header;
 use crate::jetstream::engine::read::StoredMessage;
 use crate::jetstream::engine::time::span;
+use crate::message::StreamStep;
 use crate::subject::Subject;
 use bytes::Bytes;
 use smol_str::SmolStr;
@@ -214,12 +215,17 @@ impl Consumer {
         } else {
             self.ledger.redelivered += 1;
         }
-        if self.config.ack_policy == AckPolicy::None {
+        let expects_acks = self.config.ack_policy != AckPolicy::None;
+        let deliveries = match expects_acks {
+            true => self.pending.deliver(seq, self.delivered.consumer, context.now, &self.waits),
+            false => 1,
+        };
+        context.steps.add(|| StreamStep::Delivered { consumer: self.name.clone(), seq, deliveries });
+        if !expects_acks {
             (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.delivered.stream);
             self.ledger.acked += 1;
+            context.steps.add(|| StreamStep::Acked { consumer: self.name.clone(), seq });
             context.done.push(seq);
-        } else {
-            self.pending.deliver(seq, self.delivered.consumer, context.now, &self.waits);
         }
         if let Some(pin) = pin {
             let mut block = head.to_vec();
