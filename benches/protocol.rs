@@ -6,10 +6,11 @@
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput};
+use postroom::protocol::encode::Delivery;
 use postroom::protocol::text::{to_text, to_wire};
 use postroom::protocol::{
-    Connect, Decoder, DecoderLimits, Delivery, Operation, ProtocolError, Publish, ServerDecoder, Session,
-    SessionHandler, SessionOptions, Subscribe,
+    Connect, Decoder, DecoderLimits, Operation, ProtocolError, Publish, ServerDecoder, Session, SessionHandler,
+    SessionOptions, Subscribe,
 };
 use std::hint::black_box;
 use std::time::Duration;

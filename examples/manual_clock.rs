@@ -1,6 +1,7 @@
 //! An hour of timeouts in no time, and a run that repeats: `cargo run --example manual_clock`.
 
-use postroom::{Bus, Clock, RecvTimeoutError};
+use postroom::error::RecvTimeoutError;
+use postroom::{Bus, Clock};
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! Five messages for a queue of two, under each policy: `cargo run --example overflow`.
 
-use postroom::{Bus, CloseReason, DropReason, Event, OverflowPolicy, SubscribeOptions, Subscriber, TryRecvError};
+use postroom::error::{CloseReason, TryRecvError};
+use postroom::stats::DropReason;
+use postroom::{Bus, Event, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

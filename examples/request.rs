@@ -1,6 +1,7 @@
 //! Requests: one answer, several answers, no answer: `cargo run --example request`.
 
-use postroom::{Bus, Clock, RequestManyOptions, ResponsesEnd};
+use postroom::request::{RequestManyOptions, ResponsesEnd};
+use postroom::{Bus, Clock};
 use std::thread;
 use std::time::Duration;
 

@@ -23,7 +23,8 @@
 //! balance.
 
 use postroom::jetstream::{self, ConsumerConfig, JetStreamOptions, JetStreamServer, StreamConfig};
-use postroom::{Bus, Client, ConnectOptions, Ledger, OverflowPolicy, SubscribeOptions, Subscriber};
+use postroom::stats::Ledger;
+use postroom::{Bus, Client, ConnectOptions, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;

@@ -42,6 +42,6 @@ numbers! {
     ClientId,
     /// The number of a subscription. Unique on its bus and never used again.
     SubscriptionId,
-    /// The number of a message on a bus with an [`Observer`](crate::Observer), which chooses it.
+    /// The number of a message on a bus with an [`Observer`](crate::observe::Observer), which chooses it.
     MessageId,
 }

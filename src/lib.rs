@@ -31,10 +31,10 @@
 //!
 //! | | promise |
 //! |---|---|
-//! | G1 | **Matching** is that of NATS, and equals a linear search through all patterns ([`LinearMatcher`]) for every input |
+//! | G1 | **Matching** is that of NATS, and equals a linear search through all patterns ([`LinearMatcher`](matcher::LinearMatcher)) for every input |
 //! | G2 | **Effective on return**: a publish that starts after `subscribe` returned reaches it; after `unsubscribe`, it does not |
 //! | G3 | **Order**: what one thread publishes reaches each subscriber in that order |
-//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads, loggers and observers may use the bus as they like; only sinks, and [`Observer::deliver`], [`Observer::received`] and [`Observer::lost`], which say so, may not |
+//! | G4 | **No lock is held** while code of yours runs: callbacks, wakers, destructors of payloads, loggers and observers may use the bus as they like; only sinks, and [`Observer::deliver`](observe::Observer::deliver), [`received`](observe::Observer::received) and [`lost`](observe::Observer::lost), which say so, may not |
 //! | G5 | **The ledger balances**: matched = delivered + dropped, by reason, + queued; for every subscriber, and in sum |
 //! | G6 | **Bounded**: every queue in messages and bytes, every cache in size; memory returns when subscribers go |
 //! | G7 | **Deterministic on demand**: with a seed and a manual clock, a run on one thread repeats exactly |
@@ -57,23 +57,28 @@
 //!
 //! # Where to look
 //!
-//! | to | use |
-//! |---|---|
-//! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] |
-//! | publish, subscribe, ask | [`Client`]; many messages to one subject: [`Publisher`] |
-//! | receive, in threads and tasks | [`Subscriber`]; into a channel, a callback or a sink: [`SubscriptionGuard`] |
-//! | bound a queue, choose its overflow policy | [`SubscribeOptions`], [`OverflowPolicy`] |
-//! | answer, and ask several at once | [`Message::respond`], [`RequestManyOptions`] |
-//! | observe the activity | [`Bus::stats`], [`Bus::events`], [`Ledger`] |
-//! | end without loss | [`Drain`] |
-//! | know the wanted subjects | [`Bus::interest`], [`Bus::has_interest`] |
-//! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] |
-//! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] |
-//! | do something at a time | [`Bus::schedule_at`], [`Bus::sleep`] |
-//! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] |
-//! | be asked and told about every message | [`Observer`], [`activity`] |
-//! | route things that are not messages | [`Matcher`], usable alone |
-//! | read more | [`manual`] |
+//! The names of every day are at the root; each other name is in one module.
+//!
+//! | to | use | and the module |
+//! |---|---|---|
+//! | make a bus and connect to it | [`Bus`], [`BusBuilder`], [`ConnectOptions`], [`Limits`] | [`id`]: numbers of clients, subscriptions and messages |
+//! | publish, subscribe, request | [`Client`]; many messages to one subject: [`Publisher`] | [`future`], [`error`] |
+//! | receive, in threads and tasks | [`Subscriber`]; into a channel, a callback or a sink: [`SubscriptionGuard`] | [`receive`] |
+//! | bound a queue, choose its overflow policy | [`SubscribeOptions`], [`OverflowPolicy`] | |
+//! | respond, and request from several at once | [`Message::respond`], [`Client::request_many`] | [`request`] |
+//! | read and write headers | [`Message::headers`], [`HeaderMap`] | [`headers`]: blocks of the wire |
+//! | observe losses and ends | [`Bus::events`], [`Event`] | [`event`] |
+//! | count | [`Bus::stats`], [`Client::stats`], [`Subscriber::ledger`] | [`stats`] |
+//! | end without loss | [`Drain`] | |
+//! | know the wanted subjects | [`Bus::interest`], [`Bus::has_interest`] | [`interest`] |
+//! | hold a connection to permissions | [`Permissions`], [`Client::set_permissions`] | |
+//! | bring messages from elsewhere | [`ConnectOptions::lenient`], [`Client::publish_raw`] | [`publish`] |
+//! | do something at a time | [`Bus::schedule_at`], [`Bus::sleep`] | [`time`] |
+//! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] | |
+//! | decide about every message, and see it | [`BusBuilder::observer`] | [`observe`], [`activity`] |
+//! | route things that are not messages | | [`matcher`], usable alone; [`subject`] |
+//! | build another server, bridge or test kit | | [`sync`], [`blocking`], [`user_code`] |
+//! | read more | | [`manual`] |
 //!
 //! # Features
 //!
@@ -121,13 +126,12 @@ compile_error!("postroom needs a target with atomics of 64 bits");
 pub mod activity;
 pub mod blocking;
 pub mod error;
-pub mod limits;
-pub mod message;
-pub mod subject;
-
-mod id;
+pub mod id;
+mod limits;
+mod message;
 mod rng;
 mod steps;
+pub mod subject;
 pub mod sync;
 pub mod time;
 pub mod user_code;
@@ -142,6 +146,7 @@ pub mod protocol;
 mod account;
 mod broker;
 mod connection;
+pub mod observe;
 mod routing;
 mod services;
 
@@ -172,31 +177,74 @@ struct Readme;
 // Crates whose types show in signatures.
 pub use {bytes, crossbeam_channel};
 
-pub use account::{AllowResponses, Ledger, Permissions};
+// The names of every day. Each public name has one place: here, or in a module.
+pub use account::{AllowResponses, Permissions};
 #[cfg(feature = "bridge")]
-pub use bridge::{Bridge, BridgeBuilder, BridgeEvent, BridgeEvents, BridgeState, BridgeStats};
-pub use broker::BusStats;
-pub use bus::{BuildError, Bus, BusBuilder, Closed, InterestChanged, InterestWatcher, PatternInterest};
-pub use client::{
-    Client, Drain, DrainFuture, IntoIter, Iter, PublishFuture, Publisher, RawMessage, RequestFuture,
-    RequestManyOptions, RequestOptions, Responses, ResponsesEnd, ResponsesIter, SubscribeOptions, Subscriber,
-    SubscriberStream, SubscriptionGuard,
-};
-pub use connection::{ClientStats, ConnectOptions};
-pub use delivery::{DropCounts, DropReason, DroppedMessage, OverflowPolicy, SinkDelivery, SinkResult};
-pub use error::{
-    CloseReason, DrainTimeoutError, Error, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError,
-    RespondError, SubscribeError, TryRecvError,
-};
-pub use id::{ClientId, MessageId, SubscriptionId};
-pub use limits::{Limits, LimitsError};
-pub use matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, MatcherStats, Matches, QueueGroup};
-pub use message::{HeaderMap, Message, Payload, RespondFuture, StatusCode};
+pub use bridge::handle::Bridge;
+pub use bus::{Bus, BusBuilder};
+pub use client::{Client, Drain, Publisher, RequestOptions, SubscribeOptions, Subscriber, SubscriptionGuard};
+pub use connection::ConnectOptions;
+pub use delivery::OverflowPolicy;
+pub use error::any::Error;
+pub use error::publish::PublishError;
+pub use error::receive::RecvError;
+pub use error::request::RequestError;
+pub use error::subscribe::SubscribeError;
+pub use limits::Limits;
+pub use message::{HeaderMap, Message, Payload, StatusCode};
 #[cfg(feature = "server")]
-pub use server::Server;
-pub use services::{
-    CallbackPanic, ClientInfo, DelayedDelivery, DelayedMessage, DeliveryAction, Denied, Event, Events, Observer,
-    PublishAction, PublishContext, RejectedPublish, SlowConsumer, SubscriptionInfo,
-};
-pub use subject::{Pattern, Subject, SubjectError, ToPattern, ToSubject};
-pub use time::{Clock, ManualClock};
+pub use server::handle::Server;
+pub use services::Event;
+pub use subject::convert::{ToPattern, ToSubject};
+pub use subject::literal::Subject;
+pub use subject::pattern::Pattern;
+#[cfg(feature = "testkit")]
+pub use testkit::kit::TestKit;
+pub use time::clock::Clock;
+pub use time::manual::ManualClock;
+
+/// The stream of [events](Event) of a bus, and the parts of an event.
+pub mod event {
+    pub use crate::services::{Denied, Events, SlowConsumer};
+}
+
+/// The futures that operations return, by name: for programs that keep one in a struct.
+pub mod future {
+    pub use crate::bus::{Closed, InterestChanged};
+    pub use crate::client::{DrainFuture, PublishFuture, RequestFuture};
+    pub use crate::message::RespondFuture;
+}
+
+/// Header blocks: the form of a [`HeaderMap`] on the wire, and its iterators.
+pub mod headers {
+    pub use crate::message::headers::{IntoIter, Iter, decode, encode, encoded_len};
+}
+
+/// The number of subscriptions that overlap a pattern, and its changes: see [`Bus::interest`].
+pub mod interest {
+    pub use crate::bus::{InterestWatcher, PatternInterest};
+}
+
+/// Messages in the form of a wire: see [`Client::publish_raw`].
+pub mod publish {
+    pub use crate::client::RawMessage;
+}
+
+/// The iterators and the stream of a [`Subscriber`], and the types of a [sink](Client::subscribe_sink).
+pub mod receive {
+    pub use crate::client::{IntoIter, Iter, SubscriberStream};
+    pub use crate::delivery::{SinkDelivery, SinkResult};
+}
+
+/// Requests with several responses: see [`Client::request_many`].
+pub mod request {
+    pub use crate::client::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
+}
+
+/// The counts of messages: of a bus, of a client, and of a subscription.
+pub mod stats {
+    pub use crate::account::Ledger;
+    pub use crate::broker::BusStats;
+    pub use crate::connection::ClientStats;
+    pub use crate::delivery::{DropCounts, DropReason, DroppedMessage};
+}

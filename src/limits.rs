@@ -1,5 +1,6 @@
 //! Every bound of the bus: its unit, its default and where the default comes from.
 
+use crate::error::LimitsError;
 use std::time::Duration;
 
 /// Bounds of a [`Bus`](crate::Bus), fixed when it is built.
@@ -48,7 +49,7 @@ pub struct Limits {
     /// cache off. At most 65,536. One entry takes about 150 bytes plus its subject and 8 for each subscriber it leads to; routes to more than
     /// 4,096 are not remembered.
     pub route_cache_entries: usize,
-    /// Events one [`Events`](crate::Events) stream holds before the oldest are dropped and counted. Default 1,024.
+    /// Events one [`Events`](crate::event::Events) stream holds before the oldest are dropped and counted. Default 1,024.
     pub events_capacity: usize,
 }
 
@@ -127,19 +128,4 @@ impl Default for Limits {
             events_capacity: 1_024,
         }
     }
-}
-
-/// A field of [`Limits`] is out of its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("limit {name} is {value}, not within {min} to {max}")]
-#[non_exhaustive]
-pub struct LimitsError {
-    /// The field.
-    pub name: &'static str,
-    /// The value it was set to.
-    pub value: usize,
-    /// The least it may be.
-    pub min: usize,
-    /// The most it may be.
-    pub max: usize,
 }

@@ -1,7 +1,7 @@
 //! Code that is not the bus's own, as the bus runs it: while no lock is held (G4), and so that a panic goes no further than that call (G9).
 //!
 //! Callbacks, wakers, destructors of payloads, observers, hooks and loggers are written by the users of a bus. Each is called
-//! through a [`Reporter`], which catches a panic, counts it in [`BusStats::panics`](crate::BusStats::panics) and tells it as an
+//! through a [`Reporter`], which catches a panic, counts it in [`BusStats::panics`](crate::stats::BusStats::panics) and tells it as an
 //! [`Event`](crate::Event). The work after the call is done all the same. A program that calls others' code on behalf of a bus does
 //! the same with [`Bus::reporter`](crate::Bus::reporter).
 //!
@@ -30,7 +30,7 @@ pub enum UserCode {
     Waker,
     /// A destructor: of a payload's bytes, or of what a callback has captured.
     Destructor,
-    /// A method of the bus's [`Observer`](crate::Observer).
+    /// A method of the bus's [`Observer`](crate::observe::Observer).
     Observer,
     /// The hook that was given to [`ConnectOptions::on_kick`](crate::ConnectOptions::on_kick).
     KickHook,

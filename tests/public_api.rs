@@ -6,7 +6,20 @@
 
 use futures_core::future::FusedFuture;
 use futures_core::stream::FusedStream;
-use postroom::message::{StatusCodeError, headers};
+use postroom::error::{
+    BuildError, CloseReason, DrainTimeoutError, HeaderError, LimitsError, RecvTimeoutError, RespondError,
+    StatusCodeError, SubjectError, TryRecvError,
+};
+use postroom::event::{Denied, Events, SlowConsumer};
+use postroom::future::{Closed, DrainFuture, InterestChanged, PublishFuture, RequestFuture, RespondFuture};
+use postroom::headers;
+use postroom::interest::{InterestWatcher, PatternInterest};
+use postroom::matcher::{EntryId, LinearMatcher, Matcher, MatcherStats, Matches, QueueGroup};
+use postroom::observe::SubscriptionInfo;
+use postroom::publish::RawMessage;
+use postroom::receive::{IntoIter, Iter, SinkResult, SubscriberStream};
+use postroom::request::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
+use postroom::stats::{BusStats, ClientStats, DropCounts, DropReason, DroppedMessage, Ledger};
 use postroom::time::{ScheduledTask, Sleep};
 use postroom::*;
 use std::borrow::Cow;

@@ -1,7 +1,8 @@
 //! Scheduled tasks: closures that run at a time of the bus's clock.
 
+use postroom::observe::{Observer, PublishAction, PublishContext};
 use postroom::time::ScheduledTask;
-use postroom::{Bus, Clock, Event, ManualClock, Observer, PublishAction, PublishContext};
+use postroom::{Bus, Clock, Event, ManualClock};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};
@@ -235,7 +236,7 @@ struct Pass;
 
 impl Observer for Pass {
     fn publish(&self, _: &PublishContext<'_>) -> PublishAction {
-        PublishAction::Route { id: postroom::MessageId::new(1), times: 1 }
+        PublishAction::Route { id: postroom::id::MessageId::new(1), times: 1 }
     }
 }
 

@@ -5,7 +5,8 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
-use postroom::{Bus, Clock, OverflowPolicy, RequestManyOptions, SubscribeOptions};
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Clock, OverflowPolicy, SubscribeOptions};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};

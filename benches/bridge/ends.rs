@@ -1,6 +1,7 @@
 //! The ends of a bridged path: a bus that is bridged to the server.
 
-use postroom::{Bridge, BridgeBuilder, Bus};
+use postroom::bridge::BridgeBuilder;
+use postroom::{Bridge, Bus};
 
 use crate::clients::PATIENCE;
 

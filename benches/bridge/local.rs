@@ -48,7 +48,8 @@ pub(crate) fn alone(_: &str, messages: u64) -> f64 {
 pub(crate) fn bridged(url: &str, messages: u64) -> f64 {
     on_own_thread(|| {
         let bus = Bus::new();
-        let rules = |all: postroom::BridgeBuilder| all.export("out.>").call("ask.>").import("in.>").serve("svc.>");
+        let rules =
+            |all: postroom::bridge::BridgeBuilder| all.export("out.>").call("ask.>").import("in.>").serve("svc.>");
         let bridge = bridge(&bus, url, rules);
         let ns = round(&bus, messages);
         assert_eq!(bridge.stats().outgoing.taken, 0, "no rule matches");

@@ -1,7 +1,8 @@
 //! Matchers filled with many patterns, the hash map beside them, and the loops that are timed.
 
 use ahash::RandomState;
-use postroom::{Matcher, MatcherOptions, Matches, Pattern};
+use postroom::Pattern;
+use postroom::matcher::{Matcher, MatcherOptions, Matches};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -1,8 +1,7 @@
 //! The measured cases.
 
-use postroom::testkit::TestKit;
 use postroom::time::Sleep;
-use postroom::{Client, Subscriber};
+use postroom::{Client, Subscriber, TestKit};
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;

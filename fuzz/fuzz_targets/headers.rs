@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postroom::message::HeaderMap;
-use postroom::message::headers::{decode, encode, encoded_len};
+use postroom::HeaderMap;
+use postroom::headers::{decode, encode, encoded_len};
 
 fuzz_target!(|block: &[u8]| {
     let (status, headers) = match decode(block) {

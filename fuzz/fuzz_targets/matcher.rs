@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postroom::MatcherOptions;
+use postroom::matcher::MatcherOptions;
 
 // The same judge as in the property tests.
 #[path = "../../tests/matcher/duo.rs"]

@@ -7,7 +7,8 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use postroom::protocol::text::to_text;
-use postroom::protocol::{DecodeError, Delivery, Info, ServerDecoder, ServerOperation};
+use postroom::protocol::{DecodeError, Info, ServerDecoder, ServerOperation};
+use postroom::protocol::encode::Delivery;
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, stream)) = input.split_first() else {

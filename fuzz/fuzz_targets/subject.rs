@@ -5,7 +5,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postroom::subject::{Pattern, Subject, SubjectError, relation};
+use postroom::{Pattern, Subject};
+use postroom::error::SubjectError;
+use postroom::subject::relation;
 
 fuzz_target!(|input: &str| {
     let (a, b) = input.split_once('\0').unwrap_or((input, input));

@@ -1,6 +1,6 @@
 //! Interest: watching which subscriptions overlap a pattern, without asking again and again.
 //!
-//! Each [`InterestWatcher`](crate::InterestWatcher) has a watch that counts subscriptions. The thread that begins or ends a subscription tells
+//! Each [`InterestWatcher`](crate::interest::InterestWatcher) has a watch that counts subscriptions. The thread that begins or ends a subscription tells
 //! the watches whose pattern overlaps its own, which an index finds, so that a change costs the same whatever else is subscribed to and
 //! watched. While there is no watch, this costs one load.
 //!

@@ -5,7 +5,8 @@ use crate::delivery::{DropReason, Outlet, Receiver};
 use crate::id::{MessageId, SubscriptionId};
 use crate::matcher::EntryId;
 use crate::message::Message;
-use crate::services::{Probe, SubscriptionInfo};
+use crate::observe::SubscriptionInfo;
+use crate::services::Probe;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{
     AtomicBool, AtomicU8,

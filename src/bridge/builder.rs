@@ -1,19 +1,20 @@
 //! The options of a bridge.
 
-use super::Bridge;
 use super::buffer::{Bounds, Buffer};
 use super::connector::{self, Setup};
 use super::core::{Core, Parts, responses_to};
 use super::crossing::{Inbound, Outbound};
 use super::error::StartError;
 use super::event::Direction;
+use super::handle::Bridge;
 use super::reply::REQUESTS_MAX;
 use super::rule::{Rule, RuleError, RuleKind, Rules, ToRule};
 use super::session::Sending;
 use super::state::BridgeState;
 use super::wait::block_on;
 use super::{incoming, wait};
-use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SinkDelivery, SubscribeOptions, SubscriptionGuard};
+use crate::receive::SinkDelivery;
+use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
 use async_nats::rustls::crypto::{CryptoProvider, ring};
 use std::fmt;
@@ -47,6 +48,13 @@ pub struct BridgeBuilder {
     requests_max: usize,
     delay: Box<dyn Fn(u32) -> Duration + Send>,
     required: Option<Duration>,
+}
+
+impl Bridge {
+    /// To build a bridge from this bus.
+    pub fn builder(bus: &Bus) -> BridgeBuilder {
+        BridgeBuilder::new(bus)
+    }
 }
 
 impl BridgeBuilder {

@@ -10,12 +10,12 @@ use super::reply::{Request, Requests};
 use super::rule::Rules;
 use super::state::BridgeState;
 use super::stats::BridgeStats;
-use crate::message::StatusCode;
+use crate::id::ClientId;
+use crate::interest::InterestWatcher;
+use crate::receive::{SinkDelivery, SinkResult};
+use crate::stats::DropReason;
 use crate::sync::Mutex;
-use crate::{
-    Bus, Client, ClientId, DropReason, InterestWatcher, Message, Pattern, SinkDelivery, SinkResult, Subject,
-    SubscriptionGuard,
-};
+use crate::{Bus, Client, Message, Pattern, StatusCode, Subject, SubscriptionGuard};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;

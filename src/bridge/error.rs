@@ -53,7 +53,7 @@ pub enum StartError {
     #[error("no thread: {0}")]
     Thread(std::io::Error),
     /// There was no connection in the time given to
-    /// [`require_connected`](crate::BridgeBuilder::require_connected).
+    /// [`require_connected`](crate::bridge::BridgeBuilder::require_connected).
     #[error("not connected within {after:?}: {reason}")]
     NotConnected {
         /// How long was waited, on the bus's clock.
@@ -61,7 +61,7 @@ pub enum StartError {
         /// The failure of the last attempt.
         reason: String,
     },
-    /// The server refused the credentials, and [`require_connected`](crate::BridgeBuilder::require_connected) was asked for. If
+    /// The server refused the credentials, and [`require_connected`](crate::bridge::BridgeBuilder::require_connected) was asked for. If
     /// there are several servers, each refused them, one after the other.
     #[error("the server refused the credentials: {reason}")]
     Refused {

@@ -107,7 +107,7 @@ pub enum Direction {
 /// A stream of [`BridgeEvent`]s from its creation on; several streams of one bridge each get all of them.
 ///
 /// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. It is received from
-/// as [`Events`](crate::Events) are; all forms give `None` once the bridge is closed and all events were read.
+/// as [`Events`](crate::event::Events) are; all forms give `None` once the bridge is closed and all events were read.
 #[must_use = "the events go with the stream"]
 pub struct BridgeEvents {
     listener: Arc<Listener>,

@@ -1,7 +1,6 @@
 //! Headers and statuses of messages that cross.
 
-use crate::Message;
-use crate::message::StatusCode;
+use crate::{Message, StatusCode};
 use async_nats::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use std::fmt::Write as _;

@@ -3,8 +3,10 @@
 
 use super::incoming;
 use super::server_link::{ConnectionLost, ServerLink};
+use crate::future::InterestChanged;
+use crate::interest::InterestWatcher;
+use crate::steps;
 use crate::sync::Mutex;
-use crate::{InterestChanged, InterestWatcher, steps};
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{Future, pending};
 use std::pin::Pin;

@@ -1,7 +1,9 @@
 //! How a subject on one side is written on the other.
 
+use crate::Pattern;
+use crate::error::SubjectError;
 use crate::subject::mapping::{self, Placeholder, TransformError};
-use crate::subject::{Pattern, SubjectError, relation};
+use crate::subject::relation;
 use std::fmt;
 
 /// Turns subjects that match a source pattern into subjects of the other side, token by token.

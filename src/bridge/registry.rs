@@ -10,8 +10,8 @@
 
 use super::no_responders::NoResponderVotes;
 use super::reply::Request;
-use crate::ClientId;
-use crate::message::HeaderMap;
+use crate::HeaderMap;
+use crate::id::ClientId;
 use crate::sync::{Mutex, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -1,9 +1,9 @@
 //! Which messages cross, and how they are called on the other side.
 
 use super::mapping::{Mapping, MappingError};
-use crate::steps;
-use crate::subject::{Pattern, SubjectError};
-use crate::{Matcher, MatcherOptions};
+use crate::error::SubjectError;
+use crate::matcher::{Matcher, MatcherOptions};
+use crate::{Pattern, steps};
 
 /// One rule of a bridge: a pattern on the side that messages come from, their subjects on the other side, and whether several
 /// processes share the work.

@@ -12,7 +12,7 @@ pub enum LossReason {
     /// It had waited longest when another needed its room ([`OverflowPolicy::DropOldest`](crate::OverflowPolicy::DropOldest)).
     Oldest,
     /// It was handed to the connection and not confirmed by the server when that was lost: it may have arrived or not. With
-    /// [`at_least_once`](crate::BridgeBuilder::at_least_once) it is sent again instead.
+    /// [`at_least_once`](crate::bridge::BridgeBuilder::at_least_once) it is sent again instead.
     Unconfirmed,
     /// The server takes no message of this size (`max_payload`).
     TooLarge,
@@ -29,10 +29,10 @@ pub enum LossReason {
     /// It was still buffered when the bridge was closed.
     Discarded,
     /// No room came up in time ([`OverflowPolicy::Block`](crate::OverflowPolicy::Block)). The bus counts and tells it, too, as
-    /// [`DropReason::BlockTimeout`](crate::DropReason::BlockTimeout) of a subscription of the bridge's.
+    /// [`DropReason::BlockTimeout`](crate::stats::DropReason::BlockTimeout) of a subscription of the bridge's.
     BlockTimeout,
     /// The connection ended each time this message was sent alone, three times in a row: the server hangs up because of it. Only with
-    /// [`at_least_once`](crate::BridgeBuilder::at_least_once); without it the message is lost with the first connection, as
+    /// [`at_least_once`](crate::bridge::BridgeBuilder::at_least_once); without it the message is lost with the first connection, as
     /// [`Unconfirmed`](Self::Unconfirmed).
     EndsConnection,
 }
@@ -118,7 +118,7 @@ pub struct FlowStats {
     /// Messages that were handed to the connection and are not confirmed yet, or are being published on the bus.
     pub in_flight: u64,
     /// Messages that were sent a second time after the connection was lost
-    /// ([`at_least_once`](crate::BridgeBuilder::at_least_once)).
+    /// ([`at_least_once`](crate::bridge::BridgeBuilder::at_least_once)).
     pub repeated: u64,
 }
 

@@ -5,10 +5,12 @@ use crate::account::Account;
 use crate::account::interest::InterestTracker;
 use crate::broker::Broker;
 use crate::delivery::{OverflowPolicy, Policy, runner};
-use crate::limits::{Limits, LimitsError};
+use crate::error::BuildError;
+use crate::limits::Limits;
 use crate::matcher::{Matcher, MatcherOptions};
+use crate::observe::Observer;
 use crate::rng::{self, Secret};
-use crate::services::{EventSender, Life, Observer, Panics, Probe, Services};
+use crate::services::{EventSender, Life, Panics, Probe, Services};
 use crate::sync::atomic::AtomicU64;
 use crate::time::{Clock, Schedule, Timers};
 use crate::user_code::Reporter;
@@ -35,21 +37,6 @@ pub struct BusBuilder {
     seed: Option<u64>,
     shards: usize,
     observer: Option<Arc<dyn Observer>>,
-}
-
-/// Why a bus was not built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A limit is out of its range.
-    #[error("{0}")]
-    Limits(LimitsError),
-}
-
-impl From<LimitsError> for BuildError {
-    fn from(error: LimitsError) -> Self {
-        BuildError::Limits(error)
-    }
 }
 
 impl BusBuilder {

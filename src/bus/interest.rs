@@ -34,7 +34,8 @@ use std::time::Duration;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, InterestWatcher, PatternInterest};
+/// use postroom::Bus;
+/// use postroom::interest::{InterestWatcher, PatternInterest};
 ///
 /// let bus = Bus::new();
 /// let (client, ours) = (bus.connect(), bus.connect());

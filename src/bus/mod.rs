@@ -15,7 +15,7 @@ mod interest;
 mod tests;
 mod time;
 
-pub use builder::{BuildError, BusBuilder};
+pub use builder::BusBuilder;
 pub use closed::Closed;
 pub use interest::{InterestChanged, InterestWatcher, PatternInterest};
 
@@ -26,7 +26,7 @@ use crate::connection::ConnectOptions;
 use crate::id::ClientId;
 use crate::limits::Limits;
 #[cfg(feature = "jetstream")]
-use crate::message::StreamSteps;
+use crate::observe::StreamSteps;
 use crate::rng::Use;
 use crate::services::{Events, Phase};
 use crate::subject::{SubjectError, ToPattern, ToSubject};
@@ -140,7 +140,7 @@ impl Bus {
     }
 
     /// Whether the [observer](BusBuilder::observer) wants to know what JetStream servers do; see
-    /// [`Observer::watches_streams`](crate::Observer::watches_streams).
+    /// [`Observer::watches_streams`](crate::observe::Observer::watches_streams).
     #[cfg(feature = "jetstream")]
     pub fn watches_streams(&self) -> bool {
         self.broker.services.probe.watches_streams()
@@ -160,7 +160,7 @@ impl Bus {
 
     /// Watches which subscriptions share a subject with `pattern`: those that are in force when this returns, and those that come later.
     ///
-    /// This visits the subscriptions there are, as [`Matcher::overlapping`](crate::Matcher::overlapping) does; afterwards each one that
+    /// This visits the subscriptions there are, as [`Matcher::overlapping`](crate::matcher::Matcher::overlapping) does; afterwards each one that
     /// begins or ends is counted when it does.
     ///
     /// # Errors

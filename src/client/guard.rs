@@ -46,7 +46,7 @@ impl SubscriptionGuard {
         self.subscription.outlet.counts().into()
     }
 
-    /// Tells publishers that wait because the sink said [`SinkResult::Full`](crate::SinkResult::Full) to show it their messages
+    /// Tells publishers that wait because the sink said [`SinkResult::Full`](crate::receive::SinkResult::Full) to show it their messages
     /// again. For the code that empties the sink's store: after each time that made room, with no lock held that the sink takes; it
     /// wakes tasks and threads. Without waiters it is one load.
     pub fn announce_room(&self) {

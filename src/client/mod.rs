@@ -37,8 +37,9 @@ use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkDelivery, Sin
 use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{HeaderMap, Message, Payload, Publication};
+use crate::observe::SubscriptionInfo;
 use crate::routing::{self, Context};
-use crate::services::{Phase, SubscriptionInfo};
+use crate::services::Phase;
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
 use publisher::{address, check_message, publish_async, refused, try_publish_async};
@@ -209,7 +210,7 @@ impl Client {
     /// # Cancel safety
     ///
     /// When the future is dropped, the copies that still wait are counted as
-    /// [`DropReason::Cancelled`](crate::DropReason::Cancelled).
+    /// [`DropReason::Cancelled`](crate::stats::DropReason::Cancelled).
     pub fn publish_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> PublishFuture {
         publish_async(&self.connection, publication(&subject, payload.into()), None)
     }
@@ -594,7 +595,8 @@ impl Client {
     /// # Example
     ///
     /// ```
-    /// use postroom::{Bus, CloseReason, Permissions, PublishError};
+    /// use postroom::{Bus, Permissions, PublishError};
+    /// use postroom::error::CloseReason;
     ///
     /// let client = Bus::new().connect();
     /// let (eu, us) = (client.subscribe("eu.>")?, client.subscribe("us.>")?);

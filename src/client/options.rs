@@ -14,7 +14,8 @@ use std::time::Duration;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, DropReason, OverflowPolicy, SubscribeOptions};
+/// use postroom::{Bus, OverflowPolicy, SubscribeOptions};
+/// use postroom::stats::DropReason;
 ///
 /// let client = Bus::new().connect();
 /// let newest = SubscribeOptions::new().capacity(2).overflow(OverflowPolicy::DropOldest);

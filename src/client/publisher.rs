@@ -212,7 +212,7 @@ pub(super) fn publish_async(
 ///
 /// # Cancel safety
 ///
-/// When it is dropped, the copies that still wait are counted as [`DropReason::Cancelled`](crate::DropReason::Cancelled).
+/// When it is dropped, the copies that still wait are counted as [`DropReason::Cancelled`](crate::stats::DropReason::Cancelled).
 #[must_use = "copies that wait for room are lost when the future is dropped"]
 pub struct PublishFuture {
     connection: Arc<Connection>,

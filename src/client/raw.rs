@@ -69,7 +69,8 @@ impl Client {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use postroom::{Bus, ConnectOptions, RawMessage};
+    /// use postroom::{Bus, ConnectOptions};
+    /// use postroom::publish::RawMessage;
     ///
     /// let bus = Bus::new();
     /// let all = bus.connect().subscribe(">")?;

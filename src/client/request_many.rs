@@ -22,7 +22,8 @@ type Sentinel = Box<dyn Fn(&Message) -> bool + Send + Sync>;
 /// # Example
 ///
 /// ```
-/// use postroom::{ResponsesEnd, Bus, RequestManyOptions};
+/// use postroom::Bus;
+/// use postroom::request::{RequestManyOptions, ResponsesEnd};
 ///
 /// let client = Bus::new().connect();
 /// let east = client.subscribe_fn("who", |request| { request.respond("east").unwrap(); })?;

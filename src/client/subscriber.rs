@@ -33,7 +33,7 @@ use std::time::Duration;
 /// **Promised.** Messages of one publisher's thread come in the order in which they were published (G3). Whatever was let in can
 /// still be received after the subscription has ended. **Not promised:** any order between publishers.
 ///
-/// Dropping it unsubscribes; what is queued is counted as [`DropReason::Discarded`](crate::DropReason::Discarded).
+/// Dropping it unsubscribes; what is queued is counted as [`DropReason::Discarded`](crate::stats::DropReason::Discarded).
 #[must_use = "dropping it unsubscribes"]
 pub struct Subscriber {
     subscription: Arc<Subscription>,

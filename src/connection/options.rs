@@ -107,7 +107,8 @@ impl ConnectOptions {
     /// # Example
     ///
     /// ```
-    /// use postroom::{Bus, ConnectOptions, RawMessage, Subject};
+    /// use postroom::{Bus, ConnectOptions, Subject};
+    /// use postroom::publish::RawMessage;
     ///
     /// let bus = Bus::new();
     /// let inbox = bus.connect().subscribe("inbox.7")?;

@@ -7,7 +7,8 @@ use crate::account::{Account, DeliveryFilter, Owner, Subscription, Totals};
 use crate::error::{PublishError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{Payload, Publication};
-use crate::services::{ClientLabel, Denied, Event, RejectedPublish, Services};
+use crate::observe::{ClientLabel, RejectedPublish};
+use crate::services::{Denied, Event, Services};
 use crate::subject::{Subject, check_subject, check_word};
 use std::sync::Arc;
 

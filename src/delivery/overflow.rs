@@ -52,7 +52,7 @@ pub enum DropReason {
     Discarded,
     /// The future that was waiting for room to publish it was dropped.
     Cancelled,
-    /// An observer of the bus said so ([`DeliveryAction::Lose`](crate::DeliveryAction::Lose)): a fault that a test asked for.
+    /// An observer of the bus said so ([`DeliveryAction::Lose`](crate::observe::DeliveryAction::Lose)): a fault that a test asked for.
     Fault,
 }
 

@@ -1,23 +1,19 @@
 //! One error over all others: for functions that need no more than `?`.
 
 use super::{
-    DrainTimeoutError, HeaderError, PublishError, RecvError, RecvTimeoutError, RequestError, RespondError,
-    SubscribeError, TryRecvError,
+    BuildError, DrainTimeoutError, HeaderError, LimitsError, PublishError, RecvError, RecvTimeoutError, RequestError,
+    RespondError, StatusCodeError, SubjectError, SubscribeError, TryRecvError,
 };
 #[cfg(feature = "bridge")]
 use crate::bridge::{FlushError, RuleError, StartError};
-use crate::bus::BuildError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::JetStreamError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::kv::KeyValueError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::server::StartError as JetStreamStartError;
-use crate::limits::LimitsError;
-use crate::message::StatusCodeError;
 #[cfg(feature = "server")]
 use crate::server::ServerError;
-use crate::subject::SubjectError;
 use std::fmt;
 
 macro_rules! over_all {

@@ -3,13 +3,14 @@
 /// Why a header or a header block was refused.
 ///
 /// Positions are byte offsets: into the name or value for [`HeaderMap::insert`](crate::HeaderMap::insert) and
-/// [`append`](crate::HeaderMap::append), into the description for [`encode`](crate::message::headers::encode()), into the whole block
-/// for [`decode`](crate::message::headers::decode()).
+/// [`append`](crate::HeaderMap::append), into the description for [`encode`](crate::headers::encode()), into the whole block
+/// for [`decode`](crate::headers::decode()).
 ///
 /// # Example
 ///
 /// ```
-/// use postroom::message::{HeaderError, HeaderMap};
+/// use postroom::HeaderMap;
+/// use postroom::error::HeaderError;
 ///
 /// let error = HeaderMap::new().insert("Message Id", "7").unwrap_err();
 /// assert_eq!(error, HeaderError::NameChar { position: 7, found: ' ' });
@@ -89,7 +90,7 @@ impl HeaderError {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::headers::decode;
+    /// use postroom::headers::decode;
     ///
     /// assert_eq!(decode(b"NATS/1.0 5\r\n\r\n").unwrap_err().position(), 9);
     /// ```

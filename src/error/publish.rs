@@ -11,7 +11,7 @@ pub enum PublishError {
     /// a blank.
     #[error("invalid subject: {0}")]
     InvalidSubject(SubjectError),
-    /// The header block of a [`RawMessage`](crate::RawMessage) message, or of one that a lenient connection sent, can't be read (H7).
+    /// The header block of a [`RawMessage`](crate::publish::RawMessage) message, or of one that a lenient connection sent, can't be read (H7).
     #[error("invalid headers: {0}")]
     InvalidHeaders(HeaderError),
     /// The subject is longer than [`Limits::max_subject_len`](crate::Limits::max_subject_len).

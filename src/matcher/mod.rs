@@ -107,7 +107,8 @@ pub struct MatcherStats {
 /// # Example
 ///
 /// ```
-/// use postroom::{Matcher, Pattern};
+/// use postroom::Pattern;
+/// use postroom::matcher::Matcher;
 ///
 /// let routes = Matcher::new();
 /// let eu = routes.insert(&Pattern::new("orders.eu")?, "eu desk");
@@ -121,7 +122,7 @@ pub struct MatcherStats {
 /// assert_eq!(routes.remove(&Pattern::new("orders.eu")?, eu), Some("eu desk"));
 /// assert_eq!(routes.matches("orders.eu").plain(), ["audit"]);
 /// assert!(!routes.has_interest("orders"));
-/// # Ok::<_, postroom::SubjectError>(())
+/// # Ok::<_, postroom::error::SubjectError>(())
 /// ```
 pub struct Matcher<T: Send + Sync> {
     /// The last one is for patterns that begin with a wildcard.

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 /// # Example
 ///
 /// ```
-/// use postroom::{LinearMatcher, Pattern};
+/// use postroom::Pattern;
+/// use postroom::matcher::LinearMatcher;
 ///
 /// let mut oracle = LinearMatcher::new();
 /// oracle.insert(&Pattern::new("a.*")?, None, 1);
 /// assert_eq!(oracle.plain("a.b"), [1]);
 /// assert!(oracle.plain("a").is_empty());
-/// # Ok::<_, postroom::SubjectError>(())
+/// # Ok::<_, postroom::error::SubjectError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct LinearMatcher<T> {

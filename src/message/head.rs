@@ -1,7 +1,8 @@
 //! The rare parts of a message: headers and a status, as they were made or as they came off a wire.
 
-use super::headers::{self, HeaderError, HeaderMap};
+use super::headers::{self, HeaderMap};
 use super::status::StatusCode;
+use crate::error::HeaderError;
 use crate::user_code::{Reporter, UserBytes};
 use bytes::Bytes;
 use smol_str::SmolStr;

@@ -28,7 +28,7 @@ use std::fmt;
 use entries::Entries;
 use smol_str::SmolStr;
 
-pub use crate::error::HeaderError;
+use crate::error::HeaderError;
 pub use codec::{decode, encode, encoded_len};
 pub use convert::{IntoIter, Iter};
 
@@ -48,7 +48,8 @@ const FRAME_LEN: usize = format::VERSION.len() + 2 * format::LINE_END.len();
 /// # Example
 ///
 /// ```
-/// use postroom::message::{HeaderError, HeaderMap};
+/// use postroom::HeaderMap;
+/// use postroom::error::HeaderError;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("Trace", "41")?;
@@ -77,7 +78,7 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::HeaderMap;
+    /// use postroom::HeaderMap;
     ///
     /// assert!(HeaderMap::new().is_empty());
     /// ```
@@ -95,7 +96,7 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::HeaderMap;
+    /// use postroom::HeaderMap;
     ///
     /// assert_eq!(HeaderMap::with_capacity(8).len(), 0);
     /// ```
@@ -118,7 +119,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("A", "1")?;
     /// headers.append("B", "2")?;
@@ -151,7 +153,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("A", "1")?;
     /// headers.append("A", "1")?;
@@ -172,7 +175,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.insert("Id", "7")?;
     /// assert_eq!(headers.get("Id"), Some("7"));
@@ -189,7 +193,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("Hop", "a")?;
     /// headers.append("Hop", "b")?;
@@ -205,7 +210,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("A", "1")?;
     /// headers.append("A", "2")?;
@@ -222,7 +228,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("A", "1")?;
     /// headers.clear();
@@ -239,7 +246,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.insert("A", "")?;
     /// assert!(headers.contains("A"));
@@ -256,7 +264,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("A", "1")?;
     /// headers.append("A", "2")?;
@@ -273,7 +282,7 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::HeaderMap;
+    /// # use postroom::HeaderMap;
     /// assert!(HeaderMap::new().is_empty());
     /// ```
     #[must_use]
@@ -286,7 +295,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.append("B", "1")?;
     /// headers.append("A", "2")?;
@@ -307,7 +317,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::{HeaderError, HeaderMap};
+    /// use postroom::HeaderMap;
+    /// use postroom::error::HeaderError;
     ///
     /// let mut headers = HeaderMap::new();
     /// assert_eq!(headers.wire_len(), "NATS/1.0\r\n\r\n".len());

@@ -5,20 +5,20 @@
 //! most 23 bytes, its payload was borrowed and has at most [`Payload::INLINE_MAX`], and it has neither reply nor headers.
 
 mod head;
-pub mod headers;
+pub(crate) mod headers;
 mod payload;
 mod publication;
 mod respond;
 mod responder;
-pub mod status;
+mod status;
 #[cfg(feature = "jetstream")]
 mod stream_step;
 mod trace;
 
-pub use headers::{HeaderError, HeaderMap};
+pub use headers::HeaderMap;
 pub use payload::Payload;
 pub use respond::RespondFuture;
-pub use status::{StatusCode, StatusCodeError};
+pub use status::StatusCode;
 #[cfg(feature = "jetstream")]
 pub use stream_step::{RemovalReason, StreamStep, StreamSteps};
 
@@ -40,7 +40,8 @@ use std::sync::Arc;
 /// # Example
 ///
 /// ```
-/// use postroom::{Message, SubjectError};
+/// use postroom::Message;
+/// use postroom::error::SubjectError;
 ///
 /// let message = Message::new("orders.eu", "hello")?.with_reply("answers.1")?;
 /// assert_eq!(message.subject(), "orders.eu");
@@ -177,13 +178,14 @@ impl Message {
     /// A copy to keep: equal to the message, but it can't be [responded](Message::respond) to.
     ///
     /// A message that was received keeps the connection that received it from ending, so that it can be responded to, and on a bus with an
-    /// [`Observer`](crate::Observer) it counts as [activity](crate::activity::Activity) until its last copy is dropped. This copy does neither. The
+    /// [`Observer`](crate::observe::Observer) it counts as [activity](crate::activity::Activity) until its last copy is dropped. This copy does neither. The
     /// payload and the headers are shared with the message.
     ///
     /// # Example
     ///
     /// ```
-    /// use postroom::{Bus, RespondError};
+    /// use postroom::Bus;
+    /// use postroom::error::RespondError;
     ///
     /// let client = Bus::new().connect();
     /// let tasks = client.subscribe("tasks")?;

@@ -60,7 +60,7 @@ impl Message {
     ///
     /// # Cancel safety
     ///
-    /// As [`PublishFuture`](crate::PublishFuture).
+    /// As [`PublishFuture`](crate::future::PublishFuture).
     pub fn respond_async<'a>(&self, payload: impl Into<Payload<'a>>) -> RespondFuture {
         self.response_async(None, payload.into())
     }
@@ -102,7 +102,7 @@ impl Message {
 ///
 /// # Cancel safety
 ///
-/// As [`PublishFuture`](crate::PublishFuture).
+/// As [`PublishFuture`](crate::future::PublishFuture).
 #[must_use = "copies that wait for room are lost when the future is dropped"]
 pub struct RespondFuture {
     /// The result until it is taken, or the publish that waits.

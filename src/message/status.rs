@@ -10,6 +10,7 @@
 //!
 //! **Where the rules come from.** H7 (three digits), H8 (the codes in use).
 
+use crate::error::StatusCodeError;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -19,7 +20,7 @@ use std::str::FromStr;
 /// # Example
 ///
 /// ```
-/// use postroom::message::StatusCode;
+/// use postroom::StatusCode;
 ///
 /// assert_eq!(StatusCode::new(503), Some(StatusCode::NO_RESPONDERS));
 /// assert_eq!(StatusCode::NO_RESPONDERS.to_string(), "503");
@@ -63,7 +64,7 @@ impl StatusCode {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::StatusCode;
+    /// use postroom::StatusCode;
     ///
     /// assert_eq!(StatusCode::new(999).map(StatusCode::as_u16), Some(999));
     /// assert_eq!(StatusCode::new(1000), None);
@@ -81,7 +82,7 @@ impl StatusCode {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::StatusCode;
+    /// use postroom::StatusCode;
     ///
     /// assert_eq!(StatusCode::TIMEOUT.as_u16(), 408);
     /// ```
@@ -99,7 +100,7 @@ impl StatusCode {
     /// # Example
     ///
     /// ```
-    /// use postroom::message::StatusCode;
+    /// use postroom::StatusCode;
     ///
     /// assert_eq!(StatusCode::NO_RESPONDERS.description(), "No Responders");
     /// assert_eq!(StatusCode::new(299).map(StatusCode::description), Some(""));
@@ -143,12 +144,6 @@ impl fmt::Debug for StatusCode {
         fmt::Debug::fmt(&self.as_u16(), f)
     }
 }
-
-/// A number or a text is not a [`StatusCode`]: it has not exactly three digits, or is below 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a number from 100 to 999")]
-#[non_exhaustive]
-pub struct StatusCodeError;
 
 impl TryFrom<u16> for StatusCode {
     type Error = StatusCodeError;

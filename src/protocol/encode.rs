@@ -16,7 +16,7 @@ pub const OK: &[u8] = b"+OK\r\n";
 /// # Example
 ///
 /// ```
-/// use postroom::protocol::Delivery;
+/// use postroom::protocol::encode::Delivery;
 ///
 /// let message = Delivery { subject: "a.b", sid: b"7", reply: None, headers: b"NATS/1.0\r\n\r\n", payload: b"hi" };
 /// let mut out = Vec::new();

@@ -36,7 +36,6 @@ mod version;
 
 pub use connect::{Connect, ConnectError};
 pub use decode::{Decoder, DecoderLimits, Operation};
-pub use encode::Delivery;
 pub use error::{DecodeError, DisconnectReason, ProtocolError};
 pub use handler::{Publish, SessionHandler, Subscribe};
 pub use info::{Info, InfoError};

@@ -8,7 +8,7 @@ use crate::account::Subscription;
 use crate::blocking;
 use crate::delivery::runner;
 use crate::message::Message;
-use crate::services::Handled;
+use crate::observe::Handled;
 use std::cell::RefCell;
 use std::iter::Chain;
 use std::rc::Rc;

@@ -10,7 +10,7 @@ use crate::account::Subscription;
 use crate::delivery::DropReason;
 use crate::id::{ClientId, MessageId};
 use crate::message::{Message, Publication};
-use crate::services::{Delay, Reroute};
+use crate::observe::{Delay, Reroute};
 use smol_str::SmolStr;
 use std::sync::{Arc, Weak};
 

@@ -6,7 +6,7 @@ use super::deliver::{deliver, deliver_to_sink, is_own_echo, try_deliver};
 use crate::account::Subscription;
 use crate::delivery::{DropReason, Envelope, Refused};
 use crate::message::Message;
-use crate::services::{DeliveryAction, PublishContext};
+use crate::observe::{DeliveryAction, PublishContext};
 use std::sync::Arc;
 
 /// Delivers a copy to a plain subscription, if it may have it.

@@ -8,7 +8,7 @@ use super::follow_up::emit_accepted;
 use crate::account::Subscription;
 use crate::delivery::{DropReason, Envelope, Refused};
 use crate::message::{Head, Message, Payload, Trace};
-use crate::services::{PublishAction, PublishContext};
+use crate::observe::{PublishAction, PublishContext};
 use crate::subject::Subject;
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::route::{PreparedRoute, reach, route};
 use super::waiting::WaitingPublisher;
 use crate::error::PublishError;
 use crate::message::{Message, Publication};
-use crate::services::{PublishAction, PublishContext};
+use crate::observe::{PublishAction, PublishContext};
 
 /// In place of the plain checks and [`route`].
 #[cold]

@@ -4,7 +4,8 @@ use super::context::Context;
 use crate::account::Subscription;
 use crate::delivery::{Envelope, Offered, Refused, Sink};
 use crate::message::Message;
-use crate::services::{Event, Handled};
+use crate::observe::Handled;
+use crate::services::Event;
 use crate::user_code::{self, Panic};
 
 /// Offers a message whose sender waits for room, and may have been woken in the place of one that would fit.

@@ -1,7 +1,8 @@
 //! A message as MSG or HMSG in the output of a connection.
 
 use super::chunks::ChunkQueue;
-use crate::protocol::{Delivery, text};
+use crate::protocol::encode::Delivery;
+use crate::protocol::text;
 use crate::{Message, StatusCode};
 
 /// The header block of a 503 as servers before 2.12 send it (R3).

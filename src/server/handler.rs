@@ -12,11 +12,11 @@ use super::slice::Slice;
 use super::subscriptions::{AT_ONCE, ClientSubscription, Subscriptions, WireSubscription, end_in_turns};
 use super::trace;
 use super::workers::{begin_turn, share_runtime};
-use crate::message::Payload;
 use crate::protocol::{
     Connect, DisconnectReason, ProtocolError, Publish, Quoted, ServerVersion, SessionHandler, Subscribe,
 };
-use crate::{Client, ConnectOptions, Message, PublishError, RawMessage, SubscribeError, SubscribeOptions};
+use crate::publish::RawMessage;
+use crate::{Client, ConnectOptions, Message, Payload, PublishError, SubscribeError, SubscribeOptions};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::yield_now;

@@ -94,9 +94,9 @@ async fn discard(mut reader: impl AsyncRead + Unpin, mut most: usize) {
 #[cfg(test)]
 mod tests {
     use super::LINGER_BYTES;
+    use crate::server::pipe;
     use crate::server::registry::LINGERING_MAX;
-    use crate::server::{Server, pipe};
-    use crate::{Bus, Clock};
+    use crate::{Bus, Clock, Server};
     use tokio::io::AsyncWriteExt;
 
     /// The clock stands still, and the wait ends.

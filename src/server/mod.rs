@@ -54,7 +54,7 @@ mod connection;
 mod control;
 mod error;
 mod frame;
-mod handle;
+pub(crate) mod handle;
 mod handler;
 #[cfg(feature = "jetstream")]
 mod jetstream;
@@ -82,9 +82,9 @@ mod workers;
 mod writer;
 
 pub use address::ToListenAddress;
-pub use config::Config;
 pub use error::ServerError;
-pub use handle::{Server, ServerBuilder};
+pub(crate) use handle::Server;
+pub use handle::ServerBuilder;
 pub use log::{LogLevel, Logger};
 pub use monitor::{
     ConnInfo, ConnState, Connz, ConnzOptions, Healthz, HealthzError, HealthzOptions, MonitorError, ShowSubscriptions,

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::options::ServerOptions;
 use super::registry::Registry;
 use super::workers::share_runtime;
-use crate::SubscriptionId;
+use crate::id::SubscriptionId;
 use crate::protocol::{DisconnectReason, ProtocolError, Quoted, encode, text};
 use crate::steps;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! The events of a bus: losses, ends and panics, coalesced and bounded.
 
-use super::info::SubscriptionInfo;
 use crate::delivery::{Budget, DroppedMessage, Episode, Place, WakeList, runner};
 use crate::error::CloseReason;
 use crate::id::ClientId;
+use crate::observe::SubscriptionInfo;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::time::{Sleep, Timers};

@@ -5,31 +5,16 @@
 //! | `mod` | [`Services`]: time, events, seed, the phase of the bus |
 //! | `event` | events: losses, ends, panics, coalesced and bounded |
 //! | `event_text` | events as texts |
-//! | `info` | which subscription something is about |
-//! | `observe` | the observer of a bus, its contexts and actions |
-//! | `delayed` | messages and copies that an observer delays |
-//! | `panicked` | reports to an observer about callbacks that panic |
 //! | `probe` | every call of the observer |
 //! | `panics` | panics in code of users', counted and told |
 
-mod delayed;
 mod event;
 mod event_text;
-mod info;
-mod observe;
-mod panicked;
 mod panics;
 mod probe;
 
-pub(crate) use delayed::{Delay, Reroute};
-pub use delayed::{DelayedDelivery, DelayedMessage};
 pub(crate) use event::EventSender;
 pub use event::{Denied, Event, Events, SlowConsumer};
-pub use info::SubscriptionInfo;
-pub(crate) use observe::ClientLabel;
-pub use observe::{ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish};
-pub use panicked::CallbackPanic;
-pub(crate) use panicked::Handled;
 pub(crate) use panics::Panics;
 pub(crate) use probe::Probe;
 

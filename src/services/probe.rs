@@ -1,15 +1,15 @@
 //! Every call of the observer. On a bus without one, each of these is one test of a field.
 
-use super::info::SubscriptionInfo;
-use super::observe::{ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish};
-use super::panicked::{CallbackPanic, Handled};
 use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::delivery::DropReason;
 use crate::error::CloseReason;
 use crate::id::{ClientId, MessageId, SubscriptionId};
-#[cfg(feature = "jetstream")]
-use crate::message::StreamSteps;
 use crate::message::{Message, Trace};
+#[cfg(feature = "jetstream")]
+use crate::observe::{
+    CallbackPanic, ClientInfo, DeliveryAction, Handled, Observer, PublishAction, PublishContext, RejectedPublish,
+    StreamSteps, SubscriptionInfo,
+};
 use crate::subject::Pattern;
 use crate::user_code::{Reporter, UserCode};
 use std::fmt;

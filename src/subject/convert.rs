@@ -32,7 +32,8 @@ mod sealed {
 /// # Example
 ///
 /// ```
-/// use postroom::subject::{Subject, SubjectError, ToSubject};
+/// use postroom::{Subject, ToSubject};
+/// use postroom::error::SubjectError;
 ///
 /// fn publish_on(to: impl ToSubject) -> Result<Subject, SubjectError> {
 ///     to.into_subject()
@@ -62,7 +63,8 @@ pub trait ToSubject: sealed::Address {
 /// # Example
 ///
 /// ```
-/// use postroom::subject::{Pattern, Subject, SubjectError, ToPattern};
+/// use postroom::{Pattern, Subject, ToPattern};
+/// use postroom::error::SubjectError;
 ///
 /// fn subscribe_to(what: impl ToPattern) -> Result<Pattern, SubjectError> {
 ///     what.into_pattern()

@@ -9,7 +9,8 @@
 /// # Example
 ///
 /// ```
-/// use postroom::subject::{Subject, SubjectError};
+/// use postroom::Subject;
+/// use postroom::error::SubjectError;
 ///
 /// let error = Subject::new("orders.*").unwrap_err();
 /// assert_eq!(error, SubjectError::Wildcard { position: 7 });
@@ -70,7 +71,7 @@ impl SubjectError {
     /// # Example
     ///
     /// ```
-    /// use postroom::subject::{Pattern, Subject};
+    /// use postroom::{Pattern, Subject};
     ///
     /// assert_eq!(Pattern::new("a.>.b").unwrap_err().position(), Some(4));
     /// assert_eq!(Subject::new("").unwrap_err().position(), None);

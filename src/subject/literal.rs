@@ -26,7 +26,8 @@ use super::{SubjectError, check_subject};
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use postroom::subject::{Subject, SubjectError};
+/// use postroom::Subject;
+/// use postroom::error::SubjectError;
 ///
 /// let subject = Subject::new("orders.eu")?;
 /// assert_eq!(subject, "orders.eu");
@@ -64,7 +65,8 @@ impl Subject {
     /// # Example
     ///
     /// ```
-    /// use postroom::subject::{Subject, SubjectError};
+    /// use postroom::Subject;
+    /// use postroom::error::SubjectError;
     ///
     /// assert_eq!(Subject::new("foo*.f>o")?.as_str(), "foo*.f>o"); // not wildcards: not whole tokens
     /// assert_eq!(Subject::new("foo.>"), Err(SubjectError::Wildcard { position: 4 }));

@@ -34,7 +34,8 @@
 //! [lenient](crate::ConnectOptions::lenient).
 //!
 //! ```
-//! use postroom::subject::{Pattern, Subject, SubjectError};
+//! use postroom::{Pattern, Subject};
+//! use postroom::error::SubjectError;
 //!
 //! let subject = Subject::new("orders.eu.new")?;
 //! assert!(Pattern::new("orders.*.new")?.matches(&subject));
@@ -44,11 +45,11 @@
 //! # Ok::<(), SubjectError>(())
 //! ```
 
-mod convert;
-mod error;
-mod literal;
+pub(crate) mod convert;
+pub(crate) mod error;
+pub(crate) mod literal;
 pub mod mapping;
-mod pattern;
+pub(crate) mod pattern;
 pub mod relation;
 mod text;
 mod token;
@@ -56,10 +57,10 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use convert::{ToPattern, ToSubject};
-pub use error::SubjectError;
-pub use literal::Subject;
-pub use pattern::Pattern;
+pub(crate) use convert::{ToPattern, ToSubject};
+pub(crate) use error::SubjectError;
+pub(crate) use literal::Subject;
+pub(crate) use pattern::Pattern;
 pub use token::Tokens;
 
 pub(crate) use token::{check_pattern, check_subject, check_word};

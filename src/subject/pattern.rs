@@ -17,7 +17,8 @@ use super::{Subject, SubjectError, check_pattern, check_subject, relation};
 /// # Example
 ///
 /// ```
-/// use postroom::subject::{Pattern, SubjectError};
+/// use postroom::Pattern;
+/// use postroom::error::SubjectError;
 ///
 /// let pattern: Pattern = "orders.*.new".parse()?;
 /// assert!(pattern.matches("orders.eu.new"));
@@ -50,7 +51,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// use postroom::subject::{Pattern, SubjectError};
+    /// use postroom::Pattern;
+    /// use postroom::error::SubjectError;
     ///
     /// assert_eq!(Pattern::new("*.eu.>")?.as_str(), "*.eu.>");
     /// assert_eq!(Pattern::new(".eu"), Err(SubjectError::EmptyToken { position: 0 }));
@@ -70,7 +72,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
+    /// # use postroom::Pattern;
+    /// # use postroom::error::SubjectError;
     /// assert_eq!(Pattern::new("orders.*")?.first_token(), "orders");
     /// assert_eq!(Pattern::new(">")?.first_token(), ">");
     /// # Ok::<(), SubjectError>(())
@@ -86,7 +89,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
+    /// # use postroom::Pattern;
+    /// # use postroom::error::SubjectError;
     /// assert!(Pattern::new("orders.e*")?.is_literal()); // `e*` is plain text (S2)
     /// assert!(!Pattern::new("orders.*")?.is_literal());
     /// # Ok::<(), SubjectError>(())
@@ -106,7 +110,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// use postroom::subject::{Pattern, Subject, SubjectError};
+    /// use postroom::{Pattern, Subject};
+    /// use postroom::error::SubjectError;
     ///
     /// let pattern = Pattern::new("orders.>")?;
     /// assert!(pattern.matches(Subject::new("orders.eu.new")?));
@@ -126,7 +131,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
+    /// # use postroom::Pattern;
+    /// # use postroom::error::SubjectError;
     /// let all = Pattern::new("orders.>")?;
     /// let some = Pattern::new("orders.*.new")?;
     /// assert!(all.includes(&some));
@@ -145,7 +151,8 @@ impl Pattern {
     /// # Example
     ///
     /// ```
-    /// # use postroom::subject::{Pattern, SubjectError};
+    /// # use postroom::Pattern;
+    /// # use postroom::error::SubjectError;
     /// let ours = Pattern::new("orders.*")?;
     /// assert!(ours.overlaps(&Pattern::new("*.eu")?));
     /// assert!(!ours.overlaps(&Pattern::new("*.eu.>")?));

@@ -21,7 +21,8 @@ pub(super) const MAX_LEN: usize = 16 << 20;
 /// # Example
 ///
 /// ```
-/// use postroom::subject::{Subject, SubjectError};
+/// use postroom::Subject;
+/// use postroom::error::SubjectError;
 ///
 /// let subject = Subject::new("orders.eu.new")?;
 /// let mut tokens = subject.tokens();

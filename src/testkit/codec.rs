@@ -1,7 +1,7 @@
 //! The lines of a recording.
 
 use super::recording::{Recorded, Recording, RecordingError, VERSION};
-use crate::message::headers::{decode, encode};
+use crate::headers::{decode, encode};
 use crate::{HeaderMap, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,7 +1,9 @@
 //! One message as a kit wrote it down.
 
-use crate::message::Message;
-use crate::{ClientId, DropReason, HeaderMap, PublishAction, PublishError, Subject, SubscriptionInfo};
+use crate::id::ClientId;
+use crate::observe::{PublishAction, SubscriptionInfo};
+use crate::stats::DropReason;
+use crate::{HeaderMap, Message, PublishError, Subject};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ pub struct JournalEntry {
     pub client: ClientId,
     /// The name of that connection.
     pub client_name: Option<Arc<str>>,
-    /// The message that was published, or was to be; a refused one is as [`RejectedPublish`](crate::RejectedPublish)
+    /// The message that was published, or was to be; a refused one is as [`RejectedPublish`](crate::observe::RejectedPublish)
     /// has it.
     pub message: Message,
     /// The outcome of the publish.

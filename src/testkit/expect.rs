@@ -7,7 +7,7 @@ use super::near;
 use super::report::{self, OrPanic, times};
 use super::settle::SettleTimeout;
 use super::snippet::snippet;
-use crate::subject::Pattern;
+use crate::Pattern;
 use serde_json::Value;
 use std::fmt;
 use std::fmt::Write;

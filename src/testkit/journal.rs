@@ -2,14 +2,12 @@
 //! out.
 
 use super::entry::{DeliveryRecord, JournalEntry, Outcome};
-use crate::message::Message;
-use crate::steps;
-use crate::subject::Pattern;
+use crate::error::CloseReason;
+use crate::id::{ClientId, MessageId, SubscriptionId};
+use crate::observe::{PublishAction, PublishContext, RejectedPublish, SubscriptionInfo};
+use crate::stats::DropReason;
 use crate::sync::Mutex;
-use crate::{
-    ClientId, Clock, CloseReason, DropReason, MessageId, PublishAction, PublishContext, RejectedPublish,
-    SubscriptionId, SubscriptionInfo,
-};
+use crate::{Clock, Message, Pattern, steps};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

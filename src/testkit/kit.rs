@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// # Example
 ///
 /// ```
-/// use postroom::testkit::TestKit;
+/// use postroom::TestKit;
 ///
 /// let kit = TestKit::new();
 /// let app = kit.bus().connect(); // what is to be tested connects to the bus,

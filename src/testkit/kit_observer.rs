@@ -6,13 +6,15 @@ use super::panics::Panics;
 use super::schedule::Schedule;
 #[cfg(feature = "jetstream")]
 use super::streams::Keeper;
+use crate::Pattern;
+use crate::error::CloseReason;
+use crate::id::{ClientId, MessageId, SubscriptionId};
 #[cfg(feature = "jetstream")]
-use crate::message::StreamSteps;
-use crate::subject::Pattern;
-use crate::{
-    CallbackPanic, ClientId, ClientInfo, CloseReason, DeliveryAction, DropReason, MessageId, Observer, PublishAction,
-    PublishContext, RejectedPublish, SubscriptionId, SubscriptionInfo,
+use crate::observe::{
+    CallbackPanic, ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish, StreamSteps,
+    SubscriptionInfo,
 };
+use crate::stats::DropReason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,6 @@
 //! Guesses at the intended text: subjects and patterns that almost match.
 
-use crate::subject::Pattern;
+use crate::Pattern;
 use std::fmt;
 
 /// A token that is left out or is too many.

@@ -1,7 +1,8 @@
 //! Callbacks that panicked: a failed assertion in a stub, or in a callback of what is tested.
 
+use crate::observe::{CallbackPanic, SubscriptionInfo};
 use crate::sync::Mutex;
-use crate::{Bus, CallbackPanic, ConnectOptions, HeaderMap, Message, Subject, SubscriptionInfo};
+use crate::{Bus, ConnectOptions, HeaderMap, Message, Subject};
 use std::fmt;
 
 /// Panics that are remembered.

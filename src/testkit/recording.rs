@@ -35,7 +35,8 @@ pub(super) const MISSED: &str = "missed";
 /// # Example
 ///
 /// ```
-/// use postroom::testkit::{Recording, Speed, TestKit};
+/// use postroom::TestKit;
+/// use postroom::testkit::{Recording, Speed};
 ///
 /// let kit = TestKit::new();
 /// kit.bus().connect().publish("orders.eu", "hello")?;

@@ -3,7 +3,8 @@
 use super::recording::{Recorded, Recording};
 use super::report::OrPanic;
 use super::settle::{Settler, thread_waker};
-use crate::{Bus, Client, ConnectOptions, PublishError, RawMessage};
+use crate::publish::RawMessage;
+use crate::{Bus, Client, ConnectOptions, PublishError};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll};

@@ -2,7 +2,7 @@
 
 use super::entry::JournalEntry;
 use super::snippet::snippet;
-use crate::subject::{Pattern, ToPattern};
+use crate::{Pattern, ToPattern};
 use serde_json::Value;
 use std::fmt::{Display, Write};
 

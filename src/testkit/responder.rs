@@ -2,9 +2,9 @@
 
 use super::answer::Answer;
 use super::schedule::Schedule;
-use crate::subject::Pattern;
+use crate::id::SubscriptionId;
 use crate::sync::Mutex;
-use crate::{Client, Message, Subject, SubscribeError, SubscriptionGuard, SubscriptionId};
+use crate::{Client, Message, Pattern, Subject, SubscribeError, SubscriptionGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

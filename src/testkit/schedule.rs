@@ -79,7 +79,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::TestKit;
+    use crate::TestKit;
     use std::sync::mpsc;
 
     const SECOND: Duration = Duration::from_secs(1);

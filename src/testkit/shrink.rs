@@ -48,7 +48,8 @@ impl fmt::Display for Shrunk {
 /// # Example
 ///
 /// ```
-/// use postroom::testkit::{Chaos, Fault, TestKit, shrink};
+/// use postroom::TestKit;
+/// use postroom::testkit::{shrink, Chaos, Fault};
 ///
 /// // Counts wrong if a message comes twice.
 /// let test = |chaos: Chaos| {

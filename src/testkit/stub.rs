@@ -5,8 +5,8 @@ use super::entry::JournalEntry;
 use super::kit::TestKit;
 use super::report::OrPanic;
 use super::responder::Responder;
-use crate::subject::Pattern;
-use crate::{ConnectOptions, Message, SubscriptionId};
+use crate::id::SubscriptionId;
+use crate::{ConnectOptions, Message, Pattern};
 use std::fmt;
 use std::sync::Arc;
 

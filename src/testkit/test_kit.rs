@@ -15,8 +15,7 @@ use super::streams::Streams;
 use super::stub::Stub;
 use super::tap::Tap;
 use crate::activity::Activity;
-use crate::subject::ToPattern;
-use crate::{Bus, Client, ConnectOptions, ManualClock, Message};
+use crate::{Bus, Client, ConnectOptions, ManualClock, Message, ToPattern};
 use std::panic::Location;
 
 impl Default for TestKit {
@@ -84,7 +83,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// let _stock = kit.reply_to("stock", |question| { assert_eq!(question.payload(), b"tea"); "3" });
@@ -124,7 +123,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// let tap = kit.tap("orders.>");
@@ -159,7 +158,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     /// use serde_json::json;
     ///
     /// let kit = TestKit::new();
@@ -193,7 +192,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// kit.bus().connect().publish("orders.eu", "hello")?;
@@ -261,7 +260,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// let app = kit.bus().connect();
@@ -312,7 +311,8 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::{Answer, TestKit};
+    /// use postroom::TestKit;
+    /// use postroom::testkit::Answer;
     /// use serde_json::json;
     ///
     /// let kit = TestKit::new();

@@ -27,7 +27,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// let (app, test) = (kit.bus().connect(), kit.client());
@@ -94,7 +94,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
@@ -116,7 +116,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     ///
     /// let kit = TestKit::new();
     /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
@@ -155,8 +155,8 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::RecvTimeoutError;
-    /// use postroom::testkit::TestKit;
+    /// use postroom::error::RecvTimeoutError;
+    /// use postroom::TestKit;
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
@@ -237,7 +237,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
@@ -286,7 +286,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();
@@ -317,7 +317,7 @@ impl TestKit {
     /// # Example
     ///
     /// ```
-    /// use postroom::testkit::TestKit;
+    /// use postroom::TestKit;
     /// use std::time::Duration;
     ///
     /// let kit = TestKit::new();

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, Clock, RecvTimeoutError};
+/// use postroom::{Bus, Clock};
+/// use postroom::error::RecvTimeoutError;
 /// use std::time::Duration;
 ///
 /// let clock = Clock::manual();

@@ -23,15 +23,15 @@
 //! | `sleep` | futures that wait for a time |
 //! | `schedule` | closures that run at a time |
 
-mod clock;
-mod manual;
+pub(crate) mod clock;
+pub(crate) mod manual;
 mod queue;
 mod schedule;
 mod sleep;
 mod timers;
 
-pub use clock::Clock;
-pub use manual::ManualClock;
+pub(crate) use clock::Clock;
+pub(crate) use manual::ManualClock;
 pub(crate) use queue::TimerKey;
 pub(crate) use schedule::Schedule;
 pub use schedule::ScheduledTask;

@@ -2,8 +2,9 @@
 
 use super::House;
 use postroom::jetstream::server::{JetStreamOptions, JetStreamServer, StartError};
-use postroom::testkit::TestKit;
-use postroom::{Bus, ConnectOptions, HeaderMap, Limits, ManualClock, OverflowPolicy, RequestOptions, SubscribeOptions};
+use postroom::{
+    Bus, ConnectOptions, HeaderMap, Limits, ManualClock, OverflowPolicy, RequestOptions, SubscribeOptions, TestKit,
+};
 use std::sync::{Barrier, mpsc};
 use std::time::Duration;
 

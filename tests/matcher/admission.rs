@@ -1,7 +1,8 @@
 //! The subjects that the route cache lets in, seen through the counts of hits and misses.
 
 use crate::configs;
-use postroom::{Matcher, Pattern};
+use postroom::Pattern;
+use postroom::matcher::Matcher;
 
 fn matcher(cache_entries: usize, seed: u64) -> Matcher<u64> {
     let matcher = Matcher::with_options(configs::options(16, cache_entries, seed));

@@ -1,7 +1,8 @@
 //! Threads that insert, remove and match at once.
 
 use crate::configs;
-use postroom::{EntryId, Matcher, Matches, Pattern};
+use postroom::Pattern;
+use postroom::matcher::{EntryId, Matcher, Matches};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 

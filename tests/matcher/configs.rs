@@ -1,6 +1,6 @@
 //! The layouts that a test of the matcher runs over.
 
-use postroom::MatcherOptions;
+use postroom::matcher::MatcherOptions;
 
 /// {1, 2, 16 shards} x {the smallest cache, default cache, no cache}.
 pub(crate) fn all(seed: u64) -> Vec<MatcherOptions> {

@@ -2,7 +2,8 @@
 //!
 //! The fuzz target `matcher` uses this file too, so that it names nothing of the tests around it.
 
-use postroom::{EntryId, LinearMatcher, Matcher, MatcherOptions, Matches, Pattern};
+use postroom::Pattern;
+use postroom::matcher::{EntryId, LinearMatcher, Matcher, MatcherOptions, Matches};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One call.

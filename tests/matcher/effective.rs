@@ -2,7 +2,8 @@
 //! of it.
 
 use crate::configs;
-use postroom::{Matcher, Pattern};
+use postroom::Pattern;
+use postroom::matcher::Matcher;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 

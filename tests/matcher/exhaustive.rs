@@ -2,8 +2,9 @@
 
 use crate::configs;
 use crate::duo::Duo;
+use postroom::Pattern;
+use postroom::matcher::{EntryId, Matcher};
 use postroom::subject::relation;
-use postroom::{EntryId, Matcher, Pattern};
 
 const DEPTH: usize = 4;
 

@@ -1,7 +1,8 @@
 //! Values are let go of when their entry goes, and their own code runs under no lock.
 
 use crate::configs;
-use postroom::{Matcher, Pattern};
+use postroom::Pattern;
+use postroom::matcher::Matcher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Weak};
 const PATTERNS: [&str; 6] = ["a.b", "a.*", "a.>", "*.b", ">", "b.a"];
 const SUBJECTS: [&str; 3] = ["a.b", "b.a", "b.b"];
 
-fn fill(matcher: &Matcher<Arc<usize>>) -> Vec<(Pattern, postroom::EntryId, Arc<usize>)> {
+fn fill(matcher: &Matcher<Arc<usize>>) -> Vec<(Pattern, postroom::matcher::EntryId, Arc<usize>)> {
     let insert = |(at, text): (usize, &&str)| {
         let pattern = Pattern::new(text).unwrap();
         let value = Arc::new(at);

@@ -1,7 +1,8 @@
 //! Memory returns when entries go (G6), and a match allocates nothing once its result is large enough.
 
 use crate::configs;
-use postroom::{EntryId, Matcher, Matches, Pattern};
+use postroom::Pattern;
+use postroom::matcher::{EntryId, Matcher, Matches};
 
 fn pattern(n: usize) -> Pattern {
     // A third each of literals, of wildcards at the end, and of those that begin with one.

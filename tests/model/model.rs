@@ -1,6 +1,7 @@
 //! The bus as one would explain it: lists and loops.
 
-use postroom::{DropReason, OverflowPolicy};
+use postroom::OverflowPolicy;
+use postroom::stats::DropReason;
 use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {

@@ -4,9 +4,11 @@
 //! and one that could take it.
 
 use super::model::{Item, Subscription, matches};
+use postroom::error::TryRecvError;
+use postroom::stats::DropReason;
 use postroom::{
-    Bus, Client, Clock, ConnectOptions, DropReason, Limits, Message, OverflowPolicy, PublishError, Publisher,
-    SubscribeError, SubscribeOptions, Subscriber, TryRecvError,
+    Bus, Client, Clock, ConnectOptions, Limits, Message, OverflowPolicy, PublishError, Publisher, SubscribeError,
+    SubscribeOptions, Subscriber,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

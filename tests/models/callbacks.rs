@@ -1,7 +1,8 @@
 //! Callbacks run on the publisher's thread while others end what they belong to (G4, G9).
 
 use crate::{assert_settled, bus, model, numbered};
-use postroom::{Bus, CloseReason, Event, SubscriptionGuard};
+use postroom::error::CloseReason;
+use postroom::{Bus, Event, SubscriptionGuard};
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use shuttle::thread;

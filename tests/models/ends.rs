@@ -1,7 +1,8 @@
 //! Ends against publishing: last drop, close, drain, and members that leave.
 
 use crate::{assert_in_order, assert_settled, bus, model, numbered, owned};
-use postroom::{CloseReason, OverflowPolicy, SubscribeError, SubscribeOptions, Subscriber};
+use postroom::error::CloseReason;
+use postroom::{OverflowPolicy, SubscribeError, SubscribeOptions, Subscriber};
 use shuttle::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use shuttle::thread;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Interest that is watched while subscriptions come and go.
 
 use crate::{assert_settled, block_on, bus, model};
-use postroom::InterestWatcher;
+use postroom::interest::InterestWatcher;
 use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;

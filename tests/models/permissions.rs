@@ -1,7 +1,8 @@
 //! Permissions that change while others subscribe and publish.
 
 use crate::{assert_settled, bus, model};
-use postroom::{AllowResponses, CloseReason, Permissions, PublishError, SubscribeError};
+use postroom::error::CloseReason;
+use postroom::{AllowResponses, Permissions, PublishError, SubscribeError};
 use shuttle::thread;
 
 fn deny(pattern: &str) -> Permissions {

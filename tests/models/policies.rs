@@ -1,7 +1,9 @@
 //! Full queues: waiting for room, pushing out the oldest, ending.
 
 use crate::{SECOND, assert_in_order, assert_settled, block_on, bus, bus_on, model, numbered};
-use postroom::{Bus, Clock, CloseReason, DropReason, OverflowPolicy, SubscribeOptions, Subscriber};
+use postroom::error::CloseReason;
+use postroom::stats::DropReason;
+use postroom::{Bus, Clock, OverflowPolicy, SubscribeOptions, Subscriber};
 use shuttle::thread;
 use std::future::Future;
 use std::pin::pin;

@@ -1,7 +1,9 @@
 //! Ring, spill and back: order, completeness and bounds. (In models the ring holds two messages; see `src/delivery/mailbox.rs`.)
 
 use crate::{assert_in_order, assert_settled, bus, model, numbered};
-use postroom::{Bus, CloseReason, DropReason, Event, Message, SubscribeOptions, Subscriber, TryRecvError};
+use postroom::error::{CloseReason, TryRecvError};
+use postroom::stats::DropReason;
+use postroom::{Bus, Event, Message, SubscribeOptions, Subscriber};
 use shuttle::thread::{self, JoinHandle};
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Requests against answers, timeouts, cancellation and close (R1 to R9, on a clock that stands still until it is moved).
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
-use postroom::{Bus, Clock, RequestError, RequestManyOptions, SubscriptionGuard};
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Clock, RequestError, SubscriptionGuard};
 use shuttle::thread::{self, JoinHandle};
 use std::future::Future;
 use std::pin::pin;

@@ -1,7 +1,8 @@
 //! Subscribing and unsubscribing against publishing with remembered routes (G1, G2).
 
 use crate::{assert_settled, bus, exhaustive, model};
-use postroom::{Client, Matcher, MatcherOptions, Pattern, Publisher};
+use postroom::matcher::{Matcher, MatcherOptions};
+use postroom::{Client, Pattern, Publisher};
 use shuttle::sync::Barrier;
 use shuttle::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use shuttle::thread;

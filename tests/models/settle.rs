@@ -1,9 +1,9 @@
 //! Quiet: when `Activity::wait_quiet` returns, nothing is queued, being handled, or about to be published because of it.
 
 use crate::{SECOND, assert_settled, block_on, model};
-use postroom::{
-    Bus, Clock, ConnectOptions, Limits, ManualClock, MessageId, Observer, PublishAction, PublishContext, Subscriber,
-};
+use postroom::id::MessageId;
+use postroom::observe::{Observer, PublishAction, PublishContext};
+use postroom::{Bus, Clock, ConnectOptions, Limits, ManualClock, Subscriber};
 use shuttle::thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -162,7 +162,7 @@ fn time_moves_only_when_who_it_woke_waits_again() {
         let (app, ticks) = (bus.connect(), watch(&bus, "tick"));
         let never = app.subscribe("never").unwrap();
         let ticking = thread::spawn(move || {
-            while never.recv_timeout(SECOND).is_err_and(|error| error == postroom::RecvTimeoutError::Timeout) {
+            while never.recv_timeout(SECOND).is_err_and(|error| error == postroom::error::RecvTimeoutError::Timeout) {
                 app.publish("tick", "x").unwrap();
             }
         });

@@ -2,7 +2,8 @@
 
 use crate::{SECOND, assert_settled, block_on, bus, bus_on, model};
 use futures_core::Stream;
-use postroom::{Bus, Clock, OverflowPolicy, RecvTimeoutError, SubscribeOptions, Subscriber};
+use postroom::error::RecvTimeoutError;
+use postroom::{Bus, Clock, OverflowPolicy, SubscribeOptions, Subscriber};
 use shuttle::thread;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

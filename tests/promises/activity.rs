@@ -3,6 +3,10 @@
 
 use crate::common::FOREVER;
 use postroom::activity::{Activity, ActivityKind};
+use postroom::error::RespondError;
+use postroom::id::MessageId;
+use postroom::observe::{Observer, PublishAction, PublishContext};
+use postroom::request::RequestManyOptions;
 use postroom::*;
 use std::future::Future;
 use std::pin::pin;

@@ -4,7 +4,8 @@
 //! every operation inside a callback, on threads that must come back; a held lock shows as one that does not.
 
 use crate::common::{Count, bus, buses, must_return, number};
-use postroom::{Bus, Client, CloseReason, Message, Permissions, SubscribeOptions, Subscriber, SubscriptionGuard};
+use postroom::error::CloseReason;
+use postroom::{Bus, Client, Message, Permissions, SubscribeOptions, Subscriber, SubscriptionGuard};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Calls `act` from within a callback, reached on each way in turn, on buses of each kind.

@@ -4,10 +4,11 @@
 //! before, in the middle and after; every kind of event once; the bound of a stream of events.
 
 use crate::common::POLICIES;
-use postroom::{
-    Bus, Client, ClientId, Clock, CloseReason, DropReason, Event, Events, Limits, ManualClock, OverflowPolicy,
-    SlowConsumer, SubscribeOptions, Subscriber,
-};
+use postroom::error::CloseReason;
+use postroom::event::{Events, SlowConsumer};
+use postroom::id::ClientId;
+use postroom::stats::DropReason;
+use postroom::{Bus, Client, Clock, Event, Limits, ManualClock, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ fn an_episode_is_one_event_with_its_first_and_last_loss() {
     let episode = room.episode();
     assert_eq!((episode.subscription.id, episode.subscription.client), (slow.id(), room.client.id()));
     assert_eq!((episode.subscription.pattern.as_str(), &episode.subscription.queue), ("a.*", &None));
-    let lost = |lost: &postroom::DroppedMessage| (lost.subject.to_string(), lost.size, lost.reason, lost.at);
+    let lost = |lost: &postroom::stats::DroppedMessage| (lost.subject.to_string(), lost.size, lost.reason, lost.at);
     assert_eq!(lost(&episode.first), ("a.3".into(), 3, DropReason::QueueFull, SECOND * 3));
     assert_eq!(lost(&episode.last), ("a.5".into(), 4, DropReason::QueueFull, SECOND * 5));
     assert_eq!((episode.dropped, episode.ended), (3, false));

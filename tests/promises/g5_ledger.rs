@@ -4,9 +4,9 @@
 //! counted where, and checks after every step that both sides of the bus (`routed`, `matched`) agree.
 
 use crate::common::{Count, FOREVER, POLICIES, bus, buses};
-use postroom::{
-    Bus, Client, ConnectOptions, DropReason, Ledger, Limits, OverflowPolicy, RequestManyOptions, SubscribeOptions,
-};
+use postroom::request::RequestManyOptions;
+use postroom::stats::{DropReason, Ledger};
+use postroom::{Bus, Client, ConnectOptions, Limits, OverflowPolicy, SubscribeOptions};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -120,7 +120,7 @@ fn disconnected() {
             drop(rx);
             publish(&client, 2);
             assert_ledger(guard.ledger(), DropReason::Disconnected, [remembered as u64 + 1, remembered as u64, 1, 0]);
-            assert_eq!(guard.close_reason(), Some(postroom::CloseReason::Disconnected));
+            assert_eq!(guard.close_reason(), Some(postroom::error::CloseReason::Disconnected));
             assert!(!bus.has_interest("a"), "the bus lets go of it");
             assert_eq!((client.stats().subscriptions, bus.stats().subscriptions), (0, 0));
             quiet(&bus);

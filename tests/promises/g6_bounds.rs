@@ -4,9 +4,9 @@
 //! watches the numbers; then what is left is counted by hand. Also the bounds of everything that is asked for.
 
 use crate::common::{POLICIES, bus};
-use postroom::{
-    BuildError, Bus, Limits, OverflowPolicy, RequestError, RequestManyOptions, SubscribeError, SubscribeOptions,
-};
+use postroom::error::BuildError;
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Limits, OverflowPolicy, RequestError, SubscribeError, SubscribeOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

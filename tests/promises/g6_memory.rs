@@ -4,7 +4,8 @@
 //! channels and callbacks that show whether they still exist, while other threads and publishers remember the route and sit idle.
 
 use crate::common::{buses, watched_payload};
-use postroom::{Bus, DropReason};
+use postroom::Bus;
+use postroom::stats::DropReason;
 use std::sync::{Arc, Weak, mpsc};
 
 /// A thread that has published on `subject` often enough to remember its route and then does nothing until told to end.

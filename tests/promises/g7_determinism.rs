@@ -4,7 +4,8 @@
 //! run that uses everything luck or time could touch, written down line by line, on threads of different history.
 
 use crate::common::number;
-use postroom::{Bus, Clock, ConnectOptions, OverflowPolicy, RequestManyOptions, SubscribeOptions};
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Clock, ConnectOptions, OverflowPolicy, SubscribeOptions};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};

@@ -5,6 +5,14 @@
 //! others that do not.
 
 use crate::common::{Count, FOREVER, must_return, payload_that, quietly};
+use postroom::error::CloseReason;
+use postroom::event::Events;
+use postroom::id::{ClientId, MessageId, SubscriptionId};
+use postroom::observe::{
+    ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish, SubscriptionInfo,
+};
+use postroom::publish::RawMessage;
+use postroom::stats::DropReason;
 use postroom::user_code::UserCode;
 use postroom::*;
 use std::pin::{Pin, pin};

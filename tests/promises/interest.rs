@@ -5,9 +5,9 @@
 //! test; threads.
 
 use crate::common::{FOREVER, buses, must_return};
+use postroom::interest::{InterestWatcher, PatternInterest};
 use postroom::{
-    Bus, Client, Clock, ConnectOptions, InterestWatcher, OverflowPolicy, PatternInterest, Permissions,
-    SubscribeOptions, Subscriber, SubscriptionGuard,
+    Bus, Client, Clock, ConnectOptions, OverflowPolicy, Permissions, SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 use std::collections::BTreeMap;
 use std::pin::pin;

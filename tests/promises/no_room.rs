@@ -2,6 +2,8 @@
 
 use crate::common::{FOREVER, must_return};
 use postroom::activity::{Activity, ActivityKind};
+use postroom::id::{MessageId, SubscriptionId};
+use postroom::observe::{DeliveryAction, Observer, PublishAction, PublishContext, SubscriptionInfo};
 use postroom::*;
 use std::future::Future;
 use std::pin::pin;

@@ -2,6 +2,14 @@
 
 use crate::common::must_return;
 use postroom::activity::ActivityKind;
+use postroom::error::{CloseReason, RecvTimeoutError, TryRecvError};
+use postroom::future::RequestFuture;
+use postroom::id::{ClientId, MessageId, SubscriptionId};
+use postroom::observe::{
+    ClientInfo, DelayedDelivery, DelayedMessage, DeliveryAction, Observer, PublishAction, PublishContext,
+    RejectedPublish, SubscriptionInfo,
+};
+use postroom::stats::DropReason;
 use postroom::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -200,7 +208,7 @@ fn who_may_not_subscribe_is_told_so_and_a_publish_knows_its_reach() {
             PublishAction::Route { id: MessageId::new(1), times: 1 }
         }
 
-        fn may_subscribe(&self, _: ClientId, pattern: &postroom::subject::Pattern, queue: Option<&str>) -> bool {
+        fn may_subscribe(&self, _: ClientId, pattern: &postroom::Pattern, queue: Option<&str>) -> bool {
             pattern.as_str() != "secret" && queue != Some("closed")
         }
     }

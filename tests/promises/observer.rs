@@ -4,7 +4,13 @@
 //! is to be no cost.
 
 use crate::common::{FOREVER, must_return};
-use postroom::subject::Pattern;
+use postroom::Pattern;
+use postroom::error::CloseReason;
+use postroom::id::{ClientId, MessageId, SubscriptionId};
+use postroom::observe::{
+    ClientInfo, DelayedMessage, DeliveryAction, Observer, PublishAction, PublishContext, SubscriptionInfo,
+};
+use postroom::stats::DropReason;
 use postroom::*;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};

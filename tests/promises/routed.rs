@@ -6,6 +6,13 @@
 use crate::common::buses;
 use crate::sinks::assert_balanced;
 use parking_lot::Mutex;
+use postroom::id::MessageId;
+use postroom::observe::{
+    DelayedDelivery, DelayedMessage, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish,
+    SubscriptionInfo,
+};
+use postroom::receive::{SinkDelivery, SinkResult};
+use postroom::request::RequestManyOptions;
 use postroom::*;
 use std::future::Future;
 use std::pin::pin;

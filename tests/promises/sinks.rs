@@ -5,9 +5,12 @@
 
 use crate::common::{Count, buses, number, payload_that, watched_payload};
 use parking_lot::Mutex;
+use postroom::error::CloseReason;
+use postroom::id::ClientId;
+use postroom::receive::{SinkDelivery, SinkResult};
+use postroom::stats::DropReason;
 use postroom::{
-    Bus, ClientId, CloseReason, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SinkDelivery,
-    SinkResult, StatusCode, SubscribeOptions, SubscriptionGuard,
+    Bus, ConnectOptions, Event, OverflowPolicy, Permissions, StatusCode, SubscribeOptions, SubscriptionGuard,
 };
 use std::future::Future;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! The operations of servers: written and read (C1, C2, C7, C26, H1, H3, H5, H9).
 
 use bytes::{BufMut, BytesMut};
-use postroom::protocol::{DecodeError, Delivery, Info, ProtocolError, ServerDecoder, ServerOperation, encode};
+use postroom::protocol::encode::Delivery;
+use postroom::protocol::{DecodeError, Info, ProtocolError, ServerDecoder, ServerOperation, encode};
 use proptest::prelude::*;
 
 /// An operation that owns what it holds.

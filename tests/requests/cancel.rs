@@ -4,10 +4,9 @@
 //! last request answered. Method: futures dropped at every stage, drains observed from threads, tasks and not at all.
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
-use postroom::{
-    Bus, Client, Clock, DrainTimeoutError, ManualClock, OverflowPolicy, RequestError, RequestManyOptions,
-    SubscribeOptions,
-};
+use postroom::error::DrainTimeoutError;
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Client, Clock, ManualClock, OverflowPolicy, RequestError, SubscribeOptions};
 use std::task::Poll;
 
 fn room() -> (Bus, ManualClock, Client) {

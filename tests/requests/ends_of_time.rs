@@ -1,7 +1,8 @@
 //! Every time that a client can give, at zero and at `Duration::MAX`; and clocks at the end of all time.
 
 use crate::executor::{SECOND, Task};
-use postroom::{Bus, Clock, Limits, ManualClock, OverflowPolicy, RecvTimeoutError, SubscribeOptions};
+use postroom::error::RecvTimeoutError;
+use postroom::{Bus, Clock, Limits, ManualClock, OverflowPolicy, SubscribeOptions};
 use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -4,7 +4,8 @@
 //! one poll of a loop over more than it may take; how much it took, and how often it was woken.
 
 use crate::executor::{Task, next};
-use postroom::{Bus, OverflowPolicy, RequestManyOptions, ResponsesEnd, SubscribeOptions};
+use postroom::request::{RequestManyOptions, ResponsesEnd};
+use postroom::{Bus, OverflowPolicy, SubscribeOptions};
 use std::cell::Cell;
 use std::task::Poll;
 

@@ -5,7 +5,8 @@
 //! still, so that a wait which nothing ends shows as a future that is not ready.
 
 use crate::executor::{SECOND, Task, next};
-use postroom::{Bus, Client, Clock, ConnectOptions, OverflowPolicy, RequestManyOptions, SubscribeOptions};
+use postroom::request::RequestManyOptions;
+use postroom::{Bus, Client, Clock, ConnectOptions, OverflowPolicy, SubscribeOptions};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 

@@ -3,9 +3,8 @@
 use crate::executor::{SECOND, Task, block_on, next, tokio_on};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use postroom::{
-    Bus, Client, Clock, ManualClock, Message, RequestError, RequestManyOptions, Responses, ResponsesEnd, Subscriber,
-};
+use postroom::request::{RequestManyOptions, Responses, ResponsesEnd};
+use postroom::{Bus, Client, Clock, ManualClock, Message, RequestError, Subscriber};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;

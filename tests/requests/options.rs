@@ -1,8 +1,9 @@
 //! All that a request can be made of: time limit, headers, a whole message; from threads and tasks.
 
 use crate::executor::{SECOND, Task, block_on};
+use postroom::publish::RawMessage;
 use postroom::{
-    Bus, Clock, ConnectOptions, HeaderMap, Message, PublishError, RawMessage, RequestError, RequestOptions, StatusCode,
+    Bus, Clock, ConnectOptions, HeaderMap, Message, PublishError, RequestError, RequestOptions, StatusCode,
 };
 use std::task::Poll;
 

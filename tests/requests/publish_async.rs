@@ -2,10 +2,9 @@
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
 use futures_core::future::FusedFuture;
-use postroom::{
-    Bus, Client, Clock, DropReason, HeaderMap, ManualClock, Message, OverflowPolicy, RespondError, SubscribeOptions,
-    Subscriber,
-};
+use postroom::error::RespondError;
+use postroom::stats::DropReason;
+use postroom::{Bus, Client, Clock, HeaderMap, ManualClock, Message, OverflowPolicy, SubscribeOptions, Subscriber};
 use std::task::Poll;
 use std::time::Duration;
 

@@ -5,7 +5,8 @@
 
 use crate::executor::{SECOND, Task, block_on, next, tokio_on};
 use futures_core::stream::FusedStream;
-use postroom::{Bus, Clock, CloseReason, Event, RecvTimeoutError, TryRecvError};
+use postroom::error::{CloseReason, RecvTimeoutError, TryRecvError};
+use postroom::{Bus, Clock, Event};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;

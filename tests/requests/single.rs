@@ -1,9 +1,10 @@
 //! Requests with one answer, R rules: from threads and from tasks, answered, late, lost and many at once.
 
 use crate::executor::{SECOND, Task, block_on, tokio_on};
+use postroom::error::RespondError;
 use postroom::{
     Bus, Client, Clock, ConnectOptions, HeaderMap, Limits, ManualClock, PublishError, RequestError, RequestOptions,
-    RespondError, Subject, SubscribeOptions,
+    Subject, SubscribeOptions,
 };
 use std::task::Poll;
 use std::time::Duration;

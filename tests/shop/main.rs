@@ -18,7 +18,8 @@
 #[path = "../../examples/shop/shop.rs"]
 mod shop;
 
-use postroom::testkit::{Answer, Chaos, Fault, Recording, Speed, TestKit, explore, shrink};
+use postroom::TestKit;
+use postroom::testkit::{Answer, Chaos, Fault, Recording, Speed, explore, shrink};
 use serde_json::{Value, json};
 use shop::{Invoicing, Shop};
 use std::time::Duration;

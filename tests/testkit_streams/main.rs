@@ -2,8 +2,9 @@
 
 mod records;
 
+use postroom::TestKit;
 use postroom::jetstream::{self, Consumer, ConsumerConfig, JetStream, JetStreamOptions, JetStreamServer, StreamConfig};
-use postroom::testkit::{TestKit, TestKitBuilder};
+use postroom::testkit::TestKitBuilder;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

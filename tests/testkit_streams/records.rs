@@ -1,9 +1,10 @@
 //! Records, tables and expectations.
 
 use super::{House, SECOND, take, worker};
+use postroom::TestKit;
 use postroom::jetstream::{ConsumerConfig, PublishOptions, Purge, Retention, StreamConfig};
-use postroom::message::RemovalReason;
-use postroom::testkit::{DeliveryState, MessageFate, TestKit};
+use postroom::observe::RemovalReason;
+use postroom::testkit::{DeliveryState, MessageFate};
 use std::time::Duration;
 
 /// JS-2: a message's way is known from its publish to its last acknowledgement, and stands in the table.

@@ -2,7 +2,8 @@
 //! would stop.
 
 use crate::{assert_has, named};
-use postroom::testkit::{Recording, Speed, TestKit};
+use postroom::TestKit;
+use postroom::testkit::{Recording, Speed};
 use std::future::Future;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! read.
 
 use crate::{assert_has, named, panic_of};
-use postroom::testkit::TestKit;
+use postroom::TestKit;
 
 #[test]
 fn a_program_that_fits_together_has_nothing_to_complain_of() {

@@ -1,8 +1,7 @@
 //! Expectations: when they are met, and what they say when they are not.
 
 use crate::{assert_has, complaint, named, panic_of};
-use postroom::HeaderMap;
-use postroom::testkit::TestKit;
+use postroom::{HeaderMap, TestKit};
 use serde_json::json;
 
 #[test]

@@ -9,8 +9,8 @@ mod recordings;
 mod stubs;
 mod taps;
 
-use postroom::testkit::{Expectation, TestKit};
-use postroom::{Client, ConnectOptions};
+use postroom::testkit::Expectation;
+use postroom::{Client, ConnectOptions, TestKit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn named(kit: &TestKit, name: &str) -> Client {

@@ -2,8 +2,9 @@
 
 use crate::{assert_has, named};
 use bytes::Bytes;
-use postroom::testkit::{Recorded, Recording, RecordingError, Speed, TestKit};
-use postroom::{Bus, Clock, ConnectOptions, HeaderMap, Message, RawMessage, StatusCode};
+use postroom::publish::RawMessage;
+use postroom::testkit::{Recorded, Recording, RecordingError, Speed};
+use postroom::{Bus, Clock, ConnectOptions, HeaderMap, Message, StatusCode, TestKit};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ fn what_falls_due_between_two_messages_is_done_between_them() {
     let (tap, app) = (second.tap(">"), named(&second, "heart"));
     let never = app.subscribe("never").unwrap();
     let heart = std::thread::spawn(move || {
-        while never.recv_timeout(SECOND / 4).is_err_and(|error| error == postroom::RecvTimeoutError::Timeout) {
+        while never.recv_timeout(SECOND / 4).is_err_and(|error| error == postroom::error::RecvTimeoutError::Timeout) {
             app.publish("beat", "").unwrap();
         }
     });

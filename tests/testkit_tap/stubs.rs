@@ -1,8 +1,8 @@
 //! Stubs: answers in place of services.
 
 use crate::{assert_has, named, panic_of};
-use postroom::testkit::{Answer, TestKit};
-use postroom::{RequestError, StatusCode};
+use postroom::testkit::Answer;
+use postroom::{RequestError, StatusCode, TestKit};
 use serde_json::json;
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ fn a_stub_answers_wherever_a_wire_client_may_want_its_answer() {
     let _stub = kit.reply_to("ask", |_| "42");
     let answers = kit.client().subscribe(">").unwrap();
     let wire = kit.bus().connect_with(postroom::ConnectOptions::new().lenient(true));
-    wire.publish_raw(postroom::RawMessage::new("ask", "").reply("a.*")).unwrap();
+    wire.publish_raw(postroom::publish::RawMessage::new("ask", "").reply("a.*")).unwrap();
     let seen: Vec<_> = answers.try_iter().map(|message| message.subject().to_string()).collect();
     assert_eq!(seen, ["ask", "a.*"]);
 }

@@ -1,10 +1,12 @@
 //! Taps: the messages that were published, their receivers, and their losses.
 
 use crate::{assert_has, named, panic_of};
-use postroom::testkit::{Chaos, Fault, Outcome, TestKit, Violation};
+use postroom::publish::RawMessage;
+use postroom::stats::DropReason;
+use postroom::testkit::{Chaos, Fault, Outcome, Violation};
 use postroom::{
-    Bus, ConnectOptions, DropReason, HeaderMap, Limits, Message, OverflowPolicy, Permissions, PublishError, RawMessage,
-    RequestError, StatusCode, SubscribeOptions,
+    Bus, ConnectOptions, HeaderMap, Limits, Message, OverflowPolicy, Permissions, PublishError, RequestError,
+    StatusCode, SubscribeOptions, TestKit,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +69,7 @@ fn it_knows_who_received_what_is_queued_and_what_was_lost_and_why() {
     drop(small);
 
     let [first, second] = &tap.entries()[..] else { panic!("{tap}") };
-    let of = |entry: &postroom::testkit::JournalEntry, id: postroom::SubscriptionId| {
+    let of = |entry: &postroom::testkit::JournalEntry, id: postroom::id::SubscriptionId| {
         let delivery = entry.deliveries.iter().find(|delivery| delivery.subscription.id == id).unwrap();
         (delivery.accepted, delivery.received, delivery.queued(), delivery.lost.clone())
     };

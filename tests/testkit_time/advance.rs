@@ -1,8 +1,10 @@
 //! Moving time with threads: one deadline after the other, each step settled.
 
 use crate::{HOUR, SECOND};
+use postroom::TestKit;
 use postroom::activity::ActivityKind;
-use postroom::testkit::TestKit;
+use postroom::error::RecvTimeoutError;
+use postroom::stats::DropReason;
 use postroom::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

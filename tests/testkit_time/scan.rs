@@ -1,6 +1,7 @@
 //! After `settle`, a full scan of the bus finds nothing pending: whatever an application is made of.
 
-use postroom::testkit::TestKit;
+use postroom::TestKit;
+use postroom::error::TryRecvError;
 use postroom::*;
 use proptest::prelude::*;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `settle`: what it waits for, what it does not, and what it says when that does not end.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::TestKit;
 use postroom::activity::ActivityKind;
-use postroom::testkit::TestKit;
 use postroom::time::Sleep;
 use postroom::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};

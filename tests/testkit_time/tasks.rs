@@ -1,8 +1,8 @@
 //! Settling and moving time with tasks, on executors with one thread and with several.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::TestKit;
 use postroom::activity::ActivityKind;
-use postroom::testkit::TestKit;
 use postroom::*;
 use std::future::Future;
 use std::pin::pin;

@@ -1,8 +1,8 @@
 //! Wire clients: what the server has to write to them counts, and their times go by the kit's clock.
 
 use crate::{HOUR, SECOND, SHORT};
+use postroom::TestKit;
 use postroom::server::{PipeStream, ServerOptions};
-use postroom::testkit::TestKit;
 use postroom::*;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 

@@ -2,8 +2,8 @@
 
 use crate::flags::Flags;
 use crate::log::LogOptions;
-use postroom::server::config::{ConfigWarning, ProcessOptions, WarningKind};
-use postroom::server::{Config, TlsOptions, User};
+use postroom::server::config::{Config, ConfigWarning, ProcessOptions, WarningKind};
+use postroom::server::{TlsOptions, User};
 use std::path::Path;
 use tokio_rustls::rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 

@@ -1,11 +1,11 @@
 //! The way to the API: the client, the prefix of its subjects, the time limit.
 
 use super::options::ContextOptions;
+use crate::future::RequestFuture;
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::Fields;
 use crate::jetstream::json::write::Object;
-use crate::message::Payload;
-use crate::{Client, RequestFuture, RequestOptions};
+use crate::{Client, Payload, RequestOptions};
 use std::sync::Arc;
 use std::time::Duration;
 

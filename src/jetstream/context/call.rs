@@ -1,8 +1,9 @@
 //! An operation that is on its way: one handle for threads and tasks.
 
 use super::error::Operation;
+use crate::future::RequestFuture;
 use crate::jetstream::json::response::{self, Fields};
-use crate::{Message, RequestError, RequestFuture};
+use crate::{Message, RequestError};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,8 +1,9 @@
 //! Why an operation fails: a type for each operation, with the server's error inside.
 
+use crate::error::CloseReason;
 use crate::jetstream::engine::error::{ApiError, Code, codes};
 use crate::jetstream::json::response::ResponseFault;
-use crate::{CloseReason, PublishError, RequestError, StatusCode, SubscribeError};
+use crate::{PublishError, RequestError, StatusCode, SubscribeError};
 use std::fmt;
 use std::time::Duration;
 

@@ -14,8 +14,7 @@ use super::stream::Stream;
 use crate::jetstream::engine::config::StreamConfig;
 use crate::jetstream::json::config;
 use crate::jetstream::json::write::Object;
-use crate::message::Payload;
-use crate::{Client, ToSubject};
+use crate::{Client, Payload, ToSubject};
 use std::time::Duration;
 
 /// A context: what a program holds to use JetStream. Cheap to clone, and for any number of threads and tasks at once.

@@ -3,8 +3,9 @@
 use super::api::Api;
 use super::call::{Call, Step};
 use super::error::{AckError, Operation};
+use crate::Message;
+use crate::error::RespondError;
 use crate::jetstream::engine::Timestamp;
-use crate::{Message, RespondError};
 use std::ops::Deref;
 use std::time::Duration;
 

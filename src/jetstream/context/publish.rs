@@ -2,10 +2,11 @@
 
 use super::call::{Call, Step};
 use super::error::{Operation, PublishAckError};
+use crate::error::HeaderError;
+use crate::future::RequestFuture;
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::{self, Fields};
-use crate::message::Payload;
-use crate::{Client, HeaderError, HeaderMap, Message, RequestError, RequestFuture, RequestOptions, ToSubject};
+use crate::{Client, HeaderMap, Message, Payload, RequestError, RequestOptions, ToSubject};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -4,8 +4,9 @@ use super::api::Api;
 use super::error::MessagesError;
 use super::message::MessageInfo;
 use super::receive::{Inflow, Intake, Outcome};
+use crate::error::RespondError;
 use crate::jetstream::engine::consumer::ConsumerConfig;
-use crate::{Message, RespondError, StatusCode, Subscriber};
+use crate::{Message, StatusCode, Subscriber};
 use std::time::Duration;
 
 /// Answers flow control and heartbeats, and decides on what comes.

@@ -6,8 +6,9 @@
 use super::api::Api;
 use super::error::MessagesError;
 use super::message::JsMessage;
+use crate::error::RecvTimeoutError;
 use crate::time::Sleep;
-use crate::{Message, RecvTimeoutError, Subscriber};
+use crate::{Message, Subscriber};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
 //! Keys and patterns of keys (JK4).
 
-use crate::subject::Pattern;
+use crate::Pattern;
 use std::fmt;
 
 /// A key is empty, begins or ends with a dot, has two dots in a row, or has a character other than `A` to `Z`, `a` to `z`, `0` to `9` and

@@ -7,7 +7,8 @@ use super::api;
 use super::error::StartError;
 use super::outgoing::Outgoing;
 use super::shared::Shared;
-use crate::{Message, RawMessage, SubscriptionGuard};
+use crate::publish::RawMessage;
+use crate::{Message, SubscriptionGuard};
 use std::sync::Arc;
 
 /// The calls that are mapped; all else has no responders.

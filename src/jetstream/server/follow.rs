@@ -1,6 +1,6 @@
 //! Follows the subscriptions of a push consumer's deliver subject: without one nothing is delivered (JC120, JC122).
 
-use crate::InterestWatcher;
+use crate::interest::InterestWatcher;
 use crate::sync::Mutex;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};

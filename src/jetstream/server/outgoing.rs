@@ -1,6 +1,7 @@
 //! Messages that the server sends.
 
-use crate::{Client, PublishError, RawMessage, Subject};
+use crate::publish::RawMessage;
+use crate::{Client, PublishError, Subject};
 use bytes::Bytes;
 use smol_str::SmolStr;
 

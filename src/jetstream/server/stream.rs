@@ -13,7 +13,7 @@ use crate::jetstream::engine::config::{ConsumerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::consumer::Interest;
 use crate::jetstream::engine::error::codes;
 use crate::jetstream::engine::{Answer, ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
-use crate::message::{StreamStep, StreamSteps};
+use crate::observe::{StreamStep, StreamSteps};
 use crate::sync::Mutex;
 use crate::{Bus, Message, Subject};
 use smol_str::SmolStr;

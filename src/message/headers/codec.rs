@@ -21,8 +21,9 @@ use super::{HeaderError, HeaderMap, check_name, find_line_break};
 /// # Example
 ///
 /// ```
-/// use postroom::message::headers::{HeaderMap, encode};
-/// use postroom::message::{HeaderError, StatusCode};
+/// use postroom::{HeaderMap, StatusCode};
+/// use postroom::headers::encode;
+/// use postroom::error::HeaderError;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("Nats-Subject", "nobody")?;
@@ -65,8 +66,8 @@ pub fn encode(status: Option<(StatusCode, &str)>, headers: &HeaderMap, out: &mut
 /// # Example
 ///
 /// ```
-/// use postroom::message::headers::{HeaderMap, encoded_len};
-/// use postroom::message::StatusCode;
+/// use postroom::{HeaderMap, StatusCode};
+/// use postroom::headers::encoded_len;
 ///
 /// let status = Some((StatusCode::TIMEOUT, "Request Timeout"));
 /// assert_eq!(encoded_len(status, &HeaderMap::new()), "NATS/1.0 408 Request Timeout\r\n\r\n".len());
@@ -107,8 +108,9 @@ pub fn encoded_len(status: Option<(StatusCode, &str)>, headers: &HeaderMap) -> u
 /// # Example
 ///
 /// ```
-/// use postroom::message::headers::decode;
-/// use postroom::message::{HeaderError, StatusCode};
+/// use postroom::headers::decode;
+/// use postroom::StatusCode;
+/// use postroom::error::HeaderError;
 ///
 /// let (status, headers) = decode(b"NATS/1.0 503 No Responders\r\nA: 1\r\nA:2 \r\n\r\n")?;
 /// let (code, description) = status.expect("the first line has one");

@@ -15,7 +15,8 @@ impl HeaderMap {
     /// # Example
     ///
     /// ```
-    /// # use postroom::message::{HeaderError, HeaderMap};
+    /// # use postroom::HeaderMap;
+    /// # use postroom::error::HeaderError;
     /// let mut headers = HeaderMap::new();
     /// headers.try_extend([("A", "1"), ("B", "2")])?;
     /// let copy = HeaderMap::try_from_iter(&headers)?;

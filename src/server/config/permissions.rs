@@ -3,7 +3,8 @@
 use super::problem::ConfigErrorKind;
 use super::table::{Reader, Row, Support, row};
 use super::value::{Data, Entry};
-use crate::{AllowResponses, Pattern, Permissions, SubjectError};
+use crate::error::SubjectError;
+use crate::{AllowResponses, Pattern, Permissions};
 use std::time::Duration;
 
 #[derive(Default)]

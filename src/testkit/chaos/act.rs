@@ -3,7 +3,8 @@
 use super::FaultId;
 use super::fault::{Kind, Moment, Violation};
 use super::state::{ChaosState, Offline, PostRouting, Rule, connected, draw};
-use crate::{ClientId, DelayedDelivery, DeliveryAction, MessageId, PublishAction, PublishContext, SubscriptionInfo};
+use crate::id::{ClientId, MessageId};
+use crate::observe::{DelayedDelivery, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
 use std::time::Duration;
 
 /// How long a message waits at most for the next of its client to overtake it.

@@ -5,13 +5,11 @@ use super::act::Todo;
 use super::fault::{Fault, Kind, Moment};
 use super::log::{self, FaultRecord};
 use super::state::{ChaosState, ClientState, Draws, PostRouting, Rule, draw};
-use crate::subject::Pattern;
+use crate::id::{ClientId, MessageId};
+use crate::observe::{ClientInfo, DelayedMessage, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
 use crate::sync::Mutex;
 use crate::testkit::schedule::Schedule;
-use crate::{
-    Bus, ClientId, ClientInfo, Clock, DelayedMessage, DeliveryAction, MessageId, PublishAction, PublishContext,
-    SubscriptionInfo,
-};
+use crate::{Bus, Clock, Pattern};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -78,7 +76,7 @@ impl Engine {
         !state.rules.is_empty() && state.log.witness.is_none()
     }
 
-    /// See [`TestKit::report`](crate::testkit::TestKit::report).
+    /// See [`TestKit::report`](crate::TestKit::report).
     pub(in crate::testkit) fn report(&self) -> String {
         let state = self.state.lock();
         let faults: String = state
@@ -257,7 +255,7 @@ impl Engine {
         clients.into_iter().for_each(|client| self.release(client));
     }
 
-    /// See [`TestKit::clear_faults`](crate::testkit::TestKit::clear_faults).
+    /// See [`TestKit::clear_faults`](crate::TestKit::clear_faults).
     pub(in crate::testkit) fn clear_faults(&self) -> usize {
         let (mut held, mut unordered) = (0, Vec::new());
         // Messages that were to come once more do not; they are dropped with no lock held.
@@ -381,8 +379,8 @@ fn release_all(held: Vec<DelayedMessage>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::ConnectOptions;
-    use crate::testkit::{Chaos, Fault, TestKit};
+    use crate::testkit::{Chaos, Fault};
+    use crate::{ConnectOptions, TestKit};
     use std::time::Duration;
 
     #[test]

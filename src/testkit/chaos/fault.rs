@@ -1,6 +1,6 @@
 //! One fault: its effect, the clients it concerns, and its frequency.
 
-use crate::subject::{Pattern, ToPattern};
+use crate::{Pattern, ToPattern};
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
@@ -20,7 +20,8 @@ const OVERTAKEN_WITHIN: Duration = Duration::from_millis(10);
 /// # Example
 ///
 /// ```
-/// use postroom::testkit::{Chaos, Fault, TestKit};
+/// use postroom::TestKit;
+/// use postroom::testkit::{Chaos, Fault};
 ///
 /// let faults = Chaos::new().with(Fault::no_responders().on("svc.>").times(1));
 /// let kit = TestKit::builder().chaos(faults).build();
@@ -111,7 +112,7 @@ impl Fault {
     }
 
     /// A subscription is too slow for this message and loses it, as by its [`OverflowPolicy`](crate::OverflowPolicy): with
-    /// [`DropNewest`](crate::OverflowPolicy::DropNewest), it is counted as [`QueueFull`](crate::DropReason::QueueFull) and told as
+    /// [`DropNewest`](crate::OverflowPolicy::DropNewest), it is counted as [`QueueFull`](crate::stats::DropReason::QueueFull) and told as
     /// [`Event::SlowConsumer`](crate::Event::SlowConsumer) (L7, L8); policies that make or wait for room find it. In a queue group
     /// another member gets the message. A client of the server is disconnected (L1). `on` goes by the subject, `of` by the
     /// subscriber's client.

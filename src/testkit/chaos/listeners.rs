@@ -1,7 +1,9 @@
 //! The subscriptions of a bus, as chaos sees them: found without a look at all of them.
 
+use crate::id::{ClientId, MessageId, SubscriptionId};
+use crate::matcher::{Matcher, MatcherOptions};
+use crate::observe::SubscriptionInfo;
 use crate::steps;
-use crate::{ClientId, Matcher, MatcherOptions, MessageId, SubscriptionId, SubscriptionInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A subscription.
@@ -31,7 +33,7 @@ pub(super) struct Listeners {
 
 struct Group {
     key: (String, String),
-    entry: crate::EntryId,
+    entry: crate::matcher::EntryId,
     members: usize,
     /// Members that are neither late nor away.
     present: BTreeSet<SubscriptionId>,

@@ -1,7 +1,7 @@
 //! The reports of faults that happened.
 
+use crate::id::{ClientId, MessageId};
 use crate::sync::Mutex;
-use crate::{ClientId, MessageId};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(in crate::testkit) struct FaultId {
     pub(super) nth: u64,
 }
 
-/// A fault that happened; see [`TestKit::faults`](crate::testkit::TestKit::faults).
+/// A fault that happened; see [`TestKit::faults`](crate::TestKit::faults).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FaultRecord {

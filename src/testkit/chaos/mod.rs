@@ -46,7 +46,8 @@ use std::sync::Arc;
 /// # Example
 ///
 /// ```
-/// use postroom::testkit::{Chaos, Fault, TestKit};
+/// use postroom::TestKit;
+/// use postroom::testkit::{Chaos, Fault};
 /// use std::time::Duration;
 ///
 /// let chaos = Chaos::new()

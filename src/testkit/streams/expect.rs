@@ -2,8 +2,8 @@
 
 use super::record::{DeliveryState, MessageFate, MessageProgress, StreamMessageRecord, StreamRecord};
 use super::table;
-use crate::message::RemovalReason;
-use crate::subject::Pattern;
+use crate::Pattern;
+use crate::observe::RemovalReason;
 use crate::testkit::expect::ExpectationError;
 use crate::testkit::kit::TestKit;
 use crate::testkit::report::{OrPanic, times};

@@ -2,7 +2,7 @@
 
 use super::record::{ConsumerRecord, DeliveryState, MessageFate, MessageProgress, StreamMessageRecord, StreamRecord};
 use crate::Clock;
-use crate::message::{StreamStep, StreamSteps};
+use crate::observe::{StreamStep, StreamSteps};
 use crate::sync::Mutex;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -215,7 +215,7 @@ impl Stream {
                 return self.remove(*seq, MessageFate::Removed { reason: *reason, at: now.at }, now);
             }
             StreamStep::Cleared => {
-                let reason = crate::message::RemovalReason::Purged;
+                let reason = crate::observe::RemovalReason::Purged;
                 for seq in std::mem::take(&mut self.held) {
                     self.held.insert(seq);
                     self.remove(seq, MessageFate::Removed { reason, at: now.at }, now)?;

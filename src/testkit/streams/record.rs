@@ -1,6 +1,6 @@
 //! What is known of a stream, its messages and its consumers.
 
-use crate::message::RemovalReason;
+use crate::observe::RemovalReason;
 use smol_str::SmolStr;
 use std::fmt;
 use std::time::Duration;

@@ -3,11 +3,11 @@
 use super::expect::{StreamExpectation, What};
 use super::record::StreamRecord;
 use super::table;
-use crate::subject::{Pattern, ToPattern};
 use crate::testkit::expect::ExpectationError;
 use crate::testkit::kit::TestKit;
 use crate::testkit::report::{self, OrPanic};
 use crate::testkit::settle::SettleTimeout;
+use crate::{Pattern, ToPattern};
 use std::fmt;
 use std::panic::Location;
 
@@ -18,7 +18,8 @@ use std::panic::Location;
 ///
 /// ```
 /// use postroom::jetstream::{self, ConsumerConfig, JetStreamOptions, JetStreamServer, StreamConfig};
-/// use postroom::testkit::{DeliveryState, TestKit};
+/// use postroom::TestKit;
+/// use postroom::testkit::DeliveryState;
 /// use std::time::Duration;
 ///
 /// let kit = TestKit::new();
@@ -147,7 +148,7 @@ impl Streams {
     ///
     /// As [`Streams::expect_stored`].
     #[track_caller]
-    pub fn expect_removed(&self, pattern: impl ToPattern, reason: crate::message::RemovalReason) -> StreamExpectation {
+    pub fn expect_removed(&self, pattern: impl ToPattern, reason: crate::observe::RemovalReason) -> StreamExpectation {
         self.expect(What::Removed(reason), pattern)
     }
 

@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, Rule};
-use postroom::{Bus, HeaderMap, RequestOptions, StatusCode};
+use postroom::bridge::Rule;
+use postroom::{Bridge, Bus, HeaderMap, RequestOptions, StatusCode};
 use std::time::Duration;
 
 /// Two buses and the server between them.

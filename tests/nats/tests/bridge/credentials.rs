@@ -3,8 +3,8 @@
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::operator::{self, Operator};
 use crate::support::nats_server::{self, NatsServer};
-use postroom::bridge::{Bridge, StartError};
-use postroom::{BridgeEvent, BridgeState};
+use postroom::Bridge;
+use postroom::bridge::{BridgeEvent, BridgeState, StartError};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -95,7 +95,7 @@ fn a_token_opens_the_door_in_the_options_or_in_the_url() {
     assert!(matches!(refused, Err(StartError::Refused { .. })), "{refused:?}");
 }
 
-fn with_creds(bus: &postroom::Bus, url: String, creds: &str) -> postroom::BridgeBuilder {
+fn with_creds(bus: &postroom::Bus, url: String, creds: &str) -> postroom::bridge::BridgeBuilder {
     let options = async_nats::ConnectOptions::with_credentials(creds).unwrap();
     Bridge::builder(bus).server(url).connect_options(options)
 }

@@ -3,8 +3,9 @@
 
 use crate::fixture::{PATIENCE, Remote, bus, start, text};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, LossEpisode, LossReason};
-use postroom::{BridgeEvent, RecvTimeoutError};
+use postroom::Bridge;
+use postroom::bridge::{BridgeEvent, FlushError, LossEpisode, LossReason};
+use postroom::error::RecvTimeoutError;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -5,8 +5,8 @@
 
 use crate::fixture::{PATIENCE, Remote, bus, event, start, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, LossReason};
-use postroom::{BridgeEvent, Bus};
+use postroom::bridge::{BridgeEvent, FlushError, LossReason};
+use postroom::{Bridge, Bus};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

@@ -2,8 +2,8 @@
 
 use crate::support::nats_server::NatsServer;
 use futures_util::StreamExt;
-use postroom::bridge::{Bridge, BridgeEvents};
-use postroom::{BridgeEvent, Bus};
+use postroom::bridge::{BridgeEvent, BridgeEvents};
+use postroom::{Bridge, Bus};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -119,7 +119,7 @@ pub(crate) fn text(message: &async_nats::Message) -> String {
 }
 
 /// Starts it and waits until messages flow.
-pub(crate) fn start(builder: postroom::BridgeBuilder) -> Bridge {
+pub(crate) fn start(builder: postroom::bridge::BridgeBuilder) -> Bridge {
     builder.require_connected(PATIENCE).start().unwrap()
 }
 

@@ -2,9 +2,8 @@
 
 use crate::fixture::{PATIENCE, bus, start};
 use crate::support::nats_server::{self, NatsServer};
-use postroom::bridge::Bridge;
 use postroom::jetstream::{self, ConsumerConfig, ContextOptions, PublishOptions, Storage, StreamConfig};
-use postroom::{Client, RequestOptions};
+use postroom::{Bridge, Client, RequestOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

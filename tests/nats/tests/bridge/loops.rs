@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, RemoteSubscriber, bus, start, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, LOOP_HEADER, LossReason};
-use postroom::{Bus, Subscriber};
+use postroom::bridge::{LOOP_HEADER, LossReason};
+use postroom::{Bridge, Bus, Subscriber};
 
 const ROUNDS: usize = 50;
 

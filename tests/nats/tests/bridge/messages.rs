@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, Rule};
-use postroom::{HeaderMap, Message};
+use postroom::bridge::Rule;
+use postroom::{Bridge, HeaderMap, Message};
 
 #[test]
 fn exports_reach_the_server_with_all_they_have() {
@@ -153,7 +153,7 @@ fn a_block_that_can_not_be_read_is_counted_and_told() {
     let bridge = start(Bridge::builder(&bus).server(server.url()).export("a"));
     let wire = bus.connect_with(postroom::ConnectOptions::new().lenient(true));
     let headers = Some(bytes::Bytes::from_static(b"nonsense"));
-    wire.publish_raw(postroom::RawMessage::new("a", "").headers(headers)).unwrap();
+    wire.publish_raw(postroom::publish::RawMessage::new("a", "").headers(headers)).unwrap();
     let lost = bridge.flush(PATIENCE).wait().unwrap_err();
     assert_eq!(lost, postroom::bridge::FlushError::Lost { count: 1 });
     assert_eq!(bridge.stats().outgoing.lost.of(postroom::bridge::LossReason::Invalid), 1);
@@ -190,8 +190,8 @@ fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
     fn future<T: Future + Send + Unpin + std::fmt::Debug + 'static>() {}
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     handle::<Bridge>();
-    handle::<postroom::BridgeEvents>();
-    handle::<postroom::BridgeStats>();
+    handle::<postroom::bridge::BridgeEvents>();
+    handle::<postroom::bridge::BridgeStats>();
     handle::<Rule>();
     future::<postroom::bridge::future::BridgeFuture<bool>>();
     error::<postroom::bridge::StartError>();
@@ -201,7 +201,8 @@ fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
 
 #[test]
 fn a_recorded_run_is_played_back_onto_the_server() {
-    use postroom::testkit::{Speed, TestKit};
+    use postroom::TestKit;
+    use postroom::testkit::Speed;
 
     let kit = TestKit::new();
     let app = kit.bus().connect();

@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, LossReason};
-use postroom::{BridgeEvent, Event};
+use postroom::bridge::{BridgeEvent, FlushError, LossReason};
+use postroom::{Bridge, Event};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
@@ -96,7 +96,7 @@ fn of_too_many_unread_events_the_oldest_go_and_are_counted() {
 }
 
 /// The name of the connection that the bus next tells of as closed.
-fn closed_name(events: &postroom::Events) -> Option<String> {
+fn closed_name(events: &postroom::event::Events) -> Option<String> {
     loop {
         match events.recv_timeout(PATIENCE).expect("told in time") {
             Event::ClientClosed { name, .. } => return name,

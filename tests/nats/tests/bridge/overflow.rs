@@ -2,8 +2,9 @@
 
 use crate::fixture::{PATIENCE, Remote, RemoteSubscriber, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, LossReason};
-use postroom::{BridgeEvent, BridgeState, Bus, DropReason, Event, OverflowPolicy};
+use postroom::bridge::{BridgeEvent, BridgeState, FlushError, LossReason};
+use postroom::stats::DropReason;
+use postroom::{Bridge, Bus, Event, OverflowPolicy};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,7 @@ const WINDOW: usize = 64;
 /// Messages that are taken out of the buffer at once, at most.
 const BATCH: u64 = 128;
 
-fn builder(bus: &Bus, url: String, messages: usize, overflow: OverflowPolicy) -> postroom::BridgeBuilder {
+fn builder(bus: &Bus, url: String, messages: usize, overflow: OverflowPolicy) -> postroom::bridge::BridgeBuilder {
     Bridge::builder(bus).server(url).outgoing_capacity(messages, 1 << 20, overflow).window(WINDOW, 1 << 20)
 }
 

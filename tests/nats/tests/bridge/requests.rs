@@ -2,8 +2,9 @@
 
 use crate::fixture::{PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, Rule};
-use postroom::{HeaderMap, RequestManyOptions, RequestOptions, StatusCode};
+use postroom::bridge::Rule;
+use postroom::request::RequestManyOptions;
+use postroom::{Bridge, HeaderMap, RequestOptions, StatusCode};
 use std::time::Duration;
 
 #[test]

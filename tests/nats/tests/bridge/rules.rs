@@ -2,8 +2,8 @@
 
 use crate::fixture::{self, PATIENCE, Remote, bus, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, FlushError, Rule, RuleError, RuleKind, StartError};
-use postroom::{Bus, Clock, OverflowPolicy};
+use postroom::bridge::{FlushError, Rule, RuleError, RuleKind, StartError};
+use postroom::{Bridge, Bus, Clock, OverflowPolicy};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

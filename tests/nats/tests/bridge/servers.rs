@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, StartError};
-use postroom::{BridgeEvent, BridgeState};
+use postroom::Bridge;
+use postroom::bridge::{BridgeEvent, BridgeState, StartError};
 use std::time::Duration;
 
 /// The address of the server that the bridge is connected to.

@@ -2,8 +2,8 @@
 
 use crate::fixture::{PATIENCE, Remote, Restartable, bus, event, start, text, wait_until};
 use crate::support::nats_server::NatsServer;
-use postroom::bridge::{Bridge, Direction, FlushError, LossReason, StartError};
-use postroom::{BridgeEvent, BridgeState, Bus, Clock, OverflowPolicy};
+use postroom::bridge::{BridgeEvent, BridgeState, Direction, FlushError, LossReason, StartError};
+use postroom::{Bridge, Bus, Clock, OverflowPolicy};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;

@@ -9,8 +9,8 @@ mod fixture;
 
 use fixture::{PATIENCE, Remote, Restartable, bus, start, wait_until};
 use parking_lot::{Mutex, MutexGuard};
-use postroom::bridge::{Bridge, FlowStats, FlushError};
-use postroom::{Bus, OverflowPolicy};
+use postroom::bridge::{FlowStats, FlushError};
+use postroom::{Bridge, Bus, OverflowPolicy};
 use postroom_nats_tests as support;
 
 const MIB: usize = 1 << 20;

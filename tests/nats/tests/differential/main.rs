@@ -11,7 +11,7 @@ use harness::campaign::{Settings, campaign};
 use harness::cases;
 use harness::profile::{MIX, OPEN};
 use harness::servers::{ours, ours_by_pipe, real};
-use postroom::server::Config;
+use postroom::server::config::Config;
 use postroom_nats_tests as support;
 
 #[test]

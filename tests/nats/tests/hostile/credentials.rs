@@ -1,7 +1,8 @@
 //! Authentication: each form of credentials beside `no_auth_user`, here and at nats-server.
 
 use crate::support::nats_server::NatsServer;
-use postroom::server::{Config, ServerOptions, User};
+use postroom::server::config::Config;
+use postroom::server::{ServerOptions, User};
 use postroom::{Bus, Clock, Server};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -4,8 +4,9 @@
 //! Each test counts what the allocator gave out and did not get back: server, bus and client run on the test's own thread.
 
 use allocation_counter::measure;
+use postroom::request::RequestManyOptions;
 use postroom::server::{ConnzOptions, PipeStream, ServerOptions};
-use postroom::{Bus, Client, Clock, Limits, RequestManyOptions, Server, SubscribeOptions, Subscriber};
+use postroom::{Bus, Client, Clock, Limits, Server, SubscribeOptions, Subscriber};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 

@@ -4,8 +4,7 @@
 use super::on_the_wire::Wires;
 use super::support::nats_server::NatsServer;
 use super::system::*;
-use postroom::bridge::Bridge;
-use postroom::{Bus, Subscriber};
+use postroom::{Bridge, Bus, Subscriber};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,9 +1,11 @@
 //! The in-process client as a [`System`].
 
 use super::system::*;
+use postroom::error::RecvTimeoutError;
+use postroom::request::RequestManyOptions;
 use postroom::{
-    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RecvTimeoutError, RequestError,
-    RequestManyOptions, SubscribeError, SubscribeOptions, Subscriber, SubscriptionGuard,
+    Bus, Client, ConnectOptions, HeaderMap, Limits, Message, PublishError, RequestError, SubscribeError,
+    SubscribeOptions, Subscriber, SubscriptionGuard,
 };
 
 pub struct InProcess(Bus);

@@ -4,10 +4,9 @@
 //! client on one bus, on one thread, so that they share what that thread remembers of routes.
 
 use bytes::Bytes;
-use postroom::{
-    Bus, Client, ConnectOptions, HeaderError, Message, PublishError, RawMessage, RequestError, StatusCode,
-    SubjectError, SubscribeError,
-};
+use postroom::error::{HeaderError, SubjectError};
+use postroom::publish::RawMessage;
+use postroom::{Bus, Client, ConnectOptions, Message, PublishError, RequestError, StatusCode, SubscribeError};
 
 fn raw<'a>(subject: &'a str, reply: Option<&'a str>) -> RawMessage<'a> {
     RawMessage::new(subject, "").reply(reply)

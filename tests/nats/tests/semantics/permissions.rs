@@ -3,9 +3,13 @@
 //! Goal: the answers that nats-server 2.15.1 gives to a client with the same permissions. Method: a client without permissions and
 //! one with some on one bus with a manual clock; their messages, and their events.
 
+use postroom::error::{CloseReason, SubjectError};
+use postroom::event::Denied;
+use postroom::publish::RawMessage;
+use postroom::request::RequestManyOptions;
 use postroom::{
-    AllowResponses, Bus, Client, Clock, CloseReason, ConnectOptions, Denied, Event, ManualClock, Permissions,
-    PublishError, RawMessage, RequestError, RequestManyOptions, StatusCode, SubjectError, SubscribeError,
+    AllowResponses, Bus, Client, Clock, ConnectOptions, Event, ManualClock, Permissions, PublishError, RequestError,
+    StatusCode, SubscribeError,
 };
 use std::time::Duration;
 

@@ -166,9 +166,8 @@ fn s5_queue_names_are_plain_text<S: System>() {
 /// Members that come last, which a client of a server can't be: only on a bus.
 mod fallback {
     use super::assert_even;
-    use postroom::{
-        Bus, Client, ConnectOptions, DropReason, Event, OverflowPolicy, Permissions, SubscribeOptions, Subscriber,
-    };
+    use postroom::stats::DropReason;
+    use postroom::{Bus, Client, ConnectOptions, Event, OverflowPolicy, Permissions, SubscribeOptions, Subscriber};
     use std::time::Duration;
 
     fn bus() -> Bus {

@@ -1,7 +1,8 @@
 //! Every time that a server is built with, at zero and at `Duration::MAX`; and clocks at the end of all time.
 
 use crate::fixture::*;
-use postroom::server::{Config, ConnzOptions, ServerOptions};
+use postroom::server::config::Config;
+use postroom::server::{ConnzOptions, ServerOptions};
 use std::time::Duration;
 
 const NONE: [&str; 0] = [];

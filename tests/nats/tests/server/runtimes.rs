@@ -2,8 +2,9 @@
 
 use crate::fixture::*;
 use crate::wire::{Blocking, Wire};
+use postroom::error::RecvTimeoutError;
 use postroom::server::{ServerError, ServerOptions};
-use postroom::{Bus, RecvTimeoutError, Server};
+use postroom::{Bus, Server};
 use std::os::unix::net::UnixStream;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::runtime::{Builder, Runtime};

@@ -1,9 +1,9 @@
 //! Clients on the wire and clients in process are one company: subjects, groups, requests and their ends.
 
 use crate::fixture::*;
-use postroom::message::StatusCode;
+use postroom::request::RequestManyOptions;
 use postroom::server::ServerOptions;
-use postroom::{HeaderMap, RequestManyOptions, SubscribeOptions};
+use postroom::{HeaderMap, StatusCode, SubscribeOptions};
 use std::collections::BTreeMap;
 
 const NONE: [&str; 0] = [];

@@ -5,9 +5,11 @@
 
 use crate::wire::FOREVER;
 use bytes::Bytes;
+use postroom::id::{ClientId, MessageId};
+use postroom::observe::{Observer, PublishAction, PublishContext};
 use postroom::server::{LogLevel, Logger, ServerOptions};
 use postroom::user_code::UserCode;
-use postroom::{Bus, ClientId, Event, MessageId, Observer, Pattern, PublishAction, PublishContext, Server};
+use postroom::{Bus, Event, Pattern, Server};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::pin::pin;
@@ -70,7 +72,7 @@ impl Logger for Asks {
 }
 
 /// A new waker each time, so that each change wakes one.
-fn watch(interest: &postroom::InterestWatcher, asks: &Arc<Asks>) {
+fn watch(interest: &postroom::interest::InterestWatcher, asks: &Arc<Asks>) {
     let waker = Waker::from(asks.clone());
     while pin!(interest.changed()).poll(&mut Context::from_waker(&waker)).is_ready() {}
 }

@@ -1,8 +1,8 @@
 //! The same seed, the same run: byte for byte.
 
 use crate::{MS, SECOND};
-use postroom::testkit::{Chaos, Fault, TestKit};
-use postroom::{ConnectOptions, Message, SubscribeOptions};
+use postroom::testkit::{Chaos, Fault};
+use postroom::{ConnectOptions, Message, SubscribeOptions, TestKit};
 use std::fmt::Write as _;
 use std::sync::Arc;
 

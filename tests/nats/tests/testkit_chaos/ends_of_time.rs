@@ -1,8 +1,8 @@
 //! Every time that a kit is told, at zero and at `Duration::MAX`.
 
 use crate::{SECOND, client, kit};
-use postroom::Message;
-use postroom::testkit::{Answer, Fault, TestKit};
+use postroom::testkit::{Answer, Fault};
+use postroom::{Message, TestKit};
 use std::time::Duration;
 
 #[test]

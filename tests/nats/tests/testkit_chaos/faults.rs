@@ -1,7 +1,10 @@
 //! Each fault: its effects on the clients concerned, and on no others.
 
 use crate::{MS, SECOND, client, kit, permitted, publish, queued};
-use postroom::testkit::{Chaos, Fault, TestKit, Violation};
+use postroom::TestKit;
+use postroom::error::CloseReason;
+use postroom::stats::DropReason;
+use postroom::testkit::{Chaos, Fault, Violation};
 use postroom::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

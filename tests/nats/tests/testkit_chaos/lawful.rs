@@ -2,7 +2,8 @@
 //! the ledger.
 
 use crate::{MS, client};
-use postroom::testkit::{Chaos, Fault, TestKit};
+use postroom::TestKit;
+use postroom::testkit::{Chaos, Fault};
 use std::collections::BTreeMap;
 use std::thread;
 

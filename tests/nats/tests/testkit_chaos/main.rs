@@ -12,8 +12,8 @@ mod slow_delivery;
 mod threads;
 mod wire;
 
-use postroom::testkit::{Chaos, Fault, TestKit};
-use postroom::{Client, ConnectOptions, Subscriber};
+use postroom::testkit::{Chaos, Fault};
+use postroom::{Client, ConnectOptions, Subscriber, TestKit};
 use postroom_nats_tests as support;
 use std::time::Duration;
 

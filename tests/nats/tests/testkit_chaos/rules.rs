@@ -1,7 +1,8 @@
 //! When a fault happens: chance, count, messages, time, client; and what is said of it.
 
 use crate::{SECOND, client, kit};
-use postroom::testkit::{Chaos, Fault, TestKit, Violation};
+use postroom::TestKit;
+use postroom::testkit::{Chaos, Fault, Violation};
 
 /// Which of so many publishes were lost.
 fn lost(seed: u64, chaos: Chaos, count: u64) -> Vec<u64> {

@@ -1,7 +1,8 @@
 //! From a run that fails to the shortest list of faults.
 
 use crate::{MS, client};
-use postroom::testkit::{Chaos, Fault, TestKit, Violation, explore, shrink};
+use postroom::TestKit;
+use postroom::testkit::{Chaos, Fault, Violation, explore, shrink};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,7 +1,9 @@
 //! Copies that take their time to one client, while others have theirs.
 
 use crate::{SECOND, client, kit, permitted, publish, queued};
-use postroom::testkit::{Chaos, Fault, TestKit};
+use postroom::TestKit;
+use postroom::stats::DropReason;
+use postroom::testkit::{Chaos, Fault};
 use postroom::*;
 use std::sync::Arc;
 

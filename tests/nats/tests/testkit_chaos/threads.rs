@@ -4,7 +4,8 @@
 mod shop;
 
 use crate::{MS, SECOND};
-use postroom::testkit::{Chaos, Fault, TestKit, shrink};
+use postroom::TestKit;
+use postroom::testkit::{Chaos, Fault, shrink};
 use shop::{Invoicing, Shop};
 use std::collections::BTreeSet;
 

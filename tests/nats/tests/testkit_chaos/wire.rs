@@ -3,8 +3,8 @@
 use crate::support::wire::{Frame, Wire, dial};
 use crate::{SECOND, client, kit, permitted, queued};
 use futures_util::StreamExt;
-use postroom::Server;
-use postroom::testkit::{Fault, TestKit};
+use postroom::testkit::Fault;
+use postroom::{Server, TestKit};
 use std::time::Duration;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

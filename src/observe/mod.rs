@@ -3,14 +3,22 @@
 //! Only on a bus that was built with an [`Observer`]; on any other, none of this costs more than a look at a flag that every publish looks at
 //! anyway.
 
-use super::delayed::{Delay, DelayedDelivery, DelayedMessage};
-use super::info::SubscriptionInfo;
-use super::panicked::CallbackPanic;
+mod delayed;
+mod info;
+mod panicked;
+
+pub(crate) use delayed::{Delay, Reroute};
+pub use delayed::{DelayedDelivery, DelayedMessage};
+pub use info::SubscriptionInfo;
+pub use panicked::CallbackPanic;
+pub(crate) use panicked::Handled;
+
+#[cfg(feature = "jetstream")]
+pub use crate::message::{RemovalReason, StreamStep, StreamSteps};
+
 use crate::delivery::DropReason;
 use crate::error::{CloseReason, PublishError};
 use crate::id::{ClientId, MessageId, SubscriptionId};
-#[cfg(feature = "jetstream")]
-use crate::message::StreamSteps;
 use crate::message::{Message, Publication};
 use crate::subject::{Pattern, Subject, SubjectError, check_word};
 use crate::user_code::Reporter;
@@ -24,13 +32,15 @@ use smol_str::SmolStr;
 /// bus; but for [`Observer::deliver`], [`Observer::received`] and [`Observer::lost`], which may be called while the bus routes, and must
 /// not: that may deadlock.
 ///
-/// A method that panics leaves it at that: the panic is caught, counted in [`BusStats::panics`](crate::BusStats::panics) and told as an
+/// A method that panics leaves it at that: the panic is caught, counted in [`BusStats::panics`](crate::stats::BusStats::panics) and told as an
 /// event (G9). A publish is routed then as message 0, a copy is delivered, and a subscription is refused.
 ///
 /// # Example
 ///
 /// ```
-/// use postroom::{Bus, MessageId, Observer, PublishAction, PublishContext};
+/// use postroom::Bus;
+/// use postroom::id::MessageId;
+/// use postroom::observe::{Observer, PublishAction, PublishContext};
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///

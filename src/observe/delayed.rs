@@ -28,7 +28,7 @@ pub(crate) trait Reroute: Send + Sync {
     fn lose(&self, message: &Message);
 }
 
-/// A message that is to be routed later; made by [`PublishContext::delay`](crate::PublishContext::delay). Dropping it loses it, without a
+/// A message that is to be routed later; made by [`PublishContext::delay`](crate::observe::PublishContext::delay). Dropping it loses it, without a
 /// count: it has not been published yet.
 #[must_use = "dropping it loses the message"]
 pub struct DelayedMessage {
@@ -74,8 +74,8 @@ impl fmt::Debug for DelayedMessage {
     }
 }
 
-/// A message on its way to one subscription; made by [`PublishContext::delay_delivery`](crate::PublishContext::delay_delivery). Dropping it loses the copy,
-/// which counts as [`DropReason::Fault`](crate::DropReason::Fault) if the subscription is still there. If the subscription has
+/// A message on its way to one subscription; made by [`PublishContext::delay_delivery`](crate::observe::PublishContext::delay_delivery). Dropping it loses the copy,
+/// which counts as [`DropReason::Fault`](crate::stats::DropReason::Fault) if the subscription is still there. If the subscription has
 /// ended, the copy is not counted.
 #[must_use = "dropping it loses the copy"]
 pub struct DelayedDelivery {

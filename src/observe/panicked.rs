@@ -5,7 +5,7 @@ use crate::id::MessageId;
 use crate::message::Message;
 use crate::subject::Subject;
 
-/// A callback, or a sink, that panicked; see [`Observer::panicked`](crate::Observer::panicked).
+/// A callback, or a sink, that panicked; see [`Observer::panicked`](crate::observe::Observer::panicked).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CallbackPanic<'a> {
@@ -35,7 +35,7 @@ impl Handled {
 }
 
 impl<'a> CallbackPanic<'a> {
-    pub(super) fn new(subscription: &'a SubscriptionInfo, handled: Option<&'a Handled>, text: &'a str) -> Self {
+    pub(crate) fn new(subscription: &'a SubscriptionInfo, handled: Option<&'a Handled>, text: &'a str) -> Self {
         CallbackPanic {
             subscription,
             id: handled.map(|handled| handled.id),
