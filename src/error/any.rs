@@ -11,6 +11,8 @@ use crate::jetstream::JetStreamError;
 #[cfg(feature = "jetstream")]
 use crate::jetstream::kv::KeyValueError;
 #[cfg(feature = "jetstream")]
+use crate::jetstream::object_store::ObjectStoreError;
+#[cfg(feature = "jetstream")]
 use crate::jetstream::server::StartError as JetStreamStartError;
 #[cfg(feature = "server")]
 use crate::server::ServerError;
@@ -86,6 +88,8 @@ over_all! {
     JetStream(JetStreamError): "An operation on a stream failed.",
     #[cfg(feature = "jetstream")]
     KeyValue(KeyValueError): "An operation on a key-value bucket failed.",
+    #[cfg(feature = "jetstream")]
+    ObjectStore(ObjectStoreError): "An operation on an object store failed.",
     #[cfg(feature = "jetstream")]
     JetStreamStart(JetStreamStartError): "JetStream was not started.",
     #[cfg(feature = "server")]

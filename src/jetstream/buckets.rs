@@ -1,9 +1,10 @@
-//! The context's calls on buckets: key-value.
+//! The context's calls on buckets: key-value, object store.
 
+use super::bucket_names::BucketNames;
 use super::context::{Call, JetStream};
-use super::kv;
+use super::{kv, object_store};
 
-/// Key-value.
+/// Key-value and object store.
 impl JetStream {
     /// Creates a bucket. One of the same name with the same configuration is no error.
     ///
@@ -52,7 +53,46 @@ impl JetStream {
     }
 
     /// The names of all buckets, in order. Mirrors are not among them (JK3).
-    pub fn key_value_names(&self) -> kv::BucketNames {
+    pub fn key_value_names(&self) -> BucketNames<kv::ListKeyValuesError> {
         kv::manage::names(self)
+    }
+
+    /// Creates an object store. One of the same name with the same configuration is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateObjectStoreError::is_already_exists`](object_store::CreateObjectStoreError::is_already_exists) if there is one with another
+    /// configuration.
+    pub fn create_object_store(
+        &self,
+        config: object_store::Config,
+    ) -> Call<object_store::ObjectStore, object_store::CreateObjectStoreError> {
+        object_store::manage::create(self.clone(), config)
+    }
+
+    /// The object store of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`GetObjectStoreError::is_not_found`](object_store::GetObjectStoreError::is_not_found) if there is none.
+    pub fn get_object_store(
+        &self,
+        bucket: impl AsRef<str>,
+    ) -> Call<object_store::ObjectStore, object_store::GetObjectStoreError> {
+        object_store::ObjectStore::find(self.clone(), bucket.as_ref())
+    }
+
+    /// Deletes the object store of this name, with all its objects.
+    ///
+    /// # Errors
+    ///
+    /// [`DeleteObjectStoreError::is_not_found`](object_store::DeleteObjectStoreError::is_not_found) if there is none.
+    pub fn delete_object_store(&self, bucket: impl AsRef<str>) -> Call<(), object_store::DeleteObjectStoreError> {
+        object_store::manage::delete(self, bucket.as_ref())
+    }
+
+    /// The names of all object stores, in order.
+    pub fn object_store_names(&self) -> BucketNames<object_store::ListObjectStoresError> {
+        object_store::manage::names(self)
     }
 }

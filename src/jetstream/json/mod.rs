@@ -13,10 +13,12 @@
 //! | `pull` | bodies of pull requests and of negative acknowledgements |
 //! | `response` | how responses are read, with the error that may stand in them |
 //! | `info` | what is told of a stream |
+//! | `object` | the metadata of an object of a store |
 
 pub(super) mod config;
 pub(super) mod consumer;
 pub(super) mod info;
+pub(super) mod object;
 pub(super) mod pull;
 pub(super) mod read;
 pub(super) mod requests;

@@ -7,12 +7,9 @@ use super::error::{
 };
 use super::store::Store;
 use crate::jetstream::bucket;
-use crate::jetstream::context::items::{Items, items};
-use crate::jetstream::context::{AccountInfoError, Call, JetStream, ListStreamsError, Pages, Step};
+use crate::jetstream::bucket_names::BucketNames;
+use crate::jetstream::context::{AccountInfoError, Call, CreateStreamError, JetStream, Step};
 use crate::jetstream::engine::config::StreamConfig;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// Does `then` with the stream of a bucket. A bucket with limit markers needs a server that has them, which is asked first (JK2).
 fn configured<T: 'static, E: From<ConfigError> + From<AccountInfoError> + 'static>(
@@ -34,10 +31,7 @@ fn configured<T: 'static, E: From<ConfigError> + From<AccountInfoError> + 'stati
     })
 }
 
-fn made<E: From<crate::jetstream::context::CreateStreamError> + 'static>(
-    js: JetStream,
-    stream: StreamConfig,
-) -> Call<Store, E> {
+fn made<E: From<CreateStreamError> + 'static>(js: JetStream, stream: StreamConfig) -> Call<Store, E> {
     js.create_stream(stream)
         .then(move |stream| Step::Done(stream.map(|stream| Store::new(js, stream)).map_err(E::from)))
 }
@@ -90,48 +84,6 @@ pub(in crate::jetstream) fn delete(js: &JetStream, name: &str) -> Call<(), Delet
     }
 }
 
-pub(in crate::jetstream) fn names(js: &JetStream) -> BucketNames {
-    BucketNames { streams: js.stream_names_by_subject("$KV.*.>") }
-}
-
-/// The names of all buckets, in order: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream). Made by
-/// [`JetStream::key_value_names`].
-#[derive(Debug)]
-#[must_use = "the names are only to be had from it"]
-pub struct BucketNames {
-    streams: Pages<String, ListStreamsError>,
-}
-
-type Name = Result<String, ListKeyValuesError>;
-
-/// The name of a bucket; `None` if the stream is none.
-fn bucket_of(stream: Result<String, ListStreamsError>) -> Option<Name> {
-    match stream {
-        Ok(stream) => stream.strip_prefix("KV_").map(|name| Ok(name.to_owned())),
-        Err(error) => Some(Err(error.into())),
-    }
-}
-
-impl Items for BucketNames {
-    type Item = Name;
-
-    fn next_blocking(&mut self) -> Option<Name> {
-        self.streams.iter().find_map(bucket_of)
-    }
-}
-
-items!([] BucketNames => Name);
-
-impl futures_core::Stream for BucketNames {
-    type Item = Name;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Name>> {
-        loop {
-            let Poll::Ready(stream) = Pin::new(&mut self.streams).poll_next(cx) else { return Poll::Pending };
-            let Some(stream) = stream else { return Poll::Ready(None) };
-            if let Some(name) = bucket_of(stream) {
-                return Poll::Ready(Some(name));
-            }
-        }
-    }
+pub(in crate::jetstream) fn names(js: &JetStream) -> BucketNames<ListKeyValuesError> {
+    BucketNames::new(js.stream_names_by_subject("$KV.*.>"), "KV_")
 }

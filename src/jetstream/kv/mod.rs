@@ -31,7 +31,6 @@ pub use error::{
     PurgeError, PutError, StatusError, UpdateError, UpdateKeyValueError, WatchError,
 };
 pub use key::InvalidKey;
-pub use manage::BucketNames;
 pub use status::Status;
 pub use store::Store;
 pub use watch::{History, Initial, Keys, Watch, WatchOptions};
