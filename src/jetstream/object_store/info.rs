@@ -40,6 +40,7 @@ pub struct ObjectInfo {
 
 /// The object or the store that a link stands for (JO8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectLink {
     /// The store.
     pub bucket: String,
