@@ -19,9 +19,7 @@ pub(crate) fn end(account: &Account, services: &Services, subscription: &Subscri
     }
     drop(account.matcher.remove(&subscription.pattern, subscription.entry));
     account.interest.ended(subscription);
-    if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
-        services.events.emit_episode(subscription.info(), &episode);
-    }
+    end_episode(services, subscription);
     services.probe.emit_ended(|| subscription.info(), reason);
     if matches!(reason, CloseReason::SlowConsumer | CloseReason::Disconnected | CloseReason::PermissionDenied) {
         services.events.emit(|| Event::SubscriptionClosed { subscription: subscription.info(), reason });
@@ -31,6 +29,13 @@ pub(crate) fn end(account: &Account, services: &Services, subscription: &Subscri
         retire(account, subscription);
     }
     true
+}
+
+/// Ends the slow-consumer episode of a subscription, if one is under way.
+pub(crate) fn end_episode(services: &Services, subscription: &Subscription) {
+    if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
+        services.events.emit_episode(subscription.info(), &episode);
+    }
 }
 
 /// For the drop of a subscription's handle: ends it, discards its queued messages, and enters its counts into the

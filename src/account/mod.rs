@@ -72,10 +72,18 @@ impl Account {
         if size > max { Err(PublishError::MaxPayloadExceeded { size, max }) } else { Ok(size) }
     }
 
+    /// Whether a subject, a reply or a pattern is within the bound on their length; `error` is made of the length and the bound.
+    #[inline]
+    pub(crate) fn check_len<E>(&self, text: &str, error: impl FnOnce(usize, usize) -> E) -> Result<(), E> {
+        let (len, max) = (text.len(), self.limits.max_subject_len);
+        if len > max { Err(error(len, max)) } else { Ok(()) }
+    }
+
     /// Whether a publish there would find a subscription. The length is checked, since the matcher remembers a subject that it was
     /// asked about, which is then not checked again.
     pub(crate) fn has_interest(&self, subject: &str, lenient: bool) -> bool {
-        let fits = subject.len() <= self.limits.max_subject_len;
-        fits && (lenient || check_subject(subject).is_ok()) && self.matcher.has_interest(subject)
+        self.check_len(subject, |_, _| ()).is_ok()
+            && (lenient || check_subject(subject).is_ok())
+            && self.matcher.has_interest(subject)
     }
 }

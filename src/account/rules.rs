@@ -5,7 +5,7 @@
 
 use super::lists::{AllowResponses, Entry, Lists};
 use crate::matcher::{PatternSet, Reading};
-use crate::subject::Pattern;
+use crate::subject::{Pattern, relation};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The lists of a connection's permissions, laid out for the questions that come with every message.
@@ -110,7 +110,7 @@ impl FirstTokens {
     fn may_concern(&self, pattern: &Pattern, is_in_queue: bool) -> bool {
         let token = pattern.first_token();
         let concerns = |first: &BTreeSet<String>| {
-            let is_wild = matches!(token, "*" | ">") && !first.is_empty();
+            let is_wild = relation::is_wildcard(token) && !first.is_empty();
             is_wild || [token, "*", ">"].into_iter().any(|token| first.contains(token))
         };
         concerns(&self.of_all) || (is_in_queue && concerns(&self.of_queues))

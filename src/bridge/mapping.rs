@@ -150,7 +150,7 @@ impl Mapping {
     pub(super) fn without_prefix(source: Pattern, prefix: &str) -> Result<Self, MappingError> {
         let (mut left, mut cut) = (source.tokens(), prefix.split('.'));
         let fits = cut.all(|token| left.next() == Some(token)) && left.clone().next().is_some();
-        let literal = !prefix.split('.').any(|token| token == "*" || token == ">");
+        let literal = relation::is_literal(prefix);
         if !fits || !literal {
             return Err(MappingError::NotAPrefix { pattern: source, prefix: prefix.to_owned() });
         }

@@ -3,6 +3,7 @@
 use super::mapping::{Mapping, MappingError};
 use crate::error::SubjectError;
 use crate::matcher::{Matcher, MatcherOptions};
+use crate::subject::relation;
 use crate::{Pattern, steps};
 
 /// One rule of a bridge: a pattern on the side that messages come from, their subjects on the other side, and whether several
@@ -278,7 +279,7 @@ impl Rules {
 impl ListedRule {
     /// Whether its pattern begins with a wildcard, and so matches subjects that it does not name.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.rule.pattern().first_token(), "*" | ">")
+        relation::is_wildcard(self.rule.pattern().first_token())
     }
 
     pub(super) fn takes(&self, has_reply: bool) -> bool {

@@ -685,12 +685,9 @@ impl Client {
             self.connection.publisher.check_subscribe(&self.connection.services, pattern.text(), queue)?;
         }
         let pattern: Pattern = pattern.into_pattern()?;
-        let limits = &self.connection.account.limits;
-        let (len, max) = (pattern.len(), limits.max_subject_len);
-        if len > max {
-            return Err(SubscribeError::PatternTooLong { len, max });
-        }
-        let max = limits.max_subscription_tokens;
+        let account = &self.connection.account;
+        account.check_len(pattern.as_str(), |len, max| SubscribeError::PatternTooLong { len, max })?;
+        let max = account.limits.max_subscription_tokens;
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }

@@ -305,6 +305,5 @@ pub(super) fn address(connection: &Connection, text: impl ToSubject) -> Result<S
 }
 
 fn check_len(connection: &Connection, subject: &Subject) -> Result<(), PublishError> {
-    let (len, max) = (subject.len(), connection.account.limits.max_subject_len);
-    if len > max { Err(PublishError::SubjectTooLong { len, max }) } else { Ok(()) }
+    connection.account.check_len(subject.as_str(), |len, max| PublishError::SubjectTooLong { len, max })
 }

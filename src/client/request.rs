@@ -86,10 +86,7 @@ impl<'a> OutgoingRequest<'a> {
     pub(super) fn ask(self, connection: &Arc<Connection>) -> Result<Message, RequestError> {
         let subject = self.publication.routed();
         let mut pending = self.send(connection, true)?;
-        let was_busy = connection.services.timers.is_thread_busy();
-        let answer = pending.wait(connection, None);
-        note_given(connection, &answer, was_busy);
-        into_response(answer, pending.timeout, subject, connection)
+        pending.wait_for_response(connection, subject)
     }
 
     /// Sends it now; the future waits for the answer.
@@ -141,6 +138,14 @@ impl Pending {
         }
     }
 
+    /// Blocks for the response to a request for one.
+    fn wait_for_response(&mut self, connection: &Arc<Connection>, subject: &str) -> Result<Message, RequestError> {
+        let was_busy = connection.services.timers.is_thread_busy();
+        let answer = self.wait(connection, None);
+        note_given(connection, &answer, was_busy);
+        into_response(answer, self.timeout, subject, connection)
+    }
+
     /// As [`Pending::wait`], for tasks: the task is woken by the answer or the end of the time.
     pub(super) fn poll(
         &mut self,
@@ -170,7 +175,7 @@ pub(super) fn note_given(connection: &Connection, next: &Option<Result<Message, 
     let timers = &connection.services.timers;
     match next {
         // It counts if it had to wait; but what an untracked connection receives does not.
-        Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.mark_idle_unless(was_busy),
+        Some(Ok(answer)) if answer.trace().is_some_and(|trace| !trace.counts()) => timers.mark_as_before(was_busy),
         _ => timers.mark_busy(),
     }
 }
@@ -229,10 +234,7 @@ impl RequestFuture {
             Ok(pending) => pending,
             Err(error) => return Err(error.take().expect("polled after completion")),
         };
-        let was_busy = connection.services.timers.is_thread_busy();
-        let answer = pending.wait(connection, None);
-        note_given(connection, &answer, was_busy);
-        let response = into_response(answer, pending.timeout, subject, connection);
+        let response = pending.wait_for_response(connection, subject);
         *sent = Err(None);
         response
     }

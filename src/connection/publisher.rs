@@ -39,7 +39,7 @@ impl PublisherState {
         ClientLabel { id: self.id, name: self.options.name.as_deref() }
     }
 
-    /// For a publish that met a flag.
+    /// For a publish that met a flag. True if its address has been checked as well.
     #[cold]
     #[inline(never)]
     pub(crate) fn check_access(
@@ -48,7 +48,7 @@ impl PublisherState {
         services: &Services,
         flags: u8,
         out: &Publication<'_>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<bool, PublishError> {
         let routed = out.routed();
         if flags & AccessFlags::CLOSED != 0 {
             return Err(PublishError::Closed);
@@ -67,20 +67,18 @@ impl PublisherState {
         if let Some(reply) = out.reply().filter(|reply| lenient && is_reserved_reply(reply.as_str())) {
             return Err(self.reply_denied(services, reply.as_str()));
         }
-        Ok(())
+        Ok(flags & AccessFlags::RESTRICTED != 0)
     }
 
     /// Whether the connection may publish there at all. Asked only where this thread does not remember the subject's route: a
     /// remembered subject is valid for every connection.
     #[inline]
     pub(crate) fn check_address(&self, account: &Account, routed: &str, is_trusted: bool) -> Result<(), PublishError> {
-        if self.options.lenient {
-            check_word(routed).map_err(PublishError::InvalidSubject)?;
-        } else if !is_trusted {
-            check_subject(routed).map_err(PublishError::InvalidSubject)?;
+        if !is_trusted {
+            let check = if self.options.lenient { check_word } else { check_subject };
+            check(routed).map_err(PublishError::InvalidSubject)?;
         }
-        let (len, max) = (routed.len(), account.limits.max_subject_len);
-        if len > max { Err(PublishError::SubjectTooLong { len, max }) } else { Ok(()) }
+        account.check_len(routed, |len, max| PublishError::SubjectTooLong { len, max })
     }
 
     /// Whether [`check_access`](Self::check_access) would let a message through, asked beforehand: nothing is used up. A refusal is told to

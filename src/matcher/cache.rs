@@ -8,7 +8,7 @@
 //! take routes out.
 
 use super::generation::Stamp;
-use super::matches::{Hit, Matches};
+use super::matches::{MatchedRoute, Matches};
 use smol_str::SmolStr;
 
 /// Places that a subject may lie in.
@@ -80,10 +80,10 @@ impl<T> RouteCache<T> {
 
     /// The content of such a place. Counts as a use.
     #[inline]
-    pub(super) fn hit(&mut self, at: usize) -> Hit<'_, T> {
+    pub(super) fn hit(&mut self, at: usize) -> MatchedRoute<'_, T> {
         let known = self.known(at);
         known.used = true;
-        Hit { matches: &known.route.matches, subject: Some(&known.subject) }
+        MatchedRoute { matches: &known.route.matches, subject: Some(&known.subject) }
     }
 
     #[inline]

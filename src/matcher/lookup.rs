@@ -1,11 +1,12 @@
 //! How a match finds its entries: in the routes that the thread remembers, or in the shards.
 
-use super::Matcher;
-use super::cache::{Route, RouteCache};
-use super::matches::{Hit, Matches};
-use super::split::{Split, first_token};
+use super::cache::RouteCache;
+use super::matches::{MatchedRoute, Matches};
+use super::split::first_token;
+use super::table::Table;
 use super::thread_cache::{ThreadCache, ThreadCell};
 use crate::subject::{Pattern, check_subject};
+use crate::sync::PerThread;
 use smol_str::SmolStr;
 use std::mem;
 use std::ops::DerefMut;
@@ -17,6 +18,20 @@ const TARGETS_MAX: usize = 4_096;
 /// Longer subjects are not remembered: the caches are bounded in places, and are to be so in bytes
 /// (G6).
 const REMEMBERED_LEN: usize = 4_096;
+
+/// The routes that threads remember, each thread its own.
+pub(super) struct ThreadRoutes<T: Send> {
+    cells: PerThread<ThreadCell<T>>,
+    cache_entries: usize,
+}
+
+/// The counts of all threads' caches.
+#[derive(Debug, Default)]
+pub(super) struct CacheCounts {
+    pub(super) routes: usize,
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+}
 
 /// The look into a thread's cache that found nothing to use.
 struct Missed<C, M> {
@@ -30,71 +45,89 @@ struct Missed<C, M> {
     stale: Option<usize>,
 }
 
-impl<T: Clone + Send + Sync> Matcher<T> {
-    /// Calls `f` with what `subject` leads to. A text that breaks the grammar of subjects is not remembered.
-    ///
-    /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
-    /// run a user's code.
+impl<T: Clone + Send + Sync> ThreadRoutes<T> {
+    pub(super) fn new(cache_entries: usize) -> Self {
+        ThreadRoutes { cells: PerThread::default(), cache_entries }
+    }
+
+    pub(super) fn counts(&self) -> CacheCounts {
+        let mut counts = CacheCounts::default();
+        for cell in self.cells.iter() {
+            cell.visit(|mine| {
+                counts.routes += mine.cache.len();
+                counts.hits += mine.cache.hits;
+                counts.misses += mine.cache.misses;
+            });
+        }
+        counts
+    }
+
+    /// See [`Matcher::with_matches`](super::Matcher::with_matches).
     #[inline]
-    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
-        match self.recall(subject, f, |f, hit| f(hit)) {
+    pub(super) fn with_matches<R>(
+        &self,
+        table: &Table<T>,
+        subject: &str,
+        f: impl FnOnce(MatchedRoute<'_, T>) -> R,
+    ) -> R {
+        match self.recall(table, subject, f, |f, hit| f(hit)) {
             Ok(result) => result,
-            Err(missed) => self.with_found(subject, missed),
+            Err(missed) => self.with_found(table, subject, missed),
         }
     }
 
-    /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread
-    /// does not remember the text. A remembered subject obeys the grammar of subjects, and has passed a caller's check before.
+    /// See [`Matcher::with_checked`](super::Matcher::with_checked).
     #[inline]
-    pub(crate) fn with_checked<R, E>(
+    pub(super) fn with_checked<R, E>(
         &self,
+        table: &Table<T>,
         subject: &str,
         check: impl FnOnce() -> Result<(), E>,
-        f: impl FnOnce(Hit<'_, T>) -> R,
+        f: impl FnOnce(MatchedRoute<'_, T>) -> R,
     ) -> Result<R, E> {
-        match self.recall(subject, f, |f, hit| f(hit)) {
+        match self.recall(table, subject, f, |f, hit| f(hit)) {
             Ok(result) => Ok(result),
             Err(missed) => {
                 check()?;
-                Ok(self.with_found(subject, missed))
+                Ok(self.with_found(table, subject, missed))
             }
         }
     }
 
     /// Adds what `subject` leads to.
     #[inline]
-    pub(super) fn find_into(&self, subject: &str, into: &mut Matches<T>) {
-        let recalled = self.recall(subject, into, |into, hit| into.copy_from(hit.matches));
+    pub(super) fn find_into(&self, table: &Table<T>, subject: &str, into: &mut Matches<T>) {
+        let recalled = self.recall(table, subject, into, |into, hit| into.copy_from(hit.matches));
         let Err(Missed { todo: into, hash, mine, stale }) = recalled else {
             return;
         };
         if let Some(mut mine) = mine
-            && let Some(at) = self.remember(hash, subject, stale, &mut mine.cache, |_| true)
+            && let Some(at) = remember(table, hash, subject, stale, &mut mine.cache, |_| true)
         {
             return into.copy_from(mine.cache.hit(at).matches);
         }
         // Straight into the result: what is not remembered need not be copied.
-        let mut split = Split::new(&self.hasher, subject, hash);
-        self.collect(hash, subject, &mut split, false, into);
+        table.collect_into(hash, subject, into);
     }
 
     /// Hands `todo` and what this thread remembers of `subject` to `f`.
     #[inline]
     fn recall<C, R>(
         &self,
+        table: &Table<T>,
         subject: &str,
         todo: C,
-        f: impl FnOnce(C, Hit<'_, T>) -> R,
+        f: impl FnOnce(C, MatchedRoute<'_, T>) -> R,
     ) -> Result<R, Missed<C, impl DerefMut<Target = ThreadCache<T>>>> {
-        let hash = self.hash(subject);
+        let hash = table.hash(subject);
         let cell = self.cells.get_or(|_| ThreadCell::new(self.cache_entries));
         let mut mine = cell.try_lock();
         let mut stale = None;
         if let Some(mine) = &mut mine
             && let Some(at) = mine.cache.find(hash, subject)
         {
-            let first = || self.hash(first_token(subject));
-            if (self.generations).holds(&mut mine.cache.route(at).stamp, hash, first) {
+            let first = || table.hash(first_token(subject));
+            if table.holds(&mut mine.cache.route(at).stamp, hash, first) {
                 let result = f(todo, mine.cache.hit(at));
                 mine.cache.hits += 1;
                 return Ok(result);
@@ -104,11 +137,16 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         Err(Missed { todo, hash, mine, stale })
     }
 
-    /// The rest of [`Matcher::with_matches`]: nothing remembered, or out of date.
+    /// The rest of [`ThreadRoutes::with_matches`]: nothing remembered, or out of date.
     #[inline(never)]
-    fn with_found<R, F>(&self, subject: &str, missed: Missed<F, impl DerefMut<Target = ThreadCache<T>>>) -> R
+    fn with_found<R, F>(
+        &self,
+        table: &Table<T>,
+        subject: &str,
+        missed: Missed<F, impl DerefMut<Target = ThreadCache<T>>>,
+    ) -> R
     where
-        F: FnOnce(Hit<'_, T>) -> R,
+        F: FnOnce(MatchedRoute<'_, T>) -> R,
     {
         let Missed { todo: f, hash, mine, stale } = missed;
         let mut scratch = Matches::new();
@@ -116,15 +154,14 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             // A remembered subject is not checked again: it must hold for callers with a check as
             // well.
             let is_subject = |subject: &str| check_subject(subject).is_ok();
-            if let Some(at) = self.remember(hash, subject, stale, &mut mine.cache, is_subject) {
+            if let Some(at) = remember(table, hash, subject, stale, &mut mine.cache, is_subject) {
                 return f(mine.cache.hit(at));
             }
             scratch = mem::take(&mut mine.scratch);
         }
         // No lock is held from here on.
-        let mut split = Split::new(&self.hasher, subject, hash);
-        self.collect(hash, subject, &mut split, false, &mut scratch);
-        let result = f(Hit { matches: &scratch, subject: None });
+        table.collect_into(hash, subject, &mut scratch);
+        let result = f(MatchedRoute { matches: &scratch, subject: None });
         scratch.clear();
         if let Some(mut mine) = self.cells.get().and_then(|cell| cell.try_lock()) {
             mine.scratch = scratch;
@@ -132,57 +169,9 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         result
     }
 
-    /// Brings the route at `stale` up to date, or remembers a new one if that is worth it and it may be; where it lies then.
-    #[inline]
-    fn remember(
-        &self,
-        hash: u64,
-        subject: &str,
-        stale: Option<usize>,
-        cache: &mut RouteCache<T>,
-        may: impl FnOnce(&str) -> bool,
-    ) -> Option<usize> {
-        cache.misses += 1;
-        if let Some(at) = stale {
-            // The clones that go here, and those of a route that is pushed out, are not the last ones: the thread that
-            // removes an entry keeps its value until it has visited here.
-            let old = mem::take(&mut cache.route(at).matches);
-            *cache.route(at) = self.collect_route(hash, subject, old);
-            if cache.route(at).matches.len() > TARGETS_MAX {
-                cache.take(hash, subject);
-                return None;
-            }
-            return Some(at);
-        }
-        if subject.len() > REMEMBERED_LEN || !cache.worth_remembering(hash) || !may(subject) {
-            return None;
-        }
-        let route = self.collect_route(hash, subject, Matches::new());
-        if route.matches.len() > TARGETS_MAX {
-            return None;
-        }
-        Some(cache.remember(hash, SmolStr::new(subject), route))
-    }
-
-    /// Collects the route of `subject`; the allocations of `matches` are used again.
-    pub(super) fn collect_route(&self, hash: u64, subject: &str, mut matches: Matches<T>) -> Route<T> {
-        matches.clear();
-        let mut split = Split::new(&self.hasher, subject, hash);
-        let stamp = self.generations.stamp(hash, split.first());
-        self.collect(hash, subject, &mut split, true, &mut matches);
-        Route { stamp, matches }
-    }
-
-    #[inline]
-    fn collect(&self, hash: u64, subject: &str, split: &mut Split<'_>, routed: bool, into: &mut Matches<T>) {
-        self.shard_of(split.first()).collect(hash, subject, split, routed, into);
-        self.wildcard_first().collect(hash, subject, split, routed, into);
-    }
-
     /// Takes every remembered route out that may lead to an entry of `pattern`.
-    pub(super) fn forget(&self, pattern: &Pattern) {
-        self.forget_prepared(pattern);
-        let hash = self.hash(pattern.as_str());
+    pub(super) fn forget(&self, table: &Table<T>, pattern: &Pattern) {
+        let hash = table.hash(pattern.as_str());
         for cell in self.cells.iter() {
             // Dropped outside the lock.
             if pattern.is_literal() {
@@ -192,4 +181,36 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             }
         }
     }
+}
+
+/// Brings the route at `stale` up to date, or remembers a new one if that is worth it and it may be; where it lies then.
+#[inline]
+fn remember<T: Clone>(
+    table: &Table<T>,
+    hash: u64,
+    subject: &str,
+    stale: Option<usize>,
+    cache: &mut RouteCache<T>,
+    may: impl FnOnce(&str) -> bool,
+) -> Option<usize> {
+    cache.misses += 1;
+    if let Some(at) = stale {
+        // The clones that go here, and those of a route that is pushed out, are not the last ones: the thread that
+        // removes an entry keeps its value until it has visited here.
+        let old = mem::take(&mut cache.route(at).matches);
+        *cache.route(at) = table.collect_route(hash, subject, old);
+        if cache.route(at).matches.len() > TARGETS_MAX {
+            cache.take(hash, subject);
+            return None;
+        }
+        return Some(at);
+    }
+    if subject.len() > REMEMBERED_LEN || !cache.worth_remembering(hash) || !may(subject) {
+        return None;
+    }
+    let route = table.collect_route(hash, subject, Matches::new());
+    if route.matches.len() > TARGETS_MAX {
+        return None;
+    }
+    Some(cache.remember(hash, SmolStr::new(subject), route))
 }

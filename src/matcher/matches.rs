@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The entries of a subject, and the subject itself where it is kept in a form that is cheap to
 /// clone.
-pub(crate) struct Hit<'a, T> {
+pub(crate) struct MatchedRoute<'a, T> {
     pub(crate) matches: &'a Matches<T>,
     pub(crate) subject: Option<&'a SmolStr>,
 }

@@ -18,6 +18,7 @@
 
 mod bucket;
 mod cache;
+mod entry_id;
 mod generation;
 mod literals;
 mod lookup;
@@ -27,30 +28,31 @@ mod prepared;
 mod set;
 mod shard;
 mod split;
+mod table;
 mod thread_cache;
 mod trie;
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests;
 
-pub(crate) use matches::Hit;
+pub use entry_id::EntryId;
+pub(crate) use matches::MatchedRoute;
 pub use matches::{Matches, QueueGroup};
 pub use oracle::LinearMatcher;
 pub(crate) use prepared::Prepared;
 pub(crate) use set::{PatternSet, Reading};
 
 use crate::rng;
-use crate::subject::Pattern;
-use crate::sync::PerThread;
+use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use ahash::RandomState;
-use generation::{Generations, Touched};
+use lookup::{CacheCounts, ThreadRoutes};
 use prepared::Preparations;
-use shard::{Place, Shard, Sizes};
+use shard::Sizes;
 use smol_str::SmolStr;
-use split::{first_token, hash_text};
 use std::fmt;
-use thread_cache::ThreadCell;
+use std::sync::Arc;
+use table::Table;
 
 /// How a [`Matcher`] is laid out.
 #[derive(Clone, Debug)]
@@ -68,17 +70,6 @@ pub struct MatcherOptions {
 impl Default for MatcherOptions {
     fn default() -> Self {
         MatcherOptions { shards: 16, cache_entries: 1_024, seed: None }
-    }
-}
-
-/// Names one entry of one [`Matcher`], to remove it by. Never used twice by a matcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(u64);
-
-impl EntryId {
-    /// The number behind the name: counted from 1, by each matcher for itself.
-    pub fn number(self) -> u64 {
-        self.0
     }
 }
 
@@ -125,13 +116,9 @@ pub struct MatcherStats {
 /// # Ok::<_, postroom::error::SubjectError>(())
 /// ```
 pub struct Matcher<T: Send + Sync> {
-    /// The last one is for patterns that begin with a wildcard.
-    shards: Box<[Shard<T>]>,
-    hasher: RandomState,
-    generations: Generations,
-    cells: PerThread<ThreadCell<T>>,
+    table: Table<T>,
+    routes: ThreadRoutes<T>,
     preparations: Preparations<T>,
-    cache_entries: usize,
     next_id: AtomicU64,
 }
 
@@ -143,16 +130,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// An empty matcher.
     pub fn with_options(options: MatcherOptions) -> Self {
-        let shards = options.shards.clamp(1, 1024).next_power_of_two();
         let rng = rng::Rng::new(options.seed.unwrap_or_else(rng::entropy), 0x6d61_7463);
         let hasher = RandomState::with_seeds(rng.bits(), rng.bits(), rng.bits(), rng.bits());
         Matcher {
-            shards: (0..=shards).map(|_| Shard::new(hasher.clone())).collect(),
-            hasher,
-            generations: Generations::new(),
-            cells: PerThread::default(),
+            table: Table::new(options.shards.clamp(1, 1024).next_power_of_two(), hasher),
+            routes: ThreadRoutes::new(options.cache_entries),
             preparations: Preparations::default(),
-            cache_entries: options.cache_entries,
             next_id: AtomicU64::new(1),
         }
     }
@@ -180,8 +163,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         // ORDERING: Relaxed; only uniqueness counts.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, value) = value(EntryId(id));
-        let (shard, place, touched) = self.place(pattern);
-        shard.insert(place, queue, id, value, || self.generations.touch(touched));
+        self.table.insert(pattern, queue, id, value);
         EntryId(id)
     }
 
@@ -190,10 +172,10 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// Blocking: the write lock of one shard; if a thread has remembered a route to the entry, also, for the length of a match,
     /// the locks of the threads that use this matcher.
     pub fn remove(&self, pattern: &Pattern, id: EntryId) -> Option<T> {
-        let (shard, place, touched) = self.place(pattern);
-        let taken = shard.remove(place, id.0, || self.generations.touch(touched))?;
+        let taken = self.table.remove(pattern, id.0)?;
         if taken.routed {
-            self.forget(pattern);
+            self.preparations.forget(&self.table, pattern);
+            self.routes.forget(&self.table, pattern);
         }
         // Only now may the value go: until here it kept the routes' clones from being the last ones, so that nothing of a
         // user's is dropped under a lock.
@@ -216,7 +198,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        self.find_into(subject, into);
+        self.routes.find_into(&self.table, subject, into);
     }
 
     /// Whether any entry's pattern matches `subject`.
@@ -230,22 +212,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// literal subjects of a shard are visited one by one when `pattern` has a wildcard. The order is not defined.
     pub fn overlapping(&self, pattern: &Pattern) -> Vec<(Pattern, T)> {
         let mut found = Vec::new();
-        let mut visit = |text: &str, _: Option<&SmolStr>, value: &T| {
-            if crate::subject::relation::overlaps(text, pattern.as_str()) {
-                found.push((known(text), value.clone()));
-            }
-        };
-        if pattern.is_literal() {
-            let hash = self.hash(pattern.as_str());
-            let shard = self.shard_of(self.hash(first_token(pattern.as_str())));
-            shard.for_each_at(hash, pattern.as_str(), &mut visit);
-            shard.for_each_wildcard(&mut visit);
-        } else if starts_wild(pattern.as_str()) {
-            self.shards[..self.shards.len() - 1].iter().for_each(|shard| shard.for_each(&mut visit));
-        } else {
-            self.shard_of(self.hash(first_token(pattern.as_str()))).for_each(&mut visit);
-        }
-        self.wildcard_first().for_each(&mut visit);
+        self.table.for_each_overlapping(pattern, &mut |text, value| found.push((known(text), value.clone())));
         found
     }
 
@@ -254,60 +221,65 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// Blocking: the read lock of one shard at a time; entries that come or go meanwhile may or may not be in it.
     pub fn entries(&self) -> Vec<(Pattern, Option<String>, T)> {
         let mut all = Vec::new();
-        for shard in &self.shards {
-            shard.for_each(&mut |text, queue, value| {
-                all.push((known(text), queue.map(SmolStr::to_string), value.clone()));
-            });
-        }
+        self.table.for_each(&mut |text, queue, value| {
+            all.push((known(text), queue.map(SmolStr::to_string), value.clone()));
+        });
         all
     }
 
     /// Counts what is there now.
     pub fn stats(&self) -> MatcherStats {
-        let mut stats = MatcherStats { changes: self.generations.changes(), ..MatcherStats::default() };
-        for Sizes { entries, literal_patterns, trie_nodes } in self.shards.iter().map(Shard::sizes) {
-            stats.entries += entries;
-            stats.literal_patterns += literal_patterns;
-            stats.trie_nodes += trie_nodes;
+        let Sizes { entries, literal_patterns, trie_nodes } = self.table.sizes();
+        let CacheCounts { routes, hits, misses } = self.routes.counts();
+        MatcherStats {
+            entries,
+            literal_patterns,
+            trie_nodes,
+            changes: self.table.changes(),
+            cached_routes: routes,
+            cache_hits: hits,
+            cache_misses: misses,
         }
-        for cell in self.cells.iter() {
-            cell.visit(|mine| {
-                stats.cached_routes += mine.cache.len();
-                stats.cache_hits += mine.cache.hits;
-                stats.cache_misses += mine.cache.misses;
-            });
-        }
-        stats
     }
-}
 
-impl<T: Send + Sync> Matcher<T> {
+    /// Calls `f` with what `subject` leads to. A text that breaks the grammar of subjects is not remembered.
+    ///
+    /// `f` runs under this thread's own lock: it may look into the matcher, but must not change it, wait for another thread, or
+    /// run a user's code.
     #[inline]
-    fn hash(&self, text: &str) -> u64 {
-        hash_text(&self.hasher, text)
+    pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(MatchedRoute<'_, T>) -> R) -> R {
+        self.routes.with_matches(&self.table, subject, f)
     }
 
-    fn shard_of(&self, first_token: u64) -> &Shard<T> {
-        // The upper half chooses, since the hash tables and caches use the lower bits.
-        &self.shards[(first_token >> 32) as usize & (self.shards.len() - 2)]
+    /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread
+    /// does not remember the text. A remembered subject obeys the grammar of subjects, and has passed a caller's check before.
+    #[inline]
+    pub(crate) fn with_checked<R, E>(
+        &self,
+        subject: &str,
+        check: impl FnOnce() -> Result<(), E>,
+        f: impl FnOnce(MatchedRoute<'_, T>) -> R,
+    ) -> Result<R, E> {
+        self.routes.with_checked(&self.table, subject, check, f)
     }
 
-    fn wildcard_first(&self) -> &Shard<T> {
-        &self.shards[self.shards.len() - 1]
+    /// A subject whose route its owner keeps.
+    pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
+        self.preparations.prepare(&self.table, subject)
     }
 
-    fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, Place<'a>, Touched) {
-        let text = pattern.as_str();
-        if starts_wild(text) {
-            return (self.wildcard_first(), Place::Wildcard { pattern: text }, Touched::WildcardFirst);
-        }
-        let first_token = self.hash(first_token(text));
-        let shard = self.shard_of(first_token);
-        if pattern.is_literal() {
-            let hash = self.hash(text);
-            (shard, Place::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
-        } else {
-            (shard, Place::Wildcard { pattern: text }, Touched::Wildcard { first_token })
+    /// To be called once a prepared subject is no longer used.
+    pub(crate) fn unprepare(&self, prepared: Arc<Prepared<T>>) {
+        self.preparations.unprepare(prepared);
+    }
+
+    /// As [`Matcher::with_matches`], without a look-up. A caller that shares `prepared` with another thread which is inside
+    /// at the moment takes the common way.
+    #[inline]
+    pub(crate) fn with_prepared<R>(&self, prepared: &Arc<Prepared<T>>, f: impl FnOnce(MatchedRoute<'_, T>) -> R) -> R {
+        match self.preparations.with(&self.table, prepared, f) {
+            Ok(result) => result,
+            Err(f) => self.with_matches(prepared.subject().as_str(), f),
         }
     }
 }
@@ -320,15 +292,11 @@ impl<T: Clone + Send + Sync> Default for Matcher<T> {
 
 impl<T: Send + Sync> fmt::Debug for Matcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher").field("shards", &(self.shards.len() - 1)).finish_non_exhaustive()
+        f.debug_struct("Matcher").field("shards", &self.table.shards()).finish_non_exhaustive()
     }
 }
 
 /// The text of a pattern that was checked when it was inserted.
 fn known(text: &str) -> Pattern {
     Pattern::new(text).expect("only checked patterns are inserted")
-}
-
-fn starts_wild(pattern: &str) -> bool {
-    matches!(first_token(pattern), "*" | ">")
 }

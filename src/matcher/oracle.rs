@@ -1,6 +1,6 @@
 //! The matcher said plainly: a list that is searched from end to end.
 
-use super::EntryId;
+use super::entry_id::EntryId;
 use crate::subject::{Pattern, relation};
 use std::collections::BTreeMap;
 

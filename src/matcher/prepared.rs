@@ -4,9 +4,9 @@
 //! look at no more routes than publishes have collected, and none looks at a subject whose route is still good.
 
 use super::cache::Route;
-use super::matches::Matches;
+use super::matches::{MatchedRoute, Matches};
 use super::split::first_token;
-use super::{Hit, Matcher, starts_wild};
+use super::table::{Table, starts_wild};
 use crate::steps;
 use crate::subject::{Pattern, Subject};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
-/// A subject whose route is kept; made by [`Matcher::prepare`].
+/// A subject whose route is kept; made by [`Preparations::prepare`].
 #[derive(Debug)]
 pub(crate) struct Prepared<T> {
     subject: Subject,
@@ -57,60 +57,47 @@ impl<T> Default for Preparations<T> {
     }
 }
 
-impl<T: Clone + Send + Sync> Matcher<T> {
-    pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
-        let (first_token, hash) = (self.hash(first_token(subject.as_str())), self.hash(subject.as_str()));
-        let number = self.preparations.made.fetch_add(1, Ordering::Relaxed);
+impl<T> Prepared<T> {
+    fn matched<'a>(&'a self, route: &'a Route<T>) -> MatchedRoute<'a, T> {
+        MatchedRoute { matches: &route.matches, subject: Some(self.subject.as_smol()) }
+    }
+
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+/// A route that was taken out, and the prepared subject that held it; both are dropped where no lock is held.
+type Taken<T> = (Option<Arc<Prepared<T>>>, Option<Route<T>>);
+
+impl<T> Preparations<T> {
+    pub(super) fn prepare(&self, table: &Table<T>, subject: Subject) -> Arc<Prepared<T>> {
+        let (first_token, hash) = (table.hash(first_token(subject.as_str())), table.hash(subject.as_str()));
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
         Arc::new(Prepared { subject, key: Key { first_token, hash, number }, route: OwnerLock::new(None) })
     }
 
-    /// To be called once a prepared subject is no longer used.
-    pub(crate) fn unprepare(&self, prepared: Arc<Prepared<T>>) {
+    pub(super) fn unprepare(&self, prepared: Arc<Prepared<T>>) {
         let key = prepared.key;
         // First, so that an entry that is removed meanwhile finds it, or finds it gone with its route.
         drop(prepared);
-        self.preparations.held.lock().remove(&key);
-    }
-
-    /// As [`Matcher::with_matches`], without a look-up. A caller that shares `prepared` with another thread which is inside
-    /// at the moment takes the common way.
-    #[inline]
-    pub(crate) fn with_prepared<R>(&self, prepared: &Arc<Prepared<T>>, f: impl FnOnce(Hit<'_, T>) -> R) -> R {
-        let subject = prepared.subject.as_str();
-        let Some(mut kept) = prepared.route.try_lock() else {
-            return self.with_matches(subject, f);
-        };
-        if let Some(route) = &mut *kept
-            && self.generations.holds(&mut route.stamp, prepared.key.hash, || prepared.key.first_token)
-        {
-            return f(prepared.hit(route));
-        }
-        let reuse = match kept.take() {
-            Some(route) => route.matches,
-            None => {
-                // Before the entries are collected: the removal of one of them finds this.
-                self.preparations.held.lock().insert(prepared.key, Arc::downgrade(prepared));
-                Matches::new()
-            }
-        };
-        let route = kept.insert(self.collect_route(prepared.key.hash, subject, reuse));
-        f(prepared.hit(route))
+        self.held.lock().remove(&key);
     }
 
     /// Takes out every kept route that the removal of an entry of `pattern` has made stale; those that lead to the entry are among them.
-    pub(super) fn forget_prepared(&self, pattern: &Pattern) {
+    pub(super) fn forget(&self, table: &Table<T>, pattern: &Pattern) {
         let text = pattern.as_str();
         let (mut from, mut to) = (Key::FIRST, Key::LAST);
         if !starts_wild(text) {
-            let first_token = self.hash(first_token(text));
+            let first_token = table.hash(first_token(text));
             (from, to) = (Key { first_token, ..from }, Key { first_token, ..to });
         }
         if pattern.is_literal() {
-            let hash = self.hash(text);
+            let hash = table.hash(text);
             (from, to) = (Key { hash, ..from }, Key { hash, ..to });
         }
         let mut next = Bound::Included(from);
-        while let Some((key, taken)) = self.preparations.take_next((next, Bound::Included(to))) {
+        while let Some((key, taken)) = self.take_next((next, Bound::Included(to))) {
             match taken {
                 // One that is held again by now was collected after the removal.
                 Some(taken) => {
@@ -125,22 +112,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
             }
         }
     }
-}
 
-impl<T> Prepared<T> {
-    fn hit<'a>(&'a self, route: &'a Route<T>) -> Hit<'a, T> {
-        Hit { matches: &route.matches, subject: Some(self.subject.as_smol()) }
-    }
-
-    pub(crate) fn subject(&self) -> &Subject {
-        &self.subject
-    }
-}
-
-/// A route that was taken out, and the prepared subject that held it; both are dropped where no lock is held.
-type Taken<T> = (Option<Arc<Prepared<T>>>, Option<Route<T>>);
-
-impl<T> Preparations<T> {
     /// Takes out the first route in `range`; `Some(None)` in place of it if its owner is inside.
     fn take_next(&self, range: (Bound<Key>, Bound<Key>)) -> Option<(Key, Option<Taken<T>>)> {
         let mut held = self.held.lock();
@@ -159,5 +131,31 @@ impl<T> Preparations<T> {
         held.remove(&key);
         drop(held);
         Some((key, Some((prepared, route))))
+    }
+}
+
+impl<T: Clone> Preparations<T> {
+    /// Calls `f` with the route; gives `f` back while another thread is inside.
+    #[inline]
+    pub(super) fn with<R, F>(&self, table: &Table<T>, prepared: &Arc<Prepared<T>>, f: F) -> Result<R, F>
+    where
+        F: FnOnce(MatchedRoute<'_, T>) -> R,
+    {
+        let Some(mut kept) = prepared.route.try_lock() else { return Err(f) };
+        if let Some(route) = &mut *kept
+            && table.holds(&mut route.stamp, prepared.key.hash, || prepared.key.first_token)
+        {
+            return Ok(f(prepared.matched(route)));
+        }
+        let reuse = match kept.take() {
+            Some(route) => route.matches,
+            None => {
+                // Before the entries are collected: the removal of one of them finds this.
+                self.held.lock().insert(prepared.key, Arc::downgrade(prepared));
+                Matches::new()
+            }
+        };
+        let route = kept.insert(table.collect_route(prepared.key.hash, prepared.subject.as_str(), reuse));
+        Ok(f(prepared.matched(route)))
     }
 }

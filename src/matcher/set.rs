@@ -2,6 +2,7 @@
 
 use super::split::{Token, hash_text};
 use super::trie::Trie;
+use crate::subject::relation;
 use ahash::RandomState;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -34,7 +35,7 @@ impl<T> PatternSet<T> {
         let (literals, wildcards) = (HashMap::with_hasher(hasher.clone()), Trie::new(hasher.clone()));
         let mut set = PatternSet { literals, wildcards, hasher };
         for (pattern, value) in patterns {
-            if pattern.split('.').any(|token| matches!(token, "*" | ">")) {
+            if !relation::is_literal(pattern) {
                 set.wildcards.insert(pattern, None, 0, value);
             } else {
                 set.literals.insert(SmolStr::new(pattern), value);

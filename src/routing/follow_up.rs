@@ -21,10 +21,8 @@ pub(super) fn follow_up(account: &Account, services: &Services, subscription: &A
     if let Some(waker) = after.wake {
         waker.wake();
     }
-    if after.recovered
-        && let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover())
-    {
-        services.events.emit_episode(subscription.info(), &episode);
+    if after.recovered {
+        lifecycle::end_episode(services, subscription);
     }
     if after.last {
         lifecycle::end(account, services, subscription, CloseReason::LimitReached);

@@ -10,7 +10,7 @@ use super::waiting::WaitingPublisher;
 use crate::account::Subscription;
 use crate::delivery::Envelope;
 use crate::error::PublishError;
-use crate::matcher::{Hit, Prepared};
+use crate::matcher::{MatchedRoute, Prepared};
 use crate::message::{Message, Publication, Trace};
 use crate::user_code::Reporter;
 use smol_str::SmolStr;
@@ -80,7 +80,7 @@ struct Routing<'r, 'a> {
 impl Routing<'_, '_> {
     // Always: it is called from three places, so the compiler would leave it a function, at some percent of a publish.
     #[inline(always)]
-    fn deliver(&mut self, hit: Hit<'_, Arc<Subscription>>) -> usize {
+    fn deliver(&mut self, hit: MatchedRoute<'_, Arc<Subscription>>) -> usize {
         let Routing { cx, out, envelope, deferred, unused } = self;
         let make = Published { out, shared: hit.subject, reporter: cx.services().reporter() };
         match (hit.matches.plain(), hit.matches.groups()) {

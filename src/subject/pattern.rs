@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::text::checked_text;
-use super::token::{MAX_LEN, ONE, TAIL};
+use super::token::MAX_LEN;
 use super::{Subject, SubjectError, check_pattern, check_subject, relation};
 
 /// A subject that may hold wildcards, such as `orders.*.new` or `orders.>`: checked when made, cheap to clone.
@@ -99,7 +99,7 @@ impl Pattern {
     /// Source: S2.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.tokens().all(|token| token != ONE && token != TAIL)
+        relation::is_literal(self.as_str())
     }
 
     /// Whether a message published on `subject` reaches a subscription on this pattern.

@@ -1,6 +1,6 @@
 //! How patterns relate to subjects and to each other: the executable definition of routing.
 //!
-//! **Purpose.** Three questions on plain texts: does a pattern match a subject ([`matches()`]), does one pattern cover
+//! **Purpose.** Questions on plain texts: is a token or a pattern without wildcards ([`is_wildcard`], [`is_literal`]), does a pattern match a subject ([`matches()`]), does one pattern cover
 //! another ([`includes`]), do two patterns share a subject ([`overlaps`]). Every faster engine has to give the same
 //! answers as these functions.
 //!
@@ -12,6 +12,41 @@
 //! **Where the rules come from.** S2, S3, S6, S7 and S12.
 
 use super::token::{ONE, TAIL, Tokens};
+
+/// Whether a token of a pattern is a wildcard: exactly `*` or exactly `>`.
+///
+/// # Example
+///
+/// ```
+/// use postroom::subject::relation::is_wildcard;
+///
+/// assert!(is_wildcard("*") && is_wildcard(">"));
+/// assert!(!is_wildcard("e*"));
+/// ```
+///
+/// Source: S2.
+#[must_use]
+#[inline]
+pub fn is_wildcard(token: &str) -> bool {
+    token == ONE || token == TAIL
+}
+
+/// Whether no token of a pattern is a wildcard, so that it matches one subject alone. `pattern` may be any text.
+///
+/// # Example
+///
+/// ```
+/// use postroom::subject::relation::is_literal;
+///
+/// assert!(is_literal("orders.e*"));
+/// assert!(!is_literal("orders.*"));
+/// ```
+///
+/// Source: S2.
+#[must_use]
+pub fn is_literal(pattern: &str) -> bool {
+    !Tokens::new(pattern).any(is_wildcard)
+}
 
 /// Whether a message published on `subject` reaches a subscription on `pattern`.
 ///

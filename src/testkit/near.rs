@@ -1,6 +1,7 @@
 //! Guesses at the intended text: subjects and patterns that almost match.
 
 use crate::Pattern;
+use crate::subject::relation;
 use std::fmt;
 
 /// A token that is left out or is too many.
@@ -54,7 +55,7 @@ pub(super) fn near(pattern: &Pattern, subject: &str) -> Option<Near> {
 }
 
 fn is_wildcard(token: &str) -> bool {
-    matches!(token, "*" | ">")
+    relation::is_wildcard(token)
 }
 
 /// The alignment of two lists of tokens at the least cost.

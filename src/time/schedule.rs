@@ -2,7 +2,7 @@
 
 use super::queue::{Fire, TimerKey};
 use super::timers::Timers;
-use crate::activity::{Activity, ActivityGuard, ActivityKind, mark_thread_idle};
+use crate::activity::{Activity, ActivityGuard, ActivityKind};
 use crate::sync::Mutex;
 use crate::user_code::UserCode;
 use std::collections::BTreeMap;
@@ -133,14 +133,8 @@ impl Inner {
 
     fn run(&self, number: u64) {
         let Some(Pending { run, .. }) = self.take(number) else { return };
-        // It leaves the thread as busy as it was: one that fires timers does not wait on the bus.
-        let was_busy = self.timers.is_thread_busy();
-        let _ = self.timers.reporter().contain(UserCode::Closure, run);
-        if was_busy {
-            self.timers.mark_busy();
-        } else {
-            mark_thread_idle();
-        }
+        // A thread that fires timers does not wait on the bus.
+        let _ = self.timers.in_passing(|| self.timers.reporter().contain(UserCode::Closure, run));
     }
 
     fn cancel(&self, pending: Pending) {

@@ -89,17 +89,19 @@ impl Timers {
         }
     }
 
-    /// Does what may wait, on the way of a thread that is no more busy after it than it was before.
+    /// Runs `wait`, and leaves this thread as busy as it was.
     pub(crate) fn in_passing<R>(&self, wait: impl FnOnce() -> R) -> R {
         let was_busy = self.is_thread_busy();
         let result = wait();
-        self.mark_idle_unless(was_busy);
+        self.mark_as_before(was_busy);
         result
     }
 
-    /// Notes that this thread is no more busy than it was.
-    pub(crate) fn mark_idle_unless(&self, was_busy: bool) {
-        if !was_busy {
+    /// Notes that this thread is as busy as it was.
+    pub(crate) fn mark_as_before(&self, was_busy: bool) {
+        if was_busy {
+            self.mark_busy();
+        } else {
             mark_thread_idle();
         }
     }

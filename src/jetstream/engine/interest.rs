@@ -1,5 +1,6 @@
 //! Which consumers want a subject.
 
+use crate::subject::relation::is_literal;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -142,10 +143,6 @@ impl Node {
     fn is_empty(&self) -> bool {
         self.children.is_empty() && self.any.is_none() && self.here.is_empty() && self.tail.is_empty()
     }
-}
-
-fn is_literal(filter: &str) -> bool {
-    !filter.split('.').any(|token| token == "*" || token == ">")
 }
 
 #[cfg(test)]

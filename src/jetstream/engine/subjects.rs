@@ -161,7 +161,7 @@ impl Subjects {
 pub(crate) fn literal_prefix(pattern: &str) -> Option<&str> {
     let mut start = 0;
     for token in pattern.split('.') {
-        if token == "*" || token == ">" {
+        if relation::is_wildcard(token) {
             return Some(&pattern[..start]);
         }
         start += token.len() + 1;

@@ -1,6 +1,7 @@
 //! Keys and patterns of keys (JK4).
 
 use crate::Pattern;
+use crate::subject::relation;
 use std::fmt;
 
 /// A key is empty, begins or ends with a dot, has two dots in a row, or has a character other than `A` to `Z`, `a` to `z`, `0` to `9` and
@@ -39,7 +40,7 @@ pub(super) fn checked(key: &str) -> Result<&str, InvalidKey> {
 
 /// A pattern of keys, if it is one.
 pub(super) fn checked_pattern(pattern: &str) -> Result<&str, InvalidKey> {
-    let is_fine = pattern.split('.').all(|token| is_token(token) || matches!(token, "*" | ">"));
+    let is_fine = pattern.split('.').all(|token| is_token(token) || relation::is_wildcard(token));
     match is_fine && Pattern::new(pattern).is_ok() {
         true => Ok(pattern),
         false => Err(InvalidKey(pattern.to_owned())),

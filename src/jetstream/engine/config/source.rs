@@ -201,13 +201,13 @@ impl StreamSource {
     /// JM17.
     fn check_external(&self) -> Result<(), ApiError> {
         let Some(external) = &self.external else { return Ok(()) };
-        if !external.deliver.is_empty() && has_wildcards(&external.deliver) {
+        if !external.deliver.is_empty() && !relation::is_literal(&external.deliver) {
             return Err(codes::STREAM_INVALID_EXTERNAL_DELIVERY_SUBJ.with(&external.deliver));
         }
         if external.api.is_empty() {
             return Ok(());
         }
-        if Pattern::new(&external.api).is_err() || has_wildcards(&external.api) {
+        if Pattern::new(&external.api).is_err() || !relation::is_literal(&external.api) {
             let text =
                 format!("stream external api prefix {:?} must be a valid subject without wildcards", external.api);
             return Err(codes::STREAM_INVALID_CONFIG.with(text));
@@ -221,15 +221,12 @@ impl StreamSource {
     /// JM11: a consumer that was made before is named whole, and decides itself where to begin and what to take.
     fn check_consumer(&self, words: &Words) -> Result<(), ApiError> {
         let Some(consumer) = &self.consumer else { return Ok(()) };
-        let is_subject = Pattern::new(&consumer.deliver_subject).is_ok() && !has_wildcards(&consumer.deliver_subject);
+        let is_subject =
+            Pattern::new(&consumer.deliver_subject).is_ok() && relation::is_literal(&consumer.deliver_subject);
         let decides_alone = self.opt_start_seq == 0 && self.opt_start_time.is_none() && self.filter_subject.is_empty();
         if consumer.name.is_empty() || !is_subject || !decides_alone {
             return Err(words.consumer.error());
         }
         Ok(())
     }
-}
-
-fn has_wildcards(subject: &str) -> bool {
-    subject.split('.').any(|token| token == "*" || token == ">")
 }

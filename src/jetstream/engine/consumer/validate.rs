@@ -213,7 +213,7 @@ fn check_flow_control_acks(config: &ConsumerConfig, is_pedantic: bool) -> Result
 
 fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
     let subject = config.deliver_subject.as_str();
-    if subject.split('.').any(|token| token == "*" || token == ">") {
+    if !relation::is_literal(subject) {
         return Err(codes::CONSUMER_DELIVER_TO_WILDCARDS.error());
     }
     if Pattern::new(subject).is_err() {

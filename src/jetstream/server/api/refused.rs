@@ -9,6 +9,7 @@ use crate::jetstream::engine::error::codes;
 use crate::jetstream::json::config::{decode_config, unset};
 use crate::jetstream::json::read::{Decode, Fatal, Reader};
 use crate::jetstream::json::write::Object;
+use crate::subject::relation;
 
 /// Calls on leaders and peers, without a look at the stream.
 pub(super) fn of_clusters(tokens: &[&str]) -> Option<Response> {
@@ -56,7 +57,7 @@ pub(super) fn snapshot(streams: &Streams, name: &str, request: &Request<'_>) -> 
         streams.find(name)?;
         let asked = request.read(SnapshotRequest::default())?;
         let to = &asked.deliver_subject;
-        if Pattern::new(to).is_err() || to.split('.').any(|token| token == "*" || token == ">") {
+        if Pattern::new(to).is_err() || !relation::is_literal(to) {
             return Err(codes::SNAPSHOT_DELIVER_SUBJECT_INVALID.error());
         }
         Err(codes::STREAM_SNAPSHOT.with("not supported by Postroom"))
