@@ -1,6 +1,8 @@
 //! Streams from within the process: every operation by threads and by tasks, errors, cancelled operations.
 
+mod batches;
 mod consumers;
+mod control;
 mod errors;
 mod flows;
 mod publishing;

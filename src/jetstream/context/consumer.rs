@@ -1,17 +1,20 @@
 //! A consumer: its state, and the ways to its messages.
 
-use super::api::{Api, body};
+use super::api::{Api, Done, body};
 use super::call::Call;
-use super::error::{CreateConsumerError, GetConsumerError, MessagesError, checked};
+use super::error::{ControlConsumerError, CreateConsumerError, GetConsumerError, MessagesError, checked};
+use super::info::instant;
 use super::messages::{Messages, MessagesOptions};
 use super::pages::Item;
 use super::pull::{Fetch, Next, Pull};
 use super::push::Push;
 use crate::Subject;
+use crate::jetstream::engine::Timestamp;
 use crate::jetstream::engine::consumer::{ConsumerAction, ConsumerConfig, ConsumerInfo};
 use crate::jetstream::json::consumer::encode_request;
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::Fields;
+use std::time::Duration;
 
 /// A consumer of a stream. Cheap to clone but for what is remembered of it.
 ///
@@ -49,6 +52,35 @@ pub struct Consumer {
     api: Api,
     stream: String,
     info: ConsumerInfo,
+}
+
+/// The pause of a consumer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Paused {
+    /// Whether it is paused now.
+    pub is_paused: bool,
+    /// When the pause ends.
+    pub until: Option<Timestamp>,
+    /// How long that is from now.
+    pub remaining: Option<Duration>,
+}
+
+impl Fields for Paused {
+    const KEYS: &'static [&'static str] = &["paused", "pause_until", "pause_remaining"];
+
+    fn field(&mut self, key: &'static str, from: &mut Reader<'_>) -> Result<(), Fatal> {
+        match key {
+            "paused" => from.flag(&mut self.is_paused),
+            "pause_until" => instant(&mut self.until, from),
+            _ => {
+                let mut left = 0;
+                from.span(&mut left)?;
+                self.remaining = u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_nanos);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Item for ConsumerInfo {
@@ -109,6 +141,54 @@ impl Consumer {
     /// [`GetConsumerError::is_not_found`] if it is gone.
     pub fn info(&self) -> Call<ConsumerInfo, GetConsumerError> {
         Call::of(self.api.request(&format!("CONSUMER.INFO.{}.{}", self.stream, self.name()), ""), Ok)
+    }
+
+    fn control(&self, call: &str) -> String {
+        format!("CONSUMER.{call}.{}.{}", self.stream, self.name())
+    }
+
+    /// Holds its deliveries back until an instant of the server's time of day (JC160). An instant that is not ahead lets them go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlConsumerError::is_not_found`] if it is gone.
+    pub fn pause(&self, until: Timestamp) -> Call<Paused, ControlConsumerError> {
+        let body = body(|object| object.instant("pause_until", Some(until)));
+        Call::of(self.api.request(&self.control("PAUSE"), body), Ok)
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::pause`].
+    pub fn resume(&self) -> Call<Paused, ControlConsumerError> {
+        Call::of(self.api.request(&self.control("PAUSE"), ""), Ok)
+    }
+
+    /// Lets it forget its deliveries and go on at a sequence, or behind its last acknowledgement without a gap before; gives back its
+    /// state then (JC165).
+    ///
+    /// # Errors
+    ///
+    /// [`ControlConsumerError::is_invalid_reset`] if its deliver policy does not allow that sequence;
+    /// [`ControlConsumerError::is_timeout`] if it is gone, as there is no response then (JC2).
+    pub fn reset(&self, seq: Option<u64>) -> Call<ConsumerInfo, ControlConsumerError> {
+        let body = match seq {
+            Some(seq) => body(|object| object.plain("seq", seq)),
+            None => String::new(),
+        };
+        Call::of(self.api.request(&self.control("RESET"), body), Ok)
+    }
+
+    /// Ends the pin of a priority group: another client may become the one that gets everything (JC180).
+    ///
+    /// # Errors
+    ///
+    /// [`ControlConsumerError::is_not_found`] if it is gone, [`ControlConsumerError::is_invalid_group`] if it has no such group.
+    pub fn unpin(&self, group: impl AsRef<str>) -> Call<(), ControlConsumerError> {
+        let body = body(|object| object.text("group", group.as_ref()));
+        Call::of(self.api.request(&self.control("UNPIN"), body), |Done| Ok(()))
     }
 
     fn next_call(&self) -> String {

@@ -185,6 +185,22 @@ operations! {
         is_wrong_stream: STREAM_NOT_MATCH;
     }
 
+    /// Why an atomic batch, or a message of it, was refused.
+    BatchError as Batch {
+        /// Whether the stream takes no atomic batches (10174).
+        is_disabled: ATOMIC_PUBLISH_DISABLED;
+        /// Whether a message is missing, or the batch was forgotten or refused before (10176).
+        is_incomplete: ATOMIC_PUBLISH_INCOMPLETE_BATCH;
+        /// Whether it has more messages than the server allows (10199).
+        is_too_large: ATOMIC_PUBLISH_TOO_LARGE_BATCH;
+        /// Whether too many batches are open at once (10210).
+        is_too_many: ATOMIC_PUBLISH_TOO_MANY_INFLIGHT;
+        /// Whether a message's id is in it twice, or was stored before (10201).
+        is_duplicate: ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE;
+        /// Whether the last sequence, of the stream or of a subject, is another than expected (10071, 10164).
+        is_wrong_last_sequence: STREAM_WRONG_LAST_SEQUENCE | STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
+    }
+
     /// Why a stream was not purged.
     PurgeError as Purge {
         /// Whether there is no such stream (10059).
@@ -231,6 +247,18 @@ operations! {
         is_not_found: CONSUMER_NOT_FOUND;
         /// Whether there is no such stream (10059).
         is_stream_not_found: STREAM_NOT_FOUND;
+    }
+
+    /// Why a consumer was not paused, resumed, reset or unpinned.
+    ControlConsumerError as ControlConsumer {
+        /// Whether there is no such consumer (10014). A reset of one that is not there has no response.
+        is_not_found: CONSUMER_NOT_FOUND;
+        /// Whether there is no such stream (10059).
+        is_stream_not_found: STREAM_NOT_FOUND;
+        /// Whether the consumer can't begin at that sequence (10204).
+        is_invalid_reset: CONSUMER_INVALID_RESET;
+        /// Whether the consumer has no such priority group (10160, 10162).
+        is_invalid_group: CONSUMER_INVALID_PRIORITY_GROUP | CONSUMER_INVALID_GROUP_NAME;
     }
 
     /// Why consumers were not listed.

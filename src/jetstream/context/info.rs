@@ -37,7 +37,7 @@ impl Default for StreamInfo {
 }
 
 /// An instant that the server has; 1 January of the year 1 is its word for none.
-fn instant(target: &mut Option<Timestamp>, from: &mut Reader<'_>) -> Result<(), Fatal> {
+pub(super) fn instant(target: &mut Option<Timestamp>, from: &mut Reader<'_>) -> Result<(), Fatal> {
     from.instant(target)?;
     *target = target.filter(|instant| *instant != Timestamp::from_nanos(0));
     Ok(())

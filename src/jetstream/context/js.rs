@@ -1,6 +1,7 @@
 //! The context: calls on streams as a whole, and publishing.
 
-use super::api::{Api, Done};
+use super::api::{Api, Done, body};
+use super::batch::AtomicBatch;
 use super::call::{Call, Step, fields};
 use super::error::{
     AccountInfoError, CreateStreamError, DeleteStreamError, GetStreamError, ListStreamsError, UpdateStreamError,
@@ -8,10 +9,11 @@ use super::error::{
 };
 use super::info::{AccountInfo, StreamInfo};
 use super::options::ContextOptions;
-use super::pages::Pages;
+use super::pages::{Page, Pages};
 use super::publish::{self, PublishAckFuture, PublishOptions};
 use super::stream::Stream;
 use crate::jetstream::engine::config::StreamConfig;
+use crate::jetstream::engine::error::codes;
 use crate::jetstream::json::config;
 use crate::jetstream::json::write::Object;
 use crate::{Client, Payload, ToSubject};
@@ -138,6 +140,24 @@ impl JetStream {
         Call::of(self.api.request(&format!("STREAM.UPDATE.{}", config.name), encoded(&config)), Ok)
     }
 
+    /// Gives the stream of this configuration's name this configuration, or creates it if there is none. Two requests at most: the second
+    /// is sent when the response to the first has been received by `wait` or a poll.
+    ///
+    /// # Errors
+    ///
+    /// As [`JetStream::create_stream`] and [`JetStream::update_stream`].
+    pub fn create_or_update_stream(&self, config: StreamConfig) -> Call<Stream, CreateStreamError> {
+        let js = self.clone();
+        self.update_stream(config.clone()).then(move |updated| match updated {
+            Ok(info) => Step::Done(Ok(js.stream_of(info))),
+            Err(error) if error.is_not_found() => Step::Next(js.create_stream(config)),
+            Err(UpdateStreamError::Api(error)) => Step::Done(Err(CreateStreamError::Api(error))),
+            Err(UpdateStreamError::Request(error)) => Step::Done(Err(CreateStreamError::Request(error))),
+            Err(UpdateStreamError::Response(words)) => Step::Done(Err(CreateStreamError::Response(words))),
+            Err(UpdateStreamError::InvalidName(name)) => Step::Done(Err(CreateStreamError::InvalidName(name))),
+        })
+    }
+
     /// Deletes the stream of this name, with its messages and consumers.
     ///
     /// # Errors
@@ -160,6 +180,18 @@ impl JetStream {
         Pages::new(self.api.clone(), "STREAM.NAMES".to_owned(), subject.into())
     }
 
+    /// The name of the stream that takes a subject, or some subject of a pattern: the first one by name.
+    ///
+    /// # Errors
+    ///
+    /// [`GetStreamError::is_not_found`] if there is none.
+    pub fn stream_by_subject(&self, subject: impl AsRef<str>) -> Call<String, GetStreamError> {
+        let body = body(|object| object.text("subject", subject.as_ref()));
+        Call::of(self.api.request("STREAM.NAMES", body), |page: Page<String>| {
+            page.into_first().ok_or_else(|| GetStreamError::Api(codes::STREAM_NOT_FOUND.error()))
+        })
+    }
+
     /// All streams, in the order of their names.
     pub fn streams(&self) -> Pages<StreamInfo, ListStreamsError> {
         Pages::new(self.api.clone(), "STREAM.LIST".to_owned(), String::new())
@@ -172,6 +204,11 @@ impl JetStream {
     /// [`AccountInfoError::is_no_responders`] if there is no JetStream.
     pub fn account_info(&self) -> Call<AccountInfo, AccountInfoError> {
         Call::of(self.api.request("INFO", ""), Ok)
+    }
+
+    /// An atomic batch: messages that a stream stores together or not at all.
+    pub fn batch(&self) -> AtomicBatch {
+        AtomicBatch::new(self.api.clone())
     }
 
     /// Publishes a message into the stream that takes the subject. It is sent before this returns; the handle waits for the stream's

@@ -6,6 +6,7 @@ use super::error::{AckError, Operation};
 use crate::Message;
 use crate::error::RespondError;
 use crate::jetstream::engine::Timestamp;
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -73,6 +74,33 @@ impl<'a> MessageInfo<'a> {
     }
 }
 
+/// What an acknowledgement says; for [`JsMessage::ack_with`] and [`JsMessage::double_ack_with`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AckKind {
+    /// Done.
+    Ack,
+    /// Not done: it comes again at once, or after a delay (JC110, JC111).
+    Nak(Option<Duration>),
+    /// Still at work: the time until it would come again begins anew (JC95).
+    Progress,
+    /// Not done, and not to come again (JC96); an advisory tells the reason, if there is one.
+    Term(Option<String>),
+}
+
+impl AckKind {
+    fn text(&self) -> Cow<'static, str> {
+        match self {
+            AckKind::Ack => "+ACK".into(),
+            AckKind::Nak(None) => "-NAK".into(),
+            AckKind::Nak(Some(delay)) => format!("-NAK {{\"delay\":{}}}", delay.as_nanos()).into(),
+            AckKind::Progress => "+WPI".into(),
+            AckKind::Term(None) => "+TERM".into(),
+            AckKind::Term(Some(reason)) => format!("+TERM {reason}").into(),
+        }
+    }
+}
+
 impl JsMessage {
     pub(super) fn new(message: Message, api: Api) -> Self {
         JsMessage { message, api }
@@ -88,8 +116,13 @@ impl JsMessage {
         self.message
     }
 
-    fn acknowledge(&self, payload: &str) -> Result<(), RespondError> {
-        self.message.respond(payload).map(drop)
+    /// What `kind` says, chosen at run time.
+    ///
+    /// # Errors
+    ///
+    /// As [`JsMessage::ack`].
+    pub fn ack_with(&self, kind: &AckKind) -> Result<(), RespondError> {
+        self.message.respond(&*kind.text()).map(drop)
     }
 
     /// Done.
@@ -98,7 +131,7 @@ impl JsMessage {
     ///
     /// Those of [`Message::respond`].
     pub fn ack(&self) -> Result<(), RespondError> {
-        self.acknowledge("+ACK")
+        self.ack_with(&AckKind::Ack)
     }
 
     /// Not done: it comes again at once (JC110).
@@ -107,7 +140,7 @@ impl JsMessage {
     ///
     /// As [`JsMessage::ack`].
     pub fn nak(&self) -> Result<(), RespondError> {
-        self.acknowledge("-NAK")
+        self.ack_with(&AckKind::Nak(None))
     }
 
     /// Not done: it comes again after `delay` (JC111).
@@ -116,7 +149,7 @@ impl JsMessage {
     ///
     /// As [`JsMessage::ack`].
     pub fn nak_with_delay(&self, delay: Duration) -> Result<(), RespondError> {
-        self.acknowledge(&format!("-NAK {{\"delay\":{}}}", delay.as_nanos()))
+        self.ack_with(&AckKind::Nak(Some(delay)))
     }
 
     /// Still at work: the time until it would come again begins anew (JC95).
@@ -125,7 +158,7 @@ impl JsMessage {
     ///
     /// As [`JsMessage::ack`].
     pub fn progress(&self) -> Result<(), RespondError> {
-        self.acknowledge("+WPI")
+        self.ack_with(&AckKind::Progress)
     }
 
     /// Not done, and not to come again (JC96).
@@ -134,7 +167,7 @@ impl JsMessage {
     ///
     /// As [`JsMessage::ack`].
     pub fn term(&self) -> Result<(), RespondError> {
-        self.acknowledge("+TERM")
+        self.ack_with(&AckKind::Term(None))
     }
 
     /// As [`JsMessage::term`], with a reason that the server's advisory tells.
@@ -143,7 +176,7 @@ impl JsMessage {
     ///
     /// As [`JsMessage::ack`].
     pub fn term_with(&self, reason: impl AsRef<str>) -> Result<(), RespondError> {
-        self.acknowledge(&format!("+TERM {}", reason.as_ref()))
+        self.ack_with(&AckKind::Term(Some(reason.as_ref().to_owned())))
     }
 
     /// Done; the call waits until the server has taken note of it (JC91).
@@ -152,11 +185,20 @@ impl JsMessage {
     ///
     /// [`AckError::is_no_responders`] if the consumer is gone or has no acknowledgements.
     pub fn double_ack(&self) -> Call<(), AckError> {
+        self.double_ack_with(&AckKind::Ack)
+    }
+
+    /// What `kind` says; the call waits until the server has taken note of it (JC91).
+    ///
+    /// # Errors
+    ///
+    /// As [`JsMessage::double_ack`].
+    pub fn double_ack_with(&self, kind: &AckKind) -> Call<(), AckError> {
         let reply = match self.message.reply() {
             Some(reply) => reply.as_str(),
             None => return Call::failed(AckError::unreadable("the message has no reply subject".to_owned())),
         };
-        let request = self.api.client().request_with_async(reply, "+ACK", self.api.request_options());
+        let request = self.api.client().request_with_async(reply, kind.text(), self.api.request_options());
         Call::new(request, |response| Step::Done(response.map(drop).map_err(AckError::of_request)))
     }
 }

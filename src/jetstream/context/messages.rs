@@ -17,13 +17,24 @@ pub struct MessagesOptions {
     expires: Duration,
     heartbeat: Option<Duration>,
     group: String,
+    priority: u8,
+    min_pending: u64,
+    min_ack_pending: u64,
 }
 
 impl MessagesOptions {
     /// 200 messages at once, in requests of 30 s with heartbeats every 15 s.
     pub fn new() -> Self {
         let expires = Duration::from_secs(30);
-        MessagesOptions { batch: 200, expires, heartbeat: Some(expires / 2), group: String::new() }
+        MessagesOptions {
+            batch: 200,
+            expires,
+            heartbeat: Some(expires / 2),
+            group: String::new(),
+            priority: 0,
+            min_pending: 0,
+            min_ack_pending: 0,
+        }
     }
 
     /// Messages that are on their way or in the queue at once; at least 1. When half of them were taken, as many are asked for again.
@@ -52,13 +63,34 @@ impl MessagesOptions {
         self
     }
 
+    /// The requests' priority, 0 to 9, with the priority policy prioritized (JC175).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Requests are served only while at least so many messages are pending, with the priority policy overflow (JC170).
+    pub fn min_pending(mut self, messages: u64) -> Self {
+        self.min_pending = messages;
+        self
+    }
+
+    /// Requests are served only while at least so many messages wait for acknowledgements, with the priority policy overflow (JC170).
+    pub fn min_ack_pending(mut self, messages: u64) -> Self {
+        self.min_ack_pending = messages;
+        self
+    }
+
     pub(super) fn request(self) -> PullRequest {
-        let MessagesOptions { batch, expires, heartbeat, group } = self;
+        let MessagesOptions { batch, expires, heartbeat, group, priority, min_pending, min_ack_pending } = self;
         PullRequest {
             batch: i64::try_from(batch).unwrap_or(i64::MAX),
             expires: nanos(expires),
             idle_heartbeat: nanos(heartbeat.unwrap_or_default()),
             group,
+            priority: priority.into(),
+            min_pending: i64::try_from(min_pending).unwrap_or(i64::MAX),
+            min_ack_pending: i64::try_from(min_ack_pending).unwrap_or(i64::MAX),
             ..PullRequest::default()
         }
     }

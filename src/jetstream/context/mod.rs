@@ -15,6 +15,7 @@
 //! | `options` | where requests go, how long they wait |
 //! | `pages` | lists that come page by page |
 //! | `publish` | publishing, and its acknowledgement |
+//! | `batch` | several messages that are stored together or not at all |
 //! | `stream` | the calls on one stream |
 //! | `consumer` | a consumer, and the ways to its messages |
 //! | `message` | a delivered message, and its acknowledgement |
@@ -23,11 +24,13 @@
 //! | `items` | the methods of all sequences |
 //! | `messages`, `ordered` | messages without end; in order and without a gap |
 //! | `info` | what is told of streams and accounts |
-//! | `stored` | a stored message as it is read |
+//! | `stored`, `direct` | a stored message as it is read; several of them |
 
 mod api;
+mod batch;
 mod call;
 mod consumer;
+mod direct;
 mod error;
 mod info;
 pub(super) mod items;
@@ -44,18 +47,21 @@ mod receive;
 mod stored;
 mod stream;
 
+pub use batch::{AtomicBatch, BatchAck};
 pub use call::Call;
 pub(super) use call::Step;
-pub use consumer::Consumer;
+pub use consumer::{Consumer, Paused};
+pub use direct::{DirectBatch, StoredMessages};
 pub use error::{
-    AccountInfoError, AckError, CreateConsumerError, CreateStreamError, DeleteConsumerError, DeleteMessageError,
-    DeleteStreamError, GetConsumerError, GetMessageError, GetStreamError, JetStreamError, ListConsumersError,
-    ListStreamsError, MessagesError, PublishAckError, PurgeError, UpdateStreamError,
+    AccountInfoError, AckError, BatchError, ControlConsumerError, CreateConsumerError, CreateStreamError,
+    DeleteConsumerError, DeleteMessageError, DeleteStreamError, GetConsumerError, GetMessageError, GetStreamError,
+    JetStreamError, ListConsumersError, ListStreamsError, MessagesError, PublishAckError, PurgeError,
+    UpdateStreamError,
 };
 pub use info::{AccountInfo, ApiStats, StreamInfo};
 pub use items::IntoIter;
 pub use js::JetStream;
-pub use message::{JsMessage, MessageInfo};
+pub use message::{AckKind, JsMessage, MessageInfo};
 pub use messages::{Messages, MessagesOptions};
 pub use options::ContextOptions;
 pub use ordered::Ordered;

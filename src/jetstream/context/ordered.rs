@@ -5,6 +5,8 @@ use super::call::{Call, Step};
 use super::consumer;
 use super::error::{CreateConsumerError, MessagesError};
 use super::items::{Items, items};
+use super::messages::MessagesOptions;
+use super::pull::Pull;
 use super::push::Push;
 use super::receive::{Inflow, Received};
 use crate::jetstream::engine::consumer::{AckPolicy, ConsumerAction, ConsumerConfig, ConsumerInfo, DeliverPolicy};
@@ -40,11 +42,22 @@ pub struct Ordered {
     last: u64,
     /// Whether all was delivered at some instant since the beginning.
     is_current: bool,
+    /// Whether the consumer is pulled from.
+    is_pull: bool,
 }
 
 impl Ordered {
     /// Asks for the consumer. `config` says where it begins and what it takes.
     pub(super) fn start(api: Api, stream: String, config: ConsumerConfig) -> Result<Self, MessagesError> {
+        Ordered::begin(api, stream, config, false)
+    }
+
+    /// As [`Ordered::start`], with a pull consumer.
+    pub(super) fn start_pull(api: Api, stream: String, config: ConsumerConfig) -> Result<Self, MessagesError> {
+        Ordered::begin(api, stream, ConsumerConfig { deliver_subject: String::new(), ..config }, true)
+    }
+
+    fn begin(api: Api, stream: String, config: ConsumerConfig, is_pull: bool) -> Result<Self, MessagesError> {
         let config = ConsumerConfig {
             durable_name: String::new(),
             name: String::new(),
@@ -54,8 +67,9 @@ impl Ordered {
             max_deliver: 1,
             max_ack_pending: 0,
             max_waiting: 0,
-            flow_control: true,
+            flow_control: !is_pull,
             idle_heartbeat: match config.idle_heartbeat {
+                _ if is_pull => 0,
                 0 => nanos(Duration::from_secs(5)),
                 interval => interval,
             },
@@ -65,8 +79,17 @@ impl Ordered {
             deliver_group: String::new(),
             ..config
         };
-        let mut ordered =
-            Ordered { api, stream, config, inflow: None, creating: None, name: None, last: 0, is_current: false };
+        let mut ordered = Ordered {
+            api,
+            stream,
+            config,
+            inflow: None,
+            creating: None,
+            name: None,
+            last: 0,
+            is_current: false,
+            is_pull,
+        };
         ordered.create()?;
         Ok(ordered)
     }
@@ -99,16 +122,19 @@ impl Ordered {
     }
 
     fn create(&mut self) -> Result<(), MessagesError> {
-        let inbox = self.api.client().new_inbox();
-        // Before the consumer is there, which delivers at once.
-        let subscriber = self.api.client().subscribe(&inbox)?;
-        let mut config = ConsumerConfig { deliver_subject: inbox.as_str().to_owned(), ..self.config.clone() };
+        let mut config = self.config.clone();
         if self.last > 0 {
             config.deliver_policy = DeliverPolicy::ByStartSequence;
             config.opt_start_seq = self.last + 1;
             config.opt_start_time = None;
         }
-        self.inflow = Some(Push::without_gaps(self.api.clone(), &config, subscriber));
+        if !self.is_pull {
+            let inbox = self.api.client().new_inbox();
+            inbox.as_str().clone_into(&mut config.deliver_subject);
+            // Before the consumer is there, which delivers at once.
+            let subscriber = self.api.client().subscribe(&inbox)?;
+            self.inflow = Some(Push::without_gaps(self.api.clone(), &config, subscriber));
+        }
         self.creating = Some(consumer::create(&self.api, &self.stream, &config, ConsumerAction::Create));
         Ok(())
     }
@@ -134,7 +160,16 @@ impl Ordered {
     fn created(&mut self, created: Result<ConsumerInfo, CreateConsumerError>) -> Option<Option<Received>> {
         self.creating = None;
         match created {
-            Ok(info) => self.note_created(&info),
+            Ok(info) => {
+                self.note_created(&info);
+                if self.is_pull {
+                    let call = format!("CONSUMER.MSG.NEXT.{}.{}", self.stream, info.name);
+                    match Pull::without_gaps(self.api.clone(), call, MessagesOptions::new().request()) {
+                        Ok(inflow) => self.inflow = Some(inflow),
+                        Err(error) => return Some(self.end(error)),
+                    }
+                }
+            }
             Err(error) if error.is_timeout() => {
                 if let Err(error) = self.reset() {
                     return Some(self.end(error));
@@ -156,6 +191,11 @@ impl Ordered {
                 Some(Some(Ok(message)))
             }
             Some(Err(MessagesError::Gap | MessagesError::HeartbeatMissed)) => match self.reset() {
+                Ok(()) => None,
+                Err(error) => Some(self.end(error)),
+            },
+            // Pull requests are told that the consumer is gone; a stream that is gone too takes no new one.
+            Some(Err(error)) if self.is_pull && error.is_consumer_gone() => match self.reset() {
                 Ok(()) => None,
                 Err(error) => Some(self.end(error)),
             },

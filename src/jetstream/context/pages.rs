@@ -23,6 +23,12 @@ pub(super) struct Page<T> {
     items: Option<Vec<T>>,
 }
 
+impl<T> Page<T> {
+    pub(super) fn into_first(self) -> Option<T> {
+        self.items.and_then(|items| items.into_iter().next())
+    }
+}
+
 impl<T> Default for Page<T> {
     fn default() -> Self {
         Page { total: 0, items: None }

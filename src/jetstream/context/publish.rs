@@ -124,6 +124,12 @@ impl PublishOptions {
         self.header("Nats-TTL", "never")
     }
 
+    /// A message of an atomic batch (JS59).
+    pub(super) fn in_batch(self, id: &str, seq: u64, is_last: bool) -> Self {
+        let options = self.header("Nats-Batch-Id", id).header("Nats-Batch-Sequence", seq.to_string());
+        if is_last { options.header("Nats-Batch-Commit", "1") } else { options }
+    }
+
     /// How long to wait for the acknowledgement. Default: the context's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -3,6 +3,7 @@
 use super::api::Api;
 use super::error::MessagesError;
 use super::items::{Items, items};
+use super::message::MessageInfo;
 use super::receive::{Inflow, Intake, Outcome, Received};
 use crate::jetstream::engine::consumer::PullRequest;
 use crate::jetstream::json::pull::encode;
@@ -208,6 +209,8 @@ pub(super) struct Pull {
     ends_by: Option<(Duration, Duration)>,
     /// When the server must have given a sign of life.
     alive_by: Option<Duration>,
+    /// The last delivery, where a gap between deliveries is a fault.
+    last: Option<u64>,
 }
 
 impl Pull {
@@ -230,14 +233,25 @@ impl Pull {
             refill: None,
             ends_by: None,
             alive_by: None,
+            last: None,
         };
         Ok((subscriber, pull))
     }
 
     /// An endless flow: asks again when half of a batch is there.
     pub(super) fn endless(api: Api, call: String, request: PullRequest) -> Result<Inflow, MessagesError> {
+        Pull::flow(api, call, request, None)
+    }
+
+    /// The same, where a gap between deliveries is a fault.
+    pub(super) fn without_gaps(api: Api, call: String, request: PullRequest) -> Result<Inflow, MessagesError> {
+        Pull::flow(api, call, request, Some(0))
+    }
+
+    fn flow(api: Api, call: String, request: PullRequest, last: Option<u64>) -> Result<Inflow, MessagesError> {
         let refill = Refill { at: request.batch / 2, batch: request.batch };
         let (subscriber, mut pull) = Pull::start(api.clone(), call, request)?;
+        pull.last = last;
         pull.refill = Some(refill);
         pull.prepare(api.client().bus().clock().now())?;
         Ok(Inflow::new(api, subscriber, pull))
@@ -256,6 +270,19 @@ impl Pull {
     fn note_life(&mut self, now: Duration) {
         let interval = Duration::from_nanos(u64::try_from(self.request.idle_heartbeat).unwrap_or(0));
         self.alive_by = (!interval.is_zero()).then(|| now.saturating_add(interval * 2));
+    }
+
+    /// Whether a delivery is missing before this one.
+    fn missed(&mut self, message: &Message) -> Option<MessagesError> {
+        let last = self.last?;
+        let info = message.reply().and_then(|reply| MessageInfo::parse(reply.as_str()));
+        let sequence = info.map(|info| info.consumer_sequence);
+        self.last = sequence;
+        match sequence {
+            Some(sequence) if sequence == last + 1 => None,
+            Some(_) => Some(MessagesError::Gap),
+            None => Some(MessagesError::NoSequence),
+        }
     }
 
     /// A status that ends a request, with what is left of it.
@@ -283,7 +310,11 @@ impl Pull {
             409 if lower == "server shutdown" || lower == "leadership change" => {
                 self.end_request(message, Outcome::Ended(told()))
             }
-            423 => self.end_request(message, Outcome::Ended(told())),
+            423 => {
+                // Another client has the pin, or none: it waits for its turn without one (JC177).
+                self.request.id = Default::default();
+                self.end_request(message, Outcome::Ended(told()))
+            }
             _ => Outcome::Ended(told()),
         }
     }
@@ -308,7 +339,14 @@ impl Intake for Pull {
             None => {
                 self.wanted -= 1;
                 self.has_given = true;
-                Outcome::Message(message)
+                if let (Some(pin), false) = (message.headers().get("Nats-Pin-Id"), self.request.group.is_empty()) {
+                    // The next requests are those of the client that gets everything (JC176).
+                    pin.clone_into(&mut self.request.id);
+                }
+                match self.missed(&message) {
+                    None => Outcome::Message(message),
+                    Some(error) => Outcome::Failed(error),
+                }
             }
         }
     }

@@ -71,6 +71,16 @@ const ADDED: [&str; 4] = ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-
 /// A message that was read directly. The server's headers stand behind those of the message (JS82), so that of several with one name the
 /// last is the server's; a client library on the way may have changed the order of names.
 pub(super) fn direct(response: Message) -> Result<StreamMessage, GetMessageError> {
+    read(response, &[])
+}
+
+/// A message of an answer with several, which is counted down.
+pub(super) fn one_of_several(response: Message) -> Result<StreamMessage, GetMessageError> {
+    read(response, &["Nats-Num-Pending", "Nats-Last-Sequence"])
+}
+
+/// `more` are headers that the server adds beside [`ADDED`].
+fn read(response: Message, more: &[&str]) -> Result<StreamMessage, GetMessageError> {
     if let Some(status) = response.status() {
         return Err(match status {
             StatusCode::NOT_FOUND => GetMessageError::Api(codes::NO_MESSAGE_FOUND.error()),
@@ -78,9 +88,10 @@ pub(super) fn direct(response: Message) -> Result<StreamMessage, GetMessageError
         });
     }
     let all: Vec<_> = response.headers().iter().collect();
-    let places = ADDED.map(|added| all.iter().rposition(|(name, _)| *name == added));
-    let value = |place: Option<usize>| place.map_or("", |place| all[place].1);
-    let [_, subject, sequence, time] = places.map(value);
+    let place_of = |added: &str| all.iter().rposition(|(name, _)| *name == added);
+    let places: Vec<_> = ADDED.iter().chain(more).map(|added| place_of(added)).collect();
+    let value = |added| place_of(added).map_or("", |place| all[place].1);
+    let [_, subject, sequence, time] = ADDED.map(value);
     let (Ok(sequence), Some(time)) = (sequence.parse(), Timestamp::parse(time)) else {
         return Err(GetMessageError::unreadable(format!("sequence {sequence:?}, time {time:?}")));
     };

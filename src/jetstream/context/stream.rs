@@ -3,6 +3,7 @@
 use super::api::{Api, Done, body};
 use super::call::{Call, Step};
 use super::consumer::{self, Consumer};
+use super::direct::{DirectBatch, StoredMessages};
 use super::error::{
     CreateConsumerError, DeleteConsumerError, DeleteMessageError, GetConsumerError, GetMessageError, GetStreamError,
     ListConsumersError, MessagesError, Operation, PurgeError, checked,
@@ -172,19 +173,81 @@ impl Stream {
         self.get_directly(&format!("{}.{}", self.call("DIRECT.GET"), subject.as_str()), String::new())
     }
 
+    /// The first message from a sequence on whose subject a pattern matches, without JSON around it. The stream must have `allow_direct`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::direct_get`].
+    pub fn direct_get_next(&self, pattern: impl AsRef<str>, seq: u64) -> Call<StreamMessage, GetMessageError> {
+        let body = body(|object| {
+            object.some_number("seq", seq);
+            object.text("next_by_subj", pattern.as_ref());
+        });
+        self.get_directly(&self.call("DIRECT.GET"), body)
+    }
+
+    /// Several messages, in one answer: the next ones, or the last of each of some subjects. The stream must have `allow_direct`.
+    ///
+    /// # Errors
+    ///
+    /// As items: [`GetMessageError::is_no_responders`] if the stream is gone or has no `allow_direct` (JS80),
+    /// [`GetMessageError::is_timeout`] if the answer does not end in the context's time, [`GetMessageError::Response`] for a status such as
+    /// `413 Too Many Results` (JS85). Without a message there is no item.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use postroom::Bus;
+    /// use postroom::jetstream::context::DirectBatch;
+    /// use postroom::jetstream::{self, JetStreamOptions, JetStreamServer, StreamConfig};
+    ///
+    /// let bus = Bus::new();
+    /// let _streams = JetStreamServer::start(&bus, JetStreamOptions::new())?;
+    /// let js = jetstream::new(bus.connect());
+    /// let stream = js.create_stream(StreamConfig::new("T").subjects(["t.*"]).allow_direct(true)).wait()?;
+    /// for subject in ["t.a", "t.b", "t.a"] {
+    ///     js.publish(subject, "").wait()?;
+    /// }
+    /// let seqs = |asked| -> Result<Vec<u64>, _> {
+    ///     stream.direct_get_batch(&asked).into_iter().map(|message| Ok(message?.sequence)).collect()
+    /// };
+    /// assert_eq!(seqs(DirectBatch::new().on("t.a").messages(10)), Ok::<_, jetstream::context::GetMessageError>(vec![1, 3]));
+    /// assert_eq!(seqs(DirectBatch::last_of(["t.*"])), Ok(vec![2, 3]));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn direct_get_batch(&self, asked: &DirectBatch) -> StoredMessages {
+        StoredMessages::start(&self.api, &self.call("DIRECT.GET"), asked)
+    }
+
     fn get_directly(&self, call: &str, body: String) -> Call<StreamMessage, GetMessageError> {
         Call::new(self.api.request(call, body), |response| {
             Step::Done(response.map_err(GetMessageError::of_request).and_then(stored::direct))
         })
     }
 
-    /// Deletes the message of a sequence.
+    /// Deletes the message of a sequence, and lets what it was on a disk lie until its room is used again.
     ///
     /// # Errors
     ///
     /// [`DeleteMessageError::is_not_found`] if there is none; 10057 if the stream denies it.
     pub fn delete_message(&self, seq: u64) -> Call<(), DeleteMessageError> {
-        let body = body(|object| object.plain("seq", seq));
+        self.delete(seq, true)
+    }
+
+    /// Deletes the message of a sequence, and has a server overwrite what it was on a disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::delete_message`].
+    pub fn secure_delete_message(&self, seq: u64) -> Call<(), DeleteMessageError> {
+        self.delete(seq, false)
+    }
+
+    fn delete(&self, seq: u64, no_erase: bool) -> Call<(), DeleteMessageError> {
+        let body = body(|object| {
+            object.plain("seq", seq);
+            object.some_flag("no_erase", no_erase);
+        });
         Call::of(self.api.request(&self.call("STREAM.MSG.DELETE"), body), |Done| Ok(()))
     }
 
@@ -219,6 +282,25 @@ impl Stream {
         let (api, stream) = (self.api.clone(), self.name().to_owned());
         let created = consumer::create(&self.api, self.name(), config, action);
         created.map(move |info| Consumer::new(api, stream, info))
+    }
+
+    /// The consumer of this configuration's name, or a new one with this configuration if there is none. The configuration of one that is
+    /// there is not looked at. Two requests at most: the second is sent when the response to the first has been received by `wait` or a poll.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::create_consumer`]; [`CreateConsumerError::InvalidName`] if the configuration has no name.
+    pub fn get_or_create_consumer(&self, config: ConsumerConfig) -> Call<Consumer, CreateConsumerError> {
+        let name = if config.name.is_empty() { &config.durable_name } else { &config.name };
+        let stream = self.clone();
+        self.get_consumer(name).then(move |found| match found {
+            Ok(consumer) => Step::Done(Ok(consumer)),
+            Err(error) if error.is_not_found() => Step::Next(stream.create_consumer_strict(config)),
+            Err(GetConsumerError::Api(error)) => Step::Done(Err(CreateConsumerError::Api(error))),
+            Err(GetConsumerError::Request(error)) => Step::Done(Err(CreateConsumerError::Request(error))),
+            Err(GetConsumerError::Response(words)) => Step::Done(Err(CreateConsumerError::Response(words))),
+            Err(GetConsumerError::InvalidName(name)) => Step::Done(Err(CreateConsumerError::InvalidName(name))),
+        })
     }
 
     /// The consumer of this name.
@@ -290,6 +372,15 @@ impl Stream {
     /// ```
     pub fn ordered(&self, config: ConsumerConfig) -> Result<Ordered, MessagesError> {
         Ordered::start(self.api.clone(), self.name().to_owned(), config)
+    }
+
+    /// As [`Stream::ordered`], by a pull consumer: the server sends no more than was asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::ordered`], but for [`MessagesError::Subscribe`], which is the first item.
+    pub fn ordered_pull(&self, config: ConsumerConfig) -> Result<Ordered, MessagesError> {
+        Ordered::start_pull(self.api.clone(), self.name().to_owned(), config)
     }
 
     /// As [`Stream::ordered`], done when the consumer is there.

@@ -32,7 +32,7 @@ use std::panic::Location;
 /// let retried = streams.expect_redelivered("orders.eu").deliveries(2);
 /// let done = streams.expect_acked("orders.eu").by("worker").times(1);
 /// js.publish("orders.eu", "hello").wait()?;
-/// worker.fetch(1).messages().count(); // taken, and not acknowledged
+/// worker.fetch(1).messages().into_iter().count(); // taken, and not acknowledged
 /// kit.advance(Duration::from_secs(30));
 /// for message in worker.fetch(1).messages() {
 ///     message?.ack()?;
