@@ -203,9 +203,10 @@ pub use testkit::kit::TestKit;
 pub use time::clock::Clock;
 pub use time::manual::ManualClock;
 
-/// The stream of [events](Event) of a bus, and the parts of an event.
+/// Streams of events, and the parts of the [`Event`] of a bus.
 pub mod event {
-    pub use crate::services::{Denied, Events, SlowConsumer};
+    pub use crate::delivery::{EventSender, EventStream};
+    pub use crate::services::{Denied, SlowConsumer};
 }
 
 /// The futures that operations return, by name: for programs that keep one in a struct.

@@ -49,7 +49,7 @@ pub struct Limits {
     /// cache off. At most 65,536. One entry takes about 150 bytes plus its subject and 8 for each subscriber it leads to; routes to more than
     /// 4,096 are not remembered.
     pub route_cache_entries: usize,
-    /// Events one [`Events`](crate::event::Events) stream holds before the oldest are dropped and counted. Default 1,024.
+    /// Events one [`EventStream`](crate::event::EventStream) of a bus holds before the oldest are dropped and counted. Default 1,024.
     pub events_capacity: usize,
 }
 

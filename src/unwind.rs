@@ -5,8 +5,9 @@
 
 use crate::bus::{Bus, BusBuilder, InterestWatcher};
 use crate::client::{Client, Drain, Publisher, Responses, Subscriber, SubscriptionGuard};
+use crate::delivery::EventStream;
 use crate::message::Message;
-use crate::services::Events;
+use crate::services::Event;
 use crate::time::{Clock, ManualClock, ScheduledTask};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -26,7 +27,7 @@ unwind_safe! {
     Client,
     Clock,
     Drain,
-    Events,
+    EventStream<Event>,
     InterestWatcher,
     ManualClock,
     Message,
@@ -39,7 +40,7 @@ unwind_safe! {
     #[cfg(feature = "bridge")]
     crate::bridge::Bridge,
     #[cfg(feature = "bridge")]
-    crate::bridge::BridgeEvents,
+    EventStream<crate::bridge::BridgeEvent>,
     #[cfg(feature = "testkit")]
     crate::testkit::TestKit,
 }

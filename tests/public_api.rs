@@ -10,7 +10,7 @@ use postroom::error::{
     BuildError, CloseReason, DrainTimeoutError, HeaderError, LimitsError, RecvTimeoutError, RespondError,
     StatusCodeError, SubjectError, TryRecvError,
 };
-use postroom::event::{Denied, Events, SlowConsumer};
+use postroom::event::{Denied, EventSender, EventStream, SlowConsumer};
 use postroom::future::{Closed, DrainFuture, InterestChanged, PublishFuture, RequestFuture, RespondFuture};
 use postroom::headers;
 use postroom::interest::{InterestWatcher, PatternInterest};
@@ -51,7 +51,8 @@ fn handles_go_anywhere() {
     handle::<Publisher>();
     handle::<Subscriber>();
     handle::<SubscriptionGuard>();
-    handle::<Events>();
+    handle::<EventStream<Event>>();
+    handle::<EventSender<Event>>();
     handle::<Message>();
     handle::<Payload<'static>>();
     handle::<Clock>();
@@ -88,7 +89,7 @@ fn what_is_awaited_goes_to_any_executor() {
     stream::<Subscriber>();
     stream::<SubscriberStream<'static>>();
     stream::<Responses>();
-    stream::<Events>();
+    stream::<EventStream<Event>>();
     fn is_future<F: IntoFuture<Output = ()>>() {}
     is_future::<Drain>();
     let subscriber = Bus::new().connect().subscribe("a").unwrap();
@@ -385,7 +386,7 @@ fn handles_cross_a_catch_unwind() {
     both::<SubscriptionGuard>();
     both::<Message>();
     both::<Payload<'static>>();
-    both::<Events>();
+    both::<EventStream<Event>>();
     both::<InterestWatcher>();
     both::<Responses>();
     both::<Drain>();

@@ -34,7 +34,7 @@ pub(crate) fn end(account: &Account, services: &Services, subscription: &Subscri
 /// Ends the slow-consumer episode of a subscription, if one is under way.
 pub(crate) fn end_episode(services: &Services, subscription: &Subscription) {
     if let Some(episode) = subscription.outlet.mailbox_if_any().and_then(|mailbox| mailbox.recover()) {
-        services.events.emit_episode(subscription.info(), &episode);
+        services.emit_episode(subscription.info(), &episode);
     }
 }
 

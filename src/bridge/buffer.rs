@@ -1,6 +1,6 @@
 //! The bounded queue of one direction, and its ledger.
 
-use super::event::{Direction, Episode, Hub, LossEpisode, LostMessage};
+use super::event::{Direction, Episode, Events, LossEpisode, LostMessage, emit_episode};
 use super::stats::{FlowStats, LossCounts, LossReason};
 use crate::sync::Mutex;
 use crate::{Clock, OverflowPolicy};
@@ -380,14 +380,14 @@ impl<T: Item> Buffer<T> {
     }
 
     /// Announces episodes and drops evicted messages, for ever.
-    pub(super) async fn attend(&self, hub: &Hub) {
+    pub(super) async fn attend(&self, events: &Events) {
         loop {
-            self.attend_now(hub);
+            self.attend_now(events);
             self.attention.notified().await;
         }
     }
 
-    pub(super) fn attend_now(&self, hub: &Hub) {
+    pub(super) fn attend_now(&self, events: &Events) {
         let mut inner = self.inner.lock();
         let evicted = std::mem::take(&mut inner.evicted);
         inner.evicted_bytes = 0;
@@ -402,7 +402,7 @@ impl<T: Item> Buffer<T> {
         });
         drop(inner);
         drop(evicted);
-        news.iter().for_each(|episode| hub.tell_episode(episode));
+        news.iter().for_each(|episode| emit_episode(events, episode));
     }
 
     /// Counts all that is still here as discarded.

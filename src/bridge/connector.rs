@@ -76,14 +76,14 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
-                core.hub.tell(BridgeEvent::ConnectFailed { attempts: 1, reason: error.to_string() });
+                core.events.emit(|| BridgeEvent::ConnectFailed { attempts: 1, reason: error.to_string() });
                 break;
             }
         };
         let (end, was_of_use, next) = runtime.block_on(async {
             let (outbox, inbox) = (core.clone(), core.clone());
-            tokio::spawn(async move { outbox.outbox.attend(&outbox.hub).await });
-            tokio::spawn(async move { inbox.inbox.attend(&inbox.hub).await });
+            tokio::spawn(async move { outbox.outbox.attend(&outbox.events).await });
+            tokio::spawn(async move { inbox.inbox.attend(&inbox.events).await });
             let connection = tokio::select! {
                 connection = connector.connect(&core) => connection,
                 () = core.reached(Phase::Closed) => return (End::Closed, false, Suspects::default()),
@@ -96,7 +96,7 @@ pub(super) fn run(core: Arc<Core>, setup: Setup) {
             break;
         }
         core.set_state(BridgeState::Disconnected { reason: None });
-        core.hub.tell(BridgeEvent::Disconnected);
+        core.events.emit(|| BridgeEvent::Disconnected);
         suspects = next;
         // A server that lets the bridge in and then ends the connection, perhaps because of the messages sent, is not asked at
         // full speed.
@@ -162,7 +162,7 @@ impl Connector {
                         _ => BridgeState::Disconnected { reason: said },
                     });
                     if failures.are_news(&reason) {
-                        core.hub.tell(BridgeEvent::ConnectFailed { attempts: failures.count, reason });
+                        core.events.emit(|| BridgeEvent::ConnectFailed { attempts: failures.count, reason });
                     }
                 }
             }

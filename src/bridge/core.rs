@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Pushed};
 use super::crossing::{Destination, Inbound, Offered, Outbound};
-use super::event::{BridgeEvent, Hub};
+use super::event::{BridgeEvent, Events, events};
 use super::headers;
 use super::own_thread;
 use super::registry::Member;
@@ -57,7 +57,7 @@ pub(super) struct Core {
     /// Requests from the server.
     pub(super) served: Requests,
     pub(super) member: Arc<Member>,
-    pub(super) hub: Hub,
+    pub(super) events: Events,
     state: Mutex<BridgeState>,
     state_changed: Notify,
     phase: AtomicU8,
@@ -113,7 +113,7 @@ impl Core {
             called: Requests::new(&bus, requests_max),
             served: Requests::new(&bus, requests_max),
             member: Member::join(bus.id(), client.id()),
-            hub: Hub::default(),
+            events: events(&bus),
             state: Mutex::new(BridgeState::Connecting { reason: None }),
             state_changed: Notify::new(),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -269,7 +269,7 @@ impl Core {
         self.refused.store(false, Ordering::Relaxed);
         self.set_state(BridgeState::Connected { server_id: server_id.clone(), server: server.clone() });
         self.outbox.trouble_is_over();
-        self.hub.tell(BridgeEvent::Connected { server_id, server });
+        self.events.emit(|| BridgeEvent::Connected { server_id, server });
     }
 
     /// Waits until a look at the state gives something.
@@ -327,10 +327,10 @@ impl Core {
         self.inbox.discard();
         self.client.close();
         self.member.forget();
-        self.outbox.attend_now(&self.hub);
-        self.inbox.attend_now(&self.hub);
+        self.outbox.attend_now(&self.events);
+        self.inbox.attend_now(&self.events);
         self.set_state(BridgeState::Closed);
-        self.hub.tell(BridgeEvent::Closed);
+        self.events.close(BridgeEvent::Closed);
     }
 
     pub(super) fn stats(&self) -> BridgeStats {

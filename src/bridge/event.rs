@@ -2,16 +2,9 @@
 
 use super::stats::LossReason;
 use crate::Bus;
+use crate::event::EventSender;
 use crate::sync::Mutex;
-use crate::user_code::UserWaker;
-use futures_core::Stream;
-use futures_core::stream::FusedStream;
-use std::collections::VecDeque;
-use std::fmt;
-use std::iter::FusedIterator;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Unread events that a stream keeps; of more the oldest go.
@@ -104,200 +97,18 @@ pub enum Direction {
     Incoming,
 }
 
-/// A stream of [`BridgeEvent`]s from its creation on; several streams of one bridge each get all of them.
-///
-/// Holds at most 1,024 unread events: when there are more, the oldest go and are counted in [`BridgeEvents::missed`]. It is received from
-/// as [`Events`](crate::event::Events) are; all forms give `None` once the bridge is closed and all events were read.
-#[must_use = "the events go with the stream"]
-pub struct BridgeEvents {
-    listener: Arc<Listener>,
-    bus: Bus,
-    /// The `Stream` has given `None`.
-    is_elapsed: bool,
-}
-
-#[derive(Default)]
-struct Listener(Mutex<Unread>);
-
-#[derive(Default)]
-struct Unread {
-    events: VecDeque<Entry>,
-    missed: u64,
-    ended: bool,
-    wakers: Vec<UserWaker>,
-}
-
-enum Entry {
-    Event(BridgeEvent),
-    Episode(Arc<Episode>),
-}
-
 /// An episode under way: it grows in place, also after it has been announced.
 pub(super) type Episode = Mutex<LossEpisode>;
 
-impl BridgeEvents {
-    /// Blocks until there is an event; `None` once the bridge is closed and all were read.
-    pub fn recv(&self) -> Option<BridgeEvent> {
-        super::wait::block_on(self.recv_async())
-    }
+/// Sends the events of a bridge. Not to be called under a lock: it wakes tasks of users.
+pub(super) type Events = EventSender<BridgeEvent>;
 
-    /// The next event, if there is one now.
-    pub fn try_recv(&self) -> Option<BridgeEvent> {
-        let entry = self.listener.0.lock().events.pop_front()?;
-        Some(entry.read())
-    }
-
-    /// As [`BridgeEvents::recv`], for at most `timeout` on the bus's clock; `None` also when the time is up.
-    pub fn recv_timeout(&self, timeout: Duration) -> Option<BridgeEvent> {
-        super::wait::block_on(self.recv_timeout_async(timeout))
-    }
-
-    /// As [`BridgeEvents::recv`], without blocking a thread.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses nothing.
-    pub fn recv_async(&self) -> impl Future<Output = Option<BridgeEvent>> + Send + Unpin + '_ {
-        std::future::poll_fn(|cx| self.poll(cx))
-    }
-
-    /// As [`BridgeEvents::recv_timeout`], without blocking a thread. The time counts from this call.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses nothing.
-    pub fn recv_timeout_async(
-        &self,
-        timeout: Duration,
-    ) -> impl Future<Output = Option<BridgeEvent>> + Send + Unpin + '_ {
-        let mut over = self.bus.sleep(timeout);
-        std::future::poll_fn(move |cx| match self.poll(cx) {
-            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| None),
-            next => next,
-        })
-    }
-
-    /// Events that were dropped unread because there were too many.
-    pub fn missed(&self) -> u64 {
-        self.listener.0.lock().missed
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
-        // Cloned before the lock, and dropped after if it is not needed: wakers are a user's code.
-        let waker = UserWaker::new(cx.waker(), self.bus.reporter());
-        let mut unread = self.listener.0.lock();
-        let next = unread.events.pop_front();
-        if next.is_some() || unread.ended {
-            drop(unread);
-            return Poll::Ready(next.map(Entry::read));
-        }
-        if !unread.wakers.iter().any(|known| known.wakes_the_same(&waker)) {
-            unread.wakers.push(waker);
-            return Poll::Pending;
-        }
-        drop(unread);
-        Poll::Pending
-    }
+/// A source of the events of a bridge.
+pub(super) fn events(bus: &Bus) -> Events {
+    bus.event_sender(CAPACITY)
 }
 
-impl Stream for BridgeEvents {
-    type Item = BridgeEvent;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BridgeEvent>> {
-        let next = self.poll(cx);
-        self.is_elapsed |= matches!(next, Poll::Ready(None));
-        next
-    }
-}
-
-impl FusedStream for BridgeEvents {
-    fn is_terminated(&self) -> bool {
-        self.is_elapsed
-    }
-}
-
-impl Iterator for &BridgeEvents {
-    type Item = BridgeEvent;
-
-    fn next(&mut self) -> Option<BridgeEvent> {
-        self.recv()
-    }
-}
-
-impl FusedIterator for &BridgeEvents {}
-
-impl fmt::Debug for BridgeEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BridgeEvents").field("missed", &self.missed()).finish_non_exhaustive()
-    }
-}
-
-impl Entry {
-    fn read(self) -> BridgeEvent {
-        match self {
-            Entry::Event(event) => event,
-            Entry::Episode(episode) => BridgeEvent::Lost(episode.lock().clone()),
-        }
-    }
-}
-
-impl Listener {
-    /// Gives back the wakers that are to be woken once no lock is held.
-    fn push(&self, entry: Entry, last: bool) -> Vec<UserWaker> {
-        let mut unread = self.0.lock();
-        if unread.ended {
-            return Vec::new();
-        }
-        if unread.events.len() == CAPACITY {
-            unread.events.pop_front();
-            unread.missed += 1;
-        }
-        unread.events.push_back(entry);
-        unread.ended = last;
-        std::mem::take(&mut unread.wakers)
-    }
-
-    fn has_unread(&self, wanted: &Arc<Episode>) -> bool {
-        let unread = self.0.lock();
-        unread.events.iter().any(|entry| matches!(entry, Entry::Episode(episode) if Arc::ptr_eq(episode, wanted)))
-    }
-}
-
-/// Where events go to. Must not be told anything while a lock is held: it wakes tasks of users.
-#[derive(Default)]
-pub(super) struct Hub {
-    listeners: Mutex<Vec<Weak<Listener>>>,
-}
-
-impl Hub {
-    pub(super) fn listen(&self, bus: &Bus, ended: bool) -> BridgeEvents {
-        let listener = Arc::new(Listener::default());
-        listener.0.lock().ended = ended;
-        let mut listeners = self.listeners.lock();
-        listeners.retain(|listener| listener.strong_count() > 0);
-        listeners.push(Arc::downgrade(&listener));
-        BridgeEvents { listener, bus: bus.clone(), is_elapsed: false }
-    }
-
-    pub(super) fn tell(&self, event: BridgeEvent) {
-        let last = event == BridgeEvent::Closed;
-        for listener in self.listening() {
-            listener.push(Entry::Event(event.clone()), last).into_iter().for_each(UserWaker::wake);
-        }
-    }
-
-    /// An episode has begun or ended; of its end, only the listeners are told that have read of its
-    /// beginning.
-    pub(super) fn tell_episode(&self, episode: &Arc<Episode>) {
-        let ended = episode.lock().ended;
-        for listener in self.listening() {
-            if !(ended && listener.has_unread(episode)) {
-                listener.push(Entry::Episode(episode.clone()), false).into_iter().for_each(UserWaker::wake);
-            }
-        }
-    }
-
-    fn listening(&self) -> Vec<Arc<Listener>> {
-        self.listeners.lock().iter().filter_map(Weak::upgrade).collect()
-    }
+/// Announces an episode that has begun or ended.
+pub(super) fn emit_episode(events: &Events, episode: &Arc<Episode>) {
+    events.emit_report(episode, |episode| BridgeEvent::Lost(episode.lock().clone()));
 }

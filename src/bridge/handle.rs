@@ -3,10 +3,11 @@
 use super::buffer::Barrier;
 use super::core::{Core, Phase};
 use super::error::FlushError;
-use super::event::BridgeEvents;
+use super::event::BridgeEvent;
 use super::future::BridgeFuture;
 use super::state::BridgeState;
 use super::stats::BridgeStats;
+use crate::event::EventStream;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +46,8 @@ impl Bridge {
     }
 
     /// A stream of its events from now on.
-    pub fn events(&self) -> BridgeEvents {
-        let core = self.core();
-        core.hub.listen(&core.bus, self.state() == BridgeState::Closed)
+    pub fn events(&self) -> EventStream<BridgeEvent> {
+        self.core().events.listen()
     }
 
     /// Waits until messages flow, at most for `timeout` on the bus's clock. False when the time is up, or the bridge closed.

@@ -95,7 +95,7 @@ mod wire;
 pub use async_nats;
 pub use builder::BridgeBuilder;
 pub use error::{FlushError, StartError};
-pub use event::{BridgeEvent, BridgeEvents, Direction, LossEpisode, LostMessage};
+pub use event::{BridgeEvent, Direction, LossEpisode, LostMessage};
 pub(crate) use handle::Bridge;
 pub use mapping::MappingError;
 pub use registry::LOOP_HEADER;

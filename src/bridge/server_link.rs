@@ -102,7 +102,7 @@ impl ServerLink {
         let confirm_by = self.choose_confirmation().await;
         self.window.lock().confirm_by = confirm_by;
         if confirm_by == ConfirmBy::Write {
-            self.core.hub.tell(BridgeEvent::Unconfirmable);
+            self.core.events.emit(|| BridgeEvent::Unconfirmable);
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl ServerLink {
                 async_nats::Event::ServerError(error) => self.on_server_error(error).await,
                 async_nats::Event::SlowConsumer(_) => self.core.inbox.missed("unknown", LossReason::SlowConsumer),
                 async_nats::Event::LameDuckMode => {
-                    self.core.hub.tell(BridgeEvent::ServerError { text: "lame duck mode".to_owned() });
+                    self.core.events.emit(|| BridgeEvent::ServerError { text: "lame duck mode".to_owned() });
                 }
                 async_nats::Event::Disconnected | async_nats::Event::Closed => return,
                 _ => {}
@@ -225,7 +225,7 @@ impl ServerLink {
             other => other.to_string(),
         };
         let Some((subscribe, subject)) = denial(&text) else {
-            self.core.hub.tell(BridgeEvent::ServerError { text });
+            self.core.events.emit(|| BridgeEvent::ServerError { text });
             return;
         };
         if !subscribe && self.is_own_request(subject) {
@@ -248,7 +248,7 @@ impl ServerLink {
         if !subscribe && !subject.starts_with(&self.announcements()) {
             self.core.outbox.denied(subject);
         }
-        self.core.hub.tell(BridgeEvent::Denied { subscribe, subject: subject.to_owned() });
+        self.core.events.emit(|| BridgeEvent::Denied { subscribe, subject: subject.to_owned() });
     }
 
     fn is_own_request(&self, subject: &str) -> bool {
@@ -293,7 +293,7 @@ impl ServerLink {
             window.confirm_by = ConfirmBy::Write;
             window.last_checkpoint()
         };
-        self.core.hub.tell(BridgeEvent::Unconfirmable);
+        self.core.events.emit(|| BridgeEvent::Unconfirmable);
         match checkpoint {
             Some(checkpoint) => self.send_checkpoint(checkpoint).await,
             None => Ok(()),

@@ -4,13 +4,13 @@ use super::Bus;
 use crate::account::Account;
 use crate::account::interest::InterestTracker;
 use crate::broker::Broker;
-use crate::delivery::{OverflowPolicy, Policy, runner};
+use crate::delivery::{EventSender, OverflowPolicy, Policy, runner};
 use crate::error::BuildError;
 use crate::limits::Limits;
 use crate::matcher::{Matcher, MatcherOptions};
 use crate::observe::Observer;
 use crate::rng::{self, Secret};
-use crate::services::{EventSender, Life, Panics, Probe, Services};
+use crate::services::{Life, Panics, Probe, Services};
 use crate::sync::atomic::AtomicU64;
 use crate::time::{Clock, Schedule, Timers};
 use crate::user_code::Reporter;
@@ -122,9 +122,9 @@ impl BusBuilder {
         let timers = Arc::new(Timers::new(clock.clone(), activity, reporter, runner::run_waiting));
         let services = Arc::new(Services {
             schedule: Schedule::new(timers.clone()),
+            events: EventSender::new(limits.events_capacity, timers.clone()),
             timers,
             clock,
-            events: EventSender::default(),
             probe,
             panics: Panics::new(reporter),
             seed,

@@ -23,12 +23,13 @@ use crate::activity::Activity;
 use crate::broker::{Broker, BusStats, bus_stats};
 use crate::client::{Client, Drain};
 use crate::connection::ConnectOptions;
+use crate::delivery::{EventSender, EventStream};
 use crate::id::ClientId;
 use crate::limits::Limits;
 #[cfg(feature = "jetstream")]
 use crate::observe::StreamSteps;
 use crate::rng::Use;
-use crate::services::{Events, Phase};
+use crate::services::{Event, Phase};
 use crate::subject::{SubjectError, ToPattern, ToSubject};
 use crate::sync::atomic::Ordering;
 use crate::time::Clock;
@@ -82,9 +83,14 @@ impl Bus {
     }
 
     /// A stream of what happens on the bus from now on.
-    pub fn events(&self) -> Events {
-        let Broker { services, account, .. } = &*self.broker;
-        services.events.listen(account.limits.events_capacity, services.timers.clone())
+    pub fn events(&self) -> EventStream<Event> {
+        self.broker.services.events.listen()
+    }
+
+    /// A source of events of another kind, for parts of a program that are linked to the bus, as a bridge is. Each stream keeps at most
+    /// `capacity` unread events, 1 at the least, and waits by the bus's clock.
+    pub fn event_sender<E>(&self, capacity: usize) -> EventSender<E> {
+        EventSender::new(capacity, self.broker.services.timers.clone())
     }
 
     /// Cuts off a client, as the operator of a server does: its hook is called if it has one ([`ConnectOptions::on_kick`]); else it

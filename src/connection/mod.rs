@@ -335,7 +335,7 @@ pub(crate) fn close_bus(services: &Services, account: &Account, connections: &Ro
         connection.close(CloseReason::BusClosed);
     }
     services.schedule.close();
-    services.events.close();
+    services.events.close(Event::BusClosed);
     account.interest.close();
     services.life.ended.wake_all();
 }

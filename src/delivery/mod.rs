@@ -8,6 +8,9 @@
 
 mod budget;
 mod episode;
+mod event_queue;
+mod event_sender;
+mod event_stream;
 mod mailbox;
 mod outcome;
 mod outlet;
@@ -19,6 +22,8 @@ mod wake;
 pub(crate) use budget::Budget;
 pub use episode::DroppedMessage;
 pub(crate) use episode::{Episode, Losses};
+pub use event_sender::EventSender;
+pub use event_stream::EventStream;
 pub(crate) use mailbox::{Counts, Mailbox, Sealed};
 pub(crate) use outcome::{After, Offered, Refused};
 pub(crate) use outlet::{Direct, Envelope, Other, Outlet, Receiver, Sink};

@@ -63,7 +63,7 @@ fn count_loss(
     debug_assert!(reason.is_slow());
     let (subject, size, at) = (message.subject().clone(), message.size(), services.timers.now());
     if let Some(episode) = subscription.outlet.mailbox().lose(DroppedMessage { subject, size, reason, at })? {
-        services.events.emit_episode(subscription.info(), &episode);
+        services.emit_episode(subscription.info(), &episode);
     }
     Ok(())
 }

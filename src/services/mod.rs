@@ -3,7 +3,7 @@
 //! | file | reason to change |
 //! |---|---|
 //! | `mod` | [`Services`]: time, events, seed, the phase of the bus |
-//! | `event` | events: losses, ends, panics, coalesced and bounded |
+//! | `event` | events: losses, ends, panics |
 //! | `event_text` | events as texts |
 //! | `probe` | every call of the observer |
 //! | `panics` | panics in code of users', counted and told |
@@ -13,12 +13,12 @@ mod event_text;
 mod panics;
 mod probe;
 
-pub(crate) use event::EventSender;
-pub use event::{Denied, Event, Events, SlowConsumer};
+pub use event::{Denied, Event, SlowConsumer};
 pub(crate) use panics::Panics;
 pub(crate) use probe::Probe;
 
-use crate::delivery::{Policy, WakeList};
+use crate::delivery::{Episode, EventSender, Policy, WakeList};
+use crate::observe::SubscriptionInfo;
 use crate::rng::Secret;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::time::{Clock, Schedule, Timers};
@@ -31,7 +31,7 @@ pub(crate) struct Services {
     pub(crate) timers: Arc<Timers>,
     pub(crate) schedule: Schedule,
     pub(crate) clock: Clock,
-    pub(crate) events: EventSender,
+    pub(crate) events: EventSender<Event>,
     pub(crate) probe: Probe,
     pub(crate) panics: Panics,
     pub(crate) seed: u64,
@@ -77,6 +77,12 @@ impl Services {
     #[inline]
     pub(crate) fn reporter(&self) -> Reporter {
         self.panics.reporter()
+    }
+
+    /// Emits an episode that has begun or ended. Streams that have not read of its beginning do not get its end as well.
+    pub(crate) fn emit_episode(&self, subscription: SubscriptionInfo, episode: &Arc<Episode>) {
+        let read = move |episode: &Episode| Event::SlowConsumer(SlowConsumer::new(subscription.clone(), episode));
+        self.events.emit_report(episode, read);
     }
 }
 

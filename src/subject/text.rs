@@ -13,7 +13,7 @@ macro_rules! checked_text {
             /// # Example
             ///
             /// ```
-            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("# use postroom::{", stringify!($name), ", error::SubjectError};")]
             #[doc = concat!("assert_eq!(", stringify!($name), "::new(\"", $example, "\")?.as_str(), \"", $example, "\");")]
             /// # Ok::<(), SubjectError>(())
             /// ```
@@ -28,7 +28,7 @@ macro_rules! checked_text {
             /// # Example
             ///
             /// ```
-            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("# use postroom::{", stringify!($name), ", error::SubjectError};")]
             #[doc = concat!("assert_eq!(", stringify!($name), "::new(\"", $example, "\")?.len(), \"", $example, "\".len());")]
             /// # Ok::<(), SubjectError>(())
             /// ```
@@ -43,7 +43,7 @@ macro_rules! checked_text {
             /// # Example
             ///
             /// ```
-            #[doc = concat!("# use postroom::subject::{", stringify!($name), ", SubjectError};")]
+            #[doc = concat!("# use postroom::{", stringify!($name), ", error::SubjectError};")]
             #[doc = concat!("let text = ", stringify!($name), "::new(\"", $example, "\")?;")]
             #[doc = concat!("assert_eq!(text.tokens().collect::<Vec<_>>(), ", $tokens, ");")]
             /// # Ok::<(), SubjectError>(())

@@ -5,7 +5,7 @@
 
 use crate::common::POLICIES;
 use postroom::error::CloseReason;
-use postroom::event::{Events, SlowConsumer};
+use postroom::event::{EventStream, SlowConsumer};
 use postroom::id::ClientId;
 use postroom::stats::DropReason;
 use postroom::{Bus, Client, Clock, Event, Limits, ManualClock, OverflowPolicy, SubscribeOptions, Subscriber};
@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Room {
     bus: Bus,
     clock: ManualClock,
-    events: Events,
+    events: EventStream<Event>,
     client: Client,
 }
 
@@ -195,7 +195,7 @@ trait All {
     fn by_ref_all(&self) -> Vec<Event>;
 }
 
-impl All for Events {
+impl All for EventStream<Event> {
     /// Blocks to the end: the bus is closed.
     fn by_ref_all(&self) -> Vec<Event> {
         let mut events = self;
@@ -235,4 +235,30 @@ fn waiting_for_events_takes_the_buss_clock() {
         let id = room.bus.connect().id();
         assert_eq!(waiting.join().unwrap(), Some(Event::ClientClosed { client: id, name: None }));
     });
+}
+
+/// A source of a program's own: a report grows until it is read and is there once, the oldest of too many events go and are counted,
+/// and nothing comes after the last event.
+#[test]
+fn events_of_other_kinds_have_the_same_streams() {
+    let bus = Bus::new();
+    let source = bus.event_sender::<u64>(3);
+    let (events, others) = (source.listen(), source.listen());
+    let grown = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(10));
+    let report = || source.emit_report(&grown, |grown| grown.load(std::sync::atomic::Ordering::Relaxed));
+    report();
+    grown.store(11, std::sync::atomic::Ordering::Relaxed);
+    report();
+    source.emit(|| 2);
+    assert_eq!((events.try_recv(), events.try_recv(), events.try_recv()), (Some(11), Some(2), None));
+    report();
+    assert_eq!(events.recv(), Some(11), "it was read, so it comes again");
+    for number in 3..6 {
+        source.emit(|| number);
+    }
+    source.close(6);
+    source.emit(|| 7);
+    assert_eq!(((&events).collect::<Vec<_>>(), events.missed()), (vec![4, 5, 6], 1));
+    assert_eq!(others.missed(), 3, "each stream has its own bound");
+    assert_eq!(source.listen().recv(), None);
 }

@@ -8,7 +8,10 @@ use postroom::{Bus, Clock, Event, RequestError};
 use std::panic::panic_any;
 use std::time::Duration;
 
-fn panics(bus: &Bus, events: &postroom::event::Events) -> (u64, Vec<(postroom::id::SubscriptionId, String)>) {
+fn panics(
+    bus: &Bus,
+    events: &postroom::event::EventStream<postroom::Event>,
+) -> (u64, Vec<(postroom::id::SubscriptionId, String)>) {
     let told = std::iter::from_fn(|| events.try_recv())
         .map(|event| match event {
             Event::CallbackPanicked { subscription, message } => (subscription.id, message),

@@ -6,7 +6,7 @@
 
 use crate::common::{Count, FOREVER, must_return, payload_that, quietly};
 use postroom::error::CloseReason;
-use postroom::event::Events;
+use postroom::event::EventStream;
 use postroom::id::{ClientId, MessageId, SubscriptionId};
 use postroom::observe::{
     ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish, SubscriptionInfo,
@@ -66,7 +66,7 @@ fn bomb(dropped: &Count) -> Payload<'static> {
 
 /// The bus has counted `panics` of this kind and told of each since the last call.
 #[track_caller]
-fn told(bus: &Bus, events: &Events, code: UserCode, panics: usize) {
+fn told(bus: &Bus, events: &EventStream<Event>, code: UserCode, panics: usize) {
     let told = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {
         Event::UserCodePanicked { code, message } => {
             assert!(message.starts_with("on purpose"), "{message}");

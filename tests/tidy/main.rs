@@ -147,7 +147,7 @@ const MAY_USE: [(&str, &[&str]); 25] = [
     ),
     // Over all: what there is once for all rooms.
     (OVER_ALL, &["error", "subject", "message", "limits", "bus", "client", "jetstream", "server", "bridge"]),
-    ("unwind", &["message", "time", "services", "bus", "client", "server", "bridge", "testkit"]),
+    ("unwind", &["message", "time", "delivery", "services", "bus", "client", "server", "bridge", "testkit"]),
 ];
 
 /// One file of the errors lies over all rooms: the error into which all others convert.

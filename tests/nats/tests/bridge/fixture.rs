@@ -2,7 +2,8 @@
 
 use crate::support::nats_server::NatsServer;
 use futures_util::StreamExt;
-use postroom::bridge::{BridgeEvent, BridgeEvents};
+use postroom::bridge::BridgeEvent;
+use postroom::event::EventStream;
 use postroom::{Bridge, Bus};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -133,7 +134,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// The first event that `wanted` makes something of.
-pub(crate) fn event<T>(events: &BridgeEvents, wanted: impl Fn(BridgeEvent) -> Option<T>) -> T {
+pub(crate) fn event<T>(events: &EventStream<BridgeEvent>, wanted: impl Fn(BridgeEvent) -> Option<T>) -> T {
     let mut seen = Vec::new();
     while let Some(event) = events.recv_timeout(PATIENCE) {
         seen.push(event.clone());

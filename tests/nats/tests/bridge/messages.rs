@@ -190,7 +190,7 @@ fn handles_go_anywhere_and_what_is_awaited_to_any_executor() {
     fn future<T: Future + Send + Unpin + std::fmt::Debug + 'static>() {}
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     handle::<Bridge>();
-    handle::<postroom::bridge::BridgeEvents>();
+    handle::<postroom::event::EventStream<postroom::bridge::BridgeEvent>>();
     handle::<postroom::bridge::BridgeStats>();
     handle::<Rule>();
     future::<postroom::bridge::future::BridgeFuture<bool>>();

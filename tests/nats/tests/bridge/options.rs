@@ -96,7 +96,7 @@ fn of_too_many_unread_events_the_oldest_go_and_are_counted() {
 }
 
 /// The name of the connection that the bus next tells of as closed.
-fn closed_name(events: &postroom::event::Events) -> Option<String> {
+fn closed_name(events: &postroom::event::EventStream<postroom::Event>) -> Option<String> {
     loop {
         match events.recv_timeout(PATIENCE).expect("told in time") {
             Event::ClientClosed { name, .. } => return name,
