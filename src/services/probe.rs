@@ -6,9 +6,10 @@ use crate::error::CloseReason;
 use crate::id::{ClientId, MessageId, SubscriptionId};
 use crate::message::{Message, Trace};
 #[cfg(feature = "jetstream")]
+use crate::observe::StreamSteps;
 use crate::observe::{
     CallbackPanic, ClientInfo, DeliveryAction, Handled, Observer, PublishAction, PublishContext, RejectedPublish,
-    StreamSteps, SubscriptionInfo,
+    SubscriptionInfo,
 };
 use crate::subject::Pattern;
 use crate::user_code::{Reporter, UserCode};
