@@ -84,7 +84,7 @@ fn measure(workload: &Workload, options: &Options) -> (Measured, String) {
     let none = format!(" {:>10} {:>10}", "-", "-");
     match workload.how {
         How::Wire(run) => {
-            let (theirs, ours) = (NatsServer::start(""), Postroom::start());
+            let (theirs, ours) = (NatsServer::start(""), Postroom::start(&[]));
             let places = [Place::new(theirs.addr(), theirs.pid()), Place::new(ours.addr(), ours.pid())];
             let mut cpu = [Cpu::default(), Cpu::default()];
             for _ in 0..options.rounds {

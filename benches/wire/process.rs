@@ -42,8 +42,10 @@ pub(crate) struct Postroom {
 }
 
 impl Postroom {
-    pub(crate) fn start() -> Self {
+    /// Starts it on a free port, with further flags.
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let mut child = postroom(&["--addr", "127.0.0.1", "--port", "-1"])
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
