@@ -76,6 +76,7 @@
 //! | do something at a time | [`Bus::schedule_at`], [`Bus::sleep`] | [`time`] |
 //! | test without waiting | [`ManualClock`], [`BusBuilder::seed`] | |
 //! | decide about every message, and see it | [`BusBuilder::observer`] | [`observe`], [`activity`] |
+//! | keep messages, share out work, deliver again | with the feature `jetstream`: `JetStreamServer`, `JetStream` | `jetstream`, `manual::jetstream` |
 //! | route things that are not messages | | [`matcher`], usable alone; [`subject`] |
 //! | build another server, bridge or test kit | | [`sync`], [`blocking`], [`user_code`] |
 //! | read more | | [`manual`] |

@@ -14,6 +14,8 @@
 //! | `test_kit` | settle, expectations, time, chaos, recordings; with the feature `testkit` |
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
+//! | `jetstream` | streams, consumers, redelivery, on a bus; with the feature `jetstream` |
+//! | `jetstream_rules` | the rules of JetStream, by number; with the feature `jetstream` |
 //! | `wire` | the rules of the wire, by number; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
 //! | [`not_there`] | what the API leaves out, why, and what to use instead |
@@ -52,6 +54,14 @@ pub mod test_double {}
 #[cfg(feature = "bridge")]
 #[doc = include_str!("bridge.md")]
 pub mod bridge {}
+
+#[cfg(feature = "jetstream")]
+#[doc = include_str!("jetstream.md")]
+pub mod jetstream {}
+
+#[cfg(feature = "jetstream")]
+#[doc = include_str!("jetstream_rules.md")]
+pub mod jetstream_rules {}
 
 #[cfg(feature = "server")]
 #[doc = include_str!("wire.md")]

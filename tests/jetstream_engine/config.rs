@@ -50,7 +50,7 @@ fn defaults_are_filled_in() {
     assert_eq!(levelled.placement, None);
 }
 
-/// JS19, JS36: each fault with its number and words, in the server's order.
+/// JS19, JS36, JE4, JE6: each fault with its number and words, in the server's order.
 #[test]
 fn what_is_refused_by_itself() {
     let cases: Vec<(Change, &str)> = vec![
@@ -253,7 +253,7 @@ fn what_is_refused_of_origins() {
     );
 }
 
-/// JS36: a pedantic request says what would have been changed.
+/// JS36, JE5: a pedantic request says what would have been changed.
 #[test]
 fn pedantic_requests_are_not_corrected() {
     let pedantic = |set: Change| {

@@ -230,7 +230,7 @@ fn pulls_and_acknowledgements() {
     compare(&steps);
 }
 
-/// JS63, JS88, JC190 to JC198.
+/// JS63, JS88, JS89, JC190 to JC199.
 #[test]
 fn advisories() {
     let part = |seq: u32| ask("b.1", "x").header("Nats-Batch-Id: g").header(&format!("Nats-Batch-Sequence: {seq}"));
@@ -376,7 +376,7 @@ fn checks_and_limits() {
     compare(&steps);
 }
 
-/// JS3, JS20, JL4: what is reserved and what is stored is held to the server's limits.
+/// JS3, JS20, JS87, JL4, JL5: what is reserved and what is stored is held to the server's limits.
 #[test]
 fn limits_of_the_server() {
     let create = |name: &str, rest: &str| {

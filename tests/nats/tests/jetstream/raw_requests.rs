@@ -2,6 +2,7 @@
 
 use super::compare::{Step, api, compare};
 
+/// JS10 to JS12, JS15, JS31, JS32, JE1, JE2: faults of bodies, which fields stay in a refusal, and which calls are counted.
 #[test]
 fn faults_of_json() {
     let bodies = [
