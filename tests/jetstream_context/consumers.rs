@@ -61,7 +61,7 @@ fn consumers_are_created_found_listed_and_deleted_by_threads_and_tasks() {
     assert!(stream.get_consumer("a.b").wait().unwrap_err().api().is_none());
 }
 
-/// JC72, JC80, JC81.
+/// JC72, JC80, JC81, JC202.
 #[test]
 fn a_fetch_takes_what_is_there() {
     let setup = setup();
@@ -147,7 +147,7 @@ fn a_batch_waits_for_messages_and_ends_when_its_time_is_up() {
     assert_eq!(stream.info().wait().unwrap().state.messages, 4);
 }
 
-/// JC2, JC65, JC71, JC76.
+/// JC2, JC65, JC71, JC76, JC203.
 #[test]
 fn refused_and_ended_requests_are_errors() {
     let setup = setup();

@@ -131,7 +131,7 @@ fn a_request_for_bytes_ends_with_them() {
     assert_eq!(bench.info("c").delivered.consumer, 3);
 }
 
-/// JC64, JC65, JC69: refusals before the queue.
+/// JC64, JC65, JC69, X18: refusals before the queue.
 #[test]
 fn requests_are_refused() {
     let mut bench = filled(1, |config| {
@@ -181,7 +181,7 @@ fn requests_of_the_dead_are_dropped() {
     assert_eq!((bench.sent().len(), bench.info("c").num_pending), (0, 1));
 }
 
-/// JC76, JC134: deletion tells all requests in their order, then all.
+/// JC76, JC134, X19: deletion tells all requests in their order, then all.
 #[test]
 fn deletion_ends_requests() {
     let mut bench = filled(0, |_| {});

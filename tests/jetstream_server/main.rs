@@ -3,6 +3,7 @@
 //! Goal: what clients on the wire can't see: time on the bus's clock, order, what holds under many threads, what is left behind. Method: a
 //! manual clock, clients in process, and the ledger of the bus. The bytes are compared with nats-server beside the tests on the wire.
 
+mod calls;
 mod consumers;
 mod streams;
 mod time;
