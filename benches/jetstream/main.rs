@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+#[allow(dead_code, reason = "shared: no bench needs all of it")]
 #[path = "../common/clients.rs"]
 mod clients;
 #[allow(dead_code, reason = "shared: no bench needs all of it")]
