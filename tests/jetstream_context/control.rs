@@ -72,7 +72,7 @@ fn a_pin_is_carried_and_ended() {
     assert_eq!(second.recv().unwrap().unwrap().info().unwrap().stream_sequence, 7);
 }
 
-/// JC200, pulled: in order, each once, also when the consumer is deleted under the reader; over with the stream.
+/// JC200, JC201: pulled, in order, each once, also when the consumer is deleted under the reader; over with the stream.
 #[test]
 fn an_ordered_pull_consumer_heals() {
     let setup = setup();
