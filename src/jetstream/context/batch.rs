@@ -6,8 +6,7 @@ use super::error::{BatchError, Operation};
 use super::publish::PublishOptions;
 use crate::jetstream::json::read::{Fatal, Reader};
 use crate::jetstream::json::response::Fields;
-use crate::message::Payload;
-use crate::{Message, RequestError, ToSubject};
+use crate::{Message, Payload, RequestError, ToSubject};
 
 /// A batch of messages that a stream stores together or not at all, in their order and without another between them. Made by
 /// [`JetStream::batch`](super::JetStream::batch). The stream must have `allow_atomic`.
