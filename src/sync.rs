@@ -173,11 +173,38 @@ mod imp {
 
 pub(crate) use imp::*;
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
-/// A waker that unparks this thread.
-pub(crate) fn thread_waker() -> Waker {
+/// Blocks this thread until a future is done. It sleeps within the hooks of the thread, if it has [some](crate::blocking::with_hooks).
+///
+/// For parts of a program that have threads of their own. A blocking call of the bus does more while it waits: it runs the callbacks that
+/// wait for their turn on this thread. So this is not for callbacks on the bus.
+///
+/// # Example
+///
+/// ```
+/// use postroom::{Bus, sync};
+///
+/// let client = Bus::new().connect();
+/// let orders = client.subscribe("orders")?;
+/// client.publish("orders", "1")?;
+/// assert_eq!(sync::block_on(orders.recv_async())?.payload(), b"1");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let (waker, mut future) = (thread_waker(), pin!(future));
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return done;
+        }
+        park();
+    }
+}
+
+/// A waker that unparks this thread: for loops that poll, and [park](std::thread::park) in between.
+pub fn thread_waker() -> Waker {
     Arc::new(Unpark(current())).into()
 }
 

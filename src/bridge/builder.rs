@@ -7,13 +7,13 @@ use super::crossing::{Inbound, Outbound};
 use super::error::StartError;
 use super::event::Direction;
 use super::handle::Bridge;
+use super::incoming;
 use super::reply::REQUESTS_MAX;
 use super::rule::{Rule, RuleError, RuleKind, Rules, ToRule};
 use super::session::Sending;
 use super::state::BridgeState;
-use super::wait::block_on;
-use super::{incoming, wait};
 use crate::receive::SinkDelivery;
+use crate::sync::block_on;
 use crate::{Bus, Client, ConnectOptions, OverflowPolicy, SubscribeOptions, SubscriptionGuard};
 use async_nats::ServerAddr;
 use async_nats::rustls::crypto::{CryptoProvider, ring};
@@ -285,7 +285,7 @@ impl BridgeBuilder {
             delay: self.delay,
         };
         let (publisher, linker) = (core.clone(), core.clone());
-        let publish = move || wait::block_on(incoming::publish_all(publisher));
+        let publish = move || block_on(incoming::publish_all(publisher));
         let spawned = thread::Builder::new().name("postroom-in".to_owned()).spawn(publish);
         let spawned = spawned.and_then(|_| {
             thread::Builder::new().name("postroom-out".to_owned()).spawn(|| connector::run(linker, setup))

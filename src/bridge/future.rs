@@ -1,6 +1,6 @@
 //! The futures of a bridge's operations: connect, flush, drain, close.
 
-use super::wait::block_on;
+use crate::sync::block_on;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -87,7 +87,6 @@ mod server_link;
 mod session;
 mod state;
 mod stats;
-mod wait;
 mod window;
 mod wire;
 

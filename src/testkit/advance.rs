@@ -1,7 +1,8 @@
 //! Moving time: one deadline after the other, and only while the bus is quiet.
 
 use super::report::OrPanic;
-use super::settle::{SettleTimeout, Settler, thread_waker};
+use super::settle::{SettleTimeout, Settler};
+use crate::sync::thread_waker;
 use crate::{Clock, ManualClock};
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -2,12 +2,12 @@
 
 use super::recording::{Recorded, Recording};
 use super::report::OrPanic;
-use super::settle::{Settler, thread_waker};
+use super::settle::Settler;
 use crate::publish::RawMessage;
+use crate::sync::block_on;
 use crate::{Bus, Client, ConnectOptions, PublishError};
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How fast a [`Recording`] is replayed.
@@ -40,14 +40,7 @@ impl Recording {
     /// Blocks, for room in queues as [`Client::publish`] does, and for the time between two messages on the bus's clock: a manual one has to
     /// be advanced by another thread. For a kit's bus there is [`TestKit::replay`](super::TestKit::replay).
     pub fn replay(&self, bus: &Bus, speed: Speed) -> Replayed {
-        let waker = thread_waker();
-        let mut replay = pin!(self.replay_async(bus, speed));
-        loop {
-            match replay.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(replayed) => return replayed,
-                Poll::Pending => std::thread::park(),
-            }
-        }
+        block_on(self.replay_async(bus, speed))
     }
 
     /// As [`Recording::replay`], for tasks: blocks nothing.

@@ -1,14 +1,14 @@
 //! Waiting until the bus is quiet.
 
 use crate::activity::{Activity, ActivityKind};
+use crate::sync::thread_waker;
 use crate::time::Sleep;
 use crate::{Bus, Clock, ManualClock};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{Thread, current, park_timeout, yield_now};
+use std::task::{Context, Poll};
+use std::thread::{park_timeout, yield_now};
 use std::time::Duration;
 
 /// How many turns of its executor [`TestKit::settle_async`](super::TestKit::settle_async) lets the other tasks have, in which nothing may begin.
@@ -281,21 +281,4 @@ fn turn() -> impl Future<Output = ()> + Send {
         cx.waker().wake_by_ref();
         Poll::Pending
     })
-}
-
-/// A waker that unparks this thread.
-pub(super) fn thread_waker() -> Waker {
-    Arc::new(Unpark(current())).into()
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
 }
