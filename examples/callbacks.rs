@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(client.publish("order.placed", "1 pen")?, 2);
     let Some(Event::CallbackPanicked { subscription, message }) = events.try_recv() else { panic!("one panicked") };
     assert_eq!((subscription.id, message.as_str()), (faulty.id(), "out of ink"));
-    assert_eq!((bus.stats().panics, first.ledger().delivered, second.ledger().delivered), (1, 2, 2));
+    assert_eq!((bus.stats().traffic.panics, first.ledger().delivered, second.ledger().delivered), (1, 2, 2));
 
     // Dropping the guard unsubscribes.
     drop(faulty);

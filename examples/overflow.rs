@@ -61,8 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ]
     );
     let stats = bus.stats();
-    assert_eq!((stats.ledger.delivered, stats.ledger.dropped.total(), stats.unmatched), (8, 10, 2));
-    assert!(stats.ledger.balances() && stats.routed == stats.ledger.matched);
+    assert_eq!((stats.ledger.delivered, stats.ledger.dropped.total(), stats.traffic.unmatched), (8, 10, 2));
+    assert!(stats.ledger.balances() && stats.traffic.routed == stats.ledger.matched);
     println!("{lost:?}");
     Ok(())
 }

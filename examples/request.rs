@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(error.is_timeout(), "{error}");
     // An answer that comes too late is counted.
     silent.recv()?.respond("42")?;
-    assert_eq!(client.stats().late_replies, 1);
+    assert_eq!(client.stats().traffic.late_replies, 1);
 
     // Several answers to one request, until there are three.
     let _stores: Vec<_> = ["north", "south", "west"]

@@ -245,7 +245,7 @@ pub mod request {
 
 /// The counts of messages: of a bus, of a client, and of a subscription.
 pub mod stats {
-    pub use crate::account::Ledger;
+    pub use crate::account::{Ledger, Traffic};
     pub use crate::broker::BusStats;
     pub use crate::connection::ClientStats;
     pub use crate::delivery::{DropCounts, DropReason, DroppedMessage};

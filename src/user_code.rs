@@ -1,7 +1,7 @@
 //! Code that is not the bus's own, as the bus runs it: while no lock is held (G4), and so that a panic goes no further than that call (G9).
 //!
 //! Callbacks, wakers, destructors of payloads, observers, hooks and loggers are written by the users of a bus. Each is called
-//! through a [`Reporter`], which catches a panic, counts it in [`BusStats::panics`](crate::stats::BusStats::panics) and tells it as an
+//! through a [`Reporter`], which catches a panic, counts it in [`Traffic::panics`](crate::stats::Traffic::panics) and tells it as an
 //! [`Event`](crate::Event). The work after the call is done all the same. A program that calls others' code on behalf of a bus does
 //! the same with [`Bus::reporter`](crate::Bus::reporter).
 //!
@@ -71,7 +71,7 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 /// let (reporter, events) = (bus.reporter(), bus.events());
 /// assert_eq!(reporter.contain(UserCode::Closure, || 7), Some(7));
 /// assert_eq!(reporter.contain(UserCode::Closure, || panic!("out of paper")), None::<()>);
-/// assert_eq!(bus.stats().panics, 1);
+/// assert_eq!(bus.stats().traffic.panics, 1);
 /// let told = Event::UserCodePanicked { code: UserCode::Closure, message: "out of paper".into() };
 /// assert_eq!(events.try_recv(), Some(told));
 /// ```

@@ -116,7 +116,7 @@ fn a_cancelled_task_never_runs_and_its_closure_goes_at_once() {
     assert!(seen.upgrade().is_none());
     assert_eq!(clock.timers(), 0);
     clock.advance(SECOND * 2);
-    assert_eq!(bus.stats().panics, 0);
+    assert_eq!(bus.stats().traffic.panics, 0);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_panic_is_reported_and_the_next_task_runs() {
     let bomb = Bomb;
     assert!(bus.schedule_at(SECOND, move || drop(bomb)).cancel());
     clock.advance(SECOND);
-    assert_eq!((told(&names), bus.stats().panics), (vec!["next"], 2));
+    assert_eq!((told(&names), bus.stats().traffic.panics), (vec!["next"], 2));
     let messages: Vec<_> = std::iter::from_fn(|| events.try_recv())
         .map(|event| match event {
             Event::UserCodePanicked { code, message } => format!("{code} {message}"),

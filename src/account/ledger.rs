@@ -59,29 +59,50 @@ impl AddAssign for Ledger {
     }
 }
 
-/// The counts of publishers, and those of subscriptions that are gone.
+/// What a connection published and requested, or all connections of a bus together, since the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Messages published.
+    pub published: u64,
+    /// Bytes of payload and headers published.
+    pub published_bytes: u64,
+    /// Messages published that matched no subscription.
+    pub unmatched: u64,
+    /// Copies of the messages that were meant for a subscription. For a bus it is `ledger.matched`, counted on the other side: equal at any
+    /// quiet moment.
+    pub routed: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// Responses that no request waited for any more, or that were more than wanted.
+    pub late_replies: u64,
+    /// Panics in code of users'. For a connection: callbacks and sinks that panicked on its messages. For a bus also all that
+    /// [`UserCode`](crate::user_code::UserCode) names.
+    pub panics: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Traffic) {
+        self.published += other.published;
+        self.published_bytes += other.published_bytes;
+        self.unmatched += other.unmatched;
+        self.routed += other.routed;
+        self.requests += other.requests;
+        self.late_replies += other.late_replies;
+        self.panics += other.panics;
+    }
+}
+
+/// The counts of publishers, and the ledger of the copies for subscribers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
-    pub(crate) published: u64,
-    pub(crate) published_bytes: u64,
-    pub(crate) unmatched: u64,
-    /// Copies that publishers meant for a subscription: the same as the ledger's `matched`, counted on the other side.
-    pub(crate) routed: u64,
-    pub(crate) panics: u64,
-    pub(crate) requests: u64,
-    pub(crate) late_replies: u64,
+    pub(crate) traffic: Traffic,
     pub(crate) ledger: Ledger,
 }
 
 impl AddAssign for Totals {
     fn add_assign(&mut self, other: Totals) {
-        self.published += other.published;
-        self.published_bytes += other.published_bytes;
-        self.unmatched += other.unmatched;
-        self.routed += other.routed;
-        self.panics += other.panics;
-        self.requests += other.requests;
-        self.late_replies += other.late_replies;
+        self.traffic += other.traffic;
         self.ledger += other.ledger;
     }
 }

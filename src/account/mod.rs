@@ -30,8 +30,8 @@ mod subscription;
 mod tests;
 mod watchdog;
 
-pub use ledger::Ledger;
 pub(crate) use ledger::Totals;
+pub use ledger::{Ledger, Traffic};
 pub use lists::AllowResponses;
 pub(crate) use owner::{Owner, SubscriptionOwner};
 pub use permissions::Permissions;

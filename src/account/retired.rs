@@ -85,12 +85,13 @@ impl Walk {
 
 #[cfg(all(test, not(postroom_shuttle)))]
 mod tests {
+    use super::super::Traffic;
     use super::*;
 
     /// G5: a connection that a walk finds ending, be it at once or between two steps, enters the walk's sum when it has ended.
     #[test]
     fn what_a_walk_finds_ending_counts_when_it_has_ended() {
-        let one = Totals { published: 1, ..Totals::default() };
+        let one = Totals { traffic: Traffic { published: 1, ..Traffic::default() }, ..Totals::default() };
         let slot = |connection, slot| Some(Place { connection, slot: Some(slot) });
         let mut past = RetiredTotals::default();
         past.enter(None, one);
@@ -102,13 +103,13 @@ mod tests {
         past.enter(slot(3, 1), one);
         past.enter(Some(Place::of_connection(3)), one);
         past.enter(slot(4, 7), one);
-        assert_eq!(past.walk(number).sum.published, 1);
+        assert_eq!(past.walk(number).sum.traffic.published, 1);
         // Not visited.
         for place in [slot(3, 2), Some(Place::of_connection(5)), slot(5, 0), slot(6, 0), None] {
             past.enter(place, one);
         }
-        assert_eq!(past.finish_walk(number).published, 6);
+        assert_eq!(past.finish_walk(number).traffic.published, 6);
         let number = past.begin_walk();
-        assert_eq!(past.finish_walk(number).published, 9);
+        assert_eq!(past.finish_walk(number).traffic.published, 9);
     }
 }

@@ -1,7 +1,7 @@
 //! The counters of a bus, and one snapshot of them.
 
 use super::Broker;
-use crate::account::{Ledger, Place, Totals};
+use crate::account::{Ledger, Place, Totals, Traffic};
 use crate::connection::{VISITS, sum_of};
 use crate::id::ClientId;
 use crate::matcher::MatcherStats;
@@ -16,20 +16,8 @@ pub struct BusStats {
     pub clients: usize,
     /// Subscriptions there are, those of inboxes included.
     pub subscriptions: usize,
-    /// Messages published.
-    pub published: u64,
-    /// Bytes of payload and headers published.
-    pub published_bytes: u64,
-    /// Messages that matched no subscription.
-    pub unmatched: u64,
-    /// Copies that publishers meant for a subscription: `ledger.matched`, counted on the other side. Equal at any quiet moment.
-    pub routed: u64,
-    /// Requests made.
-    pub requests: u64,
-    /// Responses that no request waited for any more, or that were more than wanted.
-    pub late_replies: u64,
-    /// Panics in code of users': callbacks and sinks, and all that [`UserCode`](crate::user_code::UserCode) names.
-    pub panics: u64,
+    /// The sums over all connections, those that are gone included.
+    pub traffic: Traffic,
     /// The ledger of all copies, those for subscriptions that are gone included.
     pub ledger: Ledger,
     /// The matcher's own.
@@ -97,18 +85,7 @@ pub(crate) fn bus_stats(broker: &Broker) -> BusStats {
     let mut census = Census::begin(broker);
     while census.go_on() {}
     let (all, clients, subscriptions) = census.finish();
-    let Totals { published, published_bytes, unmatched, routed, panics, requests, late_replies, ledger } = all;
-    BusStats {
-        clients,
-        subscriptions,
-        published,
-        published_bytes,
-        unmatched,
-        routed,
-        requests,
-        late_replies,
-        panics: panics + broker.services.panics.count(),
-        ledger,
-        matcher: broker.account.matcher.stats(),
-    }
+    let Totals { mut traffic, ledger } = all;
+    traffic.panics += broker.services.panics.count();
+    BusStats { clients, subscriptions, traffic, ledger, matcher: broker.account.matcher.stats() }
 }

@@ -112,7 +112,7 @@ impl Bus {
     }
 
     /// For a part of a program that calls others' code on behalf of this bus: a panic of that code is caught, counted in
-    /// [`BusStats::panics`] and told as an event, as for code that the bus calls itself (G9).
+    /// [`Traffic::panics`](crate::stats::Traffic::panics) and told as an event, as for code that the bus calls itself (G9).
     pub fn reporter(&self) -> Reporter {
         self.broker.services.reporter()
     }

@@ -44,10 +44,10 @@ fn what_ends_meanwhile_counts_once() {
             let (totals, ..) = census.finish();
             assert_eq!(totals.ledger.matched, matched, "{steps_before} steps before");
             assert!(totals.ledger.balances());
-            assert_eq!((totals.published, totals.routed), (1, matched));
+            assert_eq!((totals.traffic.published, totals.traffic.routed), (1, matched));
         }
         assert!(late.iter().all(|subscriber| subscriber.try_recv().is_err()));
         let now = bus.stats();
-        assert_eq!((now.ledger.matched, now.routed, now.clients), (matched, matched, 3));
+        assert_eq!((now.ledger.matched, now.traffic.routed, now.clients), (matched, matched, 3));
     }
 }

@@ -1,6 +1,6 @@
 //! The counters of the threads that publish through one connection.
 
-use crate::account::Totals;
+use crate::account::Traffic;
 use crate::rng::Rng;
 use crate::sync::PerThread;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -53,17 +53,17 @@ impl ThreadCounters {
     }
 
     /// The sum over all threads.
-    pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+    pub(super) fn traffic(&self) -> Traffic {
+        let mut traffic = Traffic::default();
         for counters in self.threads.iter() {
-            totals.published += counters.published.load(Ordering::Relaxed);
-            totals.published_bytes += counters.published_bytes.load(Ordering::Relaxed);
-            totals.unmatched += counters.unmatched.load(Ordering::Relaxed);
-            totals.routed += counters.routed.load(Ordering::Relaxed);
-            totals.panics += counters.panics.load(Ordering::Relaxed);
-            totals.requests += counters.requests.load(Ordering::Relaxed);
+            traffic.published += counters.published.load(Ordering::Relaxed);
+            traffic.published_bytes += counters.published_bytes.load(Ordering::Relaxed);
+            traffic.unmatched += counters.unmatched.load(Ordering::Relaxed);
+            traffic.routed += counters.routed.load(Ordering::Relaxed);
+            traffic.panics += counters.panics.load(Ordering::Relaxed);
+            traffic.requests += counters.requests.load(Ordering::Relaxed);
         }
-        totals
+        traffic
     }
 }
 

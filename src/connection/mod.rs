@@ -310,9 +310,9 @@ impl Connection {
 
     /// The counts of this connection without its subscriptions.
     pub(crate) fn totals(&self) -> Totals {
-        let mut totals = self.publisher.totals();
+        let mut totals = Totals { traffic: self.publisher.traffic(), ..Totals::default() };
         if let Some(inbox) = self.inbox_if_any() {
-            totals.late_replies += inbox.late();
+            totals.traffic.late_replies += inbox.late();
             totals.ledger += inbox.ledger();
         }
         totals

@@ -3,7 +3,7 @@
 use super::access::{AccessFlags, RESERVED_QUEUE, is_reserved_reply, is_reserved_subject};
 use super::counters::{PublishCounters, ThreadCounters};
 use super::options::ConnectOptions;
-use crate::account::{Account, DeliveryFilter, Owner, Subscription, Totals};
+use crate::account::{Account, DeliveryFilter, Owner, Subscription, Traffic};
 use crate::error::{PublishError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{Payload, Publication};
@@ -31,8 +31,8 @@ impl PublisherState {
         self.threads.get()
     }
 
-    pub(super) fn totals(&self) -> Totals {
-        self.threads.totals()
+    pub(super) fn traffic(&self) -> Traffic {
+        self.threads.traffic()
     }
 
     pub(crate) fn info(&self) -> ClientLabel<'_> {

@@ -1,7 +1,7 @@
 //! The counters of a connection, and a snapshot of them.
 
 use super::Connection;
-use crate::account::{Ledger, Subscription, Totals};
+use crate::account::{Ledger, Subscription, Totals, Traffic};
 use std::sync::Arc;
 
 /// The counters of one connection since its beginning, and its present contents; see
@@ -11,20 +11,8 @@ use std::sync::Arc;
 pub struct ClientStats {
     /// Subscriptions there are.
     pub subscriptions: usize,
-    /// Messages published.
-    pub published: u64,
-    /// Bytes of payload and headers published.
-    pub published_bytes: u64,
-    /// Messages published that matched no subscription.
-    pub unmatched: u64,
-    /// Copies of them that were meant for a subscription.
-    pub routed: u64,
-    /// Requests made.
-    pub requests: u64,
-    /// Responses that no request waited for any more, or that were more than wanted.
-    pub late_replies: u64,
-    /// Callbacks that panicked on a message of this connection's.
-    pub panics: u64,
+    /// What it published and requested.
+    pub traffic: Traffic,
     /// The ledger of the messages for its subscriptions, except for those whose handle is gone.
     pub ledger: Ledger,
 }
@@ -52,16 +40,6 @@ pub(crate) fn client_stats(connection: &Connection) -> ClientStats {
         totals.ledger += sum_of(&seen);
         seen.clear();
     }
-    let Totals { published, published_bytes, unmatched, routed, panics, requests, late_replies, ledger } = totals;
-    ClientStats {
-        subscriptions: connection.subscriptions.open(),
-        published,
-        published_bytes,
-        unmatched,
-        routed,
-        requests,
-        late_replies,
-        panics,
-        ledger,
-    }
+    let Totals { traffic, ledger } = totals;
+    ClientStats { subscriptions: connection.subscriptions.open(), traffic, ledger }
 }

@@ -14,7 +14,7 @@ pub enum RequestError {
         /// Where the request went.
         subject: String,
     },
-    /// No answer came in time. One that comes later is counted in [`ClientStats::late_replies`](crate::stats::ClientStats::late_replies).
+    /// No answer came in time. One that comes later is counted in [`Traffic::late_replies`](crate::stats::Traffic::late_replies).
     #[error("no answer within {after:?}")]
     Timeout {
         /// How long it was waited for.

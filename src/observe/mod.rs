@@ -32,7 +32,7 @@ use smol_str::SmolStr;
 /// bus; but for [`Observer::deliver`], [`Observer::received`] and [`Observer::lost`], which may be called while the bus routes, and must
 /// not: that may deadlock.
 ///
-/// A method that panics leaves it at that: the panic is caught, counted in [`BusStats::panics`](crate::stats::BusStats::panics) and told as an
+/// A method that panics leaves it at that: the panic is caught, counted in [`Traffic::panics`](crate::stats::Traffic::panics) and told as an
 /// event (G9). A publish is routed then as message 0, a copy is delivered, and a subscription is refused.
 ///
 /// # Example

@@ -74,7 +74,11 @@ impl Source for Registry {
             removes: changes.saturating_sub(entries) / 2,
             matches: stats.matcher.cache_hits + stats.matcher.cache_misses,
             cache_hits: stats.matcher.cache_hits,
-            average_fanout: if stats.published == 0 { 0.0 } else { stats.routed as f64 / stats.published as f64 },
+            average_fanout: if stats.traffic.published == 0 {
+                0.0
+            } else {
+                stats.traffic.routed as f64 / stats.traffic.published as f64
+            },
         }
     }
 

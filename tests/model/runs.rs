@@ -342,7 +342,7 @@ impl Run {
         let (stats, all) = (self.bus.stats(), self.subscriptions.iter().map(|(_, model)| model.matched()).sum::<u64>());
         assert!(stats.ledger.balances());
         assert_eq!(
-            (stats.routed, stats.ledger.matched, stats.unmatched, stats.published),
+            (stats.traffic.routed, stats.ledger.matched, stats.traffic.unmatched, stats.traffic.published),
             (all, all, self.unmatched, self.published)
         );
         let open = self.subscriptions.iter().filter(|(_, model)| model.open).count();

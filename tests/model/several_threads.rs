@@ -141,13 +141,13 @@ fn run(shards: usize, route_cache_entries: usize, policy: OverflowPolicy, seed: 
         }
         for (stats, received) in quiet {
             assert!(stats.ledger.balances(), "{stats:?}");
-            assert_eq!(stats.routed, stats.ledger.matched, "{stats:?}");
+            assert_eq!(stats.traffic.routed, stats.ledger.matched, "{stats:?}");
             assert_eq!(stats.ledger.delivered, received, "{stats:?}");
         }
     });
     let stats = bus.stats();
     assert_eq!((stats.subscriptions, stats.matcher.entries, stats.ledger.queued, stats.clients), (0, 0, 0, 0));
-    assert_eq!((stats.routed, stats.matcher.trie_nodes), (stats.ledger.matched, 0));
+    assert_eq!((stats.traffic.routed, stats.matcher.trie_nodes), (stats.ledger.matched, 0));
 }
 
 #[test]

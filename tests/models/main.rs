@@ -101,7 +101,7 @@ fn bus_on(clock: &ManualClock) -> Bus {
 fn assert_settled(bus: &Bus) {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{stats:?}");
-    assert_eq!(stats.routed, stats.ledger.matched, "publishers and subscribers count the same: {stats:?}");
+    assert_eq!(stats.traffic.routed, stats.ledger.matched, "publishers and subscribers count the same: {stats:?}");
     assert_eq!(stats.ledger.queued_bytes == 0, stats.ledger.queued == 0, "{stats:?}");
 }
 

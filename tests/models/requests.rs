@@ -64,8 +64,8 @@ fn answer_against_timeout(ask: fn(&postroom::Client) -> Result<postroom::Message
         let taken = answering.join().unwrap();
         assert_settled(&bus);
         let stats = bus.stats();
-        assert_eq!(stats.ledger.delivered, 1 + taken as u64 + 2 * (stats.requests - 1), "{stats:?}");
-        assert!(stats.late_replies <= 1, "{stats:?}");
+        assert_eq!(stats.ledger.delivered, 1 + taken as u64 + 2 * (stats.traffic.requests - 1), "{stats:?}");
+        assert!(stats.traffic.late_replies <= 1, "{stats:?}");
         assert_eq!(clock.timers(), 0);
     });
 }
@@ -92,7 +92,7 @@ fn an_answer_against_a_cancelled_request() {
         let taken = answering.join().unwrap();
         assert_settled(&bus);
         assert!(taken == 1 || !asked);
-        assert_eq!(bus.stats().late_replies, !asked as u64);
+        assert_eq!(bus.stats().traffic.late_replies, !asked as u64);
         client.drain().wait();
         assert!(client.is_closed());
     });

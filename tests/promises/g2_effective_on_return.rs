@@ -156,7 +156,7 @@ fn no_message_is_missed_or_late_while_others_publish() {
         });
         let stats = bus.stats();
         assert!(stats.ledger.balances());
-        assert_eq!(stats.routed, stats.ledger.matched);
+        assert_eq!(stats.traffic.routed, stats.ledger.matched);
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 fn quiet(bus: &Bus) -> Ledger {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{stats:?}");
-    assert_eq!(stats.routed, stats.ledger.matched, "{stats:?}");
+    assert_eq!(stats.traffic.routed, stats.ledger.matched, "{stats:?}");
     stats.ledger
 }
 
@@ -102,7 +102,7 @@ fn slow_consumer_closed() {
         assert_ledger(subscriber.ledger(), DropReason::SlowConsumer, [3, 0, 1, 2]);
         assert_eq!(subscriber.iter().count(), 2, "what was queued can still be taken, and then it ends");
         assert_ledger(subscriber.ledger(), DropReason::SlowConsumer, [3, 2, 1, 0]);
-        assert_eq!(bus.stats().unmatched, 2);
+        assert_eq!(bus.stats().traffic.unmatched, 2);
         quiet(&bus);
     }
 }
@@ -226,7 +226,7 @@ fn callbacks_count_as_queued_while_they_run() {
     publish(&client, 3);
     let ledger = guard.unwrap().ledger();
     assert_eq!((seen.get(), ledger.delivered, ledger.queued), (3, 3, 0), "no assertion failed inside");
-    assert_eq!(bus.stats().panics, 0);
+    assert_eq!(bus.stats().traffic.panics, 0);
 }
 
 #[test]
@@ -250,16 +250,19 @@ fn publishes_and_requests_are_counted_once() {
     assert_eq!(many.into_iter().count(), 2);
     let stats = client.stats();
     // Two of three answers to the request come too late, and one of those to the other finds no room.
-    assert_eq!((stats.published, stats.published_bytes, stats.requests, stats.late_replies), (5, 6, 3, 3));
-    assert_eq!((stats.unmatched, stats.routed), (2, 3), "b and nobody; a and svc twice");
+    assert_eq!(
+        (stats.traffic.published, stats.traffic.published_bytes, stats.traffic.requests, stats.traffic.late_replies),
+        (5, 6, 3, 3)
+    );
+    assert_eq!((stats.traffic.unmatched, stats.traffic.routed), (2, 3), "b and nobody; a and svc twice");
     let all = bus.stats();
-    assert_eq!((all.published, all.published_bytes), (5 + 6 + 1, 6 + 12 + 3));
+    assert_eq!((all.traffic.published, all.traffic.published_bytes), (5 + 6 + 1, 6 + 12 + 3));
     // Responses that no subscription takes count as unmatched.
-    assert_eq!((all.unmatched, all.routed), (2 + 1 + 3, 3 + 3));
-    assert_eq!((all.requests, all.late_replies), (3, 3));
+    assert_eq!((all.traffic.unmatched, all.traffic.routed), (2 + 1 + 3, 3 + 3));
+    assert_eq!((all.traffic.requests, all.traffic.late_replies), (3, 3));
     quiet(&bus);
     drop((client, own, silent));
-    assert_eq!(bus.stats().late_replies, 3);
+    assert_eq!(bus.stats().traffic.late_replies, 3);
     quiet(&bus);
 }
 
@@ -271,11 +274,11 @@ fn waiting_for_room_is_no_lack_of_interest() {
     let subscriber = client.subscribe_with("a", small(1, OverflowPolicy::Block(FOREVER))).unwrap();
     publish(&client, 1);
     let waiting = client.publish_async("a", "1");
-    assert_eq!(bus.stats().unmatched, 0);
+    assert_eq!(bus.stats().traffic.unmatched, 0);
     subscriber.recv().unwrap();
     let mut waiting = pin!(waiting);
     assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    assert_eq!(bus.stats().unmatched, 0);
+    assert_eq!(bus.stats().traffic.unmatched, 0);
     quiet(&bus);
 }
 

@@ -186,7 +186,7 @@ fn tokens_lengths_and_requests_are_bounded() {
         (0..5).for_each(|_| assert!(question.respond("").is_ok()));
     });
     let answers = client.request_many("many", "", RequestManyOptions::new().deadline(Duration::ZERO)).unwrap();
-    assert_eq!((answers.into_iter().count(), client.stats().late_replies), (2, 3));
+    assert_eq!((answers.into_iter().count(), client.stats().traffic.late_replies), (2, 3));
 }
 
 /// L5: the inbox of a connection is one of its subscriptions; where there is no place for it, a request fails with that
@@ -215,7 +215,7 @@ fn a_wait_for_a_users_channel_ends_with_its_subscription() {
     assert_eq!(client.publish("a", "fills it").unwrap(), 1);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| client.publish("a", "waits").unwrap());
-        while client.stats().published < 2 {
+        while client.stats().traffic.published < 2 {
             std::thread::yield_now();
         }
         guard.unsubscribe();
@@ -224,5 +224,5 @@ fn a_wait_for_a_users_channel_ends_with_its_subscription() {
     assert_eq!(rx.len(), 1);
     drop(guard);
     let stats = bus.stats();
-    assert_eq!((stats.routed, stats.ledger.matched, stats.ledger.delivered), (1, 1, 1));
+    assert_eq!((stats.traffic.routed, stats.ledger.matched, stats.ledger.delivered), (1, 1, 1));
 }

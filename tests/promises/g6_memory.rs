@@ -102,7 +102,7 @@ fn a_callback_is_dropped_with_its_guard() {
             assert!(watch.upgrade().is_some());
             drop(guard);
             assert!(watch.upgrade().is_none());
-            assert_eq!(bus.stats().panics, 0);
+            assert_eq!(bus.stats().traffic.panics, 0);
             idle.end();
         }
     }

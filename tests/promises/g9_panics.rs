@@ -18,7 +18,7 @@ fn panics(
             other => panic!("{other:?}"),
         })
         .collect();
-    (bus.stats().panics, told)
+    (bus.stats().traffic.panics, told)
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn the_others_get_theirs_and_the_publisher_goes_on() {
         let wanted = (1..=3).map(|n| (bad.id(), format!("on purpose: {n}"))).collect();
         assert_eq!(panics(&bus, &events), (3, wanted));
         assert_eq!((bad.ledger().delivered, bad.ledger().queued, bad.close_reason()), (3, 0, None), "it goes on");
-        assert_eq!(client.stats().panics, 3);
+        assert_eq!(client.stats().traffic.panics, 3);
         let stats = bus.stats();
         assert!(stats.ledger.balances());
-        assert_eq!((stats.routed, stats.ledger.matched), (18, 18));
+        assert_eq!((stats.traffic.routed, stats.ledger.matched), (18, 18));
         drop((before, bad, after));
     }
 }
@@ -98,7 +98,7 @@ fn nested_publishes_go_on() {
         client.publish("outer", "").unwrap();
         assert_eq!(calls.get(), 2 * n);
     }
-    assert_eq!(bus.stats().panics, 9);
+    assert_eq!(bus.stats().traffic.panics, 9);
     assert!(bus.stats().ledger.balances());
     drop((outer, inner));
 }
@@ -141,7 +141,7 @@ fn a_request_to_a_panicking_responder_ends_in_time() {
         assert_eq!(bad.join().unwrap().unwrap_err(), RequestError::Timeout { after: second });
     });
     assert_eq!(client.request("svc", "good").unwrap().payload(), b"good");
-    assert_eq!(bus.stats().panics, 1);
+    assert_eq!(bus.stats().traffic.panics, 1);
     drop(service);
 }
 
@@ -154,7 +154,7 @@ fn a_payload_that_panics_when_the_callback_drops_it() {
     let guard = client.subscribe_fn("a", drop).unwrap();
     let queue = client.subscribe("b").unwrap();
     assert_eq!(client.publish("a", payload_that(|| panic!("on purpose"))).unwrap(), 1);
-    assert_eq!((bus.stats().panics, guard.ledger().delivered), (1, 1));
+    assert_eq!((bus.stats().traffic.panics, guard.ledger().delivered), (1, 1));
     assert_eq!(client.publish("b", "still here").unwrap(), 1);
     assert_eq!(queue.len(), 1);
 }

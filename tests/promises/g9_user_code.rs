@@ -99,7 +99,7 @@ fn the_timer_thread_goes_on_after_a_waker_that_panics() {
         if request.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             woken.recv_timeout(FOREVER).unwrap();
         }
-        assert_eq!(bus.stats().panics, 1);
+        assert_eq!(bus.stats().traffic.panics, 1);
     });
 }
 
@@ -116,7 +116,11 @@ fn a_manual_clock_fires_what_comes_after_a_waker_that_panics() {
     clock.advance(SECOND);
     assert_eq!((count.get(), clock.now()), (1, SECOND));
     told(&buses[0], &events, UserCode::Waker, 1);
-    assert_eq!((buses[0].stats().panics, buses[1].stats().panics), (1, 0), "the bus that set the timer is told");
+    assert_eq!(
+        (buses[0].stats().traffic.panics, buses[1].stats().traffic.panics),
+        (1, 0),
+        "the bus that set the timer is told"
+    );
     // Those who wait for timers to be set.
     assert!(clock.poll_timers(1, &mut Context::from_waker(&bad())).is_pending());
     assert!(clock.poll_timers(1, &mut Context::from_waker(&waker)).is_pending());
@@ -142,7 +146,7 @@ fn a_publish_goes_on_after_a_waker_that_panics() {
     waits(other.as_mut(), &waker);
     assert_eq!(client.publish("x", "1").unwrap(), 3);
     assert_eq!((count.get(), calls.get(), full.ledger().dropped.of(DropReason::QueueFull)), (1, 1, 1));
-    assert_eq!(bus.stats().panics, 1);
+    assert_eq!(bus.stats().traffic.panics, 1);
     let told = std::iter::from_fn(|| events.try_recv()).collect::<Vec<_>>();
     let kinds = told.iter().filter(|event| matches!(event, Event::UserCodePanicked { code: UserCode::Waker, .. }));
     assert_eq!((kinds.count(), told.len()), (1, 2), "and of the loss: {told:?}");
@@ -173,7 +177,7 @@ fn all_that_wait_for_an_end_are_woken() {
     waits(news.as_mut(), &waker);
     bus.close();
     assert_eq!(count.get(), 3);
-    assert_eq!(bus.stats().panics, 4);
+    assert_eq!(bus.stats().traffic.panics, 4);
 }
 
 #[test]
@@ -248,7 +252,10 @@ fn a_subscriber_that_is_dropped_discards_all() {
         assert_eq!(dropped.get(), 67);
         told(&bus, &events, UserCode::Destructor, 67);
         let stats = bus.stats();
-        assert_eq!((stats.routed, stats.ledger.dropped.of(DropReason::Discarded), stats.subscriptions), (200, 200, 0));
+        assert_eq!(
+            (stats.traffic.routed, stats.ledger.dropped.of(DropReason::Discarded), stats.subscriptions),
+            (200, 200, 0)
+        );
         client.drain().wait();
     });
 }
@@ -280,9 +287,9 @@ fn what_finds_no_room_is_lost_and_the_others_get_theirs() {
         client.publish("a", bomb(&dropped)).unwrap();
         drop((guard, channel));
         assert_eq!(dropped.get(), 4, "{policy:?}");
-        assert_eq!(bus.stats().panics, 4);
+        assert_eq!(bus.stats().traffic.panics, 4);
         told(&bus, &events, UserCode::Destructor, 4);
-        assert_eq!(bus.stats().routed, bus.stats().ledger.matched);
+        assert_eq!(bus.stats().traffic.routed, bus.stats().ledger.matched);
     }
 }
 
@@ -327,7 +334,7 @@ fn answers_headers_and_copies_that_wait() {
     let service = service.unwrap();
     // The first is not taken.
     drop(client.request_async("svc", ""));
-    assert_eq!((dropped.get(), bus.stats().late_replies), (2, 2));
+    assert_eq!((dropped.get(), bus.stats().traffic.late_replies), (2, 2));
     told(&bus, &events, UserCode::Destructor, 2);
     drop(service);
     // A header block.
@@ -359,7 +366,7 @@ fn answers_headers_and_copies_that_wait() {
     });
     drop(guard);
     told(&bus, &events, UserCode::Destructor, 1);
-    assert_eq!(bus.stats().routed, bus.stats().ledger.matched);
+    assert_eq!(bus.stats().traffic.routed, bus.stats().ledger.matched);
 }
 
 /// Each of its methods panics.
@@ -426,7 +433,7 @@ fn an_observer_that_panics_changes_nothing() {
     let bus = Bus::builder().observer(Arc::new(Clumsy)).build();
     let mut panics = 0;
     let mut more = |at_least: u64| {
-        let now = bus.stats().panics;
+        let now = bus.stats().traffic.panics;
         assert!(now >= panics + at_least, "{now} after {panics}");
         panics = now;
     };
@@ -457,7 +464,7 @@ fn an_observer_that_panics_changes_nothing() {
     client.close();
     more(2);
     assert!(bus.stats().ledger.balances() && client.is_closed());
-    assert_eq!(bus.stats().routed, bus.stats().ledger.matched);
+    assert_eq!(bus.stats().traffic.routed, bus.stats().ledger.matched);
 }
 
 #[test]

@@ -396,7 +396,7 @@ fn callbacks_tasks_and_timers_are_counted() {
         })
         .unwrap();
     client.publish("call", "").unwrap();
-    assert_eq!(bus.stats().panics, 0);
+    assert_eq!(bus.stats().traffic.panics, 0);
     assert!(activity.is_quiet());
 
     let queue = client.subscribe("task").unwrap();
@@ -486,7 +486,7 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     for _ in 0..3 {
         assert_eq!(client.publish("a", "x"), Ok(2));
     }
-    assert_eq!((slow.len(), fast.try_iter().count(), bus.stats().routed), (0, 3, 3));
+    assert_eq!((slow.len(), fast.try_iter().count(), bus.stats().traffic.routed), (0, 3, 3));
     let mut held = std::mem::take(&mut *late.held.lock().unwrap()).into_iter();
     late.log.lock().unwrap().clear();
     let first = held.next().unwrap();
@@ -501,5 +501,5 @@ fn a_copy_is_held_for_one_subscription_and_released_or_lost() {
     );
     let stats = bus.stats();
     assert!(stats.ledger.balances());
-    assert_eq!((stats.routed, stats.ledger.matched, stats.ledger.dropped.of(DropReason::Fault)), (5, 5, 1));
+    assert_eq!((stats.traffic.routed, stats.ledger.matched, stats.ledger.dropped.of(DropReason::Fault)), (5, 5, 1));
 }

@@ -358,7 +358,7 @@ fn what_was_held_goes_its_way_without_who_published_it_or_is_gone() {
     assert_eq!((held.remove(0).release(), all.len()), (1, 0));
     let before = bus.stats();
     drop(held);
-    assert_eq!((bus.stats().ledger, bus.stats().published), (before.ledger, before.published));
+    assert_eq!((bus.stats().ledger, bus.stats().traffic.published), (before.ledger, before.traffic.published));
 }
 
 /// Q4: of a member without room another one is asked, as if it were full; else its policy decides.

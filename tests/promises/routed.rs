@@ -152,7 +152,7 @@ fn r7_a_response_finds_its_request_by_the_routed_subject() {
         let response = Message::new(reply.lock().clone().unwrap(), "1").unwrap();
         assert_eq!(engine.publish_message_to("elsewhere", &response).unwrap(), 0);
         assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(client.stats().late_replies, 0);
+        assert_eq!(client.stats().traffic.late_replies, 0);
     }
 }
 

@@ -47,7 +47,7 @@ impl Numbers {
 pub(crate) fn assert_balanced(bus: &Bus) {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{stats:?}");
-    assert_eq!(stats.routed, stats.ledger.matched);
+    assert_eq!(stats.traffic.routed, stats.ledger.matched);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn g9_a_panic_in_it_is_a_refusal_and_is_told() {
             if subscription.id == bad.id() && message == "on purpose"),
             "{told:?}"
         );
-        assert_eq!((bus.stats().panics, bad.close_reason()), (1, None), "it goes on");
+        assert_eq!((bus.stats().traffic.panics, bad.close_reason()), (1, None), "it goes on");
         assert_balanced(&bus);
     }
 }

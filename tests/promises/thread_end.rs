@@ -70,8 +70,8 @@ fn check(bus: &Bus, used_before: bool) {
     assert_eq!(metrics.len(), if used_before { 40 } else { 20 });
     let stats = bus.stats();
     assert!(stats.ledger.balances());
-    assert_eq!(stats.routed, stats.ledger.matched);
-    let published = stats.published - before.published;
+    assert_eq!(stats.traffic.routed, stats.ledger.matched);
+    let published = stats.traffic.published - before.traffic.published;
     assert_eq!(published, if used_before { 12 * 20 + 20 } else { 12 * 20 }, "also what threads counted that ended");
     drop(client);
 }
@@ -103,7 +103,7 @@ fn many_threads_that_end_at_once_lose_no_count() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!((all.len(), bus.stats().published, bus.stats().routed), (8 * 501, 8 * 501, 8 * 501));
+    assert_eq!((all.len(), bus.stats().traffic.published, bus.stats().traffic.routed), (8 * 501, 8 * 501, 8 * 501));
 }
 
 #[cfg(feature = "server")]

@@ -32,7 +32,7 @@ fn a_dropped_request_leaves_nothing_behind() {
     assert_eq!(questions[2].respond("").unwrap(), 1);
     drop(answered);
     assert_eq!((questions[0].respond("").unwrap(), questions[1].respond("").unwrap()), (0, 0));
-    assert_eq!(bus.stats().late_replies, 3);
+    assert_eq!(bus.stats().traffic.late_replies, 3);
     drop(client.request_many("svc", "", RequestManyOptions::new()).unwrap());
     // Nothing waits: a drain ends at once.
     client.drain().wait();
@@ -66,7 +66,7 @@ fn a_request_whose_copy_waits_for_room() {
     drop(request);
     let stats = bus.stats();
     assert!(stats.ledger.balances());
-    assert_eq!((stats.routed, clock.timers()), (stats.ledger.matched, 0));
+    assert_eq!((stats.traffic.routed, clock.timers()), (stats.ledger.matched, 0));
 }
 
 #[test]

@@ -149,5 +149,5 @@ fn time() {
         })
         .unwrap();
     client.publish("wait", "").unwrap();
-    assert_eq!(client.stats().panics, 0);
+    assert_eq!(client.stats().traffic.panics, 0);
 }

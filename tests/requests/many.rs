@@ -106,7 +106,7 @@ fn a_number_of_answers() {
     assert_eq!(texts(&mut answers), ["1", "2"]);
     assert_eq!((answers.end(), answers.recv().is_none()), (Some(ResponsesEnd::Max), true));
     drop(answers);
-    assert_eq!(room.bus.stats().late_replies, 1, "the third was queued, and nobody's");
+    assert_eq!(room.bus.stats().traffic.late_replies, 1, "the third was queued, and nobody's");
     let (mut none, question) = room.ask(RequestManyOptions::new().max(0));
     assert_eq!((texts(&mut none).len(), none.end()), (0, Some(ResponsesEnd::Max)));
     drop(none);
@@ -230,5 +230,5 @@ fn executors_agree() {
     };
     assert_eq!(block_on(gather()), ["a", "b", "c"]);
     assert_eq!(tokio_on(gather()), ["a", "b", "c"]);
-    assert_eq!(bus.stats().late_replies, 0);
+    assert_eq!(bus.stats().traffic.late_replies, 0);
 }

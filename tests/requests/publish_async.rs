@@ -237,7 +237,7 @@ fn a_publish_whose_subscriptions_end_while_it_waits_is_unmatched() {
         let stats = client.bus().stats();
         assert!(stats.ledger.balances(), "{stats:?}");
         let statuses = std::iter::from_fn(|| notices.try_recv().ok()).map(|notice| notice.status().unwrap().as_u16());
-        (stats.unmatched, statuses.collect())
+        (stats.traffic.unmatched, statuses.collect())
     }
     let blocking = outcome(|client, clock, full, message| {
         std::thread::scope(|scope| {
@@ -250,7 +250,7 @@ fn a_publish_whose_subscriptions_end_while_it_waits_is_unmatched() {
     let in_a_task = outcome(|client, _, full, message| {
         let (task, mut waiting) = (Task::new(), client.publish_message_async(message));
         assert!(task.poll(&mut waiting).is_pending());
-        assert_eq!(client.bus().stats().unmatched, 0, "not known yet");
+        assert_eq!(client.bus().stats().traffic.unmatched, 0, "not known yet");
         drop(full);
         block_on(waiting).unwrap()
     });

@@ -41,7 +41,7 @@ fn a_blocking_request_times_out_on_the_manual_clock() {
         // An answer that comes now is late: counted, and given to no request.
         assert_eq!(silent.recv().unwrap().respond("late").unwrap(), 0);
     }
-    assert_eq!((bus.stats().late_replies, bus.stats().requests), (2, 2));
+    assert_eq!((bus.stats().traffic.late_replies, bus.stats().traffic.requests), (2, 2));
     assert!(bus.stats().ledger.balances());
 }
 
@@ -61,7 +61,7 @@ fn an_async_request_times_out_on_the_manual_clock() {
     assert!(is_timeout(ended, SECOND));
     silent.recv().unwrap().respond("late").unwrap();
     drop(request);
-    assert_eq!(bus.stats().late_replies, 1);
+    assert_eq!(bus.stats().traffic.late_replies, 1);
     for ended in [
         block_on(client.request_timeout_async("svc", "", Duration::ZERO)),
         tokio_on(client.request_timeout_async("svc", "", Duration::ZERO)),
@@ -191,7 +191,7 @@ fn answers_find_their_own_request_only() {
     let third = client.request_async("svc", "");
     assert_eq!(other(to_first)("stale"), 0);
     drop(third);
-    assert_eq!(client.stats().late_replies, 6);
+    assert_eq!(client.stats().traffic.late_replies, 6);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_thousand_requests_wait_at_once() {
         let Poll::Ready(Ok(answer)) = task.poll(request) else { panic!("answered") };
         assert_eq!(answer.payload_str().unwrap(), n.to_string());
     }
-    assert_eq!((clock.timers(), bus.stats().late_replies), (0, 0));
+    assert_eq!((clock.timers(), bus.stats().traffic.late_replies), (0, 0));
 }
 
 #[test]
@@ -252,8 +252,8 @@ fn requests_of_many_threads_and_tasks_get_their_own_answers() {
         server.close();
     });
     let stats = bus.stats();
-    assert_eq!((stats.requests, stats.late_replies), (1800, 0));
-    assert!(stats.ledger.balances() && stats.routed == stats.ledger.matched);
+    assert_eq!((stats.traffic.requests, stats.traffic.late_replies), (1800, 0));
+    assert!(stats.ledger.balances() && stats.traffic.routed == stats.ledger.matched);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn what_a_wire_client_wrote_to_a_pipe_has_been_dealt_with() {
         // Not even acknowledged: bytes in a pipe have woken the server.
         client.write_all(b"PUB double answer 2\r\n21\r\n").await.unwrap();
         kit.settle_async().await;
-        assert_eq!(kit.bus().stats().published, 2);
+        assert_eq!(kit.bus().stats().traffic.published, 2);
         assert_eq!(line(&mut client).await, "MSG answer 1 2\r\n");
         assert_eq!(line(&mut client).await, "42\r\n");
         kit.bus().close();

@@ -65,7 +65,7 @@ fn a_delay_that_panics_is_counted_and_the_default_takes_its_place() {
     event(&events, |event| matches!(event, BridgeEvent::ConnectFailed { .. }).then_some(()));
     server.restart();
     event(&events, |event| matches!(event, BridgeEvent::Connected { .. }).then_some(()));
-    assert!(bus.stats().panics > 0);
+    assert!(bus.stats().traffic.panics > 0);
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn g6_responses_to_one_request_are_bounded_in_bytes() {
     }
     room.flush(&mut service);
     let taken = std::iter::from_fn(|| answers.try_recv()).count();
-    assert_eq!((taken, client.stats().late_replies), (10, 20));
+    assert_eq!((taken, client.stats().traffic.late_replies), (10, 20));
 }
 
 #[test]

@@ -35,14 +35,14 @@ fn others_are_served_between_the_slices_of_one_read() {
     let room = Room::new(ServerOptions::new());
     let mut greedy = subscribed(&room, 3_000);
     let mut other = room.peer("");
-    let before = room.bus.stats().published;
+    let before = room.bus.stats().traffic.published;
     room.send(&mut greedy, &b"PUB a 0\r\n\r\n".repeat(500));
     room.flush(&mut other);
-    let done = room.bus.stats().published - before;
+    let done = room.bus.stats().traffic.published - before;
     assert!(done <= 20, "{done} publishes of 3,000 deliveries each before a PING of another client was answered");
     // It is held up, not cut off.
     let mut pongs = 0;
-    while room.bus.stats().published - before < 500 {
+    while room.bus.stats().traffic.published - before < 500 {
         room.flush(&mut other);
         pongs += 1;
     }
@@ -59,10 +59,10 @@ fn operations_that_reach_nobody_are_bounded_too() {
         room.send(&mut greedy, &batch);
         room.flush(&mut greedy);
     }
-    let before = room.bus.stats().published;
+    let before = room.bus.stats().traffic.published;
     room.send(&mut greedy, &batch);
     room.flush(&mut other);
-    let done = room.bus.stats().published - before;
+    let done = room.bus.stats().traffic.published - before;
     assert!(done < 5_000, "{done} publishes before a PING of another client was answered");
 }
 
@@ -70,14 +70,14 @@ fn operations_that_reach_nobody_are_bounded_too() {
 fn a_connection_that_has_had_too_much_stops_within_the_read() {
     let room = Room::new(ServerOptions::new().max_payload(KIB).max_pending(64 * KIB));
     let mut greedy = subscribed(&room, 100);
-    let before = room.bus.stats().published;
+    let before = room.bus.stats().traffic.published;
     // 22,000 bytes each: the third is more than may wait for it, a slice has twenty.
     room.send(&mut greedy, &publish("a", 200).repeat(200));
     let mut other = room.peer("");
     while room.server.varz().connections > 1 {
         room.flush(&mut other);
     }
-    let done = room.bus.stats().published - before;
+    let done = room.bus.stats().traffic.published - before;
     assert!((3..=12).contains(&done), "{done} publishes of one who had too much after a few");
 }
 
@@ -85,14 +85,14 @@ fn a_connection_that_has_had_too_much_stops_within_the_read() {
 fn a_connection_that_is_closed_stops_within_the_read() {
     let room = Room::new(ServerOptions::new());
     let mut greedy = subscribed(&room, 3_000);
-    let before = room.bus.stats().published;
+    let before = room.bus.stats().traffic.published;
     room.send(&mut greedy, &b"PUB a 0\r\n\r\n".repeat(500));
     let mut other = room.peer("");
     room.flush(&mut other);
     room.server.shutdown();
-    let done = room.bus.stats().published - before;
+    let done = room.bus.stats().traffic.published - before;
     room.drain(&mut greedy);
-    assert_eq!(room.bus.stats().published - before, done, "nothing was published after the end");
+    assert_eq!(room.bus.stats().traffic.published - before, done, "nothing was published after the end");
     assert!(done <= 60, "{done}");
 }
 

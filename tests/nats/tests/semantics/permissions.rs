@@ -103,7 +103,7 @@ fn p3_every_way_to_publish_is_asked() {
         (0..5).for_each(|_| assert_eq!(told(), "no"));
     }
     assert_eq!(events.try_recv(), None, "one event for each refusal");
-    assert_eq!(client.stats().published, 0);
+    assert_eq!(client.stats().traffic.published, 0);
     assert_eq!(client.publisher("ok").unwrap().publish(""), Ok(1));
 }
 
@@ -157,7 +157,7 @@ fn p5_a_denied_part_of_a_wildcard_is_withheld() {
     // G5: the ledger does not know of it.
     assert_eq!((plain.ledger().matched, member.ledger().matched), (3, 1));
     let stats = bus.stats();
-    assert_eq!(stats.ledger.matched, stats.routed);
+    assert_eq!(stats.ledger.matched, stats.traffic.routed);
     assert!(stats.ledger.balances());
     // A subscription that is denied as a whole is refused.
     assert!(!may(&client, "in.secret", None) && !may(&client, "in.qsec", Some("q")) && may(&client, "in.qsec", None));
@@ -382,7 +382,7 @@ fn a_request_without_an_inbox_fails_with_its_reason() {
     let client = with(&bus, Permissions::new().allow_subscribe("mine.>").unwrap());
     let Err(RequestError::InboxDenied { pattern }) = client.request("svc", "") else { panic!("there is no inbox") };
     assert!(pattern.starts_with("_INBOX."));
-    assert_eq!(client.stats().published, 0);
+    assert_eq!(client.stats().traffic.published, 0);
     let own = ConnectOptions::new().inbox_prefix("mine".parse().unwrap());
     let client = bus.connect_with(own.permissions(Permissions::new().allow_subscribe("mine.>").unwrap()));
     assert!(client.request("svc", "").is_ok());
@@ -398,7 +398,7 @@ fn a_request_without_an_inbox_fails_with_its_reason() {
     assert_eq!(question.respond("answer"), Ok(1));
     assert_eq!(under_way.recv().unwrap().payload(), b"answer");
     let stats = bus.stats();
-    assert!(stats.ledger.balances() && stats.ledger.matched == stats.routed);
+    assert!(stats.ledger.balances() && stats.ledger.matched == stats.traffic.routed);
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn new_permissions_hold_at_once_and_end_what_they_do_not_allow() {
     assert!(may(&client, "us.*", None));
     drop((eu, us));
     let stats = bus.stats();
-    assert!(stats.ledger.balances() && stats.ledger.matched == stats.routed);
+    assert!(stats.ledger.balances() && stats.ledger.matched == stats.traffic.routed);
 }
 
 /// P7: leave that the old permissions gave is void, and so is the memory of it.

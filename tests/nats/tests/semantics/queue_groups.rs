@@ -185,7 +185,7 @@ mod fallback {
     fn assert_settled(bus: &Bus) {
         let stats = bus.stats();
         assert!(stats.ledger.balances(), "{stats:?}");
-        assert_eq!(stats.routed, stats.ledger.matched);
+        assert_eq!(stats.traffic.routed, stats.ledger.matched);
     }
 
     fn taken(members: &[Subscriber]) -> Vec<usize> {

@@ -7,7 +7,7 @@ use postroom::{Bus, Limits, SubscribeOptions};
 fn assert_balanced(bus: &Bus, moment: &str) {
     let stats = bus.stats();
     assert!(stats.ledger.balances(), "{moment}: {:?}", stats.ledger);
-    assert_eq!(stats.routed, stats.ledger.matched, "{moment}");
+    assert_eq!(stats.traffic.routed, stats.ledger.matched, "{moment}");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn g5_a_connection_that_is_too_slow_leaves_a_balanced_ledger() {
         let stats = fixture.bus.stats();
         assert!(stats.ledger.balances(), "{:?}", stats.ledger);
         assert_eq!(stats.ledger.matched, delivered as u64);
-        assert_eq!(stats.routed, stats.ledger.matched);
+        assert_eq!(stats.traffic.routed, stats.ledger.matched);
     });
 }
 

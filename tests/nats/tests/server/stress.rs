@@ -110,7 +110,7 @@ fn g3_g5_nothing_is_doubled_swapped_or_lost_from_the_ledger_under_load() {
         wait_until(|| connections(&server) == 0);
         let stats = bus.stats();
         assert!(stats.ledger.balances(), "{:?}", stats.ledger);
-        assert_eq!(stats.routed, stats.ledger.matched);
+        assert_eq!(stats.traffic.routed, stats.ledger.matched);
         assert_eq!((stats.subscriptions, stats.ledger.queued), (0, 0));
         assert!(seen > 0 && seen <= stats.ledger.delivered, "{seen} seen of {:?}", stats.ledger);
     }

@@ -365,7 +365,7 @@ fn a_callback_in_process_may_publish_to_the_wire_that_it_serves() {
         // G9: a panic there does not concern the wire.
         let _bad = client.subscribe_fn("bad", |_| panic!("on purpose"));
         assert_eq!(wire.ask("PUB bad 0\r\n\r\nPUB out 1\r\nx\r\n"), ["MSG out 1 1|x"]);
-        assert_eq!(fixture.bus.stats().panics, 1);
+        assert_eq!(fixture.bus.stats().traffic.panics, 1);
     });
 }
 

@@ -176,7 +176,7 @@ fn a_logger_that_panics_loses_its_line_and_nothing_else() {
         }
         drop(server);
         reached = logger.lines.load(SeqCst) >= at;
-        assert_eq!(bus.stats().panics, u64::from(reached));
+        assert_eq!(bus.stats().traffic.panics, u64::from(reached));
         let told = std::iter::from_fn(|| events.try_recv())
             .filter(|event| matches!(event, Event::UserCodePanicked { code: UserCode::Logger, .. }));
         assert_eq!(told.count(), usize::from(reached));
@@ -221,5 +221,5 @@ fn a_payload_may_panic_when_it_is_written() {
         let told = events.recv_timeout(FOREVER);
         assert!(matches!(told, Some(Event::UserCodePanicked { code: UserCode::Destructor, .. })), "{told:?}");
     }
-    assert_eq!((bus.stats().panics, server.varz().connections), (3, 1));
+    assert_eq!((bus.stats().traffic.panics, server.varz().connections), (3, 1));
 }

@@ -73,7 +73,7 @@ fn transcript(seed: u64) -> String {
     kit.clock().advance(SECOND);
     answers.try_iter().for_each(|message| note("first".into(), &transcript, &message));
     let stats = kit.bus().stats();
-    assert!(stats.ledger.balances() && stats.routed == stats.ledger.matched, "{stats:?}");
+    assert!(stats.ledger.balances() && stats.traffic.routed == stats.ledger.matched, "{stats:?}");
     let mut text = transcript.lock().clone();
     kit.faults().iter().for_each(|fault| writeln!(text, "{fault}").unwrap());
     writeln!(text, "{:?} at {:?}", stats.ledger, kit.clock().now()).unwrap();

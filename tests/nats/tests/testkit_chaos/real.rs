@@ -344,7 +344,7 @@ fn lost_answer() {
         let _answers = service.subscribe_fn("ask", |question| drop(question.respond("42"))).unwrap();
         app.send(b"PUB ask inbox.1 0\r\n\r\n");
         barrier(&mut app);
-        assert_eq!(service.stats().published, 0, "the answer went nowhere");
+        assert_eq!(service.stats().traffic.published, 0, "the answer went nowhere");
         is_silent(&mut app)
     };
     let server = NatsServer::start("");

@@ -14,7 +14,7 @@ fn slow(to: &str) -> TestKit {
 
 fn assert_counts_agree(kit: &TestKit) {
     let stats = kit.bus().stats();
-    assert!(stats.ledger.balances() && stats.routed == stats.ledger.matched, "{stats:?}");
+    assert!(stats.ledger.balances() && stats.traffic.routed == stats.ledger.matched, "{stats:?}");
 }
 
 #[test]
