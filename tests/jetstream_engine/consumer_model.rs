@@ -116,6 +116,8 @@ struct Model {
     requests: Vec<Request>,
     dead: Vec<&'static str>,
     paused: Option<u64>,
+    /// The instant that the latest pause named.
+    pause_until: Option<u64>,
     ledger: ConsumerLedger,
     out: Vec<String>,
 }
@@ -136,6 +138,7 @@ impl Model {
             requests: Vec::new(),
             dead: Vec::new(),
             paused: None,
+            pause_until: None,
             ledger: ConsumerLedger::default(),
             out: Vec::new(),
         }
@@ -573,7 +576,9 @@ fn apply(bench: &mut Bench, model: &mut Model, at: usize, command: &Command) -> 
         Command::Pause(millis) => {
             let until = model.now + millis * MS;
             model.paused = (millis > 0).then_some(until);
-            model.out.push(format!("c: paused {} Some({})", millis > 0, until / MS));
+            if model.pause_until.replace(until) != Some(until) {
+                model.out.push(format!("c: paused {} Some({})", millis > 0, until / MS));
+            }
             model.serve();
             let until = Some(Timestamp::from_nanos(START + until));
             bench.stream.handle_pause(bench.now(), bench.id("c"), until).unwrap();

@@ -232,3 +232,26 @@ fn consumers_go_with_their_stream() {
     bench.stream.handle_deletion(bench.now());
     assert_eq!(bench.sent(), ["a: deleted", "gone a", "B 409 Consumer Deleted", "b: deleted", "gone b"]);
 }
+
+/// JC165: a consumer with the last message of each subject goes back to those that are not done.
+#[test]
+fn a_reset_keeps_to_the_last_of_each_subject() {
+    let mut bench = Bench::new(|_| {});
+    for subject in ["s.a", "s.b", "s.a", "s.c"] {
+        bench.publish(subject, "", &[]);
+    }
+    let mut config = ConsumerConfig::durable("c");
+    (config.deliver_policy, config.filter_subject) = (DeliverPolicy::LastPerSubject, "s.*".to_owned());
+    bench.create(config).unwrap();
+    let reset = |bench: &mut Bench| {
+        let (info, _) = bench.stream.handle_reset(bench.now(), bench.id("c"), None).unwrap();
+        bench.sent();
+        (info.num_pending, info.num_ack_pending)
+    };
+    assert_eq!(reset(&mut bench), (3, 0));
+    assert_eq!(bench.fetch("c", 2), ["f < s.b 2/1 x1 +2", "f < s.a 3/2 x1 +1"]);
+    bench.ack("c", 2, Ack::Ack, None);
+    assert_eq!(reset(&mut bench), (2, 0));
+    assert_eq!(bench.fetch("c", 1), ["f < s.a 3/1 x1 +1"]);
+    assert!(bench.stream.consumer_ledger(bench.id("c")).unwrap().balances());
+}

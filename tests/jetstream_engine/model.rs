@@ -495,6 +495,8 @@ fn apply(bench: &mut Bench, model: &mut Model, command: &Command) {
             model.consumers.remove(&consumer);
             if model.consumers.is_empty() && model.config.retention == Retention::Interest {
                 model.remove_where(|_| true, |ledger| &mut ledger.acked);
+                // Also where there never was a message.
+                model.first = model.first.max(1);
             }
             model.let_go(&needed);
         }

@@ -144,13 +144,16 @@ fn deliveries_to_an_inbox_that_goes_come_again() {
     assert_eq!(all(&inbox), ["0", "1", "2"]);
 }
 
-/// JC11: a durable consumer that an update makes ephemeral goes when it is not used. In nats-server its timer stays as it was.
+/// JC11: a durable consumer that an update makes ephemeral stays, since there is no threshold so far.
 #[test]
 fn an_update_changes_how_long_a_consumer_lives() {
     let (house, _inbox) = worked();
     let config = r#"{"stream_name":"S","config":{"name":"c","ack_policy":"explicit","ack_wait":10000000000}}"#;
     house.api("CONSUMER.CREATE.S.c", config);
     house.clock.advance(SECOND * 6);
+    assert_eq!(number(&house.api("INFO", ""), "consumers"), 1);
+    house.api("CONSUMER.CREATE.S.c", &config.replace("10000000000}", "10000000000,\"inactive_threshold\":1000000000}"));
+    house.clock.advance(SECOND * 2);
     assert_eq!(number(&house.api("INFO", ""), "consumers"), 0);
 }
 

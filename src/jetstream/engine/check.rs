@@ -136,7 +136,9 @@ pub(super) fn check<'a>(
         return Err(codes::STREAM_NOT_MATCH.error().into());
     }
     let expiry = Expiry::parse(known.ttl);
-    if matches!(expiry, Ok(Expiry::After(_) | Expiry::Never)) && !parts.config.allow_msg_ttl {
+    // In a batch an invalid one counts like a valid one.
+    let has_ttl = matches!(expiry, Ok(Expiry::After(_) | Expiry::Never)) || (pending.is_some() && expiry.is_err());
+    if has_ttl && !parts.config.allow_msg_ttl {
         return Err(codes::MESSAGE_TTL_DISABLED.error().into());
     }
     let id = said(known.msg_id).filter(|_| parts.config.duplicate_window > 0);
@@ -152,15 +154,15 @@ pub(super) fn check<'a>(
             if id.is_some_and(|id| parts.dedup.find(id).is_some() || batch.ids.iter().any(|other| other == id)) {
                 return Err(codes::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE.error().into());
             }
+            check_source(&known, is_own)?;
+            check_counted(parts, increment.as_ref())?;
             check_last(parts, &known, Some(batch))?;
             check_last_of_subject(parts, &known, &subject, Some(batch))?;
         }
     }
     let schedule = check_schedule(parts, &known, &subject)?;
     let ends_schedule = check_scheduler(parts, &known, &subject, is_own)?;
-    if said(known.stream_source).is_some() && !is_own {
-        return Err(codes::MESSAGE_SOURCE_HDR_NOT_ALLOWED.error().into());
-    }
+    check_source(&known, is_own)?;
     if pending.is_none() {
         if let Some(seq) = id.and_then(|id| parts.dedup.find(id)) {
             return Err(Refusal::Duplicate(seq));
@@ -174,9 +176,9 @@ pub(super) fn check<'a>(
         rollup = Some(Rollup::Subject);
         head = Cow::Owned(header::set(&head, "Nats-Rollup", "sub"));
     }
+    check_counted(parts, increment.as_ref())?;
     let sum = match increment {
         Some(increment) => Some(sum_of(parts, &subject, pending)?.plus(&increment)),
-        None if parts.config.allow_msg_counter => return Err(codes::MESSAGE_INCR_MISSING.error().into()),
         None => None,
     };
     let payload: Cow<'a, [u8]> = match &sum {
@@ -238,6 +240,17 @@ fn check_increment(parts: &Parts, known: &Known<'_>, payload: &[u8]) -> Result<O
         return Err(codes::MESSAGE_INCR_INVALID.error());
     }
     Ok(Some(increment))
+}
+
+fn check_source(known: &Known<'_>, is_own: bool) -> Result<(), ApiError> {
+    let is_refused = said(known.stream_source).is_some() && !is_own;
+    if is_refused { Err(codes::MESSAGE_SOURCE_HDR_NOT_ALLOWED.error()) } else { Ok(()) }
+}
+
+/// A stream of counters takes increments alone.
+fn check_counted(parts: &Parts, increment: Option<&Decimal>) -> Result<(), ApiError> {
+    let is_missing = parts.config.allow_msg_counter && increment.is_none();
+    if is_missing { Err(codes::MESSAGE_INCR_MISSING.error()) } else { Ok(()) }
 }
 
 /// The value of a subject's counter.

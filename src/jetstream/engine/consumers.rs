@@ -13,7 +13,7 @@ use super::need::{self, Acks};
 use super::parts::Parts;
 use super::time::Timestamp;
 use crate::message::StreamStep;
-use crate::subject::relation;
+use crate::subject::{Subject, relation};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -238,32 +238,37 @@ impl Consumers {
                     }
                 }
             }
-            Change::Purged { filter, .. } => self.tell_purge(parts, now, filter.as_ref()),
+            Change::Purged { filter, recounts } => self.tell_purge(parts, now, filter.as_ref(), recounts),
         }
     }
 
     /// JC141.
-    fn tell_purge(&mut self, parts: &mut Parts, now: Timestamp, filter: Option<&SmolStr>) {
-        let ids: Vec<ConsumerId> = self.all.keys().copied().collect();
+    fn tell_purge(&mut self, parts: &mut Parts, now: Timestamp, filter: Option<&SmolStr>, recounts: bool) {
+        let next = filter.map(|filter| parts.messages.next_match(std::slice::from_ref(filter), 0));
+        let next = next.map(|next| next.map_or(parts.messages.last_seq() + 1, |message| message.seq()));
+        let ids: Vec<ConsumerId> = match filter.filter(|filter| Subject::new(filter.as_str()).is_ok()) {
+            Some(literal) => parts.interests.matching(literal).to_vec(),
+            None => self.all.keys().copied().collect(),
+        };
         for id in ids {
             let Some(consumer) = self.all.get(&id) else { continue };
             let filters = consumer.filters();
             let lies_within =
                 |filter: &SmolStr| !filters.is_empty() && filters.iter().all(|own| relation::includes(filter, own));
-            let overlaps =
-                |filter: &SmolStr| filters.is_empty() || filters.iter().any(|own| relation::overlaps(filter, own));
+            let is_wider =
+                |filter: &SmolStr| filters.is_empty() || filters.iter().any(|own| relation::includes(own, filter));
             let is_within = filter.is_none_or(lies_within);
-            if !is_within && !filter.is_some_and(overlaps) {
+            if !is_within && !filter.is_some_and(is_wider) {
+                let overlaps = |filter: &SmolStr| filters.iter().any(|own| relation::overlaps(filter, own));
+                if recounts && filter.is_some_and(overlaps) {
+                    self.with(parts, now, id, |consumer, context, _| consumer.passed_by(context.messages));
+                }
                 continue;
             }
-            let first = if !is_within || filter.is_none() {
-                parts.messages.first_seq()
-            } else {
-                let next = parts.messages.next_match(filters, 0).map(|message| message.seq());
-                next.unwrap_or(parts.messages.last_seq() + 1)
-            };
+            // For a consumer within the filter: the first message of the filter that is left, whether or not it is the consumer's.
+            let first = next.filter(|_| is_within).unwrap_or(parts.messages.first_seq());
             // It does not look again for that (JC213).
-            self.with(parts, now, id, |consumer, context, _| consumer.purged(context, first, !is_within));
+            self.with(parts, now, id, |consumer, context, _| consumer.purged(context, first, !is_within, recounts));
         }
     }
 

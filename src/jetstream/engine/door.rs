@@ -51,7 +51,7 @@ impl Stream {
         info
     }
 
-    fn add(&mut self, now: Timestamp, config: ConsumerConfig, max_consumers: i64) -> Result<ConsumerId, ApiError> {
+    fn add(&mut self, now: Timestamp, mut config: ConsumerConfig, max_consumers: i64) -> Result<ConsumerId, ApiError> {
         let limits = [self.parts.config.max_consumers, max_consumers];
         let max = limits.into_iter().filter(|max| *max > 0).min();
         let count = i64::try_from(self.consumers.len()).unwrap_or(i64::MAX);
@@ -62,6 +62,8 @@ impl Stream {
         if config.durable_name.len() > DURABLE_NAME_MAX {
             return Err(codes::CONSUMER_NAME_TOO_LONG.with(DURABLE_NAME_MAX.to_string()));
         }
+        let is_durable = !config.durable_name.is_empty();
+        validate::limit_life(&mut config, is_durable);
         let mut name = SmolStr::new(&config.name);
         while name.is_empty() || self.consumers.find(&name).is_some() {
             name = random_name(&self.parts.rng);
@@ -80,7 +82,7 @@ impl Stream {
         &mut self,
         now: Timestamp,
         id: ConsumerId,
-        config: ConsumerConfig,
+        mut config: ConsumerConfig,
         action: ConsumerAction,
     ) -> Result<(), ApiError> {
         let consumer = self.consumer(id)?;
@@ -94,6 +96,9 @@ impl Stream {
             return Err(codes::CONSUMER_NAME_EXIST.error());
         }
         self.consumers.check_work_queue(&self.parts.config, &config, Some(id))?;
+        // The configuration so far counts (JC11).
+        let is_durable = !old.durable_name.is_empty();
+        validate::limit_life(&mut config, is_durable);
         self.consumers.update(&mut self.parts, now, id, config);
         Ok(())
     }

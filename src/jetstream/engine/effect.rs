@@ -269,14 +269,12 @@ pub(crate) enum Change {
         /// Why.
         reason: Reason,
     },
-    /// Messages were purged; none of them is told of by itself (JC141).
+    /// Messages were purged (JC141).
     Purged {
         /// Those that match this pattern; all if there is none.
         filter: Option<SmolStr>,
-        /// Those below this sequence.
-        below: u64,
-        /// The first sequence of the stream now.
-        first: u64,
+        /// Not each of them was told of by itself.
+        recounts: bool,
     },
 }
 

@@ -34,10 +34,6 @@ impl Interests {
         self.filters.is_empty()
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
-        self.filters.keys().copied()
-    }
-
     /// Puts a consumer in; no filters are `>`. One that is there is replaced.
     pub(crate) fn insert(&mut self, id: ConsumerId, filters: &[impl AsRef<str>]) {
         self.remove(id);

@@ -212,9 +212,9 @@ impl Messages {
         true
     }
 
-    /// Takes a message out as a part of a purge, of which the consumers are told as a whole.
-    pub(crate) fn purge(&mut self, seq: u64) -> bool {
-        self.take_out(seq, Reason::Purged).is_some()
+    /// Takes a message out as a part of a purge, of which the consumers are told as a whole; gives its subject.
+    pub(crate) fn purge(&mut self, seq: u64, reason: Reason) -> Option<SmolStr> {
+        self.take_out(seq, reason)
     }
 
     fn take_out(&mut self, seq: u64, reason: Reason) -> Option<SmolStr> {

@@ -77,6 +77,10 @@ pub(super) fn remove(parts: &mut Parts, consumer: ConsumerId, acks: &impl Acks) 
     let is_interest = parts.config.retention == Retention::Interest;
     if is_interest && parts.interests.is_empty() {
         retention::remove_below(parts, u64::MAX, Reason::Acked);
+        if parts.messages.first_seq() == 0 {
+            // As it is shown from now on, though there never was a message.
+            parts.messages.skip_to(1);
+        }
         return;
     }
     for seq in matching_from(parts, &filters, 0) {
@@ -135,9 +139,10 @@ pub(super) fn done(parts: &mut Parts, consumer: ConsumerId, seq: u64) {
     }
 }
 
-/// Limits became interest: counts what is needed, and removes what all consumers have done with (JS39).
+/// Limits became interest: counts what is needed, and removes what its consumers have done with (JS39). What no filter
+/// matches stays, but all goes if there are no consumers.
 pub(super) fn begin(parts: &mut Parts, acks: &impl Acks) {
-    let floor = parts.interests.ids().map(|consumer| acks.floor(consumer)).min().unwrap_or(u64::MAX);
+    let last = parts.messages.last_seq();
     let all: Vec<_> = parts.messages.store.from(0).map(|(seq, slot)| (seq, slot.subject)).collect();
     for (seq, number) in all {
         let consumers = parts.interests.matching(&parts.messages.subjects.entry(number).name);
@@ -145,7 +150,9 @@ pub(super) fn begin(parts: &mut Parts, acks: &impl Acks) {
         if let Some(slot) = parts.messages.store.get_mut(seq) {
             slot.needed = needed as u32;
         }
-        if seq <= floor {
+        // A consumer whose floor lies behind the last message does not count.
+        let is_done = needed == 0 && consumers.iter().any(|consumer| acks.floor(*consumer) <= last);
+        if is_done || parts.interests.is_empty() {
             parts.messages.remove(seq, Reason::Acked);
         }
     }

@@ -78,6 +78,49 @@ pub(super) fn remove_of_subject(parts: &mut Parts, subject: &str, below: u64, re
     }
 }
 
+/// Purges the messages of a subject, or all, below a sequence in favour of a newer one. The consumers are told of a purge.
+pub(super) fn roll_up(parts: &mut Parts, subject: Option<&str>, below: u64, reason: Reason) {
+    let oldest = |parts: &Parts| match subject {
+        Some(subject) => Some(parts.messages.subjects.entry(parts.messages.subjects.find(subject)?).seqs.first()),
+        None => Some(parts.messages.first_seq()),
+    };
+    let mut gone = Gone::default();
+    while let Some(seq) = oldest(parts).filter(|seq| *seq < below)
+        && gone.purge(parts, seq, reason)
+    {}
+    let recounts = gone.tell(parts, subject.unwrap_or(">"), reason);
+    parts.messages.tell(Change::Purged { filter: subject.map(SmolStr::new), recounts });
+}
+
+/// The messages that a purge of some has taken out.
+#[derive(Debug, Default)]
+struct Gone {
+    count: u64,
+    latest: Option<(u64, SmolStr)>,
+}
+
+impl Gone {
+    fn purge(&mut self, parts: &mut Parts, seq: u64, reason: Reason) -> bool {
+        let Some(subject) = parts.messages.purge(seq, reason) else { return false };
+        self.count += 1;
+        self.latest = Some((seq, subject));
+        true
+    }
+
+    /// If it was one alone, the consumers hear of it as of any message that goes; a file store says the filter for its subject.
+    /// `true` if a consumer may not have heard of each.
+    fn tell(self, parts: &mut Parts, filter: &str, reason: Reason) -> bool {
+        let Some((seq, subject)) = self.latest else { return false };
+        if self.count > 1 {
+            return true;
+        }
+        let said = if parts.config.storage == Storage::File { SmolStr::new(filter) } else { subject.clone() };
+        let is_other = said != subject;
+        parts.messages.tell(Change::Removed { seq, subject: said, reason });
+        is_other
+    }
+}
+
 /// Removes all messages below a sequence.
 pub(super) fn remove_below(parts: &mut Parts, below: u64, reason: Reason) {
     while parts.messages.first_seq() < below && parts.messages.remove(parts.messages.first_seq(), reason) {}
@@ -101,30 +144,32 @@ pub(super) fn purge(parts: &mut Parts, purge: &Purge) -> Result<u64, ApiError> {
     let is_filtered = !matches!(purge.filter.as_str(), "" | ">");
     let before = parts.messages.len();
     let last = parts.messages.last_seq();
+    let mut recounts = true;
     if is_filtered {
-        purge_matching(parts, purge);
+        recounts = purge_matching(parts, purge);
     } else if purge.seq > 1 && purge.seq > last {
         parts.messages.clear();
         parts.messages.skip_to(purge.seq);
-    } else if purge.seq > 0 || purge.keep > 0 {
-        let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
-        while parts.messages.first_seq() < below
-            && parts.messages.len() > purge.keep
-            && parts.messages.purge(parts.messages.first_seq())
+    } else if purge.seq > 0 {
+        while parts.messages.first_seq() < purge.seq
+            && parts.messages.purge(parts.messages.first_seq(), Reason::Purged).is_some()
         {}
+    } else if purge.keep > 0 {
+        let mut gone = Gone::default();
+        while parts.messages.len() > purge.keep && gone.purge(parts, parts.messages.first_seq(), Reason::Purged) {}
+        recounts = gone.tell(parts, ">", Reason::Purged);
     } else {
         parts.messages.clear();
     }
     let filter = is_filtered.then(|| SmolStr::new(&purge.filter));
-    let below = if purge.seq > 0 { purge.seq } else { last + 1 };
-    let first = parts.messages.first_seq();
-    parts.messages.tell(Change::Purged { filter, below, first });
+    parts.messages.tell(Change::Purged { filter, recounts });
     Ok(before - parts.messages.len())
 }
 
-fn purge_matching(parts: &mut Parts, purge: &Purge) {
+/// `true` if a consumer may not have heard of each message.
+fn purge_matching(parts: &mut Parts, purge: &Purge) -> bool {
     if Pattern::new(&purge.filter).is_err() {
-        return;
+        return false;
     }
     let below = if purge.seq > 0 { purge.seq } else { u64::MAX };
     let mut seqs = Vec::new();
@@ -138,9 +183,11 @@ fn purge_matching(parts: &mut Parts, purge: &Purge) {
     seqs.sort_unstable();
     let kept = usize::try_from(purge.keep).unwrap_or(usize::MAX);
     seqs.truncate(seqs.len().saturating_sub(kept));
+    let mut gone = Gone::default();
     for seq in seqs {
-        parts.messages.purge(seq);
+        gone.purge(parts, seq, Reason::Purged);
     }
+    gone.tell(parts, &purge.filter, Reason::Purged)
 }
 
 /// Deletes one message (JS29, JS79).
@@ -161,7 +208,9 @@ pub(super) fn delete(parts: &mut Parts, seq: u64) -> Result<(), ApiError> {
     }
     Err(match parts.config.storage {
         Storage::File if seq > parts.messages.last_seq() => codes::STREAM_MSG_DELETE_FAILED.with("stream store EOF"),
-        Storage::File if seq < parts.messages.first_seq() => codes::STREAM_MSG_DELETE_FAILED.with("no message found"),
+        Storage::File if seq == 0 || seq < parts.messages.first_seq() => {
+            codes::STREAM_MSG_DELETE_FAILED.with("no message found")
+        }
         _ => codes::SEQUENCE_NOT_FOUND.with(seq.to_string()),
     })
 }

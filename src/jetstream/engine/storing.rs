@@ -77,11 +77,11 @@ pub(super) fn store(parts: &mut Parts, now: Timestamp, checked: Checked<'_>) -> 
     };
     match rollup {
         None => {}
-        Some(Rollup::Subject) => retention::remove_of_subject(parts, &subject, seq, Reason::RolledUp),
-        Some(Rollup::All) => retention::remove_below(parts, seq, Reason::RolledUp),
+        Some(Rollup::Subject) => retention::roll_up(parts, Some(&subject), seq, Reason::RolledUp),
+        Some(Rollup::All) => retention::roll_up(parts, None, seq, Reason::RolledUp),
     }
     if let Some(subject) = ends_schedule {
-        retention::remove_of_subject(parts, &subject, u64::MAX, Reason::Purged);
+        retention::roll_up(parts, Some(&subject), u64::MAX, Reason::Purged);
     }
     parts.last_id = id.as_deref().unwrap_or_default().into();
     if let Some(id) = id {

@@ -73,12 +73,12 @@ impl Directory<'_> {
         violated: impl FnOnce(&ConsumerLimits) -> Option<String>,
     ) -> Result<StreamConfig, ApiError> {
         let config = self.checked(config, pedantic)?;
-        // The server does so twice here; the second time it finds what the first has filled in.
-        let mut config = self.checked(config, pedantic)?;
         if config.name != name {
             return Err(codes::STREAM_MISMATCH.error());
         }
         let old = self.find(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        // The server judges again here; it finds what the first time has filled in.
+        let mut config = self.checked(config, pedantic)?;
         if config.num_replicas > 1 {
             return Err(codes::STREAM_REPLICAS_NOT_SUPPORTED.error());
         }

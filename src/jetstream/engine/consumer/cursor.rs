@@ -41,7 +41,11 @@ impl Cursor {
             DeliverPolicy::ByStartSequence => config.opt_start_seq,
             DeliverPolicy::ByStartTime => {
                 let at = config.opt_start_time.as_ref().map(|time| time.at).unwrap_or_default();
-                messages.first_at(at).map_or(last + 1, |message| message.seq())
+                let from = messages.first_at(at).map_or(last + 1, |message| message.seq());
+                // Nearer to the first message that a filter matches, if that lies between.
+                let first_of = |filter: &SmolStr| messages.next_match(std::slice::from_ref(filter), first);
+                let firsts = filters.iter().filter_map(first_of).map(|message| message.seq());
+                firsts.filter(|seq| (from..last).contains(seq)).min().unwrap_or(from)
             }
             // With one message a subject it is the same as all.
             DeliverPolicy::LastPerSubject if max_msgs_per_subject == 1 => first,
@@ -138,16 +142,30 @@ impl Cursor {
         self.recount(messages);
     }
 
-    /// Skips what lies below a sequence, and counts anew.
-    pub(crate) fn skip_below(&mut self, first: u64, messages: &Messages) {
+    /// Goes back to the messages of its list that are open, where it is not beyond it; else goes on at a sequence.
+    pub(crate) fn return_to(&mut self, open: Vec<u64>, next: u64, messages: &Messages) {
+        let mut listed: Vec<u64> = open.into_iter().filter(|seq| *seq < self.resume).collect();
+        listed.extend(&self.last_of_each);
+        if listed.is_empty() {
+            return self.move_to(next, messages);
+        }
+        listed.sort_unstable();
+        self.next = next;
+        self.ahead.clear();
+        self.last_of_each = listed.into();
+        self.recount(messages);
+    }
+
+    /// Skips what lies below a sequence, where no message is left that the filters match.
+    pub(crate) fn skip_below(&mut self, first: u64) {
         self.next = self.next.max(first);
         while self.last_of_each.front().is_some_and(|seq| *seq < first) {
             self.pop();
         }
-        self.recount(messages);
     }
 
-    fn recount(&mut self, messages: &Messages) {
+    /// Counts anew what is still to be delivered.
+    pub(crate) fn recount(&mut self, messages: &Messages) {
         let listed = self.last_of_each.iter().filter(|seq| messages.get(**seq).is_some()).count() as u64;
         let from = if self.last_of_each.is_empty() { self.next } else { self.resume };
         self.num_pending = listed + messages.count(&self.ready, from);

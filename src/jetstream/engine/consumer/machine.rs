@@ -2,7 +2,7 @@
 //! change.
 
 use super::ack::{Ack, AckSubject};
-use super::config::{AckPolicy, ConsumerConfig, PriorityPolicy, ReplayPolicy, WrittenTime};
+use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy, WrittenTime};
 use super::context::Context;
 use super::cursor::Cursor;
 use super::info::{ConsumerInfo, ConsumerLedger, PriorityGroup, SequencePair};
@@ -579,10 +579,13 @@ impl Consumer {
 
     /// Nothing is delivered before an instant; one that is not ahead ends a pause (JC160).
     pub(crate) fn handle_pause(&mut self, context: &mut Context<'_>, until: Option<Timestamp>) {
+        let before = self.config.pause_until.take().map(|until| until.at);
         self.config.pause_until = until.map(WrittenTime::utc);
         validate::mark(&mut self.config);
         self.pause_ends = until.filter(|until| *until > context.now);
-        self.advise_pause(context);
+        if before != until {
+            self.advise_pause(context);
+        }
     }
 
     pub(crate) fn advise_pause(&self, context: &mut Context<'_>) {
@@ -638,11 +641,14 @@ impl Consumer {
     /// Forgets all deliveries, and goes on at a sequence (JC165).
     pub(crate) fn handle_reset(&mut self, context: &mut Context<'_>, next: u64) {
         self.ledger.gone += self.pending.len() as u64;
-        for seq in self.pending.seqs() {
-            self.release(context, seq);
+        let open = std::mem::take(&mut self.pending).seqs();
+        for seq in &open {
+            self.release(context, *seq);
         }
-        self.pending = Pending::default();
-        self.cursor.move_to(next, context.messages);
+        match self.config.deliver_policy {
+            DeliverPolicy::LastPerSubject => self.cursor.return_to(open, next, context.messages),
+            _ => self.cursor.move_to(next, context.messages),
+        }
         let before = SequencePair { consumer: 0, stream: next - 1, last_active: None };
         (self.delivered, self.floor) = (before, before);
     }
@@ -669,6 +675,7 @@ impl Consumer {
         let Some(entry) = self.pending.remove(seq) else { return };
         self.ledger.gone += 1;
         self.release(context, seq);
+        self.floor.last_active = Some(context.now);
         self.raise_floor(seq, entry.first);
         let subject = AckSubject {
             stream: "",
@@ -685,11 +692,14 @@ impl Consumer {
     }
 
     /// Messages were purged (JC141). `first` is the first one that is left: with a filter, for a consumer whose own filters lie within
-    /// it, the first that these match; else the stream's.
-    pub(crate) fn purged(&mut self, context: &mut Context<'_>, first: u64, is_wider: bool) {
+    /// it, the first that it matches; else the stream's. With `recounts` it was not told of each message.
+    pub(crate) fn purged(&mut self, context: &mut Context<'_>, first: u64, is_wider: bool, recounts: bool) {
         let messages = context.messages;
         self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
-        self.cursor.skip_below(first, messages);
+        self.cursor.skip_below(first);
+        if recounts {
+            self.cursor.recount(messages);
+        }
         // A wider consumer that has done with all below the first message keeps what is pending, as the server does; it is dropped when
         // it would come again.
         if self.floor.stream < first.saturating_sub(1) || (is_wider && self.floor.stream < first) {
@@ -699,6 +709,7 @@ impl Consumer {
                     let entry = self.pending.remove(seq);
                     self.ledger.gone += 1;
                     self.release(context, seq);
+                    self.floor.last_active = Some(context.now);
                     self.floor.consumer = self.floor.consumer.max(entry.map_or(0, |entry| entry.first));
                 }
             }
@@ -711,6 +722,12 @@ impl Consumer {
         if self.pending.is_empty() {
             (self.floor.consumer, self.floor.stream) = (self.delivered.consumer, self.cursor.next() - 1);
         }
+    }
+
+    /// Messages were purged that it may want, but the purge goes another way than its filters: it stays where it is.
+    pub(crate) fn passed_by(&mut self, messages: &Messages) {
+        self.pending.retain_exhausted(|seq| messages.get(seq).is_some());
+        self.cursor.recount(messages);
     }
 
     /// It is deleted: every request is told, then everyone (JC76, JC134).

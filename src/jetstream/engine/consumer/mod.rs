@@ -44,5 +44,5 @@ pub use pull::PullRequest;
 pub use request::{ConsumerAction, ConsumerAddress, ConsumerRequest};
 pub use status::Status;
 
-pub(super) use names::is_group_name;
+pub(crate) use names::is_group_name;
 pub(super) use pin::random_name;

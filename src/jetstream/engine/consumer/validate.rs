@@ -89,9 +89,6 @@ pub(crate) fn fill(config: &mut ConsumerConfig, stream: &StreamConfig, is_pedant
     if config.inactive_threshold == 0 {
         refuse(limits.inactive_threshold > 0, "inactive_threshold must be set if it's configured in stream limits")?;
         config.inactive_threshold = limits.inactive_threshold;
-        if config.inactive_threshold == 0 && config.durable_name.is_empty() {
-            config.inactive_threshold = EPHEMERAL_THRESHOLD;
-        }
     }
     if config.priority_policy == PriorityPolicy::PinnedClient && config.priority_timeout == 0 {
         config.priority_timeout = PIN_TIMEOUT;
@@ -100,6 +97,13 @@ pub(crate) fn fill(config: &mut ConsumerConfig, stream: &StreamConfig, is_pedant
         config.idle_heartbeat = SECOND;
     }
     Ok(())
+}
+
+/// Gives a consumer without a durable name a threshold, if it has none.
+pub(crate) fn limit_life(config: &mut ConsumerConfig, is_durable: bool) {
+    if config.inactive_threshold == 0 && !is_durable {
+        config.inactive_threshold = EPHEMERAL_THRESHOLD;
+    }
 }
 
 /// Replaces the server's own metadata (JC14).

@@ -8,7 +8,7 @@ use super::page::Page;
 use super::request::Request;
 use super::response::Response;
 use crate::interest::InterestWatcher;
-use crate::jetstream::engine::consumer::{ConsumerAddress, ConsumerConfig, ConsumerInfo};
+use crate::jetstream::engine::consumer::{ConsumerAddress, ConsumerConfig, ConsumerInfo, is_group_name};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::jetstream::engine::{ConsumerId, Timestamp};
 use crate::jetstream::json::consumer::{CreateRequest, encode};
@@ -237,6 +237,10 @@ pub(super) fn unpin(streams: &Streams, stream: &str, name: &str, request: &Reque
         let UnpinRequest { group } = request.read_leniently(UnpinRequest::default(), false)?;
         if group.is_empty() {
             return Err(codes::INVALID_JSON.with("consumer group not specified"));
+        }
+        // Judged before the stream is looked for.
+        if !is_group_name(&group) {
+            return Err(codes::CONSUMER_INVALID_GROUP_NAME.error());
         }
         let served = streams.find(stream)?;
         ask(&served, |locked| {

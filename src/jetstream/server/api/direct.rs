@@ -5,6 +5,7 @@ use super::super::streams::Streams;
 use super::messages::find;
 use super::request::exceeds_level;
 use crate::Message;
+use crate::jetstream::engine::config::Storage;
 use crate::jetstream::engine::{Ahead, Filters, StoredMessage, Stream, header};
 use crate::jetstream::json::read;
 use crate::jetstream::json::requests::MessageRequest;
@@ -45,7 +46,8 @@ fn answers(machine: &Stream, reply: &str, subject: Option<&str>, message: &Messa
         return status("408 Malformed Request");
     }
     if let Some(subject) = subject {
-        let without_header = MessageRequest { no_hdr: asked.no_hdr, ..MessageRequest::default() };
+        let without_header =
+            MessageRequest { no_hdr: asked.no_hdr, max_bytes: asked.max_bytes, ..MessageRequest::default() };
         if asked != without_header {
             return status("408 Bad Request");
         }
@@ -82,7 +84,7 @@ fn contradicts_itself(asked: &MessageRequest) -> bool {
     let (has_start, has_multi) = (asked.start_time.is_some(), !asked.multi_last.is_empty());
     (asked.seq > 0 && (has_last || has_start))
         || (has_start && has_last)
-        || (has_last && (has_next || asked.batch != 0 || has_multi))
+        || (has_last && (has_next || asked.batch > 0 || has_multi))
         || (has_next && has_multi)
         || (asked.up_to_seq > 0 && asked.up_to_time.is_some())
 }
@@ -128,10 +130,7 @@ fn batch(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Outgoing>
     let not_found = || vec![Outgoing::status(reply, "404 Message Not Found", "")];
     let filters: Vec<&str> = if asked.next_by_subj.is_empty() { Vec::new() } else { vec![&asked.next_by_subj] };
     let mut from = match asked.start_time {
-        Some(time) => match machine.messages().first_at(time) {
-            Some(first) => first.seq(),
-            None => return not_found(),
-        },
+        Some(time) => machine.messages().first_at(time).map_or(machine.state().last_seq + 1, |first| first.seq()),
         None => asked.seq,
     };
     let (filters, mut ahead) = (Filters::new(&filters), Ahead::default());
@@ -168,6 +167,10 @@ fn last_of_each(machine: &Stream, reply: &str, asked: &MessageRequest) -> Vec<Ou
         None if asked.up_to_seq > 0 => asked.up_to_seq,
         None => last_seq,
     };
+    // A file store finds nothing for an end behind the last message (JS79).
+    if machine.config().storage == Storage::File && asked.up_to_time.is_none() && up_to > last_seq {
+        return vec![Outgoing::status(reply, "404 No Results", "")];
+    }
     let Some(seqs) = machine.messages().last_of_few(&asked.multi_last, up_to, SUBJECTS_MAX) else {
         return vec![Outgoing::status(reply, "413 Too Many Results", "")];
     };

@@ -93,22 +93,27 @@ pub(super) fn delete(streams: &Streams, name: &str, request: &Request<'_>) -> Re
         }
         let DeleteRequest { seq, no_erase: _ } = request.read(DeleteRequest::default())?;
         let stream = streams.find(name)?;
-        let changed = stream.change(|locked| locked.machine.handle_delete(locked.now, seq));
-        let (deleted, left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        let changed = stream.change(|locked| {
+            let is_denied = locked.machine.config().deny_delete;
+            (locked.machine.handle_delete(locked.now, seq), is_denied)
+        });
+        let ((deleted, is_denied), left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
         left.run();
         let response = match deleted {
             Ok(()) => Response::new(kind, |object| object.plain("success", true)),
-            Err(error) => store_fault(Response::refusal(kind, &error, |_| {}), &error),
+            // A fault of the store counts as a call, but not as an error (JS15).
+            Err(error) if !is_denied && is_of_the_store(&error) => {
+                Response::refusal(kind, &error, |_| {}).not_as_error()
+            }
+            Err(error) => return Err(error),
         };
         Ok(response.behind(stream))
     });
     Response::of(kind, outcome, |_| {})
 }
 
-/// Faults of the store count as calls, but not as errors (JS15).
-fn store_fault(response: Response, error: &ApiError) -> Response {
-    let of_the_store = [codes::SEQUENCE_NOT_FOUND, codes::STREAM_MSG_DELETE_FAILED];
-    if of_the_store.iter().any(|code| error.is(*code)) { response.not_as_error() } else { response }
+fn is_of_the_store(error: &ApiError) -> bool {
+    [codes::SEQUENCE_NOT_FOUND, codes::STREAM_MSG_DELETE_FAILED].iter().any(|code| error.is(*code))
 }
 
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod harness;
+mod jetstream;
 mod nkeys;
 mod slow;
 

@@ -8,6 +8,7 @@ mod compare;
 mod places;
 mod program;
 mod raw_consumers;
+mod raw_found;
 mod raw_messages;
 mod raw_requests;
 
