@@ -7,7 +7,7 @@ use super::headers;
 use super::own_thread;
 use super::registry::Member;
 use super::reply::{Request, Requests};
-use super::rule::Rules;
+use super::rule::{ListedRule, RuleKind, Rules};
 use super::state::BridgeState;
 use super::stats::BridgeStats;
 use crate::id::ClientId;
@@ -247,6 +247,13 @@ impl Core {
     pub(super) fn is_inbox(&self, subject: &str) -> bool {
         let below = |root: &str| subject.strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
         below("_INBOX") || self.server_inbox.get().is_some_and(|root| below(root))
+    }
+
+    /// Whether acknowledgements of a delivery of JetStream go to the server by a rule: then its reply subject stays as it is on the
+    /// bus, with the sequences in it.
+    pub(super) fn keeps_reply(&self, reply: &str) -> bool {
+        let exports = |rule: &ListedRule| rule.kind == RuleKind::Export && rule.rule.mapping.is_same();
+        reply.starts_with("$JS.ACK.") && self.outgoing.matching(reply).any(exports)
     }
 
     pub(super) fn state(&self) -> BridgeState {

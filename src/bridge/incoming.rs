@@ -132,6 +132,9 @@ fn publish(core: &Core, item: &Inbound) -> Result<(), LossReason> {
     let subject = wire::subject_on_bus(core, item)?;
     let rest = item.rest.as_deref();
     let reply = rest.and_then(|rest| rest.reply.as_ref()).map(|reply| {
+        if core.keeps_reply(reply) {
+            return reply.as_str().to_owned();
+        }
         let request = Request {
             reply: reply.as_str().to_owned(),
             subject: item.subject.as_str().to_owned(),
@@ -185,8 +188,11 @@ fn pass_on(link: &ServerLink, token: &str, message: &async_nats::Message) -> boo
             return true;
         }
     }
-    // DIFFERENCE: for a message of a stream too, so that its acknowledgement finds the way back.
+    // DIFFERENCE: for a message of a stream too, so that its acknowledgement finds the way back, unless a rule takes it there.
     let reply = message.reply.as_ref().map(|reply| {
+        if core.keeps_reply(reply) {
+            return reply.as_str().to_owned();
+        }
         let back = Request {
             reply: reply.as_str().to_owned(),
             subject: message.subject.as_str().to_owned(),

@@ -234,3 +234,35 @@ fn a_context_works_with_the_real_server() {
     assert!(worker.fetch(1).messages().recv().unwrap().unwrap_err().is_consumer_gone());
     js.delete_stream("ORDERS").wait().unwrap();
 }
+
+/// With a rule for the acknowledgements, deliveries keep the reply subjects that name their sequences.
+#[test]
+fn deliveries_say_their_sequences_where_acknowledgements_are_exported() {
+    let (server, bus) = (server(), bus());
+    let builder = Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>").export("$JS.ACK.>");
+    let bridge = start(builder);
+    let js = jetstream::with_options(bus.connect(), ContextOptions::new().timeout(PATIENCE));
+    let stream =
+        js.create_stream(StreamConfig::new("ORDERS").subjects(["orders.>"]).storage(Storage::Memory)).wait().unwrap();
+    for n in 0..10 {
+        js.publish(format!("orders.{n}"), n.to_string()).wait().unwrap();
+    }
+    let worker = stream.create_consumer(ConsumerConfig::pull("worker")).wait().unwrap();
+    for order in worker.fetch(10).messages() {
+        let order = order.unwrap();
+        let info = order.info().expect("the reply subject of the server");
+        assert_eq!(order.subject().as_str(), format!("orders.{}", info.stream_sequence - 1));
+        assert_eq!((info.delivered, info.pending), (1, 10 - info.stream_sequence));
+        order.double_ack().wait().unwrap();
+    }
+    assert_eq!(worker.info().wait().unwrap().ack_floor.stream, 10);
+
+    let mut ordered = stream.ordered_pull(ConsumerConfig::ephemeral()).unwrap();
+    for n in 0..10 {
+        let order = ordered.recv().unwrap().unwrap();
+        assert_eq!((order.payload_str().unwrap(), order.info().unwrap().stream_sequence), (&*n.to_string(), n + 1));
+    }
+    js.publish("orders.10", "10").wait().unwrap();
+    assert_eq!(ordered.recv().unwrap().unwrap().payload_str().unwrap(), "10");
+    assert_eq!(bridge.stats().late_replies, 0);
+}

@@ -8,7 +8,7 @@
 //! | totals of the API | the earlier sequences of the session count too, however they ended |
 //! | deletions | a file stream that never held a message lists the sequence 0 as deleted |
 //! | members | which member of a queue group gets a message is luck |
-//! | end | advisories of a stream's deletion are at times lost with the stream's queue |
+//! | end | advisories of a stream's deletion are at times lost with the stream's queue; its consumers end in any order |
 //! | order | streams, answers of the API, advisories and deliveries leave by queues of their own |
 
 use super::session::{ADVISORIES, ANSWERS, Answers, PUSHES};
@@ -104,8 +104,10 @@ pub(crate) fn view(answers: &Answers) -> BTreeMap<u8, Vec<&str>> {
     for (sid, text) in answers.iter().filter(|(sid, _)| !is_end || *sid != ADVISORIES) {
         view.entry(*sid).or_default().push(text);
     }
-    for sid in [ADVISORIES, ANSWERS, PUSHES] {
-        view.entry(sid).or_default().sort_unstable();
+    for (sid, texts) in &mut view {
+        if is_end || [ADVISORIES, ANSWERS, PUSHES].contains(sid) {
+            texts.sort_unstable();
+        }
     }
     view
 }
