@@ -19,8 +19,11 @@ const TARGETS_MAX: usize = 4_096;
 /// (G6).
 const REMEMBERED_LEN: usize = 4_096;
 
-/// The routes that threads remember, each thread its own.
+/// The entries, and the routes that threads remember, each thread its own.
+//
+// One value, so that a match has one address to keep.
 pub(super) struct ThreadRoutes<T: Send> {
+    pub(super) table: Table<T>,
     cells: PerThread<ThreadCell<T>>,
     cache_entries: usize,
 }
@@ -46,8 +49,8 @@ struct Missed<C, M> {
 }
 
 impl<T: Clone + Send + Sync> ThreadRoutes<T> {
-    pub(super) fn new(cache_entries: usize) -> Self {
-        ThreadRoutes { cells: PerThread::default(), cache_entries }
+    pub(super) fn new(table: Table<T>, cache_entries: usize) -> Self {
+        ThreadRoutes { table, cells: PerThread::default(), cache_entries }
     }
 
     pub(super) fn counts(&self) -> CacheCounts {
@@ -64,15 +67,10 @@ impl<T: Clone + Send + Sync> ThreadRoutes<T> {
 
     /// See [`Matcher::with_matches`](super::Matcher::with_matches).
     #[inline]
-    pub(super) fn with_matches<R>(
-        &self,
-        table: &Table<T>,
-        subject: &str,
-        f: impl FnOnce(MatchedRoute<'_, T>) -> R,
-    ) -> R {
-        match self.recall(table, subject, f, |f, hit| f(hit)) {
+    pub(super) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(MatchedRoute<'_, T>) -> R) -> R {
+        match self.recall(subject, f, |f, hit| f(hit)) {
             Ok(result) => result,
-            Err(missed) => self.with_found(table, subject, missed),
+            Err(missed) => self.with_found(subject, missed),
         }
     }
 
@@ -80,54 +78,52 @@ impl<T: Clone + Send + Sync> ThreadRoutes<T> {
     #[inline]
     pub(super) fn with_checked<R, E>(
         &self,
-        table: &Table<T>,
         subject: &str,
         check: impl FnOnce() -> Result<(), E>,
         f: impl FnOnce(MatchedRoute<'_, T>) -> R,
     ) -> Result<R, E> {
-        match self.recall(table, subject, f, |f, hit| f(hit)) {
+        match self.recall(subject, f, |f, hit| f(hit)) {
             Ok(result) => Ok(result),
             Err(missed) => {
                 check()?;
-                Ok(self.with_found(table, subject, missed))
+                Ok(self.with_found(subject, missed))
             }
         }
     }
 
     /// Adds what `subject` leads to.
     #[inline]
-    pub(super) fn find_into(&self, table: &Table<T>, subject: &str, into: &mut Matches<T>) {
-        let recalled = self.recall(table, subject, into, |into, hit| into.copy_from(hit.matches));
+    pub(super) fn find_into(&self, subject: &str, into: &mut Matches<T>) {
+        let recalled = self.recall(subject, into, |into, hit| into.copy_from(hit.matches));
         let Err(Missed { todo: into, hash, mine, stale }) = recalled else {
             return;
         };
         if let Some(mut mine) = mine
-            && let Some(at) = remember(table, hash, subject, stale, &mut mine.cache, |_| true)
+            && let Some(at) = remember(&self.table, hash, subject, stale, &mut mine.cache, |_| true)
         {
             return into.copy_from(mine.cache.hit(at).matches);
         }
         // Straight into the result: what is not remembered need not be copied.
-        table.collect_into(hash, subject, into);
+        self.table.collect_into(hash, subject, into);
     }
 
     /// Hands `todo` and what this thread remembers of `subject` to `f`.
     #[inline]
     fn recall<C, R>(
         &self,
-        table: &Table<T>,
         subject: &str,
         todo: C,
         f: impl FnOnce(C, MatchedRoute<'_, T>) -> R,
     ) -> Result<R, Missed<C, impl DerefMut<Target = ThreadCache<T>>>> {
-        let hash = table.hash(subject);
+        let hash = self.table.hash(subject);
         let cell = self.cells.get_or(|_| ThreadCell::new(self.cache_entries));
         let mut mine = cell.try_lock();
         let mut stale = None;
         if let Some(mine) = &mut mine
             && let Some(at) = mine.cache.find(hash, subject)
         {
-            let first = || table.hash(first_token(subject));
-            if table.holds(&mut mine.cache.route(at).stamp, hash, first) {
+            let first = || self.table.hash(first_token(subject));
+            if self.table.holds(&mut mine.cache.route(at).stamp, hash, first) {
                 let result = f(todo, mine.cache.hit(at));
                 mine.cache.hits += 1;
                 return Ok(result);
@@ -139,12 +135,7 @@ impl<T: Clone + Send + Sync> ThreadRoutes<T> {
 
     /// The rest of [`ThreadRoutes::with_matches`]: nothing remembered, or out of date.
     #[inline(never)]
-    fn with_found<R, F>(
-        &self,
-        table: &Table<T>,
-        subject: &str,
-        missed: Missed<F, impl DerefMut<Target = ThreadCache<T>>>,
-    ) -> R
+    fn with_found<R, F>(&self, subject: &str, missed: Missed<F, impl DerefMut<Target = ThreadCache<T>>>) -> R
     where
         F: FnOnce(MatchedRoute<'_, T>) -> R,
     {
@@ -154,13 +145,13 @@ impl<T: Clone + Send + Sync> ThreadRoutes<T> {
             // A remembered subject is not checked again: it must hold for callers with a check as
             // well.
             let is_subject = |subject: &str| check_subject(subject).is_ok();
-            if let Some(at) = remember(table, hash, subject, stale, &mut mine.cache, is_subject) {
+            if let Some(at) = remember(&self.table, hash, subject, stale, &mut mine.cache, is_subject) {
                 return f(mine.cache.hit(at));
             }
             scratch = mem::take(&mut mine.scratch);
         }
         // No lock is held from here on.
-        table.collect_into(hash, subject, &mut scratch);
+        self.table.collect_into(hash, subject, &mut scratch);
         let result = f(MatchedRoute { matches: &scratch, subject: None });
         scratch.clear();
         if let Some(mut mine) = self.cells.get().and_then(|cell| cell.try_lock()) {
@@ -170,8 +161,8 @@ impl<T: Clone + Send + Sync> ThreadRoutes<T> {
     }
 
     /// Takes every remembered route out that may lead to an entry of `pattern`.
-    pub(super) fn forget(&self, table: &Table<T>, pattern: &Pattern) {
-        let hash = table.hash(pattern.as_str());
+    pub(super) fn forget(&self, pattern: &Pattern) {
+        let hash = self.table.hash(pattern.as_str());
         for cell in self.cells.iter() {
             // Dropped outside the lock.
             if pattern.is_literal() {

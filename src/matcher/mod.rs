@@ -116,7 +116,6 @@ pub struct MatcherStats {
 /// # Ok::<_, postroom::error::SubjectError>(())
 /// ```
 pub struct Matcher<T: Send + Sync> {
-    table: Table<T>,
     routes: ThreadRoutes<T>,
     preparations: Preparations<T>,
     next_id: AtomicU64,
@@ -132,9 +131,9 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     pub fn with_options(options: MatcherOptions) -> Self {
         let rng = rng::Rng::new(options.seed.unwrap_or_else(rng::entropy), 0x6d61_7463);
         let hasher = RandomState::with_seeds(rng.bits(), rng.bits(), rng.bits(), rng.bits());
+        let table = Table::new(options.shards.clamp(1, 1024).next_power_of_two(), hasher);
         Matcher {
-            table: Table::new(options.shards.clamp(1, 1024).next_power_of_two(), hasher),
-            routes: ThreadRoutes::new(options.cache_entries),
+            routes: ThreadRoutes::new(table, options.cache_entries),
             preparations: Preparations::default(),
             next_id: AtomicU64::new(1),
         }
@@ -163,7 +162,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         // ORDERING: Relaxed; only uniqueness counts.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, value) = value(EntryId(id));
-        self.table.insert(pattern, queue, id, value);
+        self.routes.table.insert(pattern, queue, id, value);
         EntryId(id)
     }
 
@@ -172,10 +171,10 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// Blocking: the write lock of one shard; if a thread has remembered a route to the entry, also, for the length of a match,
     /// the locks of the threads that use this matcher.
     pub fn remove(&self, pattern: &Pattern, id: EntryId) -> Option<T> {
-        let taken = self.table.remove(pattern, id.0)?;
+        let taken = self.routes.table.remove(pattern, id.0)?;
         if taken.routed {
-            self.preparations.forget(&self.table, pattern);
-            self.routes.forget(&self.table, pattern);
+            self.preparations.forget(&self.routes.table, pattern);
+            self.routes.forget(pattern);
         }
         // Only now may the value go: until here it kept the routes' clones from being the last ones, so that nothing of a
         // user's is dropped under a lock.
@@ -198,7 +197,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     #[inline]
     pub fn matches_into(&self, subject: &str, into: &mut Matches<T>) {
         into.clear();
-        self.routes.find_into(&self.table, subject, into);
+        self.routes.find_into(subject, into);
     }
 
     /// Whether any entry's pattern matches `subject`.
@@ -212,7 +211,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// literal subjects of a shard are visited one by one when `pattern` has a wildcard. The order is not defined.
     pub fn overlapping(&self, pattern: &Pattern) -> Vec<(Pattern, T)> {
         let mut found = Vec::new();
-        self.table.for_each_overlapping(pattern, &mut |text, value| found.push((known(text), value.clone())));
+        self.routes.table.for_each_overlapping(pattern, &mut |text, value| found.push((known(text), value.clone())));
         found
     }
 
@@ -221,7 +220,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// Blocking: the read lock of one shard at a time; entries that come or go meanwhile may or may not be in it.
     pub fn entries(&self) -> Vec<(Pattern, Option<String>, T)> {
         let mut all = Vec::new();
-        self.table.for_each(&mut |text, queue, value| {
+        self.routes.table.for_each(&mut |text, queue, value| {
             all.push((known(text), queue.map(SmolStr::to_string), value.clone()));
         });
         all
@@ -229,13 +228,13 @@ impl<T: Clone + Send + Sync> Matcher<T> {
 
     /// Counts what is there now.
     pub fn stats(&self) -> MatcherStats {
-        let Sizes { entries, literal_patterns, trie_nodes } = self.table.sizes();
+        let Sizes { entries, literal_patterns, trie_nodes } = self.routes.table.sizes();
         let CacheCounts { routes, hits, misses } = self.routes.counts();
         MatcherStats {
             entries,
             literal_patterns,
             trie_nodes,
-            changes: self.table.changes(),
+            changes: self.routes.table.changes(),
             cached_routes: routes,
             cache_hits: hits,
             cache_misses: misses,
@@ -248,7 +247,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// run a user's code.
     #[inline]
     pub(crate) fn with_matches<R>(&self, subject: &str, f: impl FnOnce(MatchedRoute<'_, T>) -> R) -> R {
-        self.routes.with_matches(&self.table, subject, f)
+        self.routes.with_matches(subject, f)
     }
 
     /// As [`Matcher::with_matches`], for a caller that lets only texts in that pass `check`: it is asked only where this thread
@@ -260,12 +259,12 @@ impl<T: Clone + Send + Sync> Matcher<T> {
         check: impl FnOnce() -> Result<(), E>,
         f: impl FnOnce(MatchedRoute<'_, T>) -> R,
     ) -> Result<R, E> {
-        self.routes.with_checked(&self.table, subject, check, f)
+        self.routes.with_checked(subject, check, f)
     }
 
     /// A subject whose route its owner keeps.
     pub(crate) fn prepare(&self, subject: Subject) -> Arc<Prepared<T>> {
-        self.preparations.prepare(&self.table, subject)
+        self.preparations.prepare(&self.routes.table, subject)
     }
 
     /// To be called once a prepared subject is no longer used.
@@ -277,7 +276,7 @@ impl<T: Clone + Send + Sync> Matcher<T> {
     /// at the moment takes the common way.
     #[inline]
     pub(crate) fn with_prepared<R>(&self, prepared: &Arc<Prepared<T>>, f: impl FnOnce(MatchedRoute<'_, T>) -> R) -> R {
-        match self.preparations.with(&self.table, prepared, f) {
+        match self.preparations.with(&self.routes.table, prepared, f) {
             Ok(result) => result,
             Err(f) => self.with_matches(prepared.subject().as_str(), f),
         }
@@ -292,7 +291,7 @@ impl<T: Clone + Send + Sync> Default for Matcher<T> {
 
 impl<T: Send + Sync> fmt::Debug for Matcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matcher").field("shards", &self.table.shards()).finish_non_exhaustive()
+        f.debug_struct("Matcher").field("shards", &self.routes.table.shards()).finish_non_exhaustive()
     }
 }
 
