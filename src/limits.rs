@@ -60,7 +60,7 @@ impl Limits {
     /// The largest capacity of a subscription, in bytes: 64 GiB; on targets of 32 bits, whose memory is smaller, 2 GiB.
     pub const CAPACITY_BYTES_MAX: usize = 1 << if usize::BITS > 36 { 36 } else { 31 };
 
-    /// Leaves to answer that one connection holds at most; see [`AllowResponses`](crate::AllowResponses).
+    /// Permits to respond that one connection holds at most; see [`AllowResponses`](crate::AllowResponses).
     pub const RESPONSES_MAX: usize = 1 << 16;
 
     /// The defaults.

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! begin:  into the matcher      then tell the watches: counted unless it is already, or has ended
-//! end:    the outlet is closed  then tell the watches: not counted any more, if it was
+//! end:    the target is closed  then tell the watches: not counted any more, if it was
 //! watch:  into the list         then search the matcher, and count as at a begin
 //! ```
 //!
@@ -17,7 +17,7 @@
 //! that both see is counted once.
 
 use super::Subscription;
-use crate::delivery::WakeList;
+use crate::delivery::WaitList;
 use crate::id::ClientId;
 use crate::matcher::{EntryId, Matcher, MatcherOptions};
 use crate::steps;
@@ -78,8 +78,8 @@ impl InterestTracker {
     #[inline]
     fn notify(&self, subscription: &Subscription, change: impl FnMut(&Watch) -> bool) {
         // ORDERING: SeqCst; pairs with the addition in `add`. The caller has changed the matcher (a SeqCst count of the shard's entries)
-        // or the outlet's state (SeqCst) before. A watch that is not seen here was not there then, and sees that change when it
-        // looks into the matcher and at the outlet.
+        // or the target's state (SeqCst) before. A watch that is not seen here was not there then, and sees that change when it
+        // looks into the matcher and at the target.
         if self.count.load(Ordering::SeqCst) > 0 {
             self.notify_overlapping(&subscription.pattern, change);
         }
@@ -123,7 +123,7 @@ pub(crate) struct Watch {
     pub(crate) pattern: Pattern,
     /// Moved under the lock of `state`, with it.
     changes: AtomicU64,
-    pub(crate) changed: WakeList,
+    pub(crate) changed: WaitList,
     /// Taken last, and nothing of a user's is called under it.
     state: Mutex<State>,
 }
@@ -150,16 +150,16 @@ impl Watch {
             members: 0,
             wanted: HashMap::with_hasher(hasher),
         };
-        Watch { pattern, changes: AtomicU64::new(0), changed: WakeList::default(), state: Mutex::new(state) }
+        Watch { pattern, changes: AtomicU64::new(0), changed: WaitList::default(), state: Mutex::new(state) }
     }
 
     /// Counts a subscription that overlaps the pattern, once, and unless it has ended. True if that changed something.
     pub(crate) fn begin(&self, subscription: &Subscription) -> bool {
         let mut state = self.state.lock();
-        let excepted = state.except.contains(&subscription.owner.id);
+        let excepted = state.except.contains(&subscription.access.id);
         // Under the lock: a thread that ends the subscription from here on removes it from the
         // watch afterwards.
-        if excepted || subscription.outlet.close_reason().is_some() || !state.counted.insert(subscription.entry) {
+        if excepted || subscription.target.close_reason().is_some() || !state.counted.insert(subscription.entry) {
             return false;
         }
         *state.wanted.entry(key(subscription)).or_default() += 1;

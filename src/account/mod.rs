@@ -8,7 +8,7 @@
 //! | `lists` | the lines of permissions |
 //! | `permissions` | the permissions of a connection, as they are written down |
 //! | `rules` | the decision of permissions about one subject or pattern |
-//! | `owner` | a connection's part in its subscriptions: its permissions, and leave to answer |
+//! | `connection_access` | a connection's part in its subscriptions: its permissions, and leave to answer |
 //! | `retired` | the counts of subscriptions and connections that are gone |
 //! | `subscription` | one interest of one connection |
 //! | `lifecycle` | the end of a subscription, and of its counts |
@@ -16,11 +16,11 @@
 //! | `roster` | the connections of a bus, by number |
 //! | `watchdog` | tasks that wait while another, which was woken, does not act |
 
+mod connection_access;
 pub(crate) mod interest;
 mod ledger;
 pub(crate) mod lifecycle;
 mod lists;
-mod owner;
 mod permissions;
 mod retired;
 mod roster;
@@ -30,12 +30,12 @@ mod subscription;
 mod tests;
 mod watchdog;
 
+pub(crate) use connection_access::{ConnectionAccess, SubscriptionOwner};
 pub(crate) use ledger::Totals;
 pub use ledger::{Ledger, Traffic};
 pub use lists::AllowResponses;
-pub(crate) use owner::{Owner, SubscriptionOwner};
 pub use permissions::Permissions;
-pub(crate) use retired::{Place, RetiredTotals};
+pub(crate) use retired::{CountsKey, RetiredTotals};
 pub(crate) use roster::Roster;
 pub(crate) use subscription::{DeliveryFilter, Subscription};
 pub(crate) use watchdog::{Awaited, watchdog};

@@ -21,29 +21,29 @@ pub(crate) struct RetiredTotals {
 pub(crate) struct Walk {
     pub(crate) sum: Totals,
     /// All places before this one were visited.
-    pub(crate) next: Place,
+    pub(crate) next: CountsKey,
     /// Connections that were about to end when the walk came to them; each from this place on was not visited.
-    ending: Vec<Place>,
+    ending: Vec<CountsKey>,
 }
 
 /// The place in a walk of a connection's own counts, or of one of its subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct CountsKey {
     pub(crate) connection: u64,
     /// `None` for the connection's own counts, which come first.
     pub(crate) slot: Option<usize>,
 }
 
-impl Place {
+impl CountsKey {
     /// The place of a connection's own counts.
     pub(crate) fn of_connection(connection: u64) -> Self {
-        Place { connection, slot: None }
+        CountsKey { connection, slot: None }
     }
 }
 
 impl RetiredTotals {
     /// Enters the counts of what is gone, which was at `place`; `None` for counts that came after it had been entered.
-    pub(crate) fn enter(&mut self, place: Option<Place>, counts: Totals) {
+    pub(crate) fn enter(&mut self, place: Option<CountsKey>, counts: Totals) {
         self.totals += counts;
         for walk in self.walks.values_mut() {
             if !place.is_some_and(|place| walk.has_visited(place)) {
@@ -55,7 +55,7 @@ impl RetiredTotals {
     /// Begins a walk, whose sum begins with the retired totals; returns its number.
     pub(crate) fn begin_walk(&mut self) -> u64 {
         self.begun += 1;
-        self.walks.insert(self.begun, Walk { sum: self.totals, next: Place::of_connection(0), ending: Vec::new() });
+        self.walks.insert(self.begun, Walk { sum: self.totals, next: CountsKey::of_connection(0), ending: Vec::new() });
         self.begun
     }
 
@@ -73,12 +73,12 @@ impl RetiredTotals {
 impl Walk {
     /// Goes past a connection whose end has begun: what is left of it enters the sum when it has ended.
     pub(crate) fn leave_ending(&mut self, connection: u64) {
-        self.ending.push(self.next.max(Place::of_connection(connection)));
-        self.next = Place::of_connection(connection + 1);
+        self.ending.push(self.next.max(CountsKey::of_connection(connection)));
+        self.next = CountsKey::of_connection(connection + 1);
     }
 
-    fn has_visited(&self, place: Place) -> bool {
-        let was_left = |from: &Place| from.connection == place.connection && *from <= place;
+    fn has_visited(&self, place: CountsKey) -> bool {
+        let was_left = |from: &CountsKey| from.connection == place.connection && *from <= place;
         place < self.next && !self.ending.iter().any(was_left)
     }
 }
@@ -92,20 +92,20 @@ mod tests {
     #[test]
     fn what_a_walk_finds_ending_counts_when_it_has_ended() {
         let one = Totals { traffic: Traffic { published: 1, ..Traffic::default() }, ..Totals::default() };
-        let slot = |connection, slot| Some(Place { connection, slot: Some(slot) });
+        let slot = |connection, slot| Some(CountsKey { connection, slot: Some(slot) });
         let mut past = RetiredTotals::default();
         past.enter(None, one);
         let number = past.begin_walk();
-        past.walk(number).next = Place { connection: 3, slot: Some(2) };
+        past.walk(number).next = CountsKey { connection: 3, slot: Some(2) };
         past.walk(number).leave_ending(3);
         past.walk(number).leave_ending(5);
         // Visited before.
         past.enter(slot(3, 1), one);
-        past.enter(Some(Place::of_connection(3)), one);
+        past.enter(Some(CountsKey::of_connection(3)), one);
         past.enter(slot(4, 7), one);
         assert_eq!(past.walk(number).sum.traffic.published, 1);
         // Not visited.
-        for place in [slot(3, 2), Some(Place::of_connection(5)), slot(5, 0), slot(6, 0), None] {
+        for place in [slot(3, 2), Some(CountsKey::of_connection(5)), slot(5, 0), slot(6, 0), None] {
             past.enter(place, one);
         }
         assert_eq!(past.finish_walk(number).traffic.published, 6);

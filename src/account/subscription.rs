@@ -1,7 +1,7 @@
 //! One interest of one connection.
 
-use super::{Owner, Place, SubscriptionOwner};
-use crate::delivery::{DropReason, Outlet, Receiver};
+use super::{ConnectionAccess, CountsKey, SubscriptionOwner};
+use crate::delivery::{DeliveryTarget, DropReason, Receiver};
 use crate::id::{MessageId, SubscriptionId};
 use crate::matcher::EntryId;
 use crate::message::Message;
@@ -22,11 +22,11 @@ use std::time::Duration;
 pub(crate) struct Subscription {
     pub(crate) pattern: Pattern,
     pub(crate) queue: Option<Box<SmolStr>>,
-    pub(crate) outlet: Outlet,
+    pub(crate) target: DeliveryTarget,
     /// Its name in the matcher, and in statistics and events.
     pub(crate) entry: EntryId,
     /// Its owner.
-    pub(crate) owner: Arc<Owner>,
+    pub(crate) access: Arc<ConnectionAccess>,
     /// Its place in the connection's registry.
     pub(crate) slot: u32,
     /// As a member of a queue group it comes after those that are not (Q6).
@@ -51,20 +51,20 @@ pub(crate) enum DeliveryFilter {
 /// How far the end of a subscription has come.
 //
 // | field     | written by                          | read by  | invariant                                             |
-// | abandoned | the drop of the handle              | `retire` | set after the outlet was closed                       |
+// | detached  | the drop of the handle              | `retire` | set after the target was closed                       |
 // | retired   | the thread that retires it          | the same | set once, and its counts are final then               |
 #[derive(Debug, Default)]
 pub(crate) struct Lifecycle {
-    abandoned: AtomicBool,
+    detached: AtomicBool,
     retired: AtomicBool,
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let receiver = self.outlet.take_receiver();
+        let receiver = self.target.take_receiver();
         if let Receiver::Other(receiver) = receiver {
             // A callback goes with what it has captured, which may have destructors.
-            self.owner.reporter.contain(UserCode::Destructor, || drop(receiver));
+            self.access.reporter.contain(UserCode::Destructor, || drop(receiver));
         }
     }
 }
@@ -78,7 +78,7 @@ impl Subscription {
     pub(crate) fn info(&self) -> SubscriptionInfo {
         SubscriptionInfo {
             id: self.id(),
-            client: self.owner.id,
+            client: self.access.id,
             pattern: self.pattern.clone(),
             queue: self.queue.as_ref().map(|name| name.to_string()),
         }
@@ -86,17 +86,17 @@ impl Subscription {
 
     /// The connection that it belongs to, while that is there.
     pub(crate) fn connection(&self) -> Option<Arc<dyn SubscriptionOwner>> {
-        self.owner.connection.upgrade()
+        self.access.connection.upgrade()
     }
 
     /// Its place among all that is counted.
-    pub(crate) fn place(&self) -> Place {
-        Place { connection: self.owner.id.get(), slot: Some(self.slot as usize) }
+    pub(crate) fn place(&self) -> CountsKey {
+        CountsKey { connection: self.access.id.get(), slot: Some(self.slot as usize) }
     }
 
     /// A copy of a message for it: one that does not count where its connection does not.
     pub(crate) fn copy_of(&self, message: &Message) -> Message {
-        if self.owner.is_untracked { message.untracked() } else { message.clone() }
+        if self.access.is_untracked { message.untracked() } else { message.clone() }
     }
 
     /// Whether each message is looked at before it may go in; nearly all subscriptions let all in.
@@ -111,7 +111,7 @@ impl Subscription {
 
     /// A receiver that is neither a queue of ours nor a callback has taken its copy of message `id` at once.
     pub(crate) fn emit_handed_over(&self, probe: &Probe, id: MessageId) {
-        if !self.outlet.is_queue() && !self.outlet.is_callback() {
+        if !self.target.is_queue() && !self.target.is_callback() {
             probe.emit_received(id, self.id());
         }
     }
@@ -122,24 +122,24 @@ impl Subscription {
         probe.emit_lost(message, || self.info(), reason);
     }
 
-    /// Whether the permissions let a message in; see [`Owner::lets_in`].
+    /// Whether the permissions let a message in; see [`ConnectionAccess::lets_in`].
     #[cold]
     pub(crate) fn lets_in(&self, subject: &str, reply: Option<&Subject>, now: impl FnOnce() -> Duration) -> bool {
         if self.filter.load(Relaxed) == DeliveryFilter::Suspended as u8 {
             return false;
         }
         let queue = self.queue.as_deref().map(SmolStr::as_str);
-        self.owner.lets_in(subject, reply.map(Subject::as_smol), queue, now)
+        self.access.lets_in(subject, reply.map(Subject::as_smol), queue, now)
     }
 
     /// Notes that no handle is left.
-    pub(crate) fn abandon(&self) {
-        self.lifecycle.abandoned.store(true, SeqCst);
+    pub(crate) fn mark_detached(&self) {
+        self.lifecycle.detached.store(true, SeqCst);
     }
 
     /// Whether no handle is left.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.lifecycle.abandoned.load(SeqCst)
+    pub(crate) fn is_detached(&self) -> bool {
+        self.lifecycle.detached.load(SeqCst)
     }
 
     /// Its counts are in the retired totals.
@@ -147,10 +147,10 @@ impl Subscription {
         self.lifecycle.retired.load(SeqCst)
     }
 
-    /// True for one caller, once nothing can change the counts any more: the outlet is closed and empty, and has no handle.
+    /// True for one caller, once nothing can change the counts any more: the target is closed and empty, and has no handle.
     pub(crate) fn may_retire(&self) -> bool {
         // ORDERING: SeqCst; the handle's drop and the end of a callback that still ran may come here at once, and the later
         // of the two must see what the other did.
-        self.lifecycle.abandoned.load(SeqCst) && self.outlet.is_ended() && !self.lifecycle.retired.swap(true, SeqCst)
+        self.lifecycle.detached.load(SeqCst) && self.target.is_ended() && !self.lifecycle.retired.swap(true, SeqCst)
     }
 }

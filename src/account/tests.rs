@@ -1,6 +1,6 @@
 //! Permissions, against a plain reading of the rules P2 to P7 and S12.
 
-use super::{AllowResponses, Owner, Permissions, SubscriptionOwner};
+use super::{AllowResponses, ConnectionAccess, Permissions, SubscriptionOwner};
 use crate::id::ClientId;
 use crate::limits::Limits;
 use crate::message::Responder;
@@ -264,8 +264,8 @@ impl SubscriptionOwner for NoConnection {
     }
 }
 
-fn answering(bounds: AllowResponses) -> Owner {
-    Owner::new(
+fn answering(bounds: AllowResponses) -> ConnectionAccess {
+    ConnectionAccess::new(
         ClientId::new(1),
         Weak::<NoConnection>::new(),
         false,
@@ -278,47 +278,47 @@ fn answering(bounds: AllowResponses) -> Owner {
 /// G6: leaves without number and end are kept up to a bound, the youngest longest.
 #[test]
 fn leaves_to_answer_are_bounded() {
-    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    let access = answering(AllowResponses { max: None, expires: Duration::ZERO });
     let reply = |n: usize| SmolStr::new(format!("r.{n}"));
     let given = Limits::RESPONSES_MAX + 1;
     for n in 0..given {
-        assert!(owner.lets_in("svc", Some(&reply(n)), None, || Duration::from_nanos(n as u64)));
+        assert!(access.lets_in("svc", Some(&reply(n)), None, || Duration::from_nanos(n as u64)));
     }
-    let good = |n: usize| owner.may_publish(&reply(n), || Duration::from_secs(1));
+    let good = |n: usize| access.may_publish(&reply(n), || Duration::from_secs(1));
     let kept = (0..given).filter(|&n| good(n)).count();
     assert_eq!(kept, given - given / 2);
     assert!(good(given - 1) && good(given / 2) && !good(given / 2 - 1) && !good(0));
     // So are the bytes of their replies: 8 MiB.
-    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    let access = answering(AllowResponses { max: None, expires: Duration::ZERO });
     let long = |n: usize| SmolStr::new(format!("{}.{n:05}", "r".repeat(4_090)));
     for n in 0..10_000 {
-        owner.lets_in("svc", Some(&long(n)), None, || Duration::from_nanos(n as u64));
-        assert!(owner.leaves() * 4_096 <= 8 << 20);
+        access.lets_in("svc", Some(&long(n)), None, || Duration::from_nanos(n as u64));
+        assert!(access.permits() * 4_096 <= 8 << 20);
     }
-    assert!(owner.leaves() >= 1_024 && owner.may_publish(&long(9_999), || Duration::from_secs(1)));
+    assert!(access.permits() >= 1_024 && access.may_publish(&long(9_999), || Duration::from_secs(1)));
     // All of one moment: then any of them.
-    let owner = answering(AllowResponses { max: None, expires: Duration::ZERO });
+    let access = answering(AllowResponses { max: None, expires: Duration::ZERO });
     for n in 0..given {
-        owner.lets_in("svc", Some(&reply(n)), None, || Duration::ZERO);
+        access.lets_in("svc", Some(&reply(n)), None, || Duration::ZERO);
     }
-    let kept = (0..given).filter(|&n| owner.may_publish(&reply(n), || Duration::ZERO)).count();
+    let kept = (0..given).filter(|&n| access.may_publish(&reply(n), || Duration::ZERO)).count();
     assert_eq!(kept, given - given / 2);
 }
 
 /// An expired permit goes without a look-up.
 #[test]
 fn leaves_that_are_over_are_forgotten() {
-    let owner = Arc::new(answering(AllowResponses::default()));
+    let access = Arc::new(answering(AllowResponses::default()));
     let at = Duration::from_secs;
     for n in 0..100u64 {
-        owner.lets_in("svc", Some(&SmolStr::new(format!("r.{n}"))), None, || at(0));
+        access.lets_in("svc", Some(&SmolStr::new(format!("r.{n}"))), None, || at(0));
     }
-    assert_eq!(owner.leaves(), 100);
-    owner.lets_in("svc", Some(&SmolStr::new("late")), None, || at(121));
-    assert_eq!(owner.leaves(), 1);
-    assert!(owner.may_publish("late", || at(241)));
-    owner.lets_in("svc", Some(&SmolStr::new("later")), None, || at(243));
-    assert_eq!(owner.leaves(), 1, "one that is used up is over as well");
+    assert_eq!(access.permits(), 100);
+    access.lets_in("svc", Some(&SmolStr::new("late")), None, || at(121));
+    assert_eq!(access.permits(), 1);
+    assert!(access.may_publish("late", || at(241)));
+    access.lets_in("svc", Some(&SmolStr::new("later")), None, || at(243));
+    assert_eq!(access.permits(), 1, "one that is used up is over as well");
 }
 
 /// Each question about a subject or pattern costs the same, however many entries the lists have.

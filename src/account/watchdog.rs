@@ -55,12 +55,12 @@ impl Wake for QueueWatchdog {
     fn wake(self: Arc<Self>) {
         self.armed.store(false, Ordering::SeqCst);
         let Some(subscription) = self.subscription.upgrade() else { return };
-        let Some(mailbox) = subscription.outlet.mailbox_if_any() else { return };
+        let Some(queue) = subscription.target.queue_if_any() else { return };
         match self.awaited {
-            Awaited::Message if mailbox.pending().0 > 0 => mailbox.receivers.wake_one(),
+            Awaited::Message if queue.pending().0 > 0 => queue.receivers.wake_one(),
             // Whether a sink has room, only the sink knows: so all of them ask it once, and not one after the other for ever.
-            Awaited::Room if subscription.outlet.sink().is_some() => mailbox.room.wake_all(),
-            Awaited::Room if subscription.outlet.has_room() => mailbox.announce_room(),
+            Awaited::Room if subscription.target.sink().is_some() => queue.senders.wake_all(),
+            Awaited::Room if subscription.target.has_room() => queue.announce_room(),
             Awaited::Message | Awaited::Room => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The counters of a bus, and one snapshot of them.
 
 use super::Broker;
-use crate::account::{Ledger, Place, Totals, Traffic};
+use crate::account::{CountsKey, Ledger, Totals, Traffic};
 use crate::connection::{VISITS, sum_of};
 use crate::id::ClientId;
 use crate::matcher::MatcherStats;
@@ -68,7 +68,8 @@ impl<'a> Census<'a> {
             let (slots, more) = connection.subscriptions.part(from, left, &mut subscriptions);
             walk.sum.ledger += sum_of(&subscriptions[visited..]);
             left -= slots;
-            let (same, next) = (Place { connection: id, slot: Some(from + slots) }, Place::of_connection(id + 1));
+            let (same, next) =
+                (CountsKey { connection: id, slot: Some(from + slots) }, CountsKey::of_connection(id + 1));
             walk.next = if more { same } else { next };
             connections.push(connection);
         }

@@ -4,7 +4,7 @@ use super::Bus;
 use crate::account::Account;
 use crate::account::interest::InterestTracker;
 use crate::broker::Broker;
-use crate::delivery::{EventSender, OverflowPolicy, Policy, runner};
+use crate::delivery::{EventSender, OverflowPolicy, Policy, callbacks};
 use crate::error::BuildError;
 use crate::limits::Limits;
 use crate::matcher::{Matcher, MatcherOptions};
@@ -119,7 +119,7 @@ impl BusBuilder {
             seed: Some(seed),
         });
         let activity = probe.activity().cloned();
-        let timers = Arc::new(Timers::new(clock.clone(), activity, reporter, runner::run_waiting));
+        let timers = Arc::new(Timers::new(clock.clone(), activity, reporter, callbacks::run_waiting));
         let services = Arc::new(Services {
             schedule: Schedule::new(timers.clone()),
             events: EventSender::new(limits.events_capacity, timers.clone()),

@@ -1,7 +1,7 @@
 //! Waiting for the end of a bus.
 
 use crate::broker::Broker;
-use crate::delivery::{Place, runner};
+use crate::delivery::{WaiterKey, callbacks};
 use crate::services::Phase;
 use futures_core::future::FusedFuture;
 use std::fmt;
@@ -20,14 +20,14 @@ use std::task::{Context, Poll};
 #[must_use = "it waits only for those who await it"]
 pub struct Closed {
     broker: Arc<Broker>,
-    place: Place,
+    key: WaiterKey,
     /// It was ready once.
     is_done: bool,
 }
 
 impl Closed {
     pub(super) fn new(broker: Arc<Broker>) -> Self {
-        Closed { broker, place: Place::default(), is_done: false }
+        Closed { broker, key: WaiterKey::default(), is_done: false }
     }
 
     fn is_ready(&self) -> bool {
@@ -39,17 +39,17 @@ impl Future for Closed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Closed { broker, place, is_done } = &mut *self;
+        let Closed { broker, key, is_done } = &mut *self;
         let services = &broker.services;
-        runner::poll(|| {
+        callbacks::poll(|| {
             if services.life.phase.get() != Phase::Closed {
-                services.life.ended.register(place, cx.waker(), services.reporter());
+                services.life.ended.register(key, cx.waker(), services.reporter());
                 // It may have been closed before the waker was registered.
                 if services.life.phase.get() != Phase::Closed {
                     return Poll::Pending;
                 }
             }
-            services.life.ended.leave(place);
+            services.life.ended.leave(key);
             *is_done = true;
             Poll::Ready(())
         })
@@ -64,7 +64,7 @@ impl FusedFuture for Closed {
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        self.broker.services.life.ended.leave(&mut self.place);
+        self.broker.services.life.ended.leave(&mut self.key);
     }
 }
 

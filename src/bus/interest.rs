@@ -3,7 +3,7 @@
 use crate::account::interest::{TrackedWatch, Watch};
 use crate::broker::Broker;
 use crate::client::Client;
-use crate::delivery::{Place, runner};
+use crate::delivery::{WaiterKey, callbacks};
 use crate::matcher::QueueGroup;
 use crate::services::Phase;
 use crate::steps;
@@ -212,7 +212,7 @@ impl InterestWatcher {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn changed(&self) -> InterestChanged<'_> {
-        InterestChanged { interest: self, place: Place::default(), is_done: false }
+        InterestChanged { interest: self, key: WaiterKey::default(), is_done: false }
     }
 
     /// As [`changed`](Self::changed), blocking this thread, at most for `timeout` on the bus's clock. `false` also when the time is up.
@@ -255,7 +255,7 @@ impl fmt::Display for PatternInterest {
 #[must_use = "it waits only for those who await it"]
 pub struct InterestChanged<'a> {
     interest: &'a InterestWatcher,
-    place: Place,
+    key: WaiterKey,
     /// It was ready once.
     is_done: bool,
 }
@@ -264,17 +264,17 @@ impl Future for InterestChanged<'_> {
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        let InterestChanged { interest, place, is_done } = &mut *self;
+        let InterestChanged { interest, key, is_done } = &mut *self;
         let list = &interest.watch().changed;
-        runner::poll(|| {
+        callbacks::poll(|| {
             let mut news = interest.news();
             if news.is_none() {
-                list.register(place, cx.waker(), interest.broker.services.reporter());
+                list.register(key, cx.waker(), interest.broker.services.reporter());
                 // The interest may have changed before the waker was registered.
                 news = interest.news();
             }
             let Some(changed) = news else { return Poll::Pending };
-            list.leave(place);
+            list.leave(key);
             *is_done = true;
             Poll::Ready(changed)
         })
@@ -289,7 +289,7 @@ impl FusedFuture for InterestChanged<'_> {
 
 impl Drop for InterestChanged<'_> {
     fn drop(&mut self) {
-        self.interest.watch().changed.leave(&mut self.place);
+        self.interest.watch().changed.leave(&mut self.key);
     }
 }
 

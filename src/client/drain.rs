@@ -3,7 +3,7 @@
 use crate::account::Subscription;
 use crate::broker::Broker;
 use crate::connection::Connection;
-use crate::delivery::{Place, WakeList, runner};
+use crate::delivery::{WaitList, WaiterKey, callbacks};
 use crate::error::DrainTimeoutError;
 use crate::services::{Phase, Services};
 use crate::steps;
@@ -103,12 +103,12 @@ impl Drain {
 
     fn pending(&self) -> usize {
         let of = |connection: &Arc<Connection>| {
-            let queued = |subscription: &Arc<Subscription>| subscription.outlet.counts().queued as usize;
+            let queued = |subscription: &Arc<Subscription>| subscription.target.counts().queued as usize;
             let queued: usize = connection.subscriptions.all().iter().map(queued).sum();
             queued + connection.inbox_if_any().map_or(0, |inbox| inbox.waiting())
         };
         match &self.what {
-            What::Subscription(_, subscription) => subscription.outlet.counts().queued as usize,
+            What::Subscription(_, subscription) => subscription.target.counts().queued as usize,
             What::Client(connection) => of(connection),
             What::Bus(_, connections, _) => connections.iter().map(of).sum(),
         }
@@ -137,16 +137,16 @@ impl Busy {
     fn is_busy(&self) -> bool {
         match self {
             Busy::Subscription(subscription) => {
-                subscription.outlet.mailbox_if_any().is_some_and(|mailbox| mailbox.pending().0 > 0)
+                subscription.target.queue_if_any().is_some_and(|queue| queue.pending().0 > 0)
             }
             Busy::Requests(connection) => connection.inbox_if_any().is_some_and(|inbox| !inbox.is_idle()),
         }
     }
 
     /// Where it is announced that this may have changed.
-    fn changes(&self) -> &WakeList {
+    fn changes(&self) -> &WaitList {
         match self {
-            Busy::Subscription(subscription) => &subscription.outlet.mailbox().room,
+            Busy::Subscription(subscription) => &subscription.target.queue().senders,
             Busy::Requests(connection) => connection.inbox_if_any().map_or(&connection.drained, |inbox| &inbox.idle),
         }
     }
@@ -171,7 +171,7 @@ pub struct DrainFuture {
     drain: Drain,
     /// It was ready once.
     is_done: bool,
-    waiting: Option<(Busy, Place)>,
+    waiting: Option<(Busy, WaiterKey)>,
 }
 
 impl Future for DrainFuture {
@@ -184,7 +184,7 @@ impl Future for DrainFuture {
                 busy.changes().register(place, cx.waker(), reporter);
                 if busy.is_busy() {
                     // A callback that waits for its turn on this very thread may be what the drain waits for.
-                    if runner::run_waiting() {
+                    if callbacks::run_waiting() {
                         continue;
                     }
                     return Poll::Pending;
@@ -196,7 +196,7 @@ impl Future for DrainFuture {
                     self.is_done = true;
                     return Poll::Ready(());
                 }
-                Some(busy) => self.waiting = Some((busy, Place::default())),
+                Some(busy) => self.waiting = Some((busy, WaiterKey::default())),
             }
         }
     }

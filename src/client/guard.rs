@@ -38,20 +38,20 @@ impl SubscriptionGuard {
 
     /// Why it has ended, if it has.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.subscription.outlet.close_reason()
+        self.subscription.target.close_reason()
     }
 
     /// The ledger of its messages so far. Messages whose callback runs count as queued.
     pub fn ledger(&self) -> Ledger {
-        self.subscription.outlet.counts().into()
+        self.subscription.target.counts().into()
     }
 
     /// Tells publishers that wait because the sink said [`SinkResult::Full`](crate::receive::SinkResult::Full) to show it their messages
     /// again. For the code that empties the sink's store: after each time that made room, with no lock held that the sink takes; it
     /// wakes tasks and threads. Without waiters it is one load.
     pub fn announce_room(&self) {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any() {
-            mailbox.room.wake_all();
+        if let Some(queue) = self.subscription.target.queue_if_any() {
+            queue.senders.wake_all();
         }
     }
 
@@ -95,7 +95,7 @@ impl Drop for SubscriptionGuard {
         if self.is_detached {
             self.connection.detach(&self.subscription);
         } else {
-            self.connection.abandon(&self.subscription);
+            self.connection.release(&self.subscription);
         }
     }
 }

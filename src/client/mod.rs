@@ -33,7 +33,7 @@ use crate::account::{Permissions, Subscription};
 use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::connection::{ClientStats, Connection, client_stats};
-use crate::delivery::{Other, Outlet, OverflowPolicy, Receiver, SinkDelivery, SinkResult};
+use crate::delivery::{DeliveryTarget, OverflowPolicy, Receiver, SinkDelivery, SinkResult, TargetKind};
 use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{HeaderMap, Message, Payload, Publication};
@@ -268,7 +268,7 @@ impl Client {
         options: SubscribeOptions,
     ) -> Result<Subscriber, SubscribeError> {
         let policy = options.policy(&self.connection.services)?;
-        let subscription = self.register(pattern, &options, Outlet::new(policy, Receiver::Queue))?;
+        let subscription = self.register(pattern, &options, DeliveryTarget::new(policy, Receiver::Queue))?;
         Ok(Subscriber::new(subscription, self.connection.clone()))
     }
 
@@ -317,7 +317,7 @@ impl Client {
         if options.overflow_asked() == Some(OverflowPolicy::DropOldest) {
             return Err(SubscribeError::UnsupportedOverflow);
         }
-        self.guarded(pattern, options, Other::Channel(channel))
+        self.guarded(pattern, options, TargetKind::Channel(channel))
     }
 
     /// Calls `call` with each message, on the publisher's thread, before the publish returns.
@@ -348,7 +348,7 @@ impl Client {
         options: SubscribeOptions,
         call: impl Fn(Message) + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        self.guarded(pattern, options, Other::Callback(Box::new(call)))
+        self.guarded(pattern, options, TargetKind::Callback(Box::new(call)))
     }
 
     /// As [`Client::subscribe_sink_with`], with the default options.
@@ -416,7 +416,7 @@ impl Client {
         options: SubscribeOptions,
         sink: impl Fn(&SinkDelivery<'_>) -> A + Send + Sync + 'static,
     ) -> Result<SubscriptionGuard, SubscribeError> {
-        self.guarded(pattern, options, Other::Sink(Box::new(move |delivery| sink(delivery).into())))
+        self.guarded(pattern, options, TargetKind::Sink(Box::new(move |delivery| sink(delivery).into())))
     }
 
     /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).
@@ -665,11 +665,11 @@ impl Client {
         &self,
         pattern: impl ToPattern,
         options: SubscribeOptions,
-        receiver: Other,
+        receiver: TargetKind,
     ) -> Result<SubscriptionGuard, SubscribeError> {
         let policy = options.policy_without_queue(&self.connection.services);
-        let outlet = Outlet::new(policy, Receiver::Other(Box::new(receiver)));
-        let subscription = self.register(pattern, &options, outlet)?;
+        let target = DeliveryTarget::new(policy, Receiver::Other(Box::new(receiver)));
+        let subscription = self.register(pattern, &options, target)?;
         Ok(SubscriptionGuard::new(subscription, self.connection.clone()))
     }
 
@@ -677,7 +677,7 @@ impl Client {
         &self,
         pattern: impl ToPattern,
         options: &SubscribeOptions,
-        outlet: Outlet,
+        target: DeliveryTarget,
     ) -> Result<Arc<Subscription>, SubscribeError> {
         let queue = options.checked_queue()?;
         if self.connection.publisher.options.lenient {
@@ -691,7 +691,7 @@ impl Client {
         if max > 0 && pattern.tokens().count() > max {
             return Err(SubscribeError::TooManyTokens { tokens: pattern.tokens().count(), max });
         }
-        self.connection.register(pattern, queue, options.is_fallback(), outlet)
+        self.connection.register(pattern, queue, options.is_fallback(), target)
     }
 
     fn outgoing_request<'a>(

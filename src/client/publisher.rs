@@ -1,7 +1,7 @@
 //! Publishing.
 
 use crate::connection::Connection;
-use crate::delivery::runner;
+use crate::delivery::callbacks;
 use crate::error::PublishError;
 use crate::message::{HeaderMap, Message, Payload, Publication};
 use crate::routing::{self, PreparedRoute, WaitingPublisher};
@@ -272,7 +272,7 @@ impl Future for PublishFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
-        runner::poll(|| me.poll_once(cx))
+        callbacks::poll(|| me.poll_once(cx))
     }
 }
 

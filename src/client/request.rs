@@ -2,7 +2,7 @@
 
 use super::publisher::{PublishFuture, Ready, publish_async, refused};
 use crate::connection::{Connection, PendingReply};
-use crate::delivery::runner;
+use crate::delivery::callbacks;
 use crate::error::{PublishError, RequestError};
 use crate::message::{HeaderMap, Message, Publication, Responder, Response, StartedResponse, StatusCode};
 use crate::routing::{self, Context as Routing};
@@ -121,7 +121,7 @@ impl Pending {
                 return Some(answer);
             }
             // The answer may have to come from a callback that waits for its turn on this very thread.
-            if !runner::run_waiting() {
+            if !callbacks::run_waiting() {
                 std::hint::spin_loop();
             }
         }
@@ -244,7 +244,7 @@ impl RequestFuture {
     fn wait_for_room(&mut self) -> Result<Message, RequestError> {
         let waker = thread_waker();
         loop {
-            let polled = runner::poll(|| self.poll_once(&mut Context::from_waker(&waker)));
+            let polled = callbacks::poll(|| self.poll_once(&mut Context::from_waker(&waker)));
             match polled {
                 Poll::Ready(response) => return response,
                 Poll::Pending => self.connection.services.timers.park(&waker, None),
@@ -258,7 +258,7 @@ impl Future for RequestFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
-        runner::poll(|| me.poll_once(cx))
+        callbacks::poll(|| me.poll_once(cx))
     }
 }
 

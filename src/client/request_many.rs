@@ -2,7 +2,7 @@
 
 use super::request::{Pending, cancel, is_no_responders, note_given, received};
 use crate::connection::Connection;
-use crate::delivery::{Budget, runner};
+use crate::delivery::{Budget, callbacks};
 use crate::message::{HeaderMap, Message};
 use crate::time::TimerKey;
 use futures_core::Stream;
@@ -239,7 +239,7 @@ impl Responses {
         }
         let sooner = self.next_by.into_iter().chain(limit).min();
         let Responses { pending, connection, timer, budget, .. } = self;
-        let next = budget.poll(cx, |cx| runner::poll(|| pending.poll(connection, sooner, timer, cx)));
+        let next = budget.poll(cx, |cx| callbacks::poll(|| pending.poll(connection, sooner, timer, cx)));
         next.map(|next| self.take(next, limit))
     }
 

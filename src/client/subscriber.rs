@@ -4,7 +4,7 @@ use super::drain::Drain;
 use crate::account::{Awaited, Ledger, Subscription, watchdog};
 use crate::activity::ActivityGuard;
 use crate::connection::Connection;
-use crate::delivery::{Budget, Place, runner};
+use crate::delivery::{Budget, WaiterKey, callbacks};
 use crate::error::{CloseReason, RecvError, RecvTimeoutError, TryRecvError};
 use crate::id::SubscriptionId;
 use crate::message::{Message, Trace};
@@ -39,7 +39,7 @@ pub struct Subscriber {
     subscription: Arc<Subscription>,
     connection: Arc<Connection>,
     /// The waiter of the `Stream`. Made on first use, so that an idle subscription stays small.
-    place: Option<Box<Place>>,
+    key: Option<Box<WaiterKey>>,
     /// The `Stream` has given `None`.
     is_elapsed: bool,
     /// On a bus that is observed: it gave something to a task that has not asked again.
@@ -62,7 +62,7 @@ impl Subscriber {
         Subscriber {
             subscription,
             connection,
-            place: None,
+            key: None,
             is_elapsed: false,
             lent: Lent::default(),
             budget: Budget::default(),
@@ -96,8 +96,8 @@ impl Subscriber {
     #[inline]
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
         // Written out here and in `take`: a message that goes through one function more is moved once more, which costs 20 ns.
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
-            && let Some(mut message) = mailbox.take()
+        if let Some(queue) = self.subscription.target.queue_if_any()
+            && let Some(mut message) = queue.take()
         {
             if message.is_full() {
                 self.note_received(&mut message);
@@ -126,7 +126,7 @@ impl Subscriber {
 
     #[inline]
     fn take(&self) -> Option<Message> {
-        let mut message = self.subscription.outlet.mailbox_if_any()?.take()?;
+        let mut message = self.subscription.target.queue_if_any()?.take()?;
         if message.is_full() {
             self.note_received(&mut message);
         }
@@ -174,7 +174,7 @@ impl Subscriber {
     /// After 128 messages in a row, by this and by the [`Stream`], it is pending once and wakes its task at once, so that the executor's other
     /// tasks have their turn.
     pub fn recv_async(&self) -> impl Future<Output = Result<Message, RecvError>> + Send + Unpin + '_ {
-        Recv { subscriber: self, place: Place::default() }
+        Recv { subscriber: self, key: WaiterKey::default() }
     }
 
     /// Waits for a message without blocking a thread, at most for `timeout` on the bus's clock. The time counts from this call.
@@ -224,7 +224,7 @@ impl Subscriber {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn stream(&self) -> SubscriberStream<'_> {
-        SubscriberStream { subscriber: self, place: Place::standing(), is_elapsed: false }
+        SubscriberStream { subscriber: self, key: WaiterKey::persistent(), is_elapsed: false }
     }
 
     /// Iterates over messages, blocking for each, until the subscription ends.
@@ -254,12 +254,12 @@ impl Subscriber {
 
     /// Why it has ended, if it has. Messages may still be queued.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.subscription.outlet.close_reason()
+        self.subscription.target.close_reason()
     }
 
     /// Messages queued now.
     pub fn len(&self) -> usize {
-        self.subscription.outlet.mailbox_if_any().map_or(0, |mailbox| mailbox.pending().0)
+        self.subscription.target.queue_if_any().map_or(0, |queue| queue.pending().0)
     }
 
     /// Whether no message is queued now.
@@ -269,7 +269,7 @@ impl Subscriber {
 
     /// The ledger of its messages so far.
     pub fn ledger(&self) -> Ledger {
-        self.subscription.outlet.counts().into()
+        self.subscription.target.counts().into()
     }
 
     /// Ends the interest: a publish that starts after this returned does not reach it (D1, G2). Queued messages can still be
@@ -291,15 +291,15 @@ impl Subscriber {
     }
 
     fn wait(&self, deadline: Option<Duration>) -> Result<Message, RecvTimeoutError> {
-        let (mailbox, timers) = (self.subscription.outlet.mailbox(), &self.connection.services.timers);
-        let found = mailbox.receivers.block(timers, deadline, || {
+        let (queue, timers) = (self.subscription.target.queue(), &self.connection.services.timers);
+        let found = queue.receivers.block(timers, deadline, || {
             loop {
                 // Not as `try_recv`, which takes it for a sign that the thread has come back if there is nothing.
                 match self.take().ok_or_else(|| self.end()) {
                     Ok(message) => return Some(Ok(message)),
                     Err(TryRecvError::Closed(reason)) => return Some(Err(RecvTimeoutError::Closed(reason))),
                     // A message was let in and is just being put: its sender may have looked for waiters before we were one.
-                    Err(TryRecvError::Empty) if mailbox.pending().0 > 0 => yield_now(),
+                    Err(TryRecvError::Empty) if queue.pending().0 > 0 => yield_now(),
                     Err(TryRecvError::Empty) => return None,
                 }
             }
@@ -324,12 +324,12 @@ impl Subscriber {
     }
 
     /// Ready with a message or the end; else leaves the task's waker in `place`.
-    fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
+    fn poll_recv(&self, key: &mut WaiterKey, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
         self.lent.give_back();
-        self.budget.poll(cx, |cx| runner::poll(|| self.poll_once(place, cx)))
+        self.budget.poll(cx, |cx| callbacks::poll(|| self.poll_once(key, cx)))
     }
 
-    fn poll_once(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
+    fn poll_once(&self, key: &mut WaiterKey, cx: &mut Context<'_>) -> Poll<Result<Message, RecvError>> {
         let attempt = || match self.take().ok_or_else(|| self.end()) {
             Ok(message) => {
                 if message.trace().is_some_and(Trace::counts) {
@@ -343,37 +343,37 @@ impl Subscriber {
         };
         let mut found = attempt();
         if found.is_pending() {
-            let mailbox = self.subscription.outlet.mailbox();
+            let queue = self.subscription.target.queue();
             let reporter = self.connection.services.reporter();
             let timers = &self.connection.services.timers;
             let watchdog = || watchdog(timers, &self.subscription, Awaited::Message);
-            mailbox.receivers.register_watched(place, cx.waker(), reporter, watchdog);
+            queue.receivers.register_watched(key, cx.waker(), reporter, watchdog);
             found = attempt();
-            if found.is_pending() && mailbox.pending().0 > 0 {
+            if found.is_pending() && queue.pending().0 > 0 {
                 // As in `wait`; a task looks again at its next turn.
                 reporter.contain(UserCode::Waker, || cx.waker().wake_by_ref());
             }
         }
         if found.is_ready() {
-            self.leave(place);
+            self.leave(key);
         }
         found
     }
 
     /// Gives a place back; a wake-up that may have been for another is passed on.
-    fn leave(&self, place: &mut Place) {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
-            && mailbox.receivers.leave(place)
-            && !mailbox.receivers.is_idle()
-            && mailbox.pending().0 > 0
+    fn leave(&self, key: &mut WaiterKey) {
+        if let Some(queue) = self.subscription.target.queue_if_any()
+            && queue.receivers.leave(key)
+            && !queue.receivers.is_idle()
+            && queue.pending().0 > 0
         {
-            mailbox.receivers.wake_one();
+            queue.receivers.wake_one();
         }
     }
 
     fn ended(&self) -> Option<CloseReason> {
-        let reason = self.subscription.outlet.close_reason()?;
-        if !self.subscription.outlet.is_ended() {
+        let reason = self.subscription.target.close_reason()?;
+        if !self.subscription.target.is_ended() {
             return None;
         }
         // The last message of a draining connection may have been this one's.
@@ -383,7 +383,7 @@ impl Subscriber {
 }
 
 pub(super) fn end_after(connection: &Connection, subscription: &Subscription, max: u64) {
-    if max == 0 || !subscription.outlet.mailbox().end_after(max) {
+    if max == 0 || !subscription.target.queue().end_after(max) {
         connection.end(subscription, CloseReason::LimitReached);
     }
 }
@@ -408,10 +408,10 @@ impl Lent {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        if let Some(mut place) = self.place.take() {
-            self.leave(&mut place);
+        if let Some(mut key) = self.key.take() {
+            self.leave(&mut key);
         }
-        self.connection.abandon(&self.subscription);
+        self.connection.release(&self.subscription);
     }
 }
 
@@ -419,9 +419,9 @@ impl Stream for Subscriber {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let mut place = self.place.take().unwrap_or_else(|| Box::new(Place::standing()));
-        let found = self.poll_recv(&mut place, cx);
-        self.place = Some(place);
+        let mut key = self.key.take().unwrap_or_else(|| Box::new(WaiterKey::persistent()));
+        let found = self.poll_recv(&mut key, cx);
+        self.key = Some(key);
         self.is_elapsed |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::ok)
     }
@@ -437,7 +437,7 @@ impl FusedStream for Subscriber {
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct SubscriberStream<'a> {
     subscriber: &'a Subscriber,
-    place: Place,
+    key: WaiterKey,
     is_elapsed: bool,
 }
 
@@ -445,8 +445,8 @@ impl Stream for SubscriberStream<'_> {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let SubscriberStream { subscriber, place, is_elapsed } = &mut *self;
-        let found = subscriber.poll_recv(place, cx);
+        let SubscriberStream { subscriber, key, is_elapsed } = &mut *self;
+        let found = subscriber.poll_recv(key, cx);
         *is_elapsed |= matches!(found, Poll::Ready(Err(_)));
         found.map(Result::ok)
     }
@@ -460,7 +460,7 @@ impl FusedStream for SubscriberStream<'_> {
 
 impl Drop for SubscriberStream<'_> {
     fn drop(&mut self) {
-        self.subscriber.leave(&mut self.place);
+        self.subscriber.leave(&mut self.key);
     }
 }
 
@@ -484,21 +484,21 @@ impl fmt::Debug for Subscriber {
 /// The future of [`Subscriber::recv_async`].
 struct Recv<'a> {
     subscriber: &'a Subscriber,
-    place: Place,
+    key: WaiterKey,
 }
 
 impl Future for Recv<'_> {
     type Output = Result<Message, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Recv { subscriber, place } = &mut *self;
-        subscriber.poll_recv(place, cx)
+        let Recv { subscriber, key } = &mut *self;
+        subscriber.poll_recv(key, cx)
     }
 }
 
 impl Drop for Recv<'_> {
     fn drop(&mut self) {
-        self.subscriber.leave(&mut self.place);
+        self.subscriber.leave(&mut self.key);
     }
 }
 

@@ -7,7 +7,7 @@
 //! the slot.
 
 use crate::account::{Ledger, Subscription, SubscriptionOwner};
-use crate::delivery::{Direct, Other, Outlet, Policy, Receiver, WakeList};
+use crate::delivery::{DeliveryTarget, InternalSink, Policy, Receiver, TargetKind, WaitList};
 use crate::error::RequestError;
 use crate::limits::Limits;
 use crate::message::Message;
@@ -108,7 +108,7 @@ pub(crate) struct Inbox {
     answered: AtomicU64,
     late: AtomicU64,
     /// Waiters for the moment when no request is open.
-    pub(crate) idle: WakeList,
+    pub(crate) idle: WaitList,
     /// The connection that the inbox belongs to.
     connection: Weak<dyn SubscriptionOwner>,
     reporter: Reporter,
@@ -176,15 +176,15 @@ impl Inbox {
             drawn: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             late: AtomicU64::new(0),
-            idle: WakeList::default(),
+            idle: WaitList::default(),
             connection,
             reporter,
         }
     }
 
-    pub(crate) fn outlet(self: &Arc<Self>, policy: Arc<Policy>) -> Outlet {
-        let direct = Other::Direct(Box::new(Door(self.clone())));
-        Outlet::new(policy, Receiver::Other(Box::new(direct)))
+    pub(crate) fn target(self: &Arc<Self>, policy: Arc<Policy>) -> DeliveryTarget {
+        let direct = TargetKind::Internal(Box::new(InboxSink(self.clone())));
+        DeliveryTarget::new(policy, Receiver::Other(Box::new(direct)))
     }
 
     /// A place for the answers to one request.
@@ -294,9 +294,9 @@ impl Inbox {
     }
 }
 
-struct Door(Arc<Inbox>);
+struct InboxSink(Arc<Inbox>);
 
-impl Direct for Door {
+impl InternalSink for InboxSink {
     fn deliver(&self, routed: &str, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message> {
         let result = self.0.accept(routed, message, wake);
         if result.is_err() {
@@ -474,7 +474,7 @@ mod tests {
         let reply = tickets.last().unwrap().reply();
         assert_eq!(reply.as_str().len(), 24);
         let answer = Message::new("a", "1").unwrap();
-        assert!(Door(inbox.clone()).deliver(reply.as_str(), answer, &mut None).is_ok());
+        assert!(InboxSink(inbox.clone()).deliver(reply.as_str(), answer, &mut None).is_ok());
     }
 
     #[test]
@@ -482,7 +482,8 @@ mod tests {
         let inbox = Arc::new(inbox());
         let ticket = inbox.open(true).unwrap();
         let reply = ticket.reply().as_str().to_owned();
-        let deliver = |to: &str| Door(inbox.clone()).deliver(to, Message::new("a", "1").unwrap(), &mut None).is_ok();
+        let deliver =
+            |to: &str| InboxSink(inbox.clone()).deliver(to, Message::new("a", "1").unwrap(), &mut None).is_ok();
         for at in "_INBOX.12345.".len()..reply.len() {
             for digit in ['0', '1', '_'].into_iter().filter(|digit| !reply[at..].starts_with(*digit)) {
                 assert!(!deliver(&format!("{}{digit}{}", &reply[..at], &reply[at + 1..])));
@@ -501,7 +502,7 @@ mod tests {
         let mut second = inbox.open(true).unwrap();
         assert_ne!(second.reply(), reply);
         let deliver =
-            |to: Subject| Door(inbox.clone()).deliver(to.as_str(), Message::new("a", "1").unwrap(), &mut None);
+            |to: Subject| InboxSink(inbox.clone()).deliver(to.as_str(), Message::new("a", "1").unwrap(), &mut None);
         assert!(deliver(reply).is_err());
         assert!(deliver(second.reply()).is_ok());
         assert!(deliver(second.reply()).is_err(), "one answer is wanted");

@@ -27,9 +27,10 @@ pub use stats::ClientStats;
 pub(crate) use stats::{VISITS, client_stats, sum_of};
 
 use crate::account::{
-    Account, DeliveryFilter, Owner, Permissions, Place, Roster, Subscription, SubscriptionOwner, Totals, lifecycle,
+    Account, ConnectionAccess, CountsKey, DeliveryFilter, Permissions, Roster, Subscription, SubscriptionOwner, Totals,
+    lifecycle,
 };
-use crate::delivery::{Outlet, WakeList};
+use crate::delivery::{DeliveryTarget, WaitList};
 use crate::error::{CloseReason, RequestError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::Responder;
@@ -53,7 +54,7 @@ pub(crate) struct Connection {
     pub(crate) inbox: InboxSlot,
     phase: PhaseCell,
     /// Waiters for the end of a drain.
-    pub(crate) drained: WakeList,
+    pub(crate) drained: WaitList,
     /// The connections of the bus, this one among them.
     roster: Arc<Roster<Connection>>,
     me: Weak<Connection>,
@@ -78,7 +79,7 @@ impl Connection {
         Arc::new_cyclic(|me: &Weak<Connection>| Connection {
             inbox: InboxSlot::new(&options.inbox_prefix, services.secret.clone(), id.get()),
             publisher: PublisherState {
-                owner: Arc::new(Owner::new(
+                access: Arc::new(ConnectionAccess::new(
                     id,
                     me.clone(),
                     options.untracked,
@@ -95,7 +96,7 @@ impl Connection {
             account,
             subscriptions: Subscriptions::new(!is_open),
             phase: PhaseCell::new(if is_open { Phase::Open } else { Phase::Closed }),
-            drained: WakeList::default(),
+            drained: WaitList::default(),
             roster,
             me: me.clone(),
         })
@@ -116,15 +117,15 @@ impl Connection {
         pattern: Pattern,
         queue: Option<&str>,
         fallback: bool,
-        outlet: Outlet,
+        target: DeliveryTarget,
     ) -> Result<Arc<Subscription>, SubscribeError> {
         let Connection { services, account, publisher, .. } = self;
         // An inbox is not one of the user's subscriptions.
-        if !outlet.is_direct() && !services.probe.ask_subscribe(publisher.id, &pattern, queue) {
+        if !target.is_internal() && !services.probe.ask_subscribe(publisher.id, &pattern, queue) {
             return Err(publisher.subscribe_denied(services, pattern.as_str(), queue));
         }
         let may = || publisher.may_subscribe(pattern.as_str(), queue);
-        let make = |slot| self.insert(slot, &pattern, queue, fallback, outlet);
+        let make = |slot| self.insert(slot, &pattern, queue, fallback, target);
         let Some(made) = self.subscriptions.begin(account.limits.max_subscriptions, may, make)? else {
             return Err(publisher.subscribe_denied(services, pattern.as_str(), queue));
         };
@@ -140,7 +141,7 @@ impl Connection {
         pattern: &Pattern,
         queue: Option<&str>,
         fallback: bool,
-        outlet: Outlet,
+        target: DeliveryTarget,
     ) -> Arc<Subscription> {
         let queue = queue.map(SmolStr::new);
         let mut made = None;
@@ -148,9 +149,9 @@ impl Connection {
             let subscription = Arc::new(Subscription {
                 pattern: pattern.clone(),
                 queue: queue.clone().map(Box::new),
-                outlet,
+                target,
                 entry,
-                owner: self.publisher.owner.clone(),
+                access: self.publisher.access.clone(),
                 slot,
                 fallback,
                 filter: AtomicU8::new(DeliveryFilter::None as u8),
@@ -168,9 +169,9 @@ impl Connection {
         lifecycle::end(&self.account, &self.services, subscription, reason)
     }
 
-    /// See [`lifecycle::abandon`].
-    pub(crate) fn abandon(&self, subscription: &Subscription) {
-        lifecycle::abandon(&self.account, &self.services, subscription);
+    /// See [`lifecycle::release`].
+    pub(crate) fn release(&self, subscription: &Subscription) {
+        lifecycle::release(&self.account, &self.services, subscription);
         self.finish_drain();
     }
 
@@ -194,12 +195,12 @@ impl Connection {
             return Ok(inbox);
         }
         let inbox = Arc::new(self.inbox.make(self.account.limits.clone(), self.me.clone(), self.services.reporter()));
-        let outlet = inbox.outlet(self.services.unbounded.clone());
-        let subscription = self.register(self.inbox.pattern(), None, false, outlet).map_err(RequestError::of_inbox)?;
+        let target = inbox.target(self.services.unbounded.clone());
+        let subscription = self.register(self.inbox.pattern(), None, false, target).map_err(RequestError::of_inbox)?;
         let (kept, second) = self.inbox.set(inbox, subscription);
         if let Some(second) = second {
             // Another thread was first.
-            self.abandon(&second);
+            self.release(&second);
         }
         // ORDERING: SeqCst fence; pairs with the one in `close`. Either that sees the inbox, or we see that it was too late.
         fence(Ordering::SeqCst);
@@ -224,12 +225,12 @@ impl Connection {
         self.subscriptions.with_all(&mut seen, |subscriptions| {
             let restricted = rules.is_some();
             // A publish that meets the flag before the rules is let through, and was before them.
-            publisher.owner.set_rules(rules);
+            publisher.access.set_rules(rules);
             publisher.flags.set_restricted(restricted);
             for subscription in subscriptions {
                 let queue = subscription.queue.as_ref().map(|name| name.as_str());
-                let allowed = publisher.owner.may_subscribe(subscription.pattern.as_str(), queue);
-                subscription.set_filter(match (allowed, subscription.outlet.is_direct()) {
+                let allowed = publisher.access.may_subscribe(subscription.pattern.as_str(), queue);
+                subscription.set_filter(match (allowed, subscription.target.is_internal()) {
                     (true, _) => publisher.filter_of(&self.services, subscription),
                     (false, true) => DeliveryFilter::Suspended,
                     (false, false) => {
@@ -257,7 +258,7 @@ impl Connection {
         }
         for subscription in self.subscriptions.all() {
             // The inbox stays; known by its kind, since one that is just being made is registered before it is in its place.
-            if !subscription.outlet.is_direct() {
+            if !subscription.target.is_internal() {
                 self.end(&subscription, CloseReason::Drained);
             }
         }
@@ -302,7 +303,7 @@ impl Connection {
             self.services.probe.emit_connected(&ClientInfo {
                 client: self.publisher.id,
                 name: options.name.as_deref(),
-                untracked: self.publisher.owner.is_untracked,
+                untracked: self.publisher.access.is_untracked,
                 can_be_kicked: options.on_kick.is_some(),
             });
         }
@@ -362,12 +363,12 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.close(CloseReason::ClientClosed);
         if let Some((_, subscription)) = self.inbox.get() {
-            subscription.abandon();
+            subscription.mark_detached();
             // Its counts are the inbox's, and go with the totals.
         }
         let id = self.publisher.id;
         let mut retired = self.account.retired.lock();
-        retired.enter(Some(Place::of_connection(id.get())), self.totals());
+        retired.enter(Some(CountsKey::of_connection(id.get())), self.totals());
         self.roster.remove(id);
         drop(retired);
     }

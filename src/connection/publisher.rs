@@ -3,7 +3,7 @@
 use super::access::{AccessFlags, RESERVED_QUEUE, is_reserved_reply, is_reserved_subject};
 use super::counters::{PublishCounters, ThreadCounters};
 use super::options::ConnectOptions;
-use crate::account::{Account, DeliveryFilter, Owner, Subscription, Traffic};
+use crate::account::{Account, ConnectionAccess, DeliveryFilter, Subscription, Traffic};
 use crate::error::{PublishError, SubscribeError};
 use crate::id::ClientId;
 use crate::message::{Payload, Publication};
@@ -19,7 +19,7 @@ pub(crate) struct PublisherState {
     pub(crate) id: ClientId,
     pub(crate) options: ConnectOptions,
     /// The part of the connection that its subscriptions share: its permissions.
-    pub(crate) owner: Arc<Owner>,
+    pub(crate) access: Arc<ConnectionAccess>,
     pub(crate) flags: AccessFlags,
     pub(super) threads: ThreadCounters,
 }
@@ -57,7 +57,7 @@ impl PublisherState {
         if flags & AccessFlags::RESTRICTED != 0 {
             // An invalid subject is reported as invalid, not as denied.
             self.check_address(account, routed, out.is_trusted())?;
-            if !self.owner.may_publish(routed, || services.timers.now()) {
+            if !self.access.may_publish(routed, || services.timers.now()) {
                 return Err(self.publish_denied(services, routed));
             }
         }
@@ -105,7 +105,7 @@ impl PublisherState {
         }
         let lenient = flags & AccessFlags::LENIENT != 0;
         let restricted = flags & AccessFlags::RESTRICTED != 0;
-        let allowed = !restricted || self.owner.could_publish(subject, || services.timers.now());
+        let allowed = !restricted || self.access.could_publish(subject, || services.timers.now());
         if !allowed || (lenient && is_reserved_subject(subject)) {
             return Err(self.publish_denied(services, subject));
         }
@@ -141,7 +141,7 @@ impl PublisherState {
     pub(super) fn may_subscribe(&self, pattern: &str, queue: Option<&str>) -> bool {
         let flags = self.flags.get();
         let reserved = flags & AccessFlags::LENIENT != 0 && queue == Some(RESERVED_QUEUE);
-        !reserved && (flags & AccessFlags::RESTRICTED == 0 || self.owner.may_subscribe(pattern, queue))
+        !reserved && (flags & AccessFlags::RESTRICTED == 0 || self.access.may_subscribe(pattern, queue))
     }
 
     #[cold]
@@ -169,7 +169,7 @@ impl PublisherState {
     /// Whether each copy for an allowed subscription is looked at: by permissions, or by an observer.
     pub(super) fn filter_of(&self, services: &Services, subscription: &Subscription) -> DeliveryFilter {
         let queue = subscription.queue.as_ref().map(|name| name.as_str());
-        let filtered = services.probe.is_on() || self.owner.filters(&subscription.pattern, queue);
+        let filtered = services.probe.is_on() || self.access.filters(&subscription.pattern, queue);
         if filtered { DeliveryFilter::Each } else { DeliveryFilter::None }
     }
 }

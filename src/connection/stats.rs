@@ -24,7 +24,7 @@ pub(crate) const VISITS: usize = 256;
 pub(crate) fn sum_of(subscriptions: &[Arc<Subscription>]) -> Ledger {
     let mut sum = Ledger::default();
     for subscription in subscriptions.iter().filter(|subscription| !subscription.is_retired()) {
-        sum += subscription.outlet.counts().into();
+        sum += subscription.target.counts().into();
     }
     sum
 }

@@ -119,7 +119,7 @@ impl Subscriptions {
             }
             let Some(subscription) = slot.as_ref().and_then(Weak::upgrade) else { continue };
             // An empty queue is not enough: `drain` may not have come to that subscription yet, and then it may still fill.
-            if !subscription.outlet.is_direct() && !subscription.outlet.is_ended() {
+            if !subscription.target.is_internal() && !subscription.target.is_ended() {
                 found = Some(subscription);
                 break;
             }

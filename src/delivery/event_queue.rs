@@ -1,6 +1,6 @@
 //! Unread events: bounded in number, and each report that grows is among them once.
 
-use super::wake::WakeList;
+use super::wait_list::WaitList;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use std::collections::{BTreeSet, VecDeque};
@@ -11,7 +11,7 @@ pub(super) struct Listener<E> {
     queue: Mutex<Queue<E>>,
     capacity: usize,
     missed: AtomicU64,
-    pub(super) arrived: WakeList,
+    pub(super) arrived: WaitList,
 }
 
 struct Queue<E> {
@@ -46,7 +46,7 @@ impl<E> Listener<E> {
             queue: Mutex::new(Queue { unread: VecDeque::new(), reports: BTreeSet::new(), ended }),
             capacity,
             missed: AtomicU64::new(0),
-            arrived: WakeList::default(),
+            arrived: WaitList::default(),
         }
     }
 

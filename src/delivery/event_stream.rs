@@ -1,9 +1,9 @@
 //! The stream of events, for threads and tasks.
 
 use super::budget::Budget;
+use super::callbacks;
 use super::event_queue::Listener;
-use super::runner;
-use super::wake::Place;
+use super::wait_list::WaiterKey;
 use crate::time::{Sleep, Timers};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -46,7 +46,7 @@ pub struct EventStream<E> {
     listener: Arc<Listener<E>>,
     timers: Arc<Timers>,
     /// The place of the `Stream`. Made on first use.
-    place: Option<Place>,
+    key: Option<WaiterKey>,
     /// The `Stream` has given `None`.
     is_over: bool,
     /// The budget of its tasks.
@@ -55,7 +55,7 @@ pub struct EventStream<E> {
 
 impl<E> EventStream<E> {
     pub(super) fn new(listener: Arc<Listener<E>>, timers: Arc<Timers>) -> Self {
-        EventStream { listener, timers, place: None, is_over: false, budget: Budget::default() }
+        EventStream { listener, timers, key: None, is_over: false, budget: Budget::default() }
     }
 
     /// Blocks until there is an event; `None` once the source is closed and all were read.
@@ -83,7 +83,7 @@ impl<E> EventStream<E> {
     where
         E: Send,
     {
-        Recv { events: self, place: Place::default() }
+        Recv { events: self, key: WaiterKey::default() }
     }
 
     /// As [`EventStream::recv_timeout`], without blocking a thread. The time counts from this call.
@@ -108,20 +108,20 @@ impl<E> EventStream<E> {
         self.listener.missed()
     }
 
-    fn poll_recv(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        self.budget.poll(cx, |cx| runner::poll(|| self.poll_once(place, cx)))
+    fn poll_recv(&self, key: &mut WaiterKey, cx: &mut Context<'_>) -> Poll<Option<E>> {
+        self.budget.poll(cx, |cx| callbacks::poll(|| self.poll_once(key, cx)))
     }
 
-    fn poll_once(&self, place: &mut Place, cx: &mut Context<'_>) -> Poll<Option<E>> {
+    fn poll_once(&self, key: &mut WaiterKey, cx: &mut Context<'_>) -> Poll<Option<E>> {
         if let Some(next) = self.listener.next_or_end() {
-            self.listener.arrived.leave(place);
+            self.listener.arrived.leave(key);
             return Poll::Ready(next);
         }
-        self.listener.arrived.register(place, cx.waker(), self.timers.reporter());
+        self.listener.arrived.register(key, cx.waker(), self.timers.reporter());
         // It may have come before there was a waker to wake.
         match self.listener.next_or_end() {
             Some(next) => {
-                self.listener.arrived.leave(place);
+                self.listener.arrived.leave(key);
                 Poll::Ready(next)
             }
             None => Poll::Pending,
@@ -132,21 +132,21 @@ impl<E> EventStream<E> {
 /// The future of [`EventStream::recv_async`].
 struct Recv<'a, E> {
     events: &'a EventStream<E>,
-    place: Place,
+    key: WaiterKey,
 }
 
 impl<E> Future for Recv<'_, E> {
     type Output = Option<E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Recv { events, place } = &mut *self;
-        events.poll_recv(place, cx)
+        let Recv { events, key } = &mut *self;
+        events.poll_recv(key, cx)
     }
 }
 
 impl<E> Drop for Recv<'_, E> {
     fn drop(&mut self) {
-        self.events.listener.arrived.leave(&mut self.place);
+        self.events.listener.arrived.leave(&mut self.key);
     }
 }
 
@@ -164,9 +164,9 @@ impl<E> Stream for EventStream<E> {
     type Item = E;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        let mut place = self.place.take().unwrap_or_else(Place::standing);
-        let next = self.poll_recv(&mut place, cx);
-        self.place = Some(place);
+        let mut key = self.key.take().unwrap_or_else(WaiterKey::persistent);
+        let next = self.poll_recv(&mut key, cx);
+        self.key = Some(key);
         self.is_over |= matches!(next, Poll::Ready(None));
         next
     }
@@ -180,8 +180,8 @@ impl<E> FusedStream for EventStream<E> {
 
 impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
-        if let Some(mut place) = self.place.take() {
-            self.listener.arrived.leave(&mut place);
+        if let Some(mut key) = self.key.take() {
+            self.listener.arrived.leave(&mut key);
         }
     }
 }

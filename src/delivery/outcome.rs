@@ -17,17 +17,17 @@ pub(crate) enum Refused {
 /// The outcome of offering a message.
 pub(crate) enum Offered {
     /// It is with the subscriber.
-    Taken(After),
-    /// The callback is to be run with it, and then [`Outlet::run`](super::Outlet::run) called. It counts as taken.
-    Run(Message, After),
+    Taken(FollowUp),
+    /// The callback is to be run with it, and then [`DeliveryTarget::run`](super::DeliveryTarget::run) called. It counts as taken.
+    Run(Message, FollowUp),
     /// It was not let in.
     Refused(Message, Refused),
 }
 
 /// The work left to do for a message that was let in, once no lock is held.
 #[derive(Debug, Default)]
-pub(crate) struct After {
-    /// A receiver waits in the mailbox's list.
+pub(crate) struct FollowUp {
+    /// A receiver waits in the queue's list.
     pub(crate) wake_receiver: bool,
     /// A thread or task waits for the count of pending messages to fall.
     pub(crate) wake_room: bool,
@@ -39,7 +39,7 @@ pub(crate) struct After {
     pub(crate) recovered: bool,
 }
 
-impl After {
+impl FollowUp {
     #[inline]
     pub(crate) fn is_something(&self) -> bool {
         self.wake_receiver || self.wake_room || self.last || self.recovered || self.wake.is_some()

@@ -36,7 +36,7 @@ struct Remembered<T> {
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct CacheSlot<T> {
     /// The hash of the subject, so that a search reads only what it finds.
     hash: u64,
     known: Option<Box<Remembered<T>>>,
@@ -45,7 +45,7 @@ struct Place<T> {
 #[derive(Debug)]
 pub(super) struct RouteCache<T> {
     /// Empty until the first admission.
-    places: Vec<Place<T>>,
+    places: Vec<CacheSlot<T>>,
     /// Halves of the hashes of subjects that missed.
     missed: Vec<u32>,
     places_max: usize,
@@ -66,7 +66,7 @@ impl<T> RouteCache<T> {
     pub(super) fn find(&self, hash: u64, subject: &str) -> Option<usize> {
         let first = self.first(hash);
         let set = self.places.get(first..first + WAYS)?;
-        let is_it = |place: &Place<T>| {
+        let is_it = |place: &CacheSlot<T>| {
             place.hash == hash && (place.known.as_deref()).is_some_and(|known| known.subject == subject)
         };
         set.iter().position(is_it).map(|at| first + at)
@@ -119,7 +119,7 @@ impl<T> RouteCache<T> {
     pub(super) fn remember(&mut self, hash: u64, subject: SmolStr, route: Route<T>) -> usize {
         if self.places.is_empty() {
             let places = PLACES_MIN.min(self.places_max);
-            self.places.resize_with(places, Place::free);
+            self.places.resize_with(places, CacheSlot::free);
         }
         while self.is_full(hash) && self.places.len() < self.places_max {
             self.grow();
@@ -132,7 +132,7 @@ impl<T> RouteCache<T> {
             .or_else(|| set.iter().position(|place| !place.is_used()))
             .unwrap_or_default();
         let known = Some(Box::new(Remembered { subject, used: true, route }));
-        set[at] = Place { hash, known };
+        set[at] = CacheSlot { hash, known };
         first + at
     }
 
@@ -153,7 +153,7 @@ impl<T> RouteCache<T> {
 
     /// Routes remembered now.
     pub(super) fn len(&self) -> usize {
-        let taken = |place: &&Place<T>| place.known.is_some();
+        let taken = |place: &&CacheSlot<T>| place.known.is_some();
         self.places.iter().filter(taken).count()
     }
 
@@ -190,7 +190,7 @@ impl<T> RouteCache<T> {
     fn grow(&mut self) {
         let places = self.places.len() * 2;
         let old = std::mem::take(&mut self.places);
-        self.places.resize_with(places, Place::free);
+        self.places.resize_with(places, CacheSlot::free);
         for place in old.into_iter().filter(|place| place.known.is_some()) {
             let first = self.first(place.hash);
             // Those of one set go to two sets of the same size, and no others go there: there is room for each.
@@ -205,9 +205,9 @@ impl<T> RouteCache<T> {
     }
 }
 
-impl<T> Place<T> {
+impl<T> CacheSlot<T> {
     fn free() -> Self {
-        Place { hash: 0, known: None }
+        CacheSlot { hash: 0, known: None }
     }
 
     fn is_used(&self) -> bool {

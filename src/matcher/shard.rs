@@ -43,7 +43,14 @@ impl<T> Shard<T> {
 
     /// Runs `changed` under the write lock once the entry is in: the generations must move before a reader can see the
     /// change and then not the generation.
-    pub(super) fn insert(&self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T, changed: impl FnOnce()) {
+    pub(super) fn insert(
+        &self,
+        place: PatternPlace<'_>,
+        queue: Option<SmolStr>,
+        id: u64,
+        value: T,
+        changed: impl FnOnce(),
+    ) {
         let mut inner = self.inner.write();
         inner.insert(place, queue, id, value);
         // ORDERING: SeqCst; pairs with the load in `is_empty`. Before the generations move: a route stamped with the new ones must
@@ -53,7 +60,7 @@ impl<T> Shard<T> {
     }
 
     /// As [`Shard::insert`]; `changed` runs only if there was such an entry.
-    pub(super) fn remove(&self, place: Place<'_>, id: u64, changed: impl FnOnce()) -> Option<Taken<T>> {
+    pub(super) fn remove(&self, place: PatternPlace<'_>, id: u64, changed: impl FnOnce()) -> Option<Taken<T>> {
         let mut inner = self.inner.write();
         let taken = inner.remove(place, id)?;
         self.len.fetch_sub(1, Ordering::SeqCst);
@@ -128,25 +135,25 @@ impl<T: Clone> Shard<T> {
 
 /// Where in a shard a pattern lives.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum PatternPlace<'a> {
     Literal { subject: &'a SmolStr, hash: u64 },
     Wildcard { pattern: &'a str },
 }
 
 impl<T> Inner<T> {
-    fn insert(&mut self, place: Place<'_>, queue: Option<SmolStr>, id: u64, value: T) {
+    fn insert(&mut self, place: PatternPlace<'_>, queue: Option<SmolStr>, id: u64, value: T) {
         match place {
-            Place::Literal { subject, hash } => {
+            PatternPlace::Literal { subject, hash } => {
                 self.literals.insert(&self.hasher, subject, hash, queue, id, value);
             }
-            Place::Wildcard { pattern } => self.wildcards.insert(pattern, queue, id, value),
+            PatternPlace::Wildcard { pattern } => self.wildcards.insert(pattern, queue, id, value),
         }
     }
 
-    fn remove(&mut self, place: Place<'_>, id: u64) -> Option<Taken<T>> {
+    fn remove(&mut self, place: PatternPlace<'_>, id: u64) -> Option<Taken<T>> {
         match place {
-            Place::Literal { subject, hash } => self.literals.remove(&self.hasher, subject, hash, id),
-            Place::Wildcard { pattern } => self.wildcards.remove(pattern, id),
+            PatternPlace::Literal { subject, hash } => self.literals.remove(&self.hasher, subject, hash, id),
+            PatternPlace::Wildcard { pattern } => self.wildcards.remove(pattern, id),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::bucket::Taken;
 use super::cache::Route;
 use super::generation::{Generations, Stamp, Touched};
 use super::matches::Matches;
-use super::shard::{Place, Shard, Sizes};
+use super::shard::{PatternPlace, Shard, Sizes};
 use super::split::{Split, first_token, hash_text};
 use crate::subject::{Pattern, relation};
 use ahash::RandomState;
@@ -43,18 +43,18 @@ impl<T> Table<T> {
         &self.shards[self.shards.len() - 1]
     }
 
-    fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, Place<'a>, Touched) {
+    fn place<'a>(&'a self, pattern: &'a Pattern) -> (&'a Shard<T>, PatternPlace<'a>, Touched) {
         let text = pattern.as_str();
         if starts_wild(text) {
-            return (self.wildcard_first(), Place::Wildcard { pattern: text }, Touched::WildcardFirst);
+            return (self.wildcard_first(), PatternPlace::Wildcard { pattern: text }, Touched::WildcardFirst);
         }
         let first_token = self.hash(first_token(text));
         let shard = self.shard_of(first_token);
         if pattern.is_literal() {
             let hash = self.hash(text);
-            (shard, Place::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
+            (shard, PatternPlace::Literal { subject: pattern.as_smol(), hash }, Touched::Literal { hash })
         } else {
-            (shard, Place::Wildcard { pattern: text }, Touched::Wildcard { first_token })
+            (shard, PatternPlace::Wildcard { pattern: text }, Touched::Wildcard { first_token })
         }
     }
 

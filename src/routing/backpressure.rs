@@ -8,7 +8,7 @@ use super::retry::offer_again;
 use super::waiting::{CHANNEL_RETRY, WaitingPublisher};
 use crate::account::{Ledger, Subscription, Totals, lifecycle};
 use crate::blocking;
-use crate::delivery::{DropReason, Offered, OverflowPolicy, Refused, Sealed, runner};
+use crate::delivery::{DropReason, Frozen, Offered, OverflowPolicy, Refused, callbacks};
 use crate::error::CloseReason;
 use crate::message::Message;
 use crate::sync::{park_timeout, thread_waker};
@@ -46,10 +46,10 @@ fn apply_policy(
     calls: &mut Vec<Action>,
 ) -> Outcome {
     let (account, services) = (cx.account(), cx.services());
-    match subscription.outlet.overflow() {
+    match subscription.target.overflow() {
         OverflowPolicy::DropNewest => lose(services, subscription, message, DropReason::QueueFull),
         // The messages in a sink are not ours to drop.
-        OverflowPolicy::DropOldest if subscription.outlet.sink().is_some() => {
+        OverflowPolicy::DropOldest if subscription.target.sink().is_some() => {
             lose(services, subscription, message, DropReason::QueueFull)
         }
         OverflowPolicy::DropOldest => {
@@ -86,12 +86,12 @@ fn wait_for_room(
     calls: &mut Vec<Action>,
 ) -> Outcome {
     let services = cx.services();
-    if let Some(channel) = subscription.outlet.channel() {
+    if let Some(channel) = subscription.target.channel() {
         return wait_for_channel(cx, subscription, channel, message, deadline);
     }
     let envelope = cx.envelope(routed, message.weight());
     let mut unsent = Some(message);
-    let offered = subscription.outlet.mailbox().room.block(&services.timers, deadline, || {
+    let offered = subscription.target.queue().senders.block(&services.timers, deadline, || {
         match offer_again(cx, subscription, unsent.take()?, &envelope) {
             Offered::Taken(after) => Some(Some(after)),
             Offered::Run(message, after) => {
@@ -150,9 +150,9 @@ fn send_to_channel(
     let (account, services) = (cx.account(), cx.services());
     let timers = &services.timers;
     loop {
-        runner::run_waiting();
+        callbacks::run_waiting();
         let now = timers.now();
-        if subscription.outlet.close_reason().is_some() {
+        if subscription.target.close_reason().is_some() {
             return Outcome::Gone;
         }
         let sent = if timers.is_manual() {
@@ -167,18 +167,18 @@ fn send_to_channel(
         };
         message = match sent {
             Ok(()) => {
-                match subscription.outlet.count_delivered() {
+                match subscription.target.count_delivered() {
                     Ok(false) => {}
                     Ok(true) => {
                         lifecycle::end(account, services, subscription, CloseReason::LimitReached);
                     }
                     // Its guard is gone and its counts are entered already: this one goes there directly.
-                    Err(Sealed) => {
+                    Err(Frozen) => {
                         let ledger = Ledger { matched: 1, delivered: 1, ..Ledger::default() };
                         account.retired.lock().enter(None, Totals { ledger, ..Totals::default() });
                     }
                 }
-                if subscription.outlet.close_reason().is_some() {
+                if subscription.target.close_reason().is_some() {
                     // The drop of the guard may have found it just being counted.
                     finish_end(account, subscription);
                 }

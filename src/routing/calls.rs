@@ -6,7 +6,7 @@ use super::follow_up::finish_end;
 use super::retry::report_panic;
 use crate::account::Subscription;
 use crate::blocking;
-use crate::delivery::runner;
+use crate::delivery::callbacks;
 use crate::message::Message;
 use crate::observe::Handled;
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use std::{option, vec};
 /// Runs callbacks one after the other.
 pub(super) fn call_all(cx: Context<'_>, first: Option<Action>, more: Vec<Action>) {
     let actions = RefCell::new(first.into_iter().chain(more));
-    runner::run_all(Rc::new(Calls { kept: cx.keep(), actions }));
+    callbacks::run_all(Rc::new(Calls { kept: cx.keep(), actions }));
 }
 
 /// The common case: one callback, and nothing else to do.
@@ -34,7 +34,7 @@ pub(super) fn call_soon(cx: Context<'_>, subscription: Arc<Subscription>, messag
         let (kept, (subscription, message)) = (cx.keep(), take());
         move || call(kept.context(), &subscription, message)
     };
-    runner::run_one(now, later);
+    callbacks::run_one(now, later);
 }
 
 /// Runs a callback, and does the work that follows from it.
@@ -49,10 +49,10 @@ fn call(cx: Context<'_>, subscription: &Arc<Subscription>, message: Message) {
         probe.emit_received(trace.id(), subscription.id());
     }
     let handled = message.trace().filter(|_| probe.is_on()).map(|trace| Handled::of(trace.id(), &message));
-    if let Err(panic) = blocking::call(|| subscription.outlet.run(message)) {
+    if let Err(panic) = blocking::call(|| subscription.target.run(message)) {
         report_panic(cx, subscription, handled.as_ref(), panic);
     }
-    if subscription.outlet.close_reason().is_some() {
+    if subscription.target.close_reason().is_some() {
         finish_end(cx.account(), subscription);
     }
 }
@@ -63,7 +63,7 @@ struct Calls {
     actions: RefCell<Chain<option::IntoIter<Action>, vec::IntoIter<Action>>>,
 }
 
-impl runner::Tasks for Calls {
+impl callbacks::Tasks for Calls {
     fn left(&self) -> usize {
         // Exact: it is that of two lists.
         self.actions.borrow().size_hint().0

@@ -1,7 +1,7 @@
 //! Actions that a publish leaves for when no lock is held: wake-ups, callbacks, full queues. Data only; `finish` carries them out.
 
 use crate::account::Subscription;
-use crate::delivery::After;
+use crate::delivery::FollowUp;
 use crate::id::SubscriptionId;
 use crate::message::Message;
 use crate::user_code::Panic;
@@ -23,7 +23,7 @@ pub(super) struct Deferred {
 const MORE: usize = 8;
 
 pub(super) enum Action {
-    FollowUp(Arc<Subscription>, After),
+    FollowUp(Arc<Subscription>, FollowUp),
     Run(Arc<Subscription>, Message),
     Full(Arc<Subscription>, Message),
     /// The receiving end of its channel is gone, and the message, if there is one, lost with it.
@@ -55,7 +55,7 @@ impl Deferred {
     }
 
     #[cold]
-    pub(super) fn follow_up(&mut self, subscription: &Arc<Subscription>, after: After) {
+    pub(super) fn follow_up(&mut self, subscription: &Arc<Subscription>, after: FollowUp) {
         if after.is_something() {
             self.push(Action::FollowUp(subscription.clone(), after));
         }

@@ -96,7 +96,7 @@ impl Reroute for LaterDelivery {
     fn lose(&self, message: &Message) {
         let (cx, Some(to)) = (self.kept.context(), self.to.upgrade()) else { return };
         let reason = DropReason::Fault;
-        if to.outlet.close_reason().is_none() && to.outlet.mailbox().count_drop(reason).is_ok() {
+        if to.target.close_reason().is_none() && to.target.queue().count_drop(reason).is_ok() {
             cx.publisher().counters().count_more_routed(1, false);
             to.emit_lost(&cx.services().probe, message, reason);
         }

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::deferred::Deferred;
 use crate::account::Subscription;
-use crate::delivery::{After, Envelope, Mailbox, Offered, Refused, Sink};
+use crate::delivery::{BoundedQueue, Envelope, FollowUp, Offered, Refused, Sink};
 use crate::message::Message;
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(super) fn deliver(
     if is_own_echo(cx, subscription) {
         return 0;
     }
-    if let Some(mailbox) = subscription.outlet.queue() {
-        match enqueue(subscription, mailbox, envelope.weight, deferred, make) {
+    if let Some(queue) = subscription.target.own_queue() {
+        match enqueue(subscription, queue, envelope.weight, deferred, make) {
             Ok(()) => return 1,
             Err((make, Refused::Full)) => deferred.full(subscription, make.make()),
             Err((_, Refused::Gone | Refused::Disconnected)) => {}
@@ -65,16 +65,16 @@ pub(super) fn try_deliver(
     copy: impl Fn() -> Message,
     message: &Message,
 ) -> Result<(), Refused> {
-    if let Some(sink) = subscription.outlet.sink() {
+    if let Some(sink) = subscription.target.sink() {
         return try_deliver_to_sink(subscription, sink, envelope, deferred, message);
     }
-    let Some(mailbox) = subscription.outlet.queue() else {
+    let Some(queue) = subscription.target.own_queue() else {
         return deliver_to_other(subscription, copy(), envelope, deferred).map_err(|(message, refused)| {
             deferred.drop(message);
             refused
         });
     };
-    enqueue(subscription, mailbox, envelope.weight, deferred, copy).map_err(|(_, refused)| refused)
+    enqueue(subscription, queue, envelope.weight, deferred, copy).map_err(|(_, refused)| refused)
 }
 
 /// To a sink, which leaves the message where it is. If it has no room, the overflow policy is applied later. Gives back how many accepted
@@ -105,7 +105,7 @@ fn try_deliver_to_sink(
     message: &Message,
 ) -> Result<(), Refused> {
     let mut panic = None;
-    let taken = subscription.outlet.deliver_to_sink(sink, message, envelope, &mut panic);
+    let taken = subscription.target.deliver_to_sink(sink, message, envelope, &mut panic);
     if let Some(panic) = panic {
         deferred.panicked(subscription, panic);
     }
@@ -117,7 +117,7 @@ fn try_deliver_to_sink(
             Ok(())
         }
         Err(refused) => {
-            let after = After { wake_room: subscription.outlet.is_awaited(), ..After::default() };
+            let after = FollowUp { wake_room: subscription.target.is_awaited(), ..FollowUp::default() };
             deferred.follow_up(subscription, after);
             Err(refused)
         }
@@ -133,15 +133,15 @@ fn deliver_to_other(
     deferred: &mut Deferred,
 ) -> Result<(), (Message, Refused)> {
     message.received_by(|| Some(subscription.connection()?.responder()));
-    match subscription.outlet.offer(message, envelope) {
+    match subscription.target.offer(message, envelope) {
         Offered::Taken(after) => deferred.follow_up(subscription, after),
         Offered::Run(message, after) => {
             deferred.follow_up(subscription, after);
             deferred.run(subscription, message);
         }
         Offered::Refused(message, refused) => {
-            if subscription.outlet.is_awaited() {
-                deferred.follow_up(subscription, After { wake_room: true, ..After::default() });
+            if subscription.target.is_awaited() {
+                deferred.follow_up(subscription, FollowUp { wake_room: true, ..FollowUp::default() });
             }
             return Err((message, refused));
         }
@@ -153,14 +153,14 @@ fn deliver_to_other(
 #[inline(always)]
 fn enqueue<M: Make>(
     subscription: &Arc<Subscription>,
-    mailbox: &Mailbox,
+    queue: &BoundedQueue,
     weight: usize,
     deferred: &mut Deferred,
     make: M,
 ) -> Result<(), (M, Refused)> {
-    match subscription.outlet.admit(mailbox, weight) {
+    match subscription.target.admit(queue, weight) {
         Ok(admitted) => {
-            let after = mailbox.put(make.make(), admitted);
+            let after = queue.put(make.make(), admitted);
             if after.is_something() {
                 deferred.follow_up(subscription, after);
             }
@@ -173,5 +173,5 @@ fn enqueue<M: Make>(
 #[inline]
 pub(super) fn is_own_echo(cx: Context<'_>, subscription: &Subscription) -> bool {
     let publisher = cx.publisher();
-    publisher.options.no_echo && subscription.owner.id == publisher.id
+    publisher.options.no_echo && subscription.access.id == publisher.id
 }

@@ -44,7 +44,7 @@ pub(super) fn hand_over(
     deferred: &mut Deferred,
 ) -> usize {
     let copy = || subscription.copy_of(message);
-    let accepted = match subscription.outlet.sink() {
+    let accepted = match subscription.target.sink() {
         Some(sink) => deliver_to_sink(subscription, sink, envelope, deferred, message, copy),
         None => deliver(cx, subscription, envelope, deferred, copy),
     };
@@ -100,7 +100,7 @@ fn decide(
         return DeliveryAction::Hide;
     }
     match ask_observer(cx, subscription, message, envelope.routed) {
-        DeliveryAction::Lose if subscription.outlet.mailbox().count_drop(DropReason::Fault).is_err() => {
+        DeliveryAction::Lose if subscription.target.queue().count_drop(DropReason::Fault).is_err() => {
             DeliveryAction::Hide
         }
         decided => decided,

@@ -1,22 +1,22 @@
 //! The effects of a copy on its subscription, beyond the copy itself: wake-ups, events, its end.
 
 use crate::account::{Account, Subscription, lifecycle};
-use crate::delivery::After;
+use crate::delivery::FollowUp;
 use crate::error::CloseReason;
 use crate::id::MessageId;
 use crate::services::{Probe, Services};
 use std::sync::Arc;
 
-pub(super) fn follow_up(account: &Account, services: &Services, subscription: &Arc<Subscription>, after: After) {
+pub(super) fn follow_up(account: &Account, services: &Services, subscription: &Arc<Subscription>, after: FollowUp) {
     if after.wake_receiver
-        && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+        && let Some(queue) = subscription.target.queue_if_any()
     {
-        mailbox.receivers.wake_one();
+        queue.receivers.wake_one();
     }
     if after.wake_room
-        && let Some(mailbox) = subscription.outlet.mailbox_if_any()
+        && let Some(queue) = subscription.target.queue_if_any()
     {
-        mailbox.announce_room();
+        queue.announce_room();
     }
     if let Some(waker) = after.wake {
         waker.wake();
@@ -31,9 +31,9 @@ pub(super) fn follow_up(account: &Account, services: &Services, subscription: &A
 
 /// For a subscription that was closed while one of its callbacks still ran, or while a message was brought to its channel.
 pub(super) fn finish_end(account: &Account, subscription: &Arc<Subscription>) {
-    if subscription.outlet.is_ended() {
-        if let Some(mailbox) = subscription.outlet.mailbox_if_any() {
-            mailbox.room.wake_all();
+    if subscription.target.is_ended() {
+        if let Some(queue) = subscription.target.queue_if_any() {
+            queue.senders.wake_all();
         }
         lifecycle::retire(account, subscription);
         if let Some(connection) = subscription.connection() {

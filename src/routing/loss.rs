@@ -3,7 +3,7 @@
 use super::deferred::Action;
 use super::follow_up::follow_up;
 use crate::account::{Account, Subscription, lifecycle};
-use crate::delivery::{After, DropReason, DroppedMessage, Envelope, Offered, Refused, Sealed};
+use crate::delivery::{DropReason, DroppedMessage, Envelope, FollowUp, Frozen, Offered, Refused};
 use crate::error::CloseReason;
 use crate::message::Message;
 use crate::services::Services;
@@ -31,7 +31,7 @@ pub(super) fn lose(
             subscription.emit_lost(&services.probe, &message, reason);
             Outcome::Lost
         }
-        Err(Sealed) => Outcome::Gone,
+        Err(Frozen) => Outcome::Gone,
     }
 }
 
@@ -43,10 +43,10 @@ pub(super) fn disconnected(
     message: Option<Message>,
 ) -> Outcome {
     // One that has ended already had no use for the message.
-    let open = subscription.outlet.close_reason().is_none();
+    let open = subscription.target.close_reason().is_none();
     let counted = message
         .as_ref()
-        .is_some_and(|_| open && subscription.outlet.mailbox().count_drop(DropReason::Disconnected).is_ok());
+        .is_some_and(|_| open && subscription.target.queue().count_drop(DropReason::Disconnected).is_ok());
     if let (true, Some(message)) = (counted, &message) {
         subscription.emit_lost(&services.probe, message, DropReason::Disconnected);
     }
@@ -59,10 +59,10 @@ fn count_loss(
     subscription: &Arc<Subscription>,
     message: &Message,
     reason: DropReason,
-) -> Result<(), Sealed> {
+) -> Result<(), Frozen> {
     debug_assert!(reason.is_slow());
     let (subject, size, at) = (message.subject().clone(), message.size(), services.timers.now());
-    if let Some(episode) = subscription.outlet.mailbox().lose(DroppedMessage { subject, size, reason, at })? {
+    if let Some(episode) = subscription.target.queue().lose(DroppedMessage { subject, size, reason, at })? {
         services.emit_episode(subscription.info(), &episode);
     }
     Ok(())
@@ -77,22 +77,22 @@ pub(super) fn drop_oldest(
     envelope: &Envelope<'_>,
     calls: &mut Vec<Action>,
 ) -> Outcome {
-    if !subscription.outlet.could_hold(envelope.weight) {
+    if !subscription.target.could_hold(envelope.weight) {
         // It would not fit an empty queue: queued messages are not dropped for nothing.
         return lose(services, subscription, message, DropReason::QueueFull);
     }
-    let mailbox = subscription.outlet.mailbox();
+    let queue = subscription.target.queue();
     let after = loop {
-        if let Some(oldest) = mailbox.evict() {
+        if let Some(oldest) = queue.evict() {
             subscription.emit_lost(&services.probe, &oldest, DropReason::Oldest);
-            // Counted already; sealed or not, the offer below tells how it stands.
+            // Counted already; frozen or not, the offer below tells how it stands.
             let _ = count_loss(services, subscription, &oldest, DropReason::Oldest);
         } else {
             // The messages that fill the queue are still on their way into it, and their sender may need
             // this core for that.
             yield_now();
         }
-        message = match subscription.outlet.offer(message, envelope) {
+        message = match subscription.target.offer(message, envelope) {
             Offered::Taken(after) => break after,
             Offered::Run(message, after) => {
                 calls.push(Action::Run(subscription.clone(), message));
@@ -103,6 +103,6 @@ pub(super) fn drop_oldest(
         };
     };
     // Room that was made by eviction does not mean that the subscriber has recovered.
-    follow_up(account, services, subscription, After { recovered: false, ..after });
+    follow_up(account, services, subscription, FollowUp { recovered: false, ..after });
     Outcome::Accepted
 }

@@ -37,7 +37,7 @@ pub(super) fn notify_delayed_request(cx: Context<'_>, routed: &str, reply: Optio
 fn send_notice(cx: Context<'_>, routed: &str, reply: &Subject) {
     let own_id = cx.publisher().id;
     let is_own = |subscription: &&Arc<Subscription>| {
-        subscription.owner.id == own_id && subscription.outlet.close_reason().is_none()
+        subscription.access.id == own_id && subscription.target.close_reason().is_none()
     };
     let matcher = &cx.account().matcher;
     // An observer is not told of a notice that no subscription would get.
@@ -53,17 +53,17 @@ fn send_notice(cx: Context<'_>, routed: &str, reply: &Subject) {
     let (mut accepted_by, mut lost_by) = (None, None);
     let routed = matcher.with_matches(reply.as_str(), |hit| {
         let Some(own) = hit.matches.plain().iter().find(is_own) else { return 0 };
-        own.outlet.exempt(1);
+        own.target.exempt(1);
         // DIFFERENCE: no-echo does not keep it away; it is the bus that speaks.
         let Err(refused) = try_deliver(own, &envelope, &mut deferred, || own.copy_of(&message), &message) else {
             accepted_by = Some(own.clone());
             return 1;
         };
-        own.outlet.exempt(-1);
+        own.target.exempt(-1);
         if refused == Refused::Disconnected {
             deferred.disconnected(own, None);
         }
-        let is_lost = refused == Refused::Full && own.outlet.mailbox().count_drop(DropReason::QueueFull).is_ok();
+        let is_lost = refused == Refused::Full && own.target.queue().count_drop(DropReason::QueueFull).is_ok();
         lost_by = is_lost.then(|| own.clone());
         u64::from(is_lost)
     });

@@ -15,14 +15,14 @@ pub(super) fn offer_again(
     message: Message,
     envelope: &Envelope<'_>,
 ) -> Offered {
-    if let Some(sink) = subscription.outlet.sink() {
+    if let Some(sink) = subscription.target.sink() {
         return show_again(cx, subscription, sink, message, envelope);
     }
-    let mailbox = subscription.outlet.mailbox();
-    let before = mailbox.is_uneven();
-    let offered = subscription.outlet.offer(message, envelope);
-    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && mailbox.is_uneven() {
-        mailbox.room.wake_all();
+    let queue = subscription.target.queue();
+    let before = queue.has_byte_waiters();
+    let offered = subscription.target.offer(message, envelope);
+    if matches!(offered, Offered::Refused(_, Refused::Full)) && !before && queue.has_byte_waiters() {
+        queue.senders.wake_all();
     }
     offered
 }
@@ -36,7 +36,7 @@ fn show_again(
     envelope: &Envelope<'_>,
 ) -> Offered {
     let mut panic = None;
-    let shown = subscription.outlet.deliver_to_sink(sink, &message, envelope, &mut panic);
+    let shown = subscription.target.deliver_to_sink(sink, &message, envelope, &mut panic);
     if let Some(panic) = panic {
         report_panic(cx, subscription, None, panic);
     }

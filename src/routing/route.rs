@@ -86,7 +86,7 @@ impl Routing<'_, '_> {
         match (hit.matches.plain(), hit.matches.groups()) {
             ([], []) => 0,
             // Made where it is put: moving a message costs as much as a look-up.
-            ([only], []) if !only.is_filtered() && only.outlet.queue().is_some() => {
+            ([only], []) if !only.is_filtered() && only.target.own_queue().is_some() => {
                 deliver(*cx, only, envelope, deferred, make)
             }
             _ => {

@@ -56,7 +56,7 @@ fn deliver_plain(
     if subscription.is_filtered() {
         return deliver_filtered(cx, subscription, envelope, deferred, message);
     }
-    if let Some(sink) = subscription.outlet.sink() {
+    if let Some(sink) = subscription.target.sink() {
         return match message.as_ref().filter(|_| !is_own_echo(cx, subscription)) {
             Some(shown) => deliver_to_sink(subscription, sink, envelope, deferred, shown, || shown.clone()),
             None => 0,

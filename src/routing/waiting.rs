@@ -6,7 +6,7 @@ use super::follow_up::{emit_accepted, follow_up};
 use super::loss::{Outcome, disconnected, lose};
 use super::retry::offer_again;
 use crate::account::{Awaited, Subscription, watchdog};
-use crate::delivery::{After, DropReason, Offered, Place, Refused};
+use crate::delivery::{DropReason, FollowUp, Offered, Refused, WaiterKey};
 use crate::message::{Message, Trace};
 use crate::services::Services;
 use crate::subject::Subject;
@@ -30,7 +30,7 @@ pub(crate) struct WaitingPublisher {
     routed: Option<SmolStr>,
     weight: usize,
     deadline: Option<Duration>,
-    place: Place,
+    key: WaiterKey,
     /// The end of the wait, on the bus's clock.
     timer: Option<TimerKey>,
     /// The next look at a channel of the user's, in real time: its reader is outside of the bus.
@@ -69,7 +69,7 @@ impl WaitingPublisher {
             weight: message.weight(),
             message: Some(message),
             deadline,
-            place: Place::default(),
+            key: WaiterKey::default(),
             timer: None,
             retry: None,
             open_match: None,
@@ -103,17 +103,17 @@ impl WaitingPublisher {
     fn poll(&mut self, cx: Context<'_>, task: &mut std::task::Context<'_>, calls: &mut Vec<Action>) -> Poll<Outcome> {
         let (account, services) = (cx.account(), cx.services());
         let subscription = self.subscription.clone();
-        let is_channel = subscription.outlet.channel().is_some();
+        let is_channel = subscription.target.channel().is_some();
         if !is_channel {
             let watchdog = || watchdog(&services.timers, &subscription, Awaited::Room);
-            let senders = &subscription.outlet.mailbox().room;
-            senders.register_watched(&mut self.place, task.waker(), services.reporter(), watchdog);
+            let senders = &subscription.target.queue().senders;
+            senders.register_watched(&mut self.key, task.waker(), services.reporter(), watchdog);
         }
         let message = self.message.take().expect("polled after completion");
         let id = message.trace().map(Trace::id);
         let own = message.subject().clone();
         let envelope = cx.envelope(self.routed.as_deref().unwrap_or(own.as_str()), self.weight);
-        let accepted = |after: After| {
+        let accepted = |after: FollowUp| {
             follow_up(account, services, &subscription, after);
             if let Some(id) = id {
                 emit_accepted(&services.probe, id, &subscription);
@@ -136,8 +136,8 @@ impl WaitingPublisher {
                     lose(services, &subscription, message, DropReason::BlockTimeout)
                 } else {
                     self.message = Some(message);
-                    if is_channel && subscription.outlet.is_awaited() {
-                        subscription.outlet.mailbox().announce_room();
+                    if is_channel && subscription.target.is_awaited() {
+                        subscription.target.queue().announce_room();
                     }
                     // Before the old ones are taken back: a clock that moves on meanwhile finds the end of the wait.
                     let timer = self.deadline.and_then(|at| services.timers.set(at, task.waker()));
@@ -179,7 +179,7 @@ impl WaitingPublisher {
         self.cancel_timers(cx.services());
         self.leave();
         if let Some(message) = self.message.take() {
-            let counted = self.subscription.outlet.mailbox().count_drop(DropReason::Cancelled).is_ok();
+            let counted = self.subscription.target.queue().count_drop(DropReason::Cancelled).is_ok();
             if counted {
                 self.subscription.emit_lost(&cx.services().probe, &message, DropReason::Cancelled);
             }
@@ -198,11 +198,11 @@ impl WaitingPublisher {
 
     /// Gives up the place in the list; a wake-up that may have been for another is passed on.
     fn leave(&mut self) {
-        if let Some(mailbox) = self.subscription.outlet.mailbox_if_any()
-            && mailbox.room.leave(&mut self.place)
-            && !mailbox.room.is_idle()
+        if let Some(queue) = self.subscription.target.queue_if_any()
+            && queue.senders.leave(&mut self.key)
+            && !queue.senders.is_idle()
         {
-            mailbox.room.wake_one();
+            queue.senders.wake_one();
         }
     }
 }

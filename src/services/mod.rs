@@ -17,7 +17,7 @@ pub use event::{Denied, Event, SlowConsumer};
 pub(crate) use panics::Panics;
 pub(crate) use probe::Probe;
 
-use crate::delivery::{Episode, EventSender, Policy, WakeList};
+use crate::delivery::{Episode, EventSender, Policy, WaitList};
 use crate::observe::SubscriptionInfo;
 use crate::rng::Secret;
 use crate::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -69,7 +69,7 @@ pub(crate) struct Life {
     /// ORDERING: SeqCst; of the last close and the begin of a drain, the later sees both.
     open: AtomicUsize,
     /// Waiters for the end of the bus.
-    pub(crate) ended: WakeList,
+    pub(crate) ended: WaitList,
 }
 
 impl Services {
@@ -114,7 +114,7 @@ impl PhaseCell {
 
 impl Life {
     pub(crate) fn new() -> Self {
-        Life { phase: PhaseCell::new(Phase::Open), open: AtomicUsize::new(0), ended: WakeList::default() }
+        Life { phase: PhaseCell::new(Phase::Open), open: AtomicUsize::new(0), ended: WaitList::default() }
     }
 
     /// A connection is there.

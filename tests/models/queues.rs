@@ -1,4 +1,4 @@
-//! Ring, spill and back: order, completeness and bounds. (In models the ring holds two messages; see `src/delivery/mailbox.rs`.)
+//! Ring, spill and back: order, completeness and bounds. (In models the ring holds two messages; see `src/delivery/queue.rs`.)
 
 use crate::{assert_in_order, assert_settled, bus, model, numbered};
 use postroom::error::{CloseReason, TryRecvError};

@@ -327,7 +327,7 @@ fn each_rule_sees_what_breaks_it() {
     let broken: [(Rule, &str, &str); 21] = [
         (rooms_use_only_what_lies_below, "src/subject/text.rs", "use crate::message::Message;"),
         (rooms_use_only_what_lies_below, "src/matcher/trie.rs", "    let x = crate::delivery::OverflowPolicy::Close;"),
-        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
+        (rooms_use_only_what_lies_below, "src/delivery/wait_list.rs", "use crate::{sync::Mutex, matcher::Matcher};"),
         (rooms_use_only_what_lies_below, "src/account/mod.rs", "use crate::{\n    limits,\n    bus::{Bus},\n};"),
         (rooms_use_only_what_lies_below, "src/time/clock.rs", "use crate::limits;"),
         (rooms_use_only_what_lies_below, "src/error/publish.rs", "use crate::bus::Bus;"),
@@ -352,7 +352,11 @@ fn each_rule_sees_what_breaks_it() {
     }
     let fine = [
         (rooms_use_only_what_lies_below as Rule, "src/subject/text.rs", "//! as [`crate::Message`]\n/// crate::bus"),
-        (rooms_use_only_what_lies_below, "src/delivery/wake.rs", "use crate::{sync::{Mutex, RwLock}, time::Timers};"),
+        (
+            rooms_use_only_what_lies_below,
+            "src/delivery/wait_list.rs",
+            "use crate::{sync::{Mutex, RwLock}, time::Timers};",
+        ),
         (rooms_use_only_what_lies_below, "src/bin/postroom/run.rs", "use crate::flags::Flags;"),
         (rooms_use_only_what_lies_below, "src/error/any.rs", "use crate::bridge::RuleError;"),
         (the_engine_is_a_machine, "src/jetstream/engine/log.rs", "use crate::jetstream::engine::error::ApiError;"),

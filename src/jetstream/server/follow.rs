@@ -14,10 +14,10 @@ pub(super) struct Follower {
 
 /// The waiting for changes.
 struct Task {
-    state: Mutex<State>,
+    state: Mutex<FollowState>,
 }
 
-struct State {
+struct FollowState {
     /// Taken out while it runs.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// It was woken while it ran.
@@ -42,7 +42,7 @@ impl Follower {
                 }
             }
         };
-        let state = State { waiting: Some(Box::pin(waiting)), again: false };
+        let state = FollowState { waiting: Some(Box::pin(waiting)), again: false };
         let task = Arc::new(Task { state: Mutex::new(state) });
         Woken(Arc::downgrade(&task)).run();
         Follower { _task: task }

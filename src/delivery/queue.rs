@@ -16,14 +16,14 @@
 // | intake.limit    | `end_after`          | senders, if LIMITED | most messages to let in, those in `exempt` not counted |
 // | out.taken       | receivers            | all                 | never ahead of intake.counter                   |
 // | out.spilling    | receivers            | receivers           | a hint: the word was seen with the SPILL flag   |
-// | uneven          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
-// | book.sealed     | `seal`, once         | counters of a loss  | the counts do not change any more               |
+// | byte_waiters          | senders, once        | senders, receivers  | set before a sender sleeps for want of bytes    |
+// | loss_record.frozen     | `freeze`, once         | counters of a loss  | the counts do not change any more               |
 
+use super::counts::{Counter, PackedCounts};
 use super::episode::{DroppedMessage, Episode};
-use super::outcome::{After, Refused};
+use super::outcome::{FollowUp, Refused};
 use super::overflow::{DropCounters, DropCounts, DropReason, Policy};
-use super::tally::{Counter, Tally};
-use super::wake::WakeList;
+use super::wait_list::WaitList;
 use crate::message::Message;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, OnceLock, OwnerLock, Padded, step, yield_now};
@@ -34,37 +34,37 @@ use std::sync::Arc;
 const RING: usize = if cfg!(postroom_shuttle) { 2 } else { 64 };
 
 #[derive(Debug)]
-pub(crate) struct Mailbox {
+pub(crate) struct BoundedQueue {
     intake: Padded<Intake>,
     out: Padded<Out>,
     ring: (Sender<Message>, Receiver<Message>),
     spill: OnceLock<(Sender<Message>, Receiver<Message>)>,
     spill_turn: OwnerLock<()>,
     /// Receivers that found nothing.
-    pub(crate) receivers: WakeList,
+    pub(crate) receivers: WaitList,
     /// Senders that found no room, and waiters for a closed queue to become empty.
-    pub(crate) room: WakeList,
+    pub(crate) senders: WaitList,
     /// A sender found room for a message, but not for its bytes: then one that leaves may make room for several, or for another
     /// than has waited longest. ORDERING: SeqCst; set before the last look at `taken`, read after a change of it.
-    uneven: AtomicBool,
+    byte_waiters: AtomicBool,
     drops: DropCounters,
     /// Messages that were let in and counted out again without having been delivered.
     undelivered: AtomicU64,
-    book: Mutex<Book>,
+    loss_record: Mutex<LossRecord>,
 }
 
 /// The state that shares its lock with the last reading of the counts, so that nothing is counted after it.
 #[derive(Debug, Default)]
-struct Book {
+struct LossRecord {
     /// The slow-consumer episode that is under way.
     episode: Option<Arc<Episode>>,
     /// The counts have been read for good.
-    sealed: bool,
+    frozen: bool,
 }
 
-/// The counts of a mailbox have been read for good: the message was not for it any more.
+/// The counts of a queue have been read for good: the message was not for it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sealed;
+pub(crate) struct Frozen;
 
 #[derive(Debug, Default)]
 struct Intake {
@@ -91,43 +91,43 @@ pub(crate) struct Admitted {
     pub(crate) recovered: bool,
 }
 
-impl Mailbox {
+impl BoundedQueue {
     /// `queues` is false for a subscriber that has no queue of ours and only needs the counting.
     pub(crate) fn new(policy: &Policy, queues: bool) -> Self {
-        Mailbox {
+        BoundedQueue {
             intake: Padded::default(),
             out: Padded::default(),
             ring: bounded(if queues { policy.capacity.min(RING) } else { 0 }),
             spill: OnceLock::new(),
             spill_turn: OwnerLock::new(()),
-            receivers: WakeList::default(),
-            room: WakeList::default(),
-            uneven: AtomicBool::new(false),
+            receivers: WaitList::default(),
+            senders: WaitList::default(),
+            byte_waiters: AtomicBool::new(false),
             drops: DropCounters::default(),
             undelivered: AtomicU64::new(0),
-            book: Mutex::default(),
+            loss_record: Mutex::default(),
         }
     }
 
     /// Counts one message in, if it may come in. A caller that is let in must `put` the message, or handle it in another
-    /// way and then call `settle`.
+    /// way and then call `mark_taken`.
     #[inline]
     pub(crate) fn admit(&self, policy: &Policy, size: usize) -> Result<Admitted, Refused> {
         let mut now = self.intake.counter.load();
         loop {
-            let special = now.has(Tally::CLOSED | Tally::LIMITED | Tally::SLOW);
+            let special = now.has(PackedCounts::CLOSED | PackedCounts::LIMITED | PackedCounts::SLOW);
             if special && !self.is_open_at(now) {
                 return Err(Refused::Gone);
             }
             // ORDERING: Relaxed; any value that `taken` had is a safe, too full, picture of it.
-            let seen = Tally(self.intake.seen.load(Ordering::Relaxed));
+            let seen = PackedCounts(self.intake.seen.load(Ordering::Relaxed));
             if !policy.fits(now.pending(seen), size) {
                 let taken = self.look_at_taken(seen);
                 let again = self.intake.counter.load();
                 // Unchanged: then `taken` was not ahead of `now`, and what they say together is true.
                 if again == now && !policy.fits(now.pending(taken), size) {
                     let for_bytes = policy.fits(now.pending(taken), 0);
-                    if for_bytes && !self.uneven.swap(true, Ordering::SeqCst) {
+                    if for_bytes && !self.byte_waiters.swap(true, Ordering::SeqCst) {
                         // A receiver that took a message before that was set has woken one sender only: look
                         // once more.
                         continue;
@@ -141,11 +141,11 @@ impl Mailbox {
             }
             match self.intake.counter.step(now, size) {
                 Ok(()) => {
-                    let mut admitted = Admitted { spill: now.has(Tally::SPILL), last: false, recovered: false };
+                    let mut admitted = Admitted { spill: now.has(PackedCounts::SPILL), last: false, recovered: false };
                     if special {
-                        admitted.last = now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now) + 1);
+                        admitted.last = now.has(PackedCounts::LIMITED) && self.reaches_limit(self.wanted_at(now) + 1);
                         admitted.recovered =
-                            now.has(Tally::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
+                            now.has(PackedCounts::SLOW) && policy.is_roomy(now.pending(self.out.taken.load()));
                     }
                     return Ok(admitted);
                 }
@@ -156,18 +156,18 @@ impl Mailbox {
 
     /// Queues a message that was let in.
     #[inline]
-    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> After {
+    pub(crate) fn put(&self, message: Message, admitted: Admitted) -> FollowUp {
         step();
         if admitted.spill {
             self.put_into_spill(message);
         } else if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
             self.ring.0.try_send(message)
         {
-            self.intake.counter.raise(Tally::SPILL);
+            self.intake.counter.raise(PackedCounts::SPILL);
             self.put_into_spill(message);
         }
         let Admitted { last, recovered, .. } = admitted;
-        After { wake_receiver: !self.receivers.is_idle(), last, recovered, ..After::default() }
+        FollowUp { wake_receiver: !self.receivers.is_idle(), last, recovered, ..FollowUp::default() }
     }
 
     #[cold]
@@ -181,7 +181,7 @@ impl Mailbox {
     #[inline]
     pub(crate) fn take(&self) -> Option<Message> {
         let message = self.next()?;
-        self.settle(message.weight());
+        self.mark_taken(message.weight());
         Some(message)
     }
 
@@ -199,40 +199,40 @@ impl Mailbox {
 
     /// Counts a message out that was let in.
     #[inline]
-    pub(crate) fn settle(&self, size: usize) {
-        if self.settle_quietly(size) {
+    pub(crate) fn mark_taken(&self, size: usize) {
+        if self.mark_taken_quietly(size) {
             self.announce_room();
         }
     }
 
     /// Counts it out, for callers that hold a lock; true if `announce_room` is to be called later.
     #[inline]
-    pub(crate) fn settle_quietly(&self, size: usize) -> bool {
+    pub(crate) fn mark_taken_quietly(&self, size: usize) -> bool {
         self.out.taken.count(size);
-        !self.room.is_idle()
+        !self.senders.is_idle()
     }
 
     /// Wakes the waiters that a change of the pending messages may concern.
     #[cold]
     pub(crate) fn announce_room(&self) {
         let now = self.intake.counter.load();
-        if !now.has(Tally::CLOSED) {
-            if self.is_uneven() { self.room.wake_all() } else { self.room.wake_one() }
+        if !now.has(PackedCounts::CLOSED) {
+            if self.has_byte_waiters() { self.senders.wake_all() } else { self.senders.wake_one() }
         } else if now.pending(self.out.taken.load()).0 == 0 {
             // No sender waits for room any more: all waiters wait for the empty queue. Nothing is let in, so that `now`
             // stands.
-            self.room.wake_all();
+            self.senders.wake_all();
         }
     }
 
-    /// Whether senders have waited for bytes; see `uneven`.
-    pub(crate) fn is_uneven(&self) -> bool {
-        self.uneven.load(Ordering::SeqCst)
+    /// Whether senders have waited for bytes; see `byte_waiters`.
+    pub(crate) fn has_byte_waiters(&self) -> bool {
+        self.byte_waiters.load(Ordering::SeqCst)
     }
 
     #[inline(never)]
     fn next_from_spill(&self) -> Option<Message> {
-        if !self.intake.counter.load().has(Tally::SPILL) {
+        if !self.intake.counter.load().has(PackedCounts::SPILL) {
             // Each look at an empty ring takes its lines from a sender: only where it has not been looked at yet.
             if !self.out.spilling.load(Ordering::Relaxed) {
                 return None;
@@ -272,7 +272,7 @@ impl Mailbox {
     fn close_spill(&self) {
         let now = self.intake.counter.load();
         if now.pending(self.out.taken.load()).0 == 0 {
-            self.intake.counter.lower_if(now, Tally::SPILL);
+            self.intake.counter.lower_if(now, PackedCounts::SPILL);
         }
     }
 
@@ -289,13 +289,13 @@ impl Mailbox {
 
     /// Lets nothing in any more.
     pub(crate) fn close(&self) {
-        self.intake.counter.raise(Tally::CLOSED);
+        self.intake.counter.raise(PackedCounts::CLOSED);
         self.receivers.wake_all();
-        self.room.wake_all();
+        self.senders.wake_all();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.intake.counter.load().has(Tally::CLOSED)
+        self.intake.counter.load().has(PackedCounts::CLOSED)
     }
 
     /// Closed, and everything was taken.
@@ -308,7 +308,7 @@ impl Mailbox {
     pub(crate) fn end_after(&self, limit: u64) -> bool {
         // ORDERING: before the flag, which sends readers here: they load it after the word, and so find it.
         self.intake.limit.store(limit, Ordering::SeqCst);
-        let before = self.intake.counter.raise(Tally::LIMITED);
+        let before = self.intake.counter.raise(PackedCounts::LIMITED);
         !self.reaches_limit(self.wanted_at(before))
     }
 
@@ -319,7 +319,7 @@ impl Mailbox {
 
     /// Messages that count toward the limit, up to the moment the word was `now`. Below zero while a message that does not count
     /// is about to be let in as the first one.
-    fn wanted_at(&self, now: Tally) -> i64 {
+    fn wanted_at(&self, now: PackedCounts) -> i64 {
         self.intake.counter.total_at(now).wrapping_sub(self.intake.exempt.load(Ordering::SeqCst)) as i64
     }
 
@@ -347,62 +347,62 @@ impl Mailbox {
 
     fn take_for(&self, reason: DropReason) -> Option<Message> {
         let message = self.next()?;
-        // ORDERING: Relaxed; the `settle` that follows publishes them to the thread that finds the queue empty and seals the
+        // ORDERING: Relaxed; the `mark_taken` that follows publishes them to the thread that finds the queue empty and freezes the
         // counts.
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.drops.count(reason);
-        self.settle(message.weight());
+        self.mark_taken(message.weight());
         Some(message)
     }
 
     /// Takes back that a message was let in: it could not be delivered after all, and is about to be counted as dropped, or tried
     /// again.
-    pub(crate) fn turn_away(&self, size: usize) {
+    pub(crate) fn cancel_admission(&self, size: usize) {
         self.undelivered.fetch_add(1, Ordering::Relaxed);
         self.exempt(1);
-        self.settle_quietly(size);
+        self.mark_taken_quietly(size);
     }
 
     /// Counts a message in and out again that needed neither room nor permission. True if it was the last one wanted.
-    pub(crate) fn count_passed(&self) -> Result<bool, Sealed> {
-        let book = self.book.lock();
-        if book.sealed {
-            return Err(Sealed);
+    pub(crate) fn count_passed(&self) -> Result<bool, Frozen> {
+        let loss_record = self.loss_record.lock();
+        if loss_record.frozen {
+            return Err(Frozen);
         }
         self.intake.counter.count(0);
         self.out.taken.count(0);
         let now = self.intake.counter.load();
-        Ok(now.has(Tally::LIMITED) && self.reaches_limit(self.wanted_at(now)))
+        Ok(now.has(PackedCounts::LIMITED) && self.reaches_limit(self.wanted_at(now)))
     }
 
     /// Counts a message that is not in the queue.
-    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Sealed> {
-        let book = self.book.lock();
-        if book.sealed {
-            return Err(Sealed);
+    pub(crate) fn count_drop(&self, reason: DropReason) -> Result<(), Frozen> {
+        let loss_record = self.loss_record.lock();
+        if loss_record.frozen {
+            return Err(Frozen);
         }
         self.drops.count(reason);
         Ok(())
     }
 
     /// Counts a loss to slowness, unless `evict` has done so. Gives back the episode that this begins, if none was under way.
-    pub(crate) fn lose(&self, lost: DroppedMessage) -> Result<Option<Arc<Episode>>, Sealed> {
-        let mut book = self.book.lock();
-        if book.sealed {
-            return Err(Sealed);
+    pub(crate) fn lose(&self, lost: DroppedMessage) -> Result<Option<Arc<Episode>>, Frozen> {
+        let mut loss_record = self.loss_record.lock();
+        if loss_record.frozen {
+            return Err(Frozen);
         }
         if lost.reason != DropReason::Oldest {
             self.drops.count(lost.reason);
         }
-        Ok(match &book.episode {
+        Ok(match &loss_record.episode {
             Some(episode) => {
                 episode.add(lost);
                 None
             }
             None => {
-                let episode = book.episode.insert(Arc::new(Episode::begin(lost))).clone();
+                let episode = loss_record.episode.insert(Arc::new(Episode::begin(lost))).clone();
                 // The next message that is let in looks whether there is room again.
-                self.intake.counter.raise(Tally::SLOW);
+                self.intake.counter.raise(PackedCounts::SLOW);
                 Some(episode)
             }
         })
@@ -410,18 +410,18 @@ impl Mailbox {
 
     /// Ends the episode that is under way, if any.
     pub(crate) fn recover(&self) -> Option<Arc<Episode>> {
-        let mut book = self.book.lock();
-        let episode = book.episode.take()?;
-        self.intake.counter.lower(Tally::SLOW);
+        let mut loss_record = self.loss_record.lock();
+        let episode = loss_record.episode.take()?;
+        self.intake.counter.lower(PackedCounts::SLOW);
         episode.end();
         Some(episode)
     }
 
     /// Reads the counts for the last time: a publisher that found the queue full before it was closed, and comes to count that
     /// only now, is told so.
-    pub(crate) fn seal(&self) -> Counts {
-        let mut book = self.book.lock();
-        book.sealed = true;
+    pub(crate) fn freeze(&self) -> Counts {
+        let mut loss_record = self.loss_record.lock();
+        loss_record.frozen = true;
         self.counts()
     }
 
@@ -434,13 +434,13 @@ impl Mailbox {
     }
 
     #[cold]
-    fn is_open_at(&self, now: Tally) -> bool {
+    fn is_open_at(&self, now: PackedCounts) -> bool {
         let full = || self.reaches_limit(self.wanted_at(now));
-        !(now.has(Tally::CLOSED) || now.has(Tally::LIMITED) && full())
+        !(now.has(PackedCounts::CLOSED) || now.has(PackedCounts::LIMITED) && full())
     }
 
     #[cold]
-    fn look_at_taken(&self, seen: Tally) -> Tally {
+    fn look_at_taken(&self, seen: PackedCounts) -> PackedCounts {
         let taken = self.out.taken.load();
         // Only in place of what this sender saw: one that was held up must not bring back an old value.
         let _ = self.intake.seen.compare_exchange(seen.0, taken.0, Ordering::Relaxed, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Leaves that are no good any more are looked for when this many were given since the last search, or after this time.
+/// Permits that are no good any more are looked for when this many were given since the last search, or after this time.
 const SEARCH_AFTER: (usize, Duration) = (4_096, Duration::from_secs(1));
 
 /// Bytes of the replies that one connection may answer to: room for as many as there may be, unless they are long.
@@ -38,7 +38,7 @@ pub(crate) trait SubscriptionOwner: fmt::Debug + Send + Sync {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Owner {
+pub(crate) struct ConnectionAccess {
     /// The connection's number.
     pub(crate) id: ClientId,
     /// The connection itself.
@@ -50,13 +50,13 @@ pub(crate) struct Owner {
     /// `None` while everything is allowed. LOCK ORDER: after the connection's registry, and before the clock's; nothing of a user's is called
     /// under it.
     rules: RwLock<Option<Arc<Rules>>>,
-    /// Leaves to answer (P7). LOCK ORDER: after `rules`.
-    leaves: Mutex<Leaves>,
+    /// Permits to respond (P7). LOCK ORDER: after `rules`.
+    permits: Mutex<ResponsePermits>,
 }
 
 #[derive(Debug)]
-struct Leaves {
-    by_reply: HashMap<SmolStr, Leave, RandomState>,
+struct ResponsePermits {
+    by_reply: HashMap<SmolStr, ResponsePermit, RandomState>,
     /// The bytes of the replies.
     bytes: usize,
     given: usize,
@@ -64,12 +64,12 @@ struct Leaves {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Leave {
+struct ResponsePermit {
     at: Duration,
     used: u64,
 }
 
-impl Owner {
+impl ConnectionAccess {
     pub(crate) fn new(
         id: ClientId,
         connection: Weak<dyn SubscriptionOwner>,
@@ -80,20 +80,20 @@ impl Owner {
     ) -> Self {
         // Replies are chosen by others: that they all fall together must take luck.
         let hasher = RandomState::with_seeds(seed, id.get(), seed.rotate_left(32), 4);
-        Owner {
+        ConnectionAccess {
             id,
             connection,
             is_untracked,
             reporter,
             rules: RwLock::new(rules),
-            leaves: Mutex::new(Leaves::new(hasher)),
+            permits: Mutex::new(ResponsePermits::new(hasher)),
         }
     }
 
-    /// Replaces the rules; leaves to answer are forgotten. The caller says how subscriptions react.
+    /// Replaces the rules; permits to answer are forgotten. The caller says how subscriptions react.
     pub(crate) fn set_rules(&self, rules: Option<Arc<Rules>>) {
         let mut current = self.rules.write();
-        self.leaves.lock().clear();
+        self.permits.lock().clear();
         *current = rules;
     }
 
@@ -102,7 +102,7 @@ impl Owner {
         let rules = self.rules.read();
         let Some(rules) = &*rules else { return true };
         rules.may_publish(subject)
-            || rules.responses.is_some_and(|bounds| self.leaves.lock().use_one(subject, &bounds, now))
+            || rules.responses.is_some_and(|bounds| self.permits.lock().use_one(subject, &bounds, now))
     }
 
     /// The same, asked beforehand: nothing is counted.
@@ -110,7 +110,7 @@ impl Owner {
         let rules = self.rules.read();
         let Some(rules) = &*rules else { return true };
         rules.may_publish(subject)
-            || rules.responses.is_some_and(|bounds| self.leaves.lock().has_one(subject, &bounds, now))
+            || rules.responses.is_some_and(|bounds| self.permits.lock().has_one(subject, &bounds, now))
     }
 
     /// Whether a subscription may be made; `pattern` need not be valid (P5, P6).
@@ -140,22 +140,22 @@ impl Owner {
         if let (Some(reply), Some(bounds)) = (reply, &rules.responses)
             && !rules.may_publish(reply)
         {
-            self.leaves.lock().give(reply, bounds, now());
+            self.permits.lock().give(reply, bounds, now());
         }
         true
     }
 }
 
 #[cfg(all(test, not(postroom_shuttle)))]
-impl Owner {
-    pub(super) fn leaves(&self) -> usize {
-        self.leaves.lock().by_reply.len()
+impl ConnectionAccess {
+    pub(super) fn permits(&self) -> usize {
+        self.permits.lock().by_reply.len()
     }
 }
 
-impl Leaves {
+impl ResponsePermits {
     fn new(hasher: RandomState) -> Self {
-        Leaves { by_reply: HashMap::with_hasher(hasher), bytes: 0, given: 0, searched: Duration::ZERO }
+        ResponsePermits { by_reply: HashMap::with_hasher(hasher), bytes: 0, given: 0, searched: Duration::ZERO }
     }
 
     fn use_one(&mut self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
@@ -170,7 +170,7 @@ impl Leaves {
     }
 
     fn has_one(&self, reply: &str, bounds: &AllowResponses, now: impl FnOnce() -> Duration) -> bool {
-        let unused = |leave: &Leave| bounds.max.is_none_or(|max| leave.used < max);
+        let unused = |leave: &ResponsePermit| bounds.max.is_none_or(|max| leave.used < max);
         self.by_reply.get(reply).is_some_and(|leave| unused(leave) && !has_expired(leave, bounds, now()))
     }
 
@@ -180,13 +180,13 @@ impl Leaves {
         if self.use_one(reply, bounds, || now) {
             return;
         }
-        self.by_reply.insert(reply.clone(), Leave { at: now, used: 0 });
+        self.by_reply.insert(reply.clone(), ResponsePermit { at: now, used: 0 });
         self.bytes += reply.len();
         self.given += 1;
         let (given, time) = SEARCH_AFTER;
         if self.given > given || now.saturating_sub(self.searched) > time {
             (self.given, self.searched) = (0, now);
-            let used_up = |leave: &Leave| bounds.max.is_some_and(|max| leave.used >= max);
+            let used_up = |leave: &ResponsePermit| bounds.max.is_some_and(|max| leave.used >= max);
             self.retain(|leave| !used_up(leave) && !has_expired(leave, bounds, now));
         }
         while self.by_reply.len() > Limits::RESPONSES_MAX || (self.bytes > BYTES_MAX && self.by_reply.len() > 1) {
@@ -199,7 +199,7 @@ impl Leaves {
         self.bytes = 0;
     }
 
-    fn retain(&mut self, mut stays: impl FnMut(&Leave) -> bool) {
+    fn retain(&mut self, mut stays: impl FnMut(&ResponsePermit) -> bool) {
         let bytes = &mut self.bytes;
         self.by_reply.retain(|reply, leave| {
             let stays = stays(leave);
@@ -208,7 +208,7 @@ impl Leaves {
         });
     }
 
-    // DIFFERENCE: nats-server keeps leaves without number and end for ever.
+    // DIFFERENCE: nats-server keeps permits without number and end for ever.
     #[cold]
     fn forget_the_older_half(&mut self) {
         let mut times: Vec<Duration> = self.by_reply.values().map(|leave| leave.at).collect();
@@ -225,6 +225,6 @@ impl Leaves {
     }
 }
 
-fn has_expired(leave: &Leave, bounds: &AllowResponses, now: Duration) -> bool {
+fn has_expired(leave: &ResponsePermit, bounds: &AllowResponses, now: Duration) -> bool {
     !bounds.expires.is_zero() && now.saturating_sub(leave.at) > bounds.expires
 }

@@ -1,8 +1,8 @@
 //! The one way in to a subscriber, whatever it is made of.
 
-use super::mailbox::{Admitted, Counts, Mailbox, Sealed};
-use super::outcome::{After, Offered, Refused};
+use super::outcome::{FollowUp, Offered, Refused};
 use super::overflow::{OverflowPolicy, Policy};
+use super::queue::{Admitted, BoundedQueue, Counts, Frozen};
 use crate::error::CloseReason;
 use crate::id::ClientId;
 use crate::message::Message;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const OPEN: u8 = 0;
 
-/// A bit besides the reason: a mailbox is being made, or is there.
+/// A bit besides the reason: a queue is being made, or is there.
 const MADE: u8 = 0x80;
 
 /// The receiving end of a subscription.
@@ -23,10 +23,10 @@ pub(crate) enum Receiver {
     /// A queue of ours.
     Queue,
     /// Something else. Boxed so that the many idle queues pay nothing for it.
-    Other(Box<Other>),
+    Other(Box<TargetKind>),
 }
 
-pub(crate) enum Other {
+pub(crate) enum TargetKind {
     /// A channel of the user's.
     Channel(Sender<Message>),
     /// A function of the user's: runs on the publisher's thread, once no lock is held.
@@ -34,7 +34,7 @@ pub(crate) enum Other {
     /// A function of the user's that takes in what it needs of the message while it is routed.
     Sink(Box<Sink>),
     /// A part of the bus that takes the message itself, keeps its own count, and runs nothing of a user's.
-    Direct(Box<dyn Direct>),
+    Internal(Box<dyn InternalSink>),
 }
 
 pub(crate) type Sink = dyn Fn(&SinkDelivery<'_>) -> SinkResult + Send + Sync;
@@ -94,26 +94,26 @@ impl From<bool> for SinkResult {
     }
 }
 
-pub(crate) trait Direct: Send + Sync {
+pub(crate) trait InternalSink: Send + Sync {
     /// Takes the message in, which was routed by the subject `routed`, or gives it back to be dropped. `wake` is left with the waker
     /// that waits for it.
     fn deliver(&self, routed: &str, message: Message, wake: &mut Option<UserWaker>) -> Result<(), Message>;
 }
 
 /// The way in to one subscriber. Idle, it has no queue: that is made by the first message.
-pub(crate) struct Outlet {
+pub(crate) struct DeliveryTarget {
     policy: Arc<Policy>,
     receiver: Receiver,
     // | field   | written by                    | read by   | invariant                                                |
-    // | state   | `close`, `make_mailbox`, once | all       | a `CloseReason` or `OPEN`, and `MADE` before there is a mailbox |
-    // | mailbox | the first to need it          | all       | closed before another thread has it if it was made after `close` |
+    // | state   | `close`, `make_queue`, once | all       | a `CloseReason` or `OPEN`, and `MADE` before there is a queue |
+    // | queue | the first to need it          | all       | closed before another thread has it if it was made after `close` |
     state: AtomicU8,
-    mailbox: OnceLock<Box<Mailbox>>,
+    queue: OnceLock<Box<BoundedQueue>>,
 }
 
-impl Outlet {
+impl DeliveryTarget {
     pub(crate) fn new(policy: Arc<Policy>, receiver: Receiver) -> Self {
-        Outlet { policy, receiver, state: AtomicU8::new(OPEN), mailbox: OnceLock::new() }
+        DeliveryTarget { policy, receiver, state: AtomicU8::new(OPEN), queue: OnceLock::new() }
     }
 
     /// Takes out the receiving end, for the drop of the subscription.
@@ -134,19 +134,19 @@ impl Outlet {
 
     /// The queue of ours, if that is what stands behind it; made now if it is not there.
     #[inline]
-    pub(crate) fn queue(&self) -> Option<&Mailbox> {
-        self.is_queue().then(|| self.mailbox())
+    pub(crate) fn own_queue(&self) -> Option<&BoundedQueue> {
+        self.is_queue().then(|| self.queue())
     }
 
     /// Asks whether the queue lets a message of `size` bytes in; if so, the caller must put it.
     #[inline]
-    pub(crate) fn admit(&self, queue: &Mailbox, size: usize) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(&self, queue: &BoundedQueue, size: usize) -> Result<Admitted, Refused> {
         queue.admit(&self.policy, size)
     }
 
     /// Whether a part of the bus stands behind it.
-    pub(crate) fn is_direct(&self) -> bool {
-        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Direct(_)))
+    pub(crate) fn is_internal(&self) -> bool {
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, TargetKind::Internal(_)))
     }
 
     /// The user's sink, if that is what stands behind it.
@@ -155,7 +155,7 @@ impl Outlet {
         match &self.receiver {
             Receiver::Queue => None,
             Receiver::Other(other) => match &**other {
-                Other::Sink(sink) => Some(sink),
+                TargetKind::Sink(sink) => Some(sink),
                 _ => None,
             },
         }
@@ -169,26 +169,26 @@ impl Outlet {
         message: &Message,
         envelope: &Envelope<'_>,
         panic: &mut Option<Panic>,
-    ) -> Result<After, Refused> {
-        let (mailbox, size) = (self.mailbox(), envelope.weight);
-        let admitted = mailbox.admit(&self.policy, size)?;
+    ) -> Result<FollowUp, Refused> {
+        let (queue, size) = (self.queue(), envelope.weight);
+        let admitted = queue.admit(&self.policy, size)?;
         let answer = user_code::catch(|| sink(&SinkDelivery { message, envelope }));
         let answer = answer.unwrap_or_else(|payload| {
             *panic = Some(payload);
             SinkResult::Refused
         });
         if answer == SinkResult::Taken {
-            let wake_room = mailbox.settle_quietly(size);
+            let wake_room = queue.mark_taken_quietly(size);
             let (last, recovered) = (admitted.last, admitted.recovered);
-            return Ok(After { wake_room, last, recovered, ..After::default() });
+            return Ok(FollowUp { wake_room, last, recovered, ..FollowUp::default() });
         }
-        mailbox.turn_away(size);
+        queue.cancel_admission(size);
         Err(if answer == SinkResult::Full { Refused::Full } else { Refused::Gone })
     }
 
     /// Whether a message that is let in may stay pending for as long as code of the user's runs.
     pub(crate) fn is_callback(&self) -> bool {
-        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, Other::Callback(_)))
+        matches!(&self.receiver, Receiver::Other(other) if matches!(**other, TargetKind::Callback(_)))
     }
 
     /// Offers a message. Never blocks and runs nothing of a user's. After a refusal, too, a waiter may have to be woken: see
@@ -198,29 +198,31 @@ impl Outlet {
         if let Receiver::Other(other) = &self.receiver {
             return self.offer_to(other, message, envelope);
         }
-        let mailbox = self.mailbox();
-        match mailbox.admit(&self.policy, envelope.weight) {
-            Ok(admitted) => Offered::Taken(mailbox.put(message, admitted)),
+        let queue = self.queue();
+        match queue.admit(&self.policy, envelope.weight) {
+            Ok(admitted) => Offered::Taken(queue.put(message, admitted)),
             Err(refused) => Offered::Refused(message, refused),
         }
     }
 
-    fn offer_to(&self, other: &Other, message: Message, envelope: &Envelope<'_>) -> Offered {
-        let mut after = After::default();
-        if let Other::Direct(direct) = other {
+    fn offer_to(&self, other: &TargetKind, message: Message, envelope: &Envelope<'_>) -> Offered {
+        let mut after = FollowUp::default();
+        if let TargetKind::Internal(direct) = other {
             return match direct.deliver(envelope.routed, message, &mut after.wake) {
                 Ok(()) => Offered::Taken(after),
                 Err(message) => Offered::Refused(message, Refused::Gone),
             };
         }
-        let (mailbox, size) = (self.mailbox(), envelope.weight);
-        match mailbox.admit(&self.policy, size) {
+        let (queue, size) = (self.queue(), envelope.weight);
+        match queue.admit(&self.policy, size) {
             Ok(admitted) => (after.last, after.recovered) = (admitted.last, admitted.recovered),
             Err(refused) => return Offered::Refused(message, refused),
         }
         let channel = match other {
-            Other::Channel(channel) => channel,
-            Other::Callback(_) | Other::Sink(_) | Other::Direct(_) => return Offered::Run(message, after),
+            TargetKind::Channel(channel) => channel,
+            TargetKind::Callback(_) | TargetKind::Sink(_) | TargetKind::Internal(_) => {
+                return Offered::Run(message, after);
+            }
         };
         step();
         let (message, refused) = match channel.try_send(message) {
@@ -228,13 +230,13 @@ impl Outlet {
                 // The room is the channel's: half of it must be free, this message not counted, as in a queue of
                 // ours.
                 after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
-                after.wake_room = mailbox.settle_quietly(size);
+                after.wake_room = queue.mark_taken_quietly(size);
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),
             Err(TrySendError::Disconnected(message)) => (message, Refused::Disconnected),
         };
-        mailbox.turn_away(size);
+        queue.cancel_admission(size);
         Offered::Refused(message, refused)
     }
 
@@ -243,58 +245,58 @@ impl Outlet {
         let size = message.weight();
         let result = match &self.receiver {
             Receiver::Other(other) => match &**other {
-                Other::Callback(call) => {
+                TargetKind::Callback(call) => {
                     user_code::assert_no_lock_is_held(&"a callback");
                     user_code::catch(|| call(message))
                 }
-                Other::Channel(_) | Other::Sink(_) | Other::Direct(_) => Ok(()),
+                TargetKind::Channel(_) | TargetKind::Sink(_) | TargetKind::Internal(_) => Ok(()),
             },
             Receiver::Queue => Ok(()),
         };
-        self.mailbox().settle(size);
+        self.queue().mark_taken(size);
         result
     }
 
     /// The queue, made now if it is not there.
     #[inline]
-    pub(crate) fn mailbox(&self) -> &Mailbox {
-        match self.mailbox.get() {
-            Some(mailbox) => mailbox,
-            None => self.make_mailbox(),
+    pub(crate) fn queue(&self) -> &BoundedQueue {
+        match self.queue.get() {
+            Some(queue) => queue,
+            None => self.make_queue(),
         }
     }
 
     #[cold]
-    fn make_mailbox(&self) -> &Mailbox {
-        self.mailbox.get_or_init(|| {
-            let mailbox = Mailbox::new(&self.policy, self.is_queue());
-            // Before any other thread can have it: else an outlet that was closed without a mailbox would let messages in
+    fn make_queue(&self) -> &BoundedQueue {
+        self.queue.get_or_init(|| {
+            let queue = BoundedQueue::new(&self.policy, self.is_queue());
+            // Before any other thread can have it: else a target that was closed without a queue would let messages in
             // for a moment. ORDERING: `close` changes the same word, so that one of the two sees the other whatever the
             // ordering.
             if self.state.fetch_or(MADE, Ordering::SeqCst) & !MADE != OPEN {
-                mailbox.close();
+                queue.close();
             }
-            Box::new(mailbox)
+            Box::new(queue)
         })
     }
 
     /// The queue, if a message ever came.
     #[inline]
-    pub(crate) fn mailbox_if_any(&self) -> Option<&Mailbox> {
-        self.mailbox.get().map(Box::as_ref)
+    pub(crate) fn queue_if_any(&self) -> Option<&BoundedQueue> {
+        self.queue.get().map(Box::as_ref)
     }
 
     /// Lets nothing in any more. False if that was so before.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
         let close = |state| (state & !MADE == OPEN).then_some(state | reason as u8);
-        // ORDERING: SeqCst; pairs with `close_reason`: waiters register and then look there, before the wake-up in `Mailbox::close`.
+        // ORDERING: SeqCst; pairs with `close_reason`: waiters register and then look there, before the wake-up in `BoundedQueue::close`.
         let (state, first) = match self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, close) {
             Ok(state) => (state, true),
             Err(state) => (state, false),
         };
         if state & MADE != 0 {
             // Waits for the thread that is just making it.
-            self.mailbox().close();
+            self.queue().close();
         }
         first
     }
@@ -306,38 +308,38 @@ impl Outlet {
 
     /// Closed, with nothing left to take or to run.
     pub(crate) fn is_ended(&self) -> bool {
-        self.close_reason().is_some() && self.mailbox_if_any().is_none_or(Mailbox::is_ended)
+        self.close_reason().is_some() && self.queue_if_any().is_none_or(BoundedQueue::is_ended)
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.mailbox_if_any().map(Mailbox::counts).unwrap_or_default()
+        self.queue_if_any().map(BoundedQueue::counts).unwrap_or_default()
     }
 
-    /// The counts for the last time. For an outlet that has ended.
-    pub(crate) fn seal(&self) -> Counts {
-        self.mailbox_if_any().map(Mailbox::seal).unwrap_or_default()
+    /// The counts for the last time. For a target that has ended.
+    pub(crate) fn freeze(&self) -> Counts {
+        self.queue_if_any().map(BoundedQueue::freeze).unwrap_or_default()
     }
 
     /// Counts a message that was brought to the user's channel after `offer` had turned it away for want of room. True if it was
     /// the last that the subscription wanted.
-    pub(crate) fn count_delivered(&self) -> Result<bool, Sealed> {
-        self.mailbox().count_passed()
+    pub(crate) fn count_delivered(&self) -> Result<bool, Frozen> {
+        self.queue().count_passed()
     }
 
     /// Makes `messages` more, or fewer, that are let in not count toward `end_after` (R5).
     pub(crate) fn exempt(&self, messages: i64) {
-        self.mailbox().exempt(messages);
+        self.queue().exempt(messages);
     }
 
     /// Whether a thread or task waits for the count of pending messages to fall; a message that was turned away has made it rise
     /// and fall.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.mailbox_if_any().is_some_and(|mailbox| !mailbox.room.is_idle())
+        self.queue_if_any().is_some_and(|queue| !queue.senders.is_idle())
     }
 
     /// Whether a message might be let in now.
     pub(crate) fn has_room(&self) -> bool {
-        self.policy.fits(self.mailbox().pending(), 0)
+        self.policy.fits(self.queue().pending(), 0)
     }
 
     /// Whether a message of `size` bytes fits the empty queue.
@@ -349,17 +351,17 @@ impl Outlet {
     pub(crate) fn channel(&self) -> Option<&Sender<Message>> {
         match &self.receiver {
             Receiver::Other(other) => match &**other {
-                Other::Channel(channel) => Some(channel),
-                Other::Callback(_) | Other::Sink(_) | Other::Direct(_) => None,
+                TargetKind::Channel(channel) => Some(channel),
+                TargetKind::Callback(_) | TargetKind::Sink(_) | TargetKind::Internal(_) => None,
             },
             Receiver::Queue => None,
         }
     }
 }
 
-impl fmt::Debug for Outlet {
+impl fmt::Debug for DeliveryTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outlet")
+        f.debug_struct("DeliveryTarget")
             .field("policy", &self.policy)
             .field("closed", &self.close_reason())
             .field("counts", &self.counts())

@@ -15,7 +15,7 @@
 //! task is never the only one that can act on a change while others wait: the first thread that waits is woken with it; if only tasks
 //! wait, a [`Watchdog`] looks again a moment later, and without a watchdog all of them are woken.
 
-use super::runner;
+use super::callbacks;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, thread_waker};
 use crate::time::Timers;
@@ -31,7 +31,7 @@ use std::time::Duration;
 const SPINS: u32 = if cfg!(postroom_shuttle) { 1 } else { 64 };
 
 #[derive(Debug, Default)]
-pub(crate) struct WakeList {
+pub(crate) struct WaitList {
     // | field   | written by              | read by                     | invariant                           |
     // | waiting | the holder of the lock  | `is_idle`, without the lock | the length of the list at some time |
     waiting: AtomicUsize,
@@ -50,20 +50,20 @@ struct List {
 #[derive(Debug)]
 struct Registered {
     id: u64,
-    standing: bool,
+    persistent: bool,
     waker: UserWaker,
 }
 
 /// Looks after tasks that wait while another has been woken. Once armed, it looks a moment later whether there is still something to act
-/// on, and calls [`WakeList::wake_one`] again if so.
+/// on, and calls [`WaitList::wake_one`] again if so.
 pub(crate) trait Watchdog: Send + Sync {
     /// Called with no lock held.
     fn arm(self: Arc<Self>);
 }
 
-/// A place in a [`WakeList`]. It must be given back with [`WakeList::leave`] unless it was never registered.
+/// A place in a [`WaitList`]. It must be given back with [`WaitList::leave`] unless it was never registered.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct WaiterKey {
     id: Option<u64>,
     kind: Kind,
 }
@@ -74,14 +74,14 @@ enum Kind {
     Task,
     /// A thread that looks at the state as soon as it is woken.
     Thread,
-    Standing,
+    Persistent,
 }
 
-impl Place {
+impl WaiterKey {
     /// A place that is not given back when its waiting ends, as that of a `Stream`, which is not told when it is no longer
-    /// awaited. It is woken together with the next other place, and takes no wake-up from it.
-    pub(crate) fn standing() -> Self {
-        Place { id: None, kind: Kind::Standing }
+    /// awaited. It is woken together with the next other key, and takes no wake-up from it.
+    pub(crate) fn persistent() -> Self {
+        WaiterKey { id: None, kind: Kind::Persistent }
     }
 }
 
@@ -89,7 +89,7 @@ impl List {
     fn queue(&mut self, kind: Kind) -> &mut VecDeque<Registered> {
         match kind {
             Kind::Thread => &mut self.threads,
-            Kind::Task | Kind::Standing => &mut self.tasks,
+            Kind::Task | Kind::Persistent => &mut self.tasks,
         }
     }
 
@@ -101,10 +101,10 @@ impl List {
     fn next(&mut self, woken: &mut SmallVec<[UserWaker; 2]>) -> Option<Arc<dyn Watchdog>> {
         let first_thread = self.threads.front().map_or(u64::MAX, |thread| thread.id);
         while self.tasks.front().is_some_and(|task| task.id < first_thread)
-            && let Some(Registered { standing, waker, .. }) = self.tasks.pop_front()
+            && let Some(Registered { persistent, waker, .. }) = self.tasks.pop_front()
         {
             woken.push(waker);
-            if !standing {
+            if !persistent {
                 break;
             }
         }
@@ -122,7 +122,7 @@ impl List {
     }
 }
 
-impl WakeList {
+impl WaitList {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         // ORDERING: SeqCst; pairs with the store in `changed`. Comes after the change of state in program order.
@@ -131,28 +131,28 @@ impl WakeList {
 
     /// Puts `waker` into the list, or in place of the one that was put there under `place` and has not been woken. The bus of `reporter` is
     /// told if it panics.
-    pub(crate) fn register(&self, place: &mut Place, waker: &Waker, reporter: Reporter) {
-        self.register_watched(place, waker, reporter, || None);
+    pub(crate) fn register(&self, key: &mut WaiterKey, waker: &Waker, reporter: Reporter) {
+        self.register_watched(key, waker, reporter, || None);
     }
 
-    /// As [`WakeList::register`]. `watchdog` is asked for one when a task is not the only one in the list and there is none yet.
+    /// As [`WaitList::register`]. `watchdog` is asked for one when a task is not the only one in the list and there is none yet.
     pub(crate) fn register_watched(
         &self,
-        place: &mut Place,
+        key: &mut WaiterKey,
         waker: &Waker,
         reporter: Reporter,
         watchdog: impl FnOnce() -> Option<Arc<dyn Watchdog>>,
     ) {
         let mut waker = UserWaker::new(waker, reporter);
         let mut list = self.list.lock();
-        let queue = list.queue(place.kind);
-        match place.id.and_then(|id| queue.binary_search_by_key(&id, |known| known.id).ok()) {
+        let queue = list.queue(key.kind);
+        match key.id.and_then(|id| queue.binary_search_by_key(&id, |known| known.id).ok()) {
             Some(at) => std::mem::swap(&mut queue[at].waker, &mut waker),
             None => {
                 list.registered += 1;
                 let id = list.registered;
-                list.queue(place.kind).push_back(Registered { id, standing: place.kind == Kind::Standing, waker });
-                place.id = Some(id);
+                list.queue(key.kind).push_back(Registered { id, persistent: key.kind == Kind::Persistent, waker });
+                key.id = Some(id);
                 if list.tasks.len() > 1 && list.watchdog.is_none() {
                     list.watchdog = watchdog();
                 }
@@ -165,10 +165,10 @@ impl WakeList {
 
     /// Gives a place back. True if it had been woken: then the wake-up may have been meant for another, and a caller that
     /// does not use it must pass it on.
-    pub(crate) fn leave(&self, place: &mut Place) -> bool {
-        let Some(id) = place.id.take() else { return false };
+    pub(crate) fn leave(&self, key: &mut WaiterKey) -> bool {
+        let Some(id) = key.id.take() else { return false };
         let mut list = self.list.lock();
-        let queue = list.queue(place.kind);
+        let queue = list.queue(key.kind);
         let at = queue.binary_search_by_key(&id, |known| known.id).ok();
         let left = at.and_then(|at| queue.remove(at));
         self.changed(&list);
@@ -177,13 +177,13 @@ impl WakeList {
     }
 
     /// Gives a place back, and passes a wake-up on to the next.
-    fn leave_to_the_next(&self, place: &mut Place) {
-        if self.leave(place) && !self.is_idle() {
+    fn leave_to_the_next(&self, key: &mut WaiterKey) {
+        if self.leave(key) && !self.is_idle() {
             self.wake_one();
         }
     }
 
-    /// Wakes the one that has waited longest, and the standing ones before it. If that is a task, it is not relied upon: see above.
+    /// Wakes the one that has waited longest, and the persistent ones before it. If that is a task, it is not relied upon: see above.
     pub(crate) fn wake_one(&self) {
         let mut woken = SmallVec::new();
         let mut list = self.list.lock();
@@ -221,21 +221,21 @@ impl WakeList {
             std::hint::spin_loop();
         }
         let waker = thread_waker();
-        let mut place = Place { id: None, kind: Kind::Thread };
+        let mut key = WaiterKey { id: None, kind: Kind::Thread };
         loop {
-            self.register(&mut place, &waker, timers.reporter());
+            self.register(&mut key, &waker, timers.reporter());
             if let Some(found) = ready() {
-                self.leave_to_the_next(&mut place);
+                self.leave_to_the_next(&mut key);
                 return Some(found);
             }
             if deadline.is_some_and(|deadline| timers.now() >= deadline) {
-                self.leave_to_the_next(&mut place);
+                self.leave_to_the_next(&mut key);
                 return ready();
             }
             // A callback of this thread that waits for its turn may be what we wait for. A wake-up must not wait for its return.
-            if runner::has_waiting() {
-                self.leave_to_the_next(&mut place);
-                runner::run_waiting();
+            if callbacks::has_waiting() {
+                self.leave_to_the_next(&mut key);
+                callbacks::run_waiting();
                 continue;
             }
             timers.park(&waker, deadline);
@@ -285,12 +285,17 @@ mod tests {
     }
 
     /// A list in which these wait in their order, and how often each was woken.
-    fn waiting<const N: usize>(kinds: [Kind; N], watchdog: Option<&Arc<Counts>>) -> (WakeList, [Arc<Counts>; N]) {
-        let list = WakeList::default();
+    fn waiting<const N: usize>(kinds: [Kind; N], watchdog: Option<&Arc<Counts>>) -> (WaitList, [Arc<Counts>; N]) {
+        let list = WaitList::default();
         let wakers = kinds.map(|kind| {
             let counts = Arc::<Counts>::default();
             let watchdog = || watchdog.map(|watchdog| watchdog.clone() as Arc<dyn Watchdog>);
-            list.register_watched(&mut Place { id: None, kind }, &counts.clone().into(), Reporter::default(), watchdog);
+            list.register_watched(
+                &mut WaiterKey { id: None, kind },
+                &counts.clone().into(),
+                Reporter::default(),
+                watchdog,
+            );
             counts
         });
         (list, wakers)
@@ -300,7 +305,7 @@ mod tests {
         std::array::from_fn(|at| wakers[at].get())
     }
 
-    use Kind::{Standing, Task, Thread};
+    use Kind::{Persistent, Task, Thread};
 
     #[test]
     fn one_change_wakes_one_and_the_watchdog_looks_after_the_other_tasks() {
@@ -316,7 +321,7 @@ mod tests {
 
     #[test]
     fn without_a_watchdog_no_task_is_relied_upon() {
-        let (list, wakers) = waiting([Task, Standing, Task], None);
+        let (list, wakers) = waiting([Task, Persistent, Task], None);
         list.wake_one();
         assert_eq!((woken(&wakers), list.is_idle()), ([1, 1, 1], true));
     }
@@ -324,7 +329,7 @@ mod tests {
     #[test]
     fn a_thread_is_woken_with_a_task_that_came_before_it_and_alone_if_it_came_first() {
         let watchdog = Arc::default();
-        let (list, wakers) = waiting([Standing, Task, Task, Thread, Thread, Task], Some(&watchdog));
+        let (list, wakers) = waiting([Persistent, Task, Task, Thread, Thread, Task], Some(&watchdog));
         list.wake_one();
         assert_eq!(woken(&wakers), [1, 1, 0, 1, 0, 0]);
         list.wake_one();

@@ -26,7 +26,7 @@ enum Task {
 }
 
 #[derive(Default)]
-struct Runner {
+struct DueCallbacks {
     waiting: VecDeque<Task>,
     /// A task runs further down the stack.
     active: bool,
@@ -34,17 +34,17 @@ struct Runner {
 
 #[cfg(not(postroom_shuttle))]
 thread_local! {
-    static RUNNER: RefCell<Runner> = const { RefCell::new(Runner { waiting: VecDeque::new(), active: false }) };
+    static DUE: RefCell<DueCallbacks> = const { RefCell::new(DueCallbacks { waiting: VecDeque::new(), active: false }) };
 }
 
 #[cfg(postroom_shuttle)]
 shuttle::thread_local! {
-    static RUNNER: RefCell<Runner> = RefCell::new(Runner::default());
+    static DUE: RefCell<DueCallbacks> = RefCell::new(DueCallbacks::default());
 }
 
-fn with<R>(f: impl FnOnce(&mut Runner) -> R) -> Option<R> {
+fn with<R>(f: impl FnOnce(&mut DueCallbacks) -> R) -> Option<R> {
     // `None` once the thread is ending and its storage is gone: then callbacks run at once, in their order.
-    RUNNER.try_with(|runner| f(&mut runner.borrow_mut())).ok()
+    DUE.try_with(|due| f(&mut due.borrow_mut())).ok()
 }
 
 /// Becomes inactive also when a task panics.
@@ -52,7 +52,7 @@ struct Active;
 
 impl Drop for Active {
     fn drop(&mut self) {
-        with(|runner| runner.active = false);
+        with(|due| due.active = false);
     }
 }
 
@@ -60,10 +60,10 @@ impl Drop for Active {
 ///
 /// Two forms of the same task: what runs at once may borrow.
 pub(crate) fn run_one<T: FnOnce() + 'static>(now: impl FnOnce(), later: impl FnOnce() -> T) {
-    match with(|runner| std::mem::replace(&mut runner.active, true)) {
+    match with(|due| std::mem::replace(&mut due.active, true)) {
         Some(true) => {
             let task = Task::One(Box::new(later()));
-            with(|runner| runner.waiting.push_back(task));
+            with(|due| due.waiting.push_back(task));
         }
         Some(false) => {
             let _active = Active;
@@ -76,9 +76,9 @@ pub(crate) fn run_one<T: FnOnce() + 'static>(now: impl FnOnce(), later: impl FnO
 
 /// Runs the tasks one after the other, likewise.
 pub(crate) fn run_all(tasks: Rc<dyn Tasks>) {
-    match with(|runner| std::mem::replace(&mut runner.active, true)) {
+    match with(|due| std::mem::replace(&mut due.active, true)) {
         Some(was_active) => {
-            with(|runner| runner.waiting.push_back(Task::Several(tasks)));
+            with(|due| due.waiting.push_back(Task::Several(tasks)));
             if !was_active {
                 let _active = Active;
                 run_waiting();
@@ -103,7 +103,7 @@ pub(crate) fn run_waiting() -> bool {
 
 /// Whether something waits for its turn on this thread.
 pub(crate) fn has_waiting() -> bool {
-    with(|runner| !runner.waiting.is_empty()).unwrap_or(false)
+    with(|due| !due.waiting.is_empty()).unwrap_or(false)
 }
 
 /// Polls, and runs what waits for its turn on this thread before it gives up: a task that is polled inside a callback waits through the bus
@@ -117,10 +117,10 @@ pub(crate) fn poll<T>(mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
     }
 }
 
-fn next(runner: &mut Runner) -> Option<Task> {
-    match runner.waiting.front()? {
+fn next(due: &mut DueCallbacks) -> Option<Task> {
+    match due.waiting.front()? {
         Task::Several(tasks) if tasks.left() > 1 => Some(Task::Several(tasks.clone())),
-        _ => runner.waiting.pop_front(),
+        _ => due.waiting.pop_front(),
     }
 }
 
