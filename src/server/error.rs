@@ -56,13 +56,17 @@ impl From<ReloadError> for ServerError {
 ///
 /// The texts are nats-server's, with its names for the options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("config reload not supported for {option}: old={old}, new={new}")]
+#[error("config reload not supported for {option}{}", values(old, new))]
 #[non_exhaustive]
 pub struct ReloadError {
     /// The option, by the name that nats-server has for it in this text: `ServerName` for `server_name`.
     pub option: &'static str,
-    /// Its value in force.
+    /// Its value in force. Empty, as `new` is, where nats-server does not show the values.
     pub old: String,
     /// The value that it cannot get.
     pub new: String,
+}
+
+fn values(old: &str, new: &str) -> String {
+    if old.is_empty() && new.is_empty() { String::new() } else { format!(": old={old}, new={new}") }
 }

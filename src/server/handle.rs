@@ -3,6 +3,8 @@
 use super::address::ToListenAddress;
 use super::config::{self, Change};
 use super::control::Control;
+#[cfg(feature = "jetstream")]
+use super::enable;
 use super::error::ServerError;
 use super::listeners::{Listeners, host_of, resolve};
 use super::options::ServerOptions;
@@ -12,7 +14,7 @@ use super::runtime::RuntimeGuard;
 use super::{lame_duck, listener, reload};
 use crate::Bus;
 #[cfg(feature = "jetstream")]
-use crate::jetstream::JetStreamOptions;
+use crate::jetstream::{JetStreamOptions, server::JetStreamReport};
 use crate::protocol::Quoted;
 use std::fmt;
 use std::net::SocketAddr;
@@ -181,10 +183,18 @@ impl Server {
     #[cfg(feature = "jetstream")]
     pub fn enable_jetstream(&self, options: JetStreamOptions) -> Result<(), ServerError> {
         let _turn = self.control.enter();
-        let registry = &self.registry;
-        registry.jetstream.start(&registry.bus, options.clone(), registry.name(), &registry.log)?;
-        registry.set_jetstream_options(options);
-        Ok(())
+        if self.registry.jetstream.get().is_some() {
+            return Ok(());
+        }
+        self.registry.change_options(|all| all.jetstream = Some(options));
+        enable::start(&self.registry).inspect_err(|_| self.registry.change_options(|all| all.jetstream = None))
+    }
+
+    /// What JetStream holds; `None` without it.
+    #[cfg(feature = "jetstream")]
+    #[must_use]
+    pub fn jetstream_report(&self) -> Option<JetStreamReport> {
+        self.registry.jetstream.get().map(|jetstream| jetstream.report())
     }
 
     /// Fails once the runtime that it lives on has ended.
@@ -272,8 +282,6 @@ impl Server {
     fn shut(&self) {
         self.listeners.close();
         self.registry.shut();
-        #[cfg(feature = "jetstream")]
-        self.registry.jetstream.stop(&self.registry.log);
         if self.runtime.may_block() {
             self.registry.wait_until_empty();
         }
@@ -281,6 +289,9 @@ impl Server {
 
     /// Ends all connections and listens again on the same port, under a new id: to its clients, a server that was restarted. The bus
     /// and its in-process clients notice nothing. It also brings back a server that was shut down.
+    ///
+    /// With JetStream, streams with memory storage are gone afterwards, and those with file storage are there (JS7). After
+    /// [`Server::shutdown`], those are there that lie in the store directory.
     ///
     /// # Errors
     ///
@@ -290,9 +301,18 @@ impl Server {
         let address = self.address().ok_or(ServerError::NoListener)?;
         let _turn = self.control.enter();
         let monitor = self.listeners.monitor_at();
+        #[cfg(feature = "jetstream")]
+        let restarted = self.registry.jetstream.begin_restart();
         self.shut();
         self.registry.reopen();
+        #[cfg(feature = "jetstream")]
+        self.registry.jetstream.end_restart(self.registry.name());
         let open = || {
+            #[cfg(feature = "jetstream")]
+            {
+                restarted?;
+                enable::start(&self.registry)?;
+            }
             if let Some(monitor) = monitor {
                 let failed = |error| ServerError::Monitor { address: monitor.to_string(), error };
                 self.unless_runtime_ended()?;
@@ -339,6 +359,12 @@ impl Server {
         let before = self.registry.options();
         let changes = config::server_changes(&before, &options)?;
         self.registry.set_options(options)?;
+        #[cfg(feature = "jetstream")]
+        if let Err(error) = enable::reload(&self.registry, &before) {
+            // All or nothing: the options were in force before.
+            self.registry.set_options((*before).clone())?;
+            return Err(error);
+        }
         reload::enforce(&self.registry, &before);
         Ok(changes)
     }

@@ -2,11 +2,12 @@
 
 use super::error::ServerError;
 use super::log::Log;
-use super::monitor::go_duration;
+use super::monitor::{friendly_bytes, go_duration};
 use crate::Bus;
 use crate::jetstream::{JetStreamOptions, JetStreamServer};
 use crate::sync::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The banner of nats-server, which test suites wait for.
 const BANNER: [&str; 8] = [
@@ -22,11 +23,16 @@ const BANNER: [&str; 8] = [
 
 /// The JetStream of a server, if it has one.
 #[derive(Debug, Default)]
-pub(super) struct JetStreamSlot(Mutex<Option<Arc<JetStreamServer>>>);
+pub(super) struct JetStreamSlot {
+    server: Mutex<Option<Arc<JetStreamServer>>>,
+    /// A restart is under way, which JetStream survives. ORDERING: Relaxed; set and read by the thread that restarts, and by others that
+    /// shut the server at the same time, which may come first or last.
+    is_kept: AtomicBool,
+}
 
 impl JetStreamSlot {
     pub(super) fn get(&self) -> Option<Arc<JetStreamServer>> {
-        self.0.lock().clone()
+        self.server.lock().clone()
     }
 
     /// Starts it, unless it runs.
@@ -48,18 +54,39 @@ impl JetStreamSlot {
         log.info(format_args!("Starting JetStream"));
         let server = JetStreamServer::start(bus, options.server_name(server_name))?;
         describe(server.options(), log);
-        *self.0.lock() = Some(Arc::new(server));
+        *self.server.lock() = Some(Arc::new(server));
         let took = bus.clock().now().saturating_sub(began);
         log.info(format_args!("Took {} to start JetStream", go_duration(took)));
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends it, unless a restart keeps it.
     pub(super) fn stop(&self, log: &Log) {
-        let Some(server) = self.0.lock().take() else { return };
+        if self.is_kept.load(Relaxed) {
+            return;
+        }
+        let Some(server) = self.server.lock().take() else { return };
         log.info(format_args!("Initiating JetStream Shutdown..."));
         drop(server);
         log.info(format_args!("JetStream Shutdown"));
+    }
+
+    /// Ends what a restart ends, and keeps the rest until [`JetStreamSlot::end_restart`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::JetStream`].
+    pub(super) fn begin_restart(&self) -> Result<(), ServerError> {
+        self.is_kept.store(true, Relaxed);
+        self.get().map_or(Ok(()), |server| Ok(server.restart()?))
+    }
+
+    /// Goes on under another name of the server.
+    pub(super) fn end_restart(&self, server_name: String) {
+        if let Some(server) = self.get() {
+            server.set_server_name(server_name);
+        }
+        self.is_kept.store(false, Relaxed);
     }
 }
 
@@ -83,37 +110,4 @@ fn describe(options: &JetStreamOptions, log: &Log) {
     }
     log.info(format_args!("  API Level:       {}", crate::jetstream::server::API_LEVEL));
     log.info(format_args!("-------------------------------------------"));
-}
-
-/// A number of bytes as nats-server shows it: `64.00 MB`, `512 B`.
-fn friendly_bytes(bytes: i64) -> String {
-    let value = bytes as f64;
-    if value < 1_024.0 {
-        return format!("{bytes} B");
-    }
-    let exponent = (value.ln() / 1_024_f64.ln()) as usize;
-    let unit = ["K", "M", "G", "T", "P", "E"][exponent.clamp(1, 6) - 1];
-    format!("{:.2} {unit}B", value / 1_024_f64.powi(exponent as i32))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::friendly_bytes;
-
-    #[test]
-    fn bytes_are_shown_as_the_server_shows_them() {
-        let cases = [
-            (-1, "-1 B"),
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_024, "1.00 KB"),
-            (64_000_000, "61.04 MB"),
-            (1 << 30, "1.00 GB"),
-            (16 << 30, "16.00 GB"),
-            (i64::MAX, "8.00 EB"),
-        ];
-        for (bytes, text) in cases {
-            assert_eq!(friendly_bytes(bytes), text);
-        }
-    }
 }

@@ -34,7 +34,7 @@
 //! | `control` | one change of the whole after the other |
 //! | `reload` | other options while it runs |
 //! | `runtime` | the runtime it lives on |
-//! | `jetstream` | JetStream on the server's bus |
+//! | `jetstream`, `enable` | JetStream on the server's bus, and when it is there |
 //! | `pipe` | a connection without a socket |
 //! | `error` | reasons why it did not start |
 //! | `log` | the log |
@@ -52,6 +52,8 @@ mod chunks;
 pub mod config;
 mod connection;
 mod control;
+#[cfg(feature = "jetstream")]
+mod enable;
 mod error;
 mod frame;
 pub(crate) mod handle;

@@ -11,8 +11,6 @@ use super::monitor::{self, ClosedConnections, Monitor};
 use super::options::ServerOptions;
 use super::workers::share_runtime;
 use super::{check, tls};
-#[cfg(feature = "jetstream")]
-use crate::jetstream::JetStreamOptions;
 use crate::protocol::{DisconnectReason, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
 use crate::{Bus, steps};
@@ -179,10 +177,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Changes an option that needs no check.
     #[cfg(feature = "jetstream")]
-    pub(super) fn set_jetstream_options(&self, jetstream: JetStreamOptions) {
+    pub(super) fn change_options(&self, change: impl FnOnce(&mut ServerOptions)) {
         let mut options = self.options.write();
-        *options = Arc::new(ServerOptions { jetstream: Some(jetstream), ..(**options).clone() });
+        change(Arc::make_mut(&mut options));
     }
 
     pub(super) fn id(&self) -> String {
@@ -416,6 +415,9 @@ impl Registry {
         if !was_shut {
             self.log.info(format_args!("Initiating Shutdown..."));
         }
+        // Before connections are closed: requests that wait are answered.
+        #[cfg(feature = "jetstream")]
+        self.jetstream.stop(&self.log);
         true
     }
 

@@ -7,6 +7,8 @@ use super::monitor::{
 };
 use super::registry::Registry;
 use super::subscriptions::visit_slice;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamServer;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -80,6 +82,11 @@ impl Source for Registry {
                 stats.traffic.routed as f64 / stats.traffic.published as f64
             },
         }
+    }
+
+    #[cfg(feature = "jetstream")]
+    fn jetstream(&self) -> Option<Arc<JetStreamServer>> {
+        self.jetstream.get()
     }
 
     fn is_ready(&self) -> bool {

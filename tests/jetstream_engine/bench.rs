@@ -267,7 +267,8 @@ impl Bench {
             name => ConsumerAddress::Named { name, filter: None },
         };
         request.address(address).map_err(|error| text(&error))?;
-        let created = self.stream.create_consumer(self.now(), request, -1).map_err(|error| text(&error));
+        let created =
+            self.stream.create_consumer(self.now(), request, &AccountLimits::default()).map_err(|error| text(&error));
         self.settle();
         created
     }

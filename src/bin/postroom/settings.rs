@@ -2,6 +2,7 @@
 
 use crate::flags::Flags;
 use crate::log::LogOptions;
+use postroom::jetstream::JetStreamOptions;
 use postroom::server::config::{Config, ConfigWarning, ProcessOptions, WarningKind};
 use postroom::server::{TlsOptions, User};
 use std::path::Path;
@@ -176,9 +177,12 @@ fn server(flags: &Flags, config: &mut Config) -> Result<(), String> {
         }
         (None, None) => {}
     }
-    if flags.jetstream == Some(true) {
-        let jetstream = options.jetstream_options().cloned().unwrap_or_default();
+    if flags.jetstream.unwrap_or(options.jetstream_options().is_some()) {
+        let folder = config.process().store_dir.clone();
+        let jetstream = folder.into_iter().fold(config.jetstream_options().clone(), JetStreamOptions::store_dir);
         options = options.jetstream(jetstream);
+    } else {
+        options = options.without_jetstream();
     }
     if let Some(tls) = tls(flags)? {
         options = options.tls(tls);

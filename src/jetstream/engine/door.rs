@@ -1,11 +1,13 @@
 //! What is done with the consumers of a stream: requests of the API, pull requests, acknowledgements.
 
+use super::config::AccountLimits;
 use super::consumer::ack::{Ack, AckSubject};
 use super::consumer::config::{ConsumerConfig, DeliverPolicy};
 use super::consumer::info::{ConsumerInfo, ConsumerLedger};
 use super::consumer::machine::Consumer;
 use super::consumer::pull::PullRequest;
 use super::consumer::request::{ConsumerAction, ConsumerRequest};
+use super::consumer::validate::Bounds;
 use super::consumer::{is_group_name, random_name, update, validate};
 use super::effect::{Event, Unpinned};
 use super::error::{ApiError, codes};
@@ -20,7 +22,7 @@ const DURABLE_NAME_MAX: usize = 255;
 
 impl Stream {
     /// Creates a consumer, or updates the one of its name (JC7, JC10, JC45). The request has been
-    /// [addressed](ConsumerRequest::address). `max_consumers` is the account's limit; less than 1 is none.
+    /// [addressed](ConsumerRequest::address).
     ///
     /// The result shows the consumer before its first delivery (JC12).
     ///
@@ -31,12 +33,13 @@ impl Stream {
         &mut self,
         now: Timestamp,
         request: ConsumerRequest,
-        max_consumers: i64,
+        account: &AccountLimits,
     ) -> Result<ConsumerInfo, ApiError> {
         let now = self.advance(now);
         let ConsumerRequest { mut config, action, pedantic } = request;
-        validate::fill(&mut config, &self.parts.config, pedantic)?;
-        validate::check(&config, &self.parts.config, pedantic)?;
+        let bounds = Bounds { stream: &self.parts.config, server: &self.parts.limits, account };
+        validate::fill(&mut config, bounds, pedantic)?;
+        validate::check(&config, bounds, pedantic)?;
         validate::mark(&mut config);
         let id = match self.consumers.find(&config.name) {
             Some(id) => {
@@ -44,16 +47,22 @@ impl Stream {
                 id
             }
             None if action == ConsumerAction::Update => return Err(codes::CONSUMER_DOES_NOT_EXIST.error()),
-            None => self.add(now, config, max_consumers)?,
+            None => self.add(now, config, account)?,
         };
         let info = self.info(id, now);
         self.settle();
         info
     }
 
-    fn add(&mut self, now: Timestamp, mut config: ConsumerConfig, max_consumers: i64) -> Result<ConsumerId, ApiError> {
-        let limits = [self.parts.config.max_consumers, max_consumers];
-        let max = limits.into_iter().filter(|max| *max > 0).min();
+    fn add(
+        &mut self,
+        now: Timestamp,
+        mut config: ConsumerConfig,
+        account: &AccountLimits,
+    ) -> Result<ConsumerId, ApiError> {
+        let limits = [self.parts.config.max_consumers, account.max_consumers];
+        let default = Some(self.parts.limits.default_max_consumers).filter(|max| *max > 0);
+        let max = limits.into_iter().filter(|max| *max > 0).min().or(default);
         let count = i64::try_from(self.consumers.len()).unwrap_or(i64::MAX);
         if max.is_some_and(|max| count >= max) {
             return Err(codes::MAXIMUM_CONSUMERS_LIMIT.error());

@@ -125,6 +125,11 @@ impl Stream {
         &self.parts.config
     }
 
+    /// Other limits of the server from now on.
+    pub fn set_limits(&mut self, limits: &ServerLimits) {
+        self.parts.limits = limits.clone();
+    }
+
     /// When it was made.
     #[must_use]
     pub fn created(&self) -> Timestamp {

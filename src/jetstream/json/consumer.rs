@@ -284,17 +284,28 @@ fn encode_config(object: &mut Object<'_>, config: &ConsumerConfig, metadata: &BT
     object.some_number("priority_timeout", config.priority_timeout);
 }
 
-/// Writes the keys of a ConsumerInfo into an object. `is_alone`: the server's version and level stand among the metadata (JC14).
-pub(crate) fn encode(object: &mut Object<'_>, stream: &str, info: &ConsumerInfo, now: Timestamp, is_alone: bool) {
+/// What is shown of a consumer's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShownConfig {
+    /// The server's version and level stand among the metadata (JC14).
+    WithVersion,
+    Plain,
+    Hidden,
+}
+
+/// Writes the keys of a ConsumerInfo into an object.
+pub(crate) fn encode(object: &mut Object<'_>, stream: &str, info: &ConsumerInfo, now: Timestamp, config: ShownConfig) {
     object.text("stream_name", stream);
     object.text("name", &info.name);
     object.instant("created", Some(info.created));
-    let mut metadata = info.config.metadata.clone();
-    if is_alone {
-        metadata.insert("_nats.ver".to_owned(), VERSION.to_owned());
-        metadata.insert("_nats.level".to_owned(), API_LEVEL.to_string());
+    if config != ShownConfig::Hidden {
+        let mut metadata = info.config.metadata.clone();
+        if config == ShownConfig::WithVersion {
+            metadata.insert("_nats.ver".to_owned(), VERSION.to_owned());
+            metadata.insert("_nats.level".to_owned(), API_LEVEL.to_string());
+        }
+        encode_config(&mut Object::new(object.key("config")), &info.config, &metadata);
     }
-    encode_config(&mut Object::new(object.key("config")), &info.config, &metadata);
     for (name, pair) in [("delivered", &info.delivered), ("ack_floor", &info.ack_floor)] {
         encode_pair(&mut Object::new(object.key(name)), pair);
     }

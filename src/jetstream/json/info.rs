@@ -45,31 +45,31 @@ impl StreamInfo {
         }
         config::encode(&mut Object::new(object.key("config")), &self.config, &metadata);
         object.instant("created", Some(self.created));
-        self.encode_state(&mut Object::new(object.key("state")));
+        encode_state(&mut Object::new(object.key("state")), &self.state, &self.subjects, &self.deleted);
         if let Some(domain) = shown.domain {
             object.text("domain", domain);
         }
         object.some_object("cluster", shown.leader.as_ref(), |object, leader| object.text("leader", leader));
         object.instant("ts", Some(self.now));
     }
+}
 
-    fn encode_state(&self, object: &mut Object<'_>) {
-        let state = &self.state;
-        object.plain("messages", state.messages);
-        object.plain("bytes", state.bytes);
-        object.plain("first_seq", state.first_seq);
-        object.instant("first_ts", state.first_time);
-        object.plain("last_seq", state.last_seq);
-        object.instant("last_ts", state.last_time);
-        object.some_number("num_subjects", state.num_subjects);
-        if !self.subjects.is_empty() {
-            let mut object = Object::new(object.key("subjects"));
-            self.subjects.iter().for_each(|(subject, count)| object.plain(subject, count));
-        }
-        object.some_number("num_deleted", state.num_deleted);
-        if !self.deleted.is_empty() {
-            super::write::list(object.key("deleted"), &self.deleted, |out, seq| out.push_str(&seq.to_string()));
-        }
-        object.plain("consumer_count", state.consumers);
+/// Writes the keys of a StreamState into an object.
+pub(crate) fn encode_state(object: &mut Object<'_>, state: &StreamState, subjects: &[(String, u64)], deleted: &[u64]) {
+    object.plain("messages", state.messages);
+    object.plain("bytes", state.bytes);
+    object.plain("first_seq", state.first_seq);
+    object.instant("first_ts", state.first_time);
+    object.plain("last_seq", state.last_seq);
+    object.instant("last_ts", state.last_time);
+    object.some_number("num_subjects", state.num_subjects);
+    if !subjects.is_empty() {
+        let mut object = Object::new(object.key("subjects"));
+        subjects.iter().for_each(|(subject, count)| object.plain(subject, count));
     }
+    object.some_number("num_deleted", state.num_deleted);
+    if !deleted.is_empty() {
+        super::write::list(object.key("deleted"), deleted, |out, seq| out.push_str(&seq.to_string()));
+    }
+    object.plain("consumer_count", state.consumers);
 }

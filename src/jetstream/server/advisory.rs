@@ -123,10 +123,10 @@ fn numbers(object: &mut Object<'_>, (consumer_seq, stream_seq, deliveries): (u64
 /// The advisory of an API call and its response.
 pub(super) fn api_audit(shared: &Shared, subject: &str, request: &[u8], response: &str) -> Option<Outgoing> {
     advisory(shared, "$JS.EVENT.ADVISORY.API".to_owned(), "api_audit", |object| {
-        object.text("server", shared.server_name());
+        object.text("server", &shared.server_name());
         object.some_object("client", Some(&()), |object, ()| {
             object.text("acc", ACCOUNT);
-            object.text("server", shared.server_name());
+            object.text("server", &shared.server_name());
         });
         object.text("subject", subject);
         object.some_text("request", &String::from_utf8_lossy(request));

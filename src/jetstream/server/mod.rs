@@ -18,6 +18,7 @@
 //! | `domain` | the API under the prefix of a domain |
 //! | `error` | why JetStream does not start |
 //! | `ack`, `advisory`, `outgoing` | what is sent |
+//! | `report` | what is shown to those who watch over it |
 //! | `time`, `usage` | when things happen, how much is held |
 
 mod ack;
@@ -30,6 +31,7 @@ mod error;
 mod follow;
 mod options;
 mod outgoing;
+mod report;
 mod shared;
 mod stream;
 mod streams;
@@ -39,7 +41,9 @@ mod usage;
 pub use crate::jetstream::json::info::API_LEVEL;
 pub use error::StartError;
 pub use options::JetStreamOptions;
+pub use report::{DetailOptions, JetStreamReport, StreamDetail};
 
+use crate::jetstream::engine::config::ServerLimits;
 use crate::{Bus, SubscriptionGuard};
 use api::Api;
 use shared::Shared;
@@ -104,7 +108,36 @@ impl JetStreamServer {
         Ok(JetStreamServer { api, guards })
     }
 
-    /// The options in force.
+    /// Ends what a restart of nats-server ends: streams with memory storage, and all pull requests. Streams with file storage and their
+    /// consumers stay.
+    ///
+    /// # Errors
+    ///
+    /// None yet.
+    pub fn restart(&self) -> Result<(), StartError> {
+        self.api.streams().restart();
+        self.api.reset_counts();
+        Ok(())
+    }
+
+    /// Other limits of the server from now on. What is there already stays, and streams keep what they were made with.
+    pub fn set_limits(&self, limits: ServerLimits) {
+        self.api.shared().set_limits(limits.clone());
+        self.api.streams().set_limits(&limits);
+    }
+
+    /// The limits of the server in force.
+    #[must_use]
+    pub fn limits(&self) -> ServerLimits {
+        (*self.api.shared().limits()).clone()
+    }
+
+    /// Another name of the server from now on: that of [`JetStreamOptions::server_name`].
+    pub fn set_server_name(&self, name: impl Into<String>) {
+        self.api.shared().set_server_name(name.into());
+    }
+
+    /// The options that it was started with.
     pub fn options(&self) -> &JetStreamOptions {
         &self.api.shared().options
     }

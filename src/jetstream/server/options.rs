@@ -1,7 +1,7 @@
 //! The options of a JetStream server: its limits, its domain, how it reads requests.
 
 use crate::jetstream::engine::config::{AccountLimits, ServerLimits};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options of a [`JetStreamServer`](super::JetStreamServer).
@@ -30,6 +30,9 @@ pub struct JetStreamOptions {
     pub(super) server_name: String,
     pub(super) store_dir: Option<PathBuf>,
     pub(super) unique_tag: String,
+    pub(super) sync_interval: Duration,
+    pub(super) sync_always: bool,
+    pub(super) max_buffered_messages: usize,
 }
 
 impl JetStreamOptions {
@@ -43,6 +46,9 @@ impl JetStreamOptions {
             server_name: "postroom".to_owned(),
             store_dir: None,
             unique_tag: String::new(),
+            sync_interval: Duration::from_secs(120),
+            sync_always: false,
+            max_buffered_messages: 100_000,
         }
     }
 
@@ -125,7 +131,7 @@ impl JetStreamOptions {
         self
     }
 
-    /// The folder under which streams with file storage are kept. Default: none, and they are kept in memory.
+    /// The folder in which another one, `jetstream`, keeps streams with file storage. Default: none, and they are kept in memory.
     pub fn store_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.store_dir = Some(folder.into());
         self
@@ -139,6 +145,26 @@ impl JetStreamOptions {
 }
 
 impl JetStreamOptions {
+    /// How often streams on disk are written through to it; default two minutes.
+    pub fn sync_interval(mut self, interval: Duration) -> Self {
+        self.sync_interval = interval;
+        self.sync_always = false;
+        self
+    }
+
+    /// Whether streams on disk are written through to it with each message; default false.
+    pub fn sync_always(mut self, always: bool) -> Self {
+        self.sync_always = always;
+        self
+    }
+
+    /// Messages and answers of one stream that may wait for the thread that works for it (JS50); a publish beyond it is refused with the
+    /// status 429 (10167). Default 100,000.
+    pub fn max_buffered_messages(mut self, messages: usize) -> Self {
+        self.max_buffered_messages = messages;
+        self
+    }
+
     /// The limits of the server.
     pub fn limits(&self) -> &ServerLimits {
         &self.server
@@ -154,9 +180,33 @@ impl JetStreamOptions {
         self.domain.as_deref()
     }
 
-    /// The folder of streams with file storage, if they are kept on disk.
-    pub fn folder(&self) -> Option<&Path> {
-        self.store_dir.as_deref()
+    /// How often streams on disk are written through to it.
+    #[must_use]
+    pub fn sync_interval_in_force(&self) -> Duration {
+        self.sync_interval
+    }
+
+    /// Whether streams on disk are written through to it with each message.
+    #[must_use]
+    pub fn syncs_always(&self) -> bool {
+        self.sync_always
+    }
+
+    /// Messages and answers of one stream that may wait.
+    #[must_use]
+    pub fn buffered_messages_max(&self) -> usize {
+        self.max_buffered_messages
+    }
+
+    /// The unique tag, or nothing.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.unique_tag
+    }
+
+    /// The folder of streams with file storage, if they are kept on disk: `jetstream` in the one that was given.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.store_dir.as_ref().map(|folder| folder.join("jetstream"))
     }
 }
 

@@ -4,7 +4,10 @@ use super::options::JetStreamOptions;
 use super::time::Time;
 use super::usage::Usage;
 use crate::jetstream::engine::Timestamp;
+use crate::jetstream::engine::config::ServerLimits;
+use crate::sync::RwLock;
 use crate::{Bus, Client, ConnectOptions};
+use std::sync::Arc;
 
 /// The surroundings of a server's parts.
 #[derive(Debug)]
@@ -14,6 +17,9 @@ pub(super) struct Shared {
     pub(super) options: JetStreamOptions,
     pub(super) time: Time,
     pub(super) usage: Usage,
+    /// Those in force: the options have those of the start.
+    limits: RwLock<Arc<ServerLimits>>,
+    server_name: RwLock<String>,
 }
 
 impl Shared {
@@ -25,6 +31,8 @@ impl Shared {
             client: bus.connect_with(connect),
             time: Time::new(bus.clock()),
             usage: Usage::new(&options),
+            limits: RwLock::new(Arc::new(options.server.clone())),
+            server_name: RwLock::new(options.server_name.clone()),
             options,
         }
     }
@@ -37,8 +45,21 @@ impl Shared {
         self.options.domain.as_deref()
     }
 
-    pub(super) fn server_name(&self) -> &str {
-        &self.options.server_name
+    pub(super) fn server_name(&self) -> String {
+        self.server_name.read().clone()
+    }
+
+    pub(super) fn set_server_name(&self, name: String) {
+        *self.server_name.write() = name;
+    }
+
+    pub(super) fn limits(&self) -> Arc<ServerLimits> {
+        self.limits.read().clone()
+    }
+
+    pub(super) fn set_limits(&self, limits: ServerLimits) {
+        self.usage.set_limits(&limits);
+        *self.limits.write() = Arc::new(limits);
     }
 
     pub(super) fn has_interest(&self, subject: &str) -> bool {

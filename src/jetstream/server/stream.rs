@@ -20,9 +20,6 @@ use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
-/// The most jobs that may wait for the thread that works: nats-server's bound of a stream's queue (JS50).
-const JOBS_MAX: usize = if cfg!(test) { 100 } else { 100_000 };
-
 /// A stream that captures what is published.
 pub(super) struct ServedStream {
     name: SmolStr,
@@ -87,6 +84,8 @@ pub(super) struct Locked<'a> {
     pub(super) now: Timestamp,
     pub(super) room: Room,
     jobs: &'a mut VecDeque<Job>,
+    /// How many of them may wait (JS50).
+    jobs_max: usize,
     is_deleted: &'a mut bool,
     is_watched: bool,
 }
@@ -94,7 +93,7 @@ pub(super) struct Locked<'a> {
 impl Locked<'_> {
     /// Whether so much waits already that nothing more may be made to wait.
     pub(super) fn is_full(&self) -> bool {
-        self.jobs.len() >= JOBS_MAX
+        self.jobs.len() >= self.jobs_max
     }
 
     /// Sends a message behind all that was to be sent before.
@@ -171,7 +170,7 @@ pub(super) struct Left<'a> {
 impl ServedStream {
     /// `is_watched`: the observer of the bus is told each step.
     pub(super) fn new(config: StreamConfig, shared: &Arc<Shared>, is_watched: bool) -> Arc<Self> {
-        let (seed, limits) = (shared.bus.random(), &shared.options.server);
+        let (seed, limits) = (shared.bus.random(), &shared.limits());
         let machine = Stream::new(config.clone(), limits, shared.now(), seed).with_interest(OfBus(shared.bus.clone()));
         let mut jobs = VecDeque::new();
         if is_watched {
@@ -233,6 +232,7 @@ impl ServedStream {
             now: self.shared.now(),
             room: self.shared.usage.room(self.storage),
             jobs: &mut state.jobs,
+            jobs_max: self.shared.options.max_buffered_messages,
             is_deleted: &mut state.is_deleted,
             is_watched: self.is_watched,
         };
@@ -273,7 +273,7 @@ impl ServedStream {
     /// answer, as from a server whose queue of calls is full (JS16).
     pub(super) fn send(&self, messages: impl IntoIterator<Item = Outgoing>) {
         let mut state = self.state.lock();
-        if state.jobs.len() >= JOBS_MAX {
+        if state.jobs.len() >= self.shared.options.max_buffered_messages {
             return;
         }
         state.jobs.extend(messages.into_iter().map(Job::Send));

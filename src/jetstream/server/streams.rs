@@ -4,16 +4,19 @@ use super::advisory::{self, StreamAction};
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::stream::ServedStream;
-use crate::jetstream::engine::config::{ConsumerLimits, Created, Directory, Storage, StreamConfig};
+use crate::jetstream::engine::config::{ConsumerLimits, Created, Directory, ServerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The streams of a server, by name.
 pub(super) struct Streams {
     shared: Arc<Shared>,
     all: Mutex<BTreeMap<String, Entry>>,
+    /// There is, or was, one with file storage. ORDERING: Relaxed; it only goes up.
+    had_file: AtomicBool,
 }
 
 struct Entry {
@@ -24,7 +27,7 @@ struct Entry {
 
 impl Streams {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Streams { shared, all: Mutex::default() }
+        Streams { shared, all: Mutex::default(), had_file: AtomicBool::new(false) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<ServedStream>> {
@@ -55,6 +58,7 @@ impl Streams {
             return Err(codes::STREAM_INVALID_CONFIG.with(text));
         }
         let stream = ServedStream::new((*config).clone(), &self.shared, is_watched);
+        self.had_file.fetch_or(config.storage == Storage::File, Ordering::Relaxed);
         all.insert(name.clone(), Entry { config: *config, stream: stream.clone() });
         let advisory = advisory::stream_action(&self.shared, &name, StreamAction::Created);
         let left = stream.change(|locked| {
@@ -143,6 +147,39 @@ impl Streams {
         of_kind.map(|config| config.max_bytes.max(0)).fold(0, i64::saturating_add)
     }
 
+    pub(super) fn had_file(&self) -> bool {
+        self.had_file.load(Ordering::Relaxed)
+    }
+
+    /// Other limits of the server for all streams.
+    pub(super) fn set_limits(&self, limits: &ServerLimits) {
+        for (_, stream) in self.list("") {
+            if let Some(((), left)) = stream.change(|locked| locked.machine.set_limits(limits)) {
+                left.run();
+            }
+        }
+    }
+
+    /// Ends those with memory storage, and the pull requests of the others.
+    pub(super) fn restart(&self) {
+        let mut all = self.all.lock();
+        let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut *all).into_iter().partition(|(_, entry)| entry.config.storage == Storage::File);
+        let stayed: Vec<_> = stay.values().map(|entry| entry.stream.clone()).collect();
+        *all = stay;
+        drop(all);
+        for entry in gone.into_values() {
+            if let Some(((), left)) = entry.stream.change(|locked| locked.shut_down()) {
+                left.run();
+            }
+        }
+        for stream in stayed {
+            if let Some(((), left)) = stream.change(|locked| locked.machine.handle_shutdown(locked.now)) {
+                left.run();
+            }
+        }
+    }
+
     /// Ends all of them: nothing is captured any more, and nothing is told.
     pub(super) fn clear(&self) {
         let all = std::mem::take(&mut *self.all.lock());
@@ -155,8 +192,8 @@ impl Streams {
 
     fn check<R>(&self, all: &BTreeMap<String, Entry>, ask: impl FnOnce(&Directory<'_>) -> R) -> R {
         let streams: Vec<&StreamConfig> = all.values().map(|entry| &entry.config).collect();
-        let options = &self.shared.options;
-        ask(&Directory { streams: &streams, server: &options.server, account: &options.account })
+        let limits = self.shared.limits();
+        ask(&Directory { streams: &streams, server: &limits, account: &self.shared.options.account })
     }
 }
 

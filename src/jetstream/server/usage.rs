@@ -2,8 +2,8 @@
 
 use super::options::JetStreamOptions;
 use crate::jetstream::engine::Room;
-use crate::jetstream::engine::config::Storage;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::jetstream::engine::config::{ServerLimits, Storage};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// Counts the bytes of all streams.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Usage {
     file: Count,
     /// Atomic batches that are open. ORDERING: as the bytes.
     batches: AtomicUsize,
-    batches_max: usize,
+    batches_max: AtomicUsize,
 }
 
 /// What one stream counts for.
@@ -29,20 +29,32 @@ struct Count {
     /// ORDERING: Relaxed; each stream adds and takes away its own bytes under its lock.
     bytes: AtomicU64,
     held: AtomicU64,
-    /// Limits; below zero there is none.
-    server: i64,
+    /// Limits; below zero there is none. ORDERING: Relaxed; a limit that changes holds from some moment on.
+    server: AtomicI64,
     account: i64,
 }
 
 impl Usage {
     pub(super) fn new(options: &JetStreamOptions) -> Self {
-        let count = |server, account| Count { bytes: AtomicU64::new(0), held: AtomicU64::new(0), server, account };
+        let count = |server, account| Count {
+            bytes: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            server: AtomicI64::new(server),
+            account,
+        };
         Usage {
             memory: count(options.server.max_memory, options.account.max_memory),
             file: count(options.server.max_storage, options.account.max_storage),
             batches: AtomicUsize::new(0),
-            batches_max: options.server.batch_max_inflight_total,
+            batches_max: AtomicUsize::new(options.server.batch_max_inflight_total),
         }
+    }
+
+    /// Other limits of the server.
+    pub(super) fn set_limits(&self, limits: &ServerLimits) {
+        self.memory.server.store(limits.max_memory, Ordering::Relaxed);
+        self.file.server.store(limits.max_storage, Ordering::Relaxed);
+        self.batches_max.store(limits.batch_max_inflight_total, Ordering::Relaxed);
     }
 
     fn count(&self, storage: Storage) -> &Count {
@@ -63,9 +75,9 @@ impl Usage {
         let bytes = self.bytes(storage) + count.held.load(Ordering::Relaxed);
         let limit = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
         Room {
-            is_full: bytes > limit(count.server),
+            is_full: bytes > limit(count.server.load(Ordering::Relaxed)),
             account_left: limit(count.account).saturating_sub(bytes),
-            batches_left: self.batches_max.saturating_sub(self.batches.load(Ordering::Relaxed)),
+            batches_left: self.batches_max.load(Ordering::Relaxed).saturating_sub(self.batches.load(Ordering::Relaxed)),
         }
     }
 

@@ -3,9 +3,11 @@
 use super::loader::Config;
 use super::process::ProcessOptions;
 use crate::Permissions;
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamOptions;
 use crate::protocol::ServerVersion;
 use crate::server::error::ReloadError;
-use crate::server::monitor::go_duration;
+use crate::server::monitor::{friendly_bytes, go_duration};
 use crate::server::users::{Auth, User};
 use crate::server::{ServerOptions, TlsOptions};
 use std::collections::BTreeMap;
@@ -70,6 +72,14 @@ pub enum Change {
     WriteDeadline(Duration),
     /// Publishers are no longer slowed down (true), or again.
     NoFastProducerStall(bool),
+    /// JetStream starts, or ends.
+    JetStream(bool),
+    /// Bytes of all streams with memory storage.
+    JetStreamMaxMemory(i64),
+    /// Bytes of all streams with file storage.
+    JetStreamMaxStorage(i64),
+    /// Other limits of JetStream.
+    JetStreamLimits,
 }
 
 impl Change {
@@ -114,6 +124,10 @@ impl fmt::Display for Change {
             Change::PingInterval(interval) => write!(f, "ping_interval = {}", go_duration(*interval)),
             Change::PingMax(pings) => write!(f, "ping_max = {pings}"),
             Change::WriteDeadline(deadline) => write!(f, "write_deadline = {}", go_duration(*deadline)),
+            Change::JetStream(_) => f.write_str("JetStream"),
+            Change::JetStreamMaxMemory(bytes) => write!(f, "JetStream max_mem_store = {}", friendly_bytes(*bytes)),
+            Change::JetStreamMaxStorage(bytes) => write!(f, "JetStream max_file_store = {}", friendly_bytes(*bytes)),
+            Change::JetStreamLimits => f.write_str("JetStream limits"),
             Change::NoFastProducerStall(on) => {
                 write!(f, "fast producers will {}be stalled", if *on { "not " } else { "" })
             }
@@ -208,6 +222,7 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     refuse("MaxSubTokens", &old.max_subscription_tokens, &new.max_subscription_tokens, usize::to_string)?;
     refuse("LameDuckDuration", &old.lame_duck_duration, &new.lame_duck_duration, time)?;
     refuse("LameDuckGracePeriod", &old.lame_duck_grace, &new.lame_duck_grace, time)?;
+    let jetstream = jetstream_changes(old, new)?;
     let gone = new.auth.no_auth_user.is_none();
     let stays = old.auth.no_auth_user.iter().any(|name| new.auth.users.known_as(name).is_some());
     if !gone || stays {
@@ -234,6 +249,48 @@ pub fn server_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Ch
     add(old.write_deadline != new.write_deadline, Change::WriteDeadline(new.write_deadline));
     let stall = new.no_fast_producer_stall;
     add(old.no_fast_producer_stall != stall, Change::NoFastProducerStall(stall));
+    all.extend(jetstream);
+    Ok(all)
+}
+
+#[cfg(not(feature = "jetstream"))]
+fn jetstream_changes(_: &ServerOptions, _: &ServerOptions) -> Result<Vec<Change>, ReloadError> {
+    Ok(Vec::new())
+}
+
+/// Memory and storage may grow, and other limits change; JetStream may start and end. All else stays as it is.
+#[cfg(feature = "jetstream")]
+fn jetstream_changes(old: &ServerOptions, new: &ServerOptions) -> Result<Vec<Change>, ReloadError> {
+    let (old, new) = match (&old.jetstream, &new.jetstream) {
+        (Some(old), Some(new)) => (old, new),
+        (None, None) => return Ok(Vec::new()),
+        (_, new) => return Ok(vec![Change::JetStream(new.is_some())]),
+    };
+    let unshown = |option| Err(ReloadError { option, old: String::new(), new: String::new() });
+    let (before, after) = (old.limits(), new.limits());
+    refuse("NoJetStreamStrict", &!old.is_strict(), &!new.is_strict(), bool::to_string)?;
+    if after.max_memory < before.max_memory || after.max_storage < before.max_storage {
+        return unshown("decreasing jetstream max memory and store");
+    }
+    let text = |text: &Option<&str>| text.unwrap_or_default().to_owned();
+    refuse("JetStreamDomain", &old.domain_name(), &new.domain_name(), text)?;
+    refuse("JetStreamUniqueTag", &old.tag(), &new.tag(), |tag| (*tag).to_owned())?;
+    let usual = JetStreamOptions::new().buffered_messages_max();
+    let messages = |messages: &usize| if *messages == usual { "0".to_owned() } else { messages.to_string() };
+    refuse("StreamMaxBufferedMsgs", &old.buffered_messages_max(), &new.buffered_messages_max(), messages)?;
+    if old.folder() != new.folder() {
+        return unshown("jetstream storage directory");
+    }
+    let time = |duration: &Duration| go_duration(*duration);
+    refuse("SyncInterval", &old.sync_interval_in_force(), &new.sync_interval_in_force(), time)?;
+    refuse("SyncAlways", &old.syncs_always(), &new.syncs_always(), bool::to_string)?;
+    let mut all = Vec::new();
+    let mut add = |differs: bool, change: Change| all.extend(differs.then_some(change));
+    add(before.max_memory != after.max_memory, Change::JetStreamMaxMemory(after.max_memory));
+    add(before.max_storage != after.max_storage, Change::JetStreamMaxStorage(after.max_storage));
+    let mut same = before.clone();
+    (same.max_memory, same.max_storage) = (after.max_memory, after.max_storage);
+    add(same != *after, Change::JetStreamLimits);
     Ok(all)
 }
 

@@ -6,6 +6,8 @@ use super::process::ProcessOptions;
 use super::source::{ConfigSource, Machine};
 use super::table::Reader;
 use super::{files, options, parser};
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamOptions;
 use crate::server::ServerOptions;
 use std::path::Path;
 
@@ -43,6 +45,8 @@ use std::path::Path;
 pub struct Config {
     pub(super) server: ServerOptions,
     pub(super) process: ProcessOptions,
+    #[cfg(feature = "jetstream")]
+    jetstream: JetStreamOptions,
     warnings: Vec<ConfigWarning>,
 }
 
@@ -101,7 +105,22 @@ impl Config {
             return Err(ConfigError::new(problems));
         }
         warnings.sort_by(|a, b| a.position.cmp(&b.position));
-        Ok(Config { server: builder.server, process: builder.process, warnings })
+        #[cfg(feature = "jetstream")]
+        let (jetstream, server) = {
+            let folder = builder.process.store_dir.clone();
+            let jetstream = folder.into_iter().fold(builder.jetstream, JetStreamOptions::store_dir);
+            let enabled = builder.jetstream_enabled.then(|| jetstream.clone());
+            (jetstream, enabled.into_iter().fold(builder.server, ServerOptions::jetstream))
+        };
+        #[cfg(not(feature = "jetstream"))]
+        let server = builder.server;
+        Ok(Config {
+            server,
+            process: builder.process,
+            #[cfg(feature = "jetstream")]
+            jetstream,
+            warnings,
+        })
     }
 
     /// The parts of the configuration that have no effect, or not the expected one.
@@ -113,6 +132,13 @@ impl Config {
     /// The options of the server.
     pub fn server_options(&self) -> ServerOptions {
         self.server.clone()
+    }
+
+    /// The options of JetStream, whether the text turns it on or not: for flags that do. If it does, they are among the options of the
+    /// server, too.
+    #[cfg(feature = "jetstream")]
+    pub fn jetstream_options(&self) -> &JetStreamOptions {
+        &self.jetstream
     }
 
     /// Puts other options of the server in the place of those that were read: for flags that go before the file.

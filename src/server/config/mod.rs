@@ -99,9 +99,9 @@
 //! | `connect_error_reports` | warning | there are no routes |
 //! | `reconnect_error_reports` | warning | there are no routes |
 //! | `feature_flags` | warning | there is nothing that they turn on or off |
-//! | `jetstream` | error | there is no JetStream |
-//! | `store_dir`, `storedir` | works | nothing is stored there |
-//! | `default_js_domain` | error | there is no JetStream |
+//! | `jetstream` | works | with the feature `jetstream`; see below |
+//! | `store_dir`, `storedir` | works | of JetStream; in one place only |
+//! | `default_js_domain` | error | there are no accounts |
 //! | `mappings`, `maps` | error | subjects are not mapped |
 //! | `cluster` | error | there are no clusters |
 //! | `gateway` | error | there are no gateways |
@@ -143,6 +143,38 @@
 //! | `tls.ocsp_peer` | error | clients' certificates are not looked up |
 //! | `tls.cert_store`, `tls.cert_match_by`, `tls.cert_match` | error | there is no Windows certificate store |
 //! | `tls.ca_certs_match`, `tls.cert_match_skip_invalid` | error | there is no Windows certificate store |
+//! | `jetstream.enabled`, `jetstream.enable` | works | the flag `-js` goes before it |
+//! | `jetstream.store_dir`, `jetstream.storedir`, `jetstream.store` | works | in one place only |
+//! | `jetstream.max_memory_store`, `jetstream.max_mem_store`, `jetstream.max_mem` | works | 1 GiB by default |
+//! | `jetstream.max_file_store`, `jetstream.max_file` | works | 16 GiB by default |
+//! | `jetstream.domain` | works | |
+//! | `jetstream.strict` | works | |
+//! | `jetstream.unique_tag` | works | it only shows in monitoring |
+//! | `jetstream.sync_interval`, `jetstream.sync` | works | a duration, or `always` |
+//! | `jetstream.limits` | works | see below |
+//! | `jetstream.max_buffered_msgs` | works | |
+//! | `jetstream.max_buffered_size` | warning | messages that wait are counted, not their bytes |
+//! | `jetstream.max_outstanding_catchup` | warning | there are no clusters |
+//! | `jetstream.request_queue_limit`, `jetstream.info_queue_limit` | warning | calls are answered as they come |
+//! | `jetstream.meta_compact` | warning | there are no clusters |
+//! | `jetstream.meta_compact_size` | warning | there are no clusters |
+//! | `jetstream.meta_compact_sync` | warning | there are no clusters |
+//! | `jetstream.max_concurrent_io` | warning | each stream is stored by one thread at a time |
+//! | `jetstream.extension_hint` | warning | there are no clusters |
+//! | `jetstream.key`, `jetstream.ek`, `jetstream.encryption_key` | error | streams are not encrypted |
+//! | `jetstream.prev_key`, `jetstream.prev_ek`, `jetstream.prev_encryption_key` | error | streams are not encrypted |
+//! | `jetstream.cipher` | warning | streams are not encrypted |
+//! | `jetstream.tpm` | error | streams are not encrypted |
+//! | `jetstream.limits.max_ack_pending` | works | |
+//! | `jetstream.limits.max_request_batch` | works | |
+//! | `jetstream.limits.max_ha_assets` | works | it only shows in monitoring |
+//! | `jetstream.limits.default_max_consumers` | works | 1000 by default |
+//! | `jetstream.limits.duplicate_window` | works | |
+//! | `jetstream.limits.batch` | works | see below |
+//! | `jetstream.limits.batch.max_inflight_per_stream` | works | |
+//! | `jetstream.limits.batch.max_inflight_total` | works | |
+//! | `jetstream.limits.batch.max_msgs` | works | |
+//! | `jetstream.limits.batch.timeout` | works | |
 //!
 //! | file | reason to change |
 //! |---|---|
@@ -153,7 +185,7 @@
 //! | `files` | the names and texts of files |
 //! | `builder` | the configuration while it is read |
 //! | `table` | the reading of options from the tree |
-//! | `options`, `authorization`, `permissions`, `tls` | the options |
+//! | `options`, `authorization`, `permissions`, `tls`, `jetstream` | the options |
 //! | `process` | options of the process |
 //! | `duration` | the syntax of durations |
 //! | `changes` | hot reload |
@@ -164,6 +196,8 @@ mod changes;
 mod cursor;
 mod duration;
 mod files;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 mod loader;
 mod options;
 mod parser;

@@ -1,6 +1,8 @@
 //! The options at the top of a configuration.
 
-use super::builder::ConfigBuilder;
+use super::builder::{ConfigBuilder, store_dir};
+#[cfg(feature = "jetstream")]
+use super::jetstream;
 use super::problem::ConfigErrorKind;
 use super::process::ProcessOptions;
 use super::table::{Reader, Row, Support, Takes, row};
@@ -97,10 +99,14 @@ pub(super) static OPTIONS: &[Row<ConfigBuilder>] = &[
     row(&["connect_error_reports"], Support::Ignored(Takes::Integer), ROUTES),
     row(&["reconnect_error_reports"], Support::Ignored(Takes::Integer), ROUTES),
     row(&["feature_flags"], Support::Ignored(Takes::Map), "there is nothing that they turn on or off"),
+    // JetStream.
+    #[cfg(feature = "jetstream")]
+    row(&["jetstream"], Support::Supported(jetstream::read), "with the feature `jetstream`; see below"),
+    #[cfg(not(feature = "jetstream"))]
+    row(&["jetstream"], Support::Refused(is_disabled), "this was built without the feature `jetstream`"),
+    row(&["store_dir", "storedir"], Support::Supported(store_dir), "of JetStream; in one place only"),
     // Features that are not there.
-    row(&["jetstream"], Support::Refused(is_disabled), "there is no JetStream"),
-    row(&["store_dir", "storedir"], Support::Supported(store_dir), "nothing is stored there"),
-    row(&["default_js_domain"], Support::Refused(Value::is_empty), "there is no JetStream"),
+    row(&["default_js_domain"], Support::Refused(Value::is_empty), ACCOUNTS),
     row(&["mappings", "maps"], Support::Refused(Value::is_empty), "subjects are not mapped"),
     row(&["cluster"], Support::Refused(Value::is_empty), "there are no clusters"),
     row(&["gateway"], Support::Refused(Value::is_empty), "there are no gateways"),
@@ -123,6 +129,7 @@ fn closes_slow_clients(value: &Value) -> bool {
     matches!(value.as_string(), Some("default" | "close"))
 }
 
+#[cfg(not(feature = "jetstream"))]
 fn is_disabled(value: &Value) -> bool {
     match &value.data {
         Data::String(text) => text.eq_ignore_ascii_case("disabled") || text.eq_ignore_ascii_case("disable"),
@@ -334,15 +341,6 @@ fn pid_file(_: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> D
 
 fn ports_file_dir(_: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Done {
     builder.process.ports_file_dir = entry.some_string()?.map(Into::into);
-    Ok(())
-}
-
-fn store_dir(_: &mut Reader<'_>, builder: &mut ConfigBuilder, entry: &Entry) -> Done {
-    let folder = entry.some_string()?;
-    if builder.process.store_dir.is_some() {
-        return Err(ConfigErrorKind::Duplicate { what: "option", name: "store_dir".to_owned() });
-    }
-    builder.process.store_dir = folder.map(Into::into);
     Ok(())
 }
 

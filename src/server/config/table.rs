@@ -41,6 +41,18 @@ pub(super) enum Takes {
     Integer,
     Map,
     BooleanOrMap,
+    /// Not below zero.
+    #[cfg(feature = "jetstream")]
+    Natural,
+    /// An integer, or a string such as `64K`.
+    #[cfg(feature = "jetstream")]
+    Size,
+    /// The same, not below zero.
+    #[cfg(feature = "jetstream")]
+    NaturalSize,
+    /// What passes this check.
+    #[cfg(feature = "jetstream")]
+    Checked(fn(&Entry) -> Result<(), ConfigErrorKind>),
 }
 
 /// The state of the reading besides the options: problems and warnings found so far.
@@ -165,6 +177,33 @@ impl Entry {
         Ok(Some(size).filter(|size| *size > 0))
     }
 
+    /// A size of storage: an integer, or a string that ends in `K`, `M`, `G` or `T`, powers of 1,024 there. `name` is the option's
+    /// name in texts of faults.
+    #[cfg(feature = "jetstream")]
+    pub(super) fn storage_size(&self, name: &str) -> Result<i64, ConfigErrorKind> {
+        let text = match &self.value.data {
+            Data::Integer(integer) => return Ok(*integer),
+            Data::String(text) => text,
+            _ => return Err(self.invalid(format!("{name} must be int64 or string"))),
+        };
+        let Some(suffix) = text.chars().next_back() else { return Ok(0) };
+        let digits = &text[..text.len() - suffix.len_utf8()];
+        let number: i64 = digits.parse().map_err(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let is_large = matches!(error.kind(), PosOverflow | NegOverflow);
+            let why = if is_large { "value out of range" } else { "invalid syntax" };
+            self.invalid(format!("{name} strconv.ParseInt: parsing {digits:?}: {why}"))
+        })?;
+        let shift = match suffix {
+            'K' => 10,
+            'M' => 20,
+            'G' => 30,
+            'T' => 40,
+            _ => return Err(self.invalid(format!("{name} sizes defined as strings must end in K, M, G, T"))),
+        };
+        number.checked_mul(1 << shift).ok_or_else(|| self.invalid(format!("{name} does not fit into 64 bits")))
+    }
+
     pub(super) fn map(&self) -> Result<&Node<Entry>, ConfigErrorKind> {
         match &self.value.data {
             Data::Map(map) => Ok(map),
@@ -231,6 +270,17 @@ impl Takes {
             Takes::Boolean => (matches!(value.data, Data::Boolean(_)), "a boolean"),
             Takes::Integer => (matches!(value.data, Data::Integer(_)), "an integer"),
             Takes::Map => (matches!(value.data, Data::Map(_)), "a map"),
+            #[cfg(feature = "jetstream")]
+            Takes::Natural => (matches!(value.data, Data::Integer(0..)), "an integer that is not negative"),
+            #[cfg(feature = "jetstream")]
+            Takes::Checked(check) => return check(entry),
+            #[cfg(feature = "jetstream")]
+            Takes::Size => return entry.storage_size(&entry.key.to_lowercase()).map(drop),
+            #[cfg(feature = "jetstream")]
+            Takes::NaturalSize => {
+                let size = entry.storage_size(&entry.key.to_lowercase())?;
+                return if size < 0 { Err(entry.invalid(format!("{size} is negative"))) } else { Ok(()) };
+            }
             Takes::BooleanOrMap => (matches!(value.data, Data::Boolean(_) | Data::Map(_)), "a boolean or a map"),
         };
         if fits { Ok(()) } else { Err(entry.wrong(expected)) }

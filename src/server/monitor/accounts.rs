@@ -4,6 +4,7 @@ use super::source::{Counters, Source};
 use super::subsz::SublistStats;
 use super::{GLOBAL_ACCOUNT, MonitorError, SYSTEM_ACCOUNT, text};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// The answer of `/accountz`.
@@ -32,8 +33,44 @@ struct AccountInfo {
     leafnode_connections: usize,
     client_connections: usize,
     subscriptions: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    mappings: BTreeMap<String, [Destination; 1]>,
     name_tag: &'static str,
     sublist_stats: SublistStats,
+}
+
+/// Where a mapped subject leads.
+#[derive(Clone, Debug, Serialize)]
+struct Destination {
+    subject: String,
+    weight: u8,
+}
+
+/// The domain of JetStream, which may be empty; `None` without JetStream.
+#[cfg(feature = "jetstream")]
+fn domain_of(source: &dyn Source) -> Option<String> {
+    source.jetstream().map(|server| server.options().domain_name().unwrap_or_default().to_owned())
+}
+
+#[cfg(not(feature = "jetstream"))]
+fn domain_of(_: &dyn Source) -> Option<String> {
+    None
+}
+
+/// The mappings of a domain's API (JL6).
+fn mappings(domain: &str, is_system: bool) -> BTreeMap<String, [Destination; 1]> {
+    const CALLS: [&str; 7] = ["INFO", "STREAM.>", "CONSUMER.>", "DIRECT.>", "META.>", "SERVER.>", "ACCOUNT.>"];
+    const STORES: [&str; 2] = ["$KV.>", "$OBJ.>"];
+    if domain.is_empty() {
+        return BTreeMap::new();
+    }
+    let mapped =
+        |call: &str, subject: String| (format!("$JS.{domain}.API.{call}"), [Destination { subject, weight: 100 }]);
+    if is_system {
+        return BTreeMap::from([mapped(">", "$JS.API.>".to_owned())]);
+    }
+    let calls = CALLS.iter().map(|call| mapped(call, format!("$JS.API.{call}")));
+    calls.chain(STORES.iter().map(|store| mapped(store, (*store).to_owned()))).collect()
 }
 
 /// The answer of `/accstatz`.
@@ -76,6 +113,7 @@ struct Volume {
 /// All accounts' names, or one account.
 pub(crate) fn accountz(source: &dyn Source, account: &str) -> Result<Accountz, MonitorError> {
     let identity = source.identity();
+    let jetstream = domain_of(source);
     let names = [SYSTEM_ACCOUNT, GLOBAL_ACCOUNT];
     let account_detail = match names.into_iter().find(|name| *name == account) {
         None if account.is_empty() => None,
@@ -89,10 +127,11 @@ pub(crate) fn accountz(source: &dyn Source, account: &str) -> Result<Accountz, M
                 is_system,
                 expired: false,
                 complete: true,
-                jetstream_enabled: false,
+                jetstream_enabled: jetstream.is_some() && !is_system,
                 leafnode_connections: 0,
                 client_connections: if is_system { 0 } else { source.counters().connections },
                 subscriptions: sublist_stats.num_subscriptions,
+                mappings: mappings(jetstream.as_deref().unwrap_or_default(), is_system),
                 name_tag: name,
                 sublist_stats,
             })

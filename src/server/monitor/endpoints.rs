@@ -1,6 +1,8 @@
 //! Which path gets which answer (M1).
 
 use super::accounts::{account_statz, accountz};
+#[cfg(feature = "jetstream")]
+use super::jetstream::{JszOptions, jsz as jsz_of};
 use super::query::Query;
 use super::source::Source;
 use super::{
@@ -97,10 +99,14 @@ impl Monitor {
             }
             "/healthz" => {
                 self.count("/healthz");
-                for name in ["js-enabled", "js-enabled-only", "js-server-only", "js-meta-only"] {
-                    query.boolean(name)?;
+                let enabled = query.boolean("js-enabled")?;
+                if enabled {
+                    source.warn(format_args!("Healthcheck: js-enabled deprecated, use js-enabled-only instead"));
                 }
-                let options = HealthzOptions::new().details(query.boolean("details")?).account(query.text("account"));
+                let options = HealthzOptions::new().jetstream_only(query.boolean("js-enabled-only")? || enabled);
+                let options = options.server_only(query.boolean("js-server-only")?);
+                query.boolean("js-meta-only")?;
+                let options = options.details(query.boolean("details")?).account(query.text("account"));
                 let options = options.stream(query.text("stream")).consumer(query.text("consumer"));
                 let healthz = healthz(source, &options);
                 if let Some(error) = &healthz.error {
@@ -164,6 +170,20 @@ fn jsz(source: &dyn Source, query: &Query) -> Result<Answer, Answer> {
     let leader_only = query.boolean("leader-only")?;
     for name in ["raft", "stream-leader-only"] {
         query.boolean(name)?;
+    }
+    #[cfg(feature = "jetstream")]
+    if let Some(server) = source.jetstream() {
+        let options = JszOptions {
+            account: query.text("acc"),
+            accounts: query.boolean("accounts")?,
+            streams: query.boolean("streams")?,
+            consumers: query.boolean("consumers")?,
+            config: query.boolean("config")?,
+            raft: query.boolean("raft")?,
+            offset: query.integer("offset")?,
+            limit: query.integer("limit")?,
+        };
+        return Ok(Answer { body: jsz_of(source, &server, options), ..Answer::json(&()) });
     }
     if leader_only {
         return Err(Answer::refusal(400, "filtered response: not leader"));

@@ -15,6 +15,60 @@ pub(crate) fn compact(value: &impl Serialize) -> Vec<u8> {
     write(value, Escaping(CompactFormatter))
 }
 
+/// Compact JSON in lines, indented by two spaces. What is empty stays on its line.
+#[cfg(feature = "jetstream")]
+pub(crate) fn indent(compact: &str) -> Vec<u8> {
+    let bytes = compact.as_bytes();
+    let mut out = Vec::with_capacity(compact.len() * 2);
+    let (mut depth, mut in_text) = (0_usize, false);
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.resize(out.len() + 2 * depth, b' ');
+    };
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            _ if in_text => {
+                out.push(byte);
+                if byte == b'\\' {
+                    out.extend(bytes.get(at));
+                    at += 1;
+                }
+                in_text = byte != b'"';
+            }
+            b'{' | b'[' => {
+                out.push(byte);
+                match bytes.get(at) {
+                    Some(close @ (b'}' | b']')) => {
+                        out.push(*close);
+                        at += 1;
+                    }
+                    _ => {
+                        depth += 1;
+                        line(&mut out, depth);
+                    }
+                }
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            _ => {
+                in_text = byte == b'"';
+                out.push(byte);
+            }
+        }
+    }
+    out
+}
+
 fn write(value: &impl Serialize, formatter: impl Formatter) -> Vec<u8> {
     let mut bytes = Vec::new();
     value
@@ -83,5 +137,13 @@ mod tests {
              \"c\": {},\n  \"d\": []\n}"
         );
         assert_eq!(compact(&json!({"status": "ok"})), br#"{"status":"ok"}"#);
+    }
+
+    #[cfg(feature = "jetstream")]
+    #[test]
+    fn compact_json_becomes_the_indented_one() {
+        let value = json!({"a": "x{[:,\\\"]}", "b": [1, [2.5, null], {}, []], "c": {"d": "\\"}, "e": true});
+        let compact = String::from_utf8(compact(&value)).unwrap();
+        assert_eq!(String::from_utf8(indent(&compact)), String::from_utf8(indented(&value)));
     }
 }

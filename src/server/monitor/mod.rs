@@ -8,6 +8,7 @@
 //! | `subsz` | its subscriptions |
 //! | `accounts` | its accounts |
 //! | `healthz` | its health |
+//! | `jetstream` | JetStream: `/jsz`, and its part of `/varz` |
 //! | `unsupported` | answers about features that a server of this kind does not have |
 //! | `error` | questions that have no answer |
 //! | `endpoints` | the answer for each path |
@@ -25,6 +26,8 @@ mod endpoints;
 mod error;
 mod healthz;
 mod http;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 mod json;
 mod paging;
 mod process;
@@ -53,7 +56,7 @@ pub(crate) use source::{
     Tls, VisitSubscription,
 };
 pub(crate) use subsz::subsz;
-pub(crate) use text::go_duration;
+pub(crate) use text::{friendly_bytes, go_duration};
 pub(crate) use varz::varz;
 
 use crate::sync::Mutex;

@@ -33,11 +33,16 @@ impl Query {
 
     /// 0 if it is not there or negative.
     pub(crate) fn count(&self, name: &str) -> Result<usize, String> {
+        self.integer(name).map(|number| usize::try_from(number).unwrap_or(0))
+    }
+
+    /// 0 if it is not there.
+    pub(crate) fn integer(&self, name: &str) -> Result<i64, String> {
         use std::num::IntErrorKind::{NegOverflow, PosOverflow};
         let text = self.text(name);
         match text.parse::<i64>() {
             _ if text.is_empty() => Ok(0),
-            Ok(number) => Ok(usize::try_from(number).unwrap_or(0)),
+            Ok(number) => Ok(number),
             Err(error) if matches!(error.kind(), PosOverflow | NegOverflow) => {
                 Err(refuse("int", name, "Atoi", text, "value out of range"))
             }

@@ -1,5 +1,7 @@
 //! The source of the monitor: the facts that a server must know of itself.
 
+#[cfg(feature = "jetstream")]
+use crate::jetstream::JetStreamServer;
 use crate::protocol::DisconnectReason;
 use crate::server::ServerOptions;
 use crate::sync::Mutex;
@@ -30,6 +32,12 @@ pub(crate) trait Source: Send + Sync {
     fn closed(&self) -> Vec<Arc<ClosedConnection>>;
 
     fn sublist(&self) -> Sublist;
+
+    /// JetStream, if it is there.
+    #[cfg(feature = "jetstream")]
+    fn jetstream(&self) -> Option<Arc<JetStreamServer>> {
+        None
+    }
 
     /// Whether new connections are accepted.
     fn is_ready(&self) -> bool;

@@ -49,6 +49,17 @@ pub(crate) fn go_duration(duration: Duration) -> String {
     }
 }
 
+/// A number of bytes as nats-server shows it: `64.00 MB`, `512 B`.
+pub(crate) fn friendly_bytes(bytes: i64) -> String {
+    let value = bytes as f64;
+    if value < 1_024.0 {
+        return format!("{bytes} B");
+    }
+    let exponent = (value.ln() / 1_024_f64.ln()) as usize;
+    let unit = ["K", "M", "G", "T", "P", "E"][exponent.clamp(1, 6) - 1];
+    format!("{:.2} {unit}B", value / 1_024_f64.powi(exponent as i32))
+}
+
 /// `value` with its last `digits` below the point, zeros at the end left away.
 fn decimal(value: u128, digits: usize) -> String {
     let unit = 10u128.pow(digits as u32);
@@ -130,5 +141,22 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::new(1_795_226_845, 27_918_794 * 10);
         assert_eq!(rfc3339(time), "2026-11-21T02:07:25.27918794Z");
         assert_eq!(rfc3339(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn bytes_are_shown_as_the_server_shows_them() {
+        let cases = [
+            (-1, "-1 B"),
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.00 KB"),
+            (64_000_000, "61.04 MB"),
+            (1 << 30, "1.00 GB"),
+            (16 << 30, "16.00 GB"),
+            (i64::MAX, "8.00 EB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(friendly_bytes(bytes), text);
+        }
     }
 }

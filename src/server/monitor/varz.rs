@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 /// The server's identity, its limits and its counters (M2); as JSON it is the answer of `/varz`.
 ///
-/// Features that this server does not have (routes, gateways, leaf nodes, JetStream, MQTT, websockets) show as absent.
+/// Features that this server does not have (routes, gateways, leaf nodes, MQTT, websockets) show as absent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Varz {
@@ -71,7 +71,7 @@ pub struct Varz {
     leaf: Nothing,
     mqtt: Nothing,
     websocket: Nothing,
-    jetstream: Nothing,
+    jetstream: JetStreamPart,
     /// Time for a TLS handshake; seconds in JSON.
     #[serde(serialize_with = "text::as_seconds")]
     pub tls_timeout: Duration,
@@ -189,6 +189,29 @@ struct DiskIoWaitStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Nothing {}
 
+/// JetStream's part: `{}` without it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+enum JetStreamPart {
+    #[cfg(feature = "jetstream")]
+    On(Box<super::jetstream::JetStreamVarz>),
+    Off(Nothing),
+}
+
+impl JetStreamPart {
+    #[cfg(feature = "jetstream")]
+    fn of(source: &dyn Source) -> Self {
+        let on =
+            source.jetstream().map(|server| JetStreamPart::On(Box::new(super::jetstream::jetstream_varz(&server))));
+        on.unwrap_or(JetStreamPart::Off(Nothing {}))
+    }
+
+    #[cfg(not(feature = "jetstream"))]
+    fn of(_: &dyn Source) -> Self {
+        JetStreamPart::Off(Nothing {})
+    }
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -247,7 +270,7 @@ pub(crate) fn varz(monitor: &Monitor, source: &dyn Source) -> Varz {
         leaf: Nothing {},
         mqtt: Nothing {},
         websocket: Nothing {},
-        jetstream: Nothing {},
+        jetstream: JetStreamPart::of(source),
         tls_timeout: tls.map_or(TLS_TIMEOUT, |tls| tls.timeout),
         write_deadline: options.write_deadline,
         start,

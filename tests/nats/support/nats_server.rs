@@ -122,6 +122,26 @@ impl NatsServer {
         }
     }
 
+    /// Has it read another configuration, and gives the lines of its log from then on up to the one that says what came of it.
+    pub fn try_reload(&self, config: &str) -> Vec<String> {
+        fs::write(&self.config, config).expect("the configuration can be written again");
+        let before = self.log().len();
+        let sent = Command::new("kill").args(["-HUP", &self.pid.to_string()]).status().expect("there is a kill");
+        assert!(sent.success());
+        let began = std::time::Instant::now();
+        loop {
+            let log = self.log();
+            let lines: Vec<String> = log[before..].lines().map(str::to_owned).collect();
+            let is_outcome =
+                |line: &String| line.contains("Reloaded server configuration") || line.contains("Failed to reload");
+            if lines.iter().any(is_outcome) {
+                return lines;
+            }
+            assert!(began.elapsed() < PATIENCE, "nats-server does not reload; it said:\n{log}");
+            thread::yield_now();
+        }
+    }
+
     /// Ends it as `kill -9` does, and gives all that it has written.
     pub fn kill(mut self) -> String {
         // The keeper kills it when its own input ends.

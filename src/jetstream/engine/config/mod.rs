@@ -229,6 +229,14 @@ pub struct ServerLimits {
     pub batch_max_inflight: usize,
     /// Atomic batches of all streams that are open at once; default 1,000.
     pub batch_max_inflight_total: usize,
+    /// The default, if it is less than 1,000, and the largest `max_ack_pending` of a consumer; 0 is "no limit" (JL4).
+    pub max_ack_pending: i64,
+    /// The default and the largest `max_batch` of a pull consumer; 0 is "no limit" (JL4).
+    pub max_request_batch: i64,
+    /// Consumers of a stream where neither the stream nor the account has a limit; less than 1 is "no limit". Default 1,000.
+    pub default_max_consumers: i64,
+    /// Streams and consumers of a cluster's server; 0 is "no limit". It is only shown.
+    pub max_ha_assets: i64,
 }
 
 impl Default for ServerLimits {
@@ -241,6 +249,10 @@ impl Default for ServerLimits {
             batch_timeout: 10_000_000_000,
             batch_max_inflight: 50,
             batch_max_inflight_total: 1_000,
+            max_ack_pending: 0,
+            max_request_batch: 0,
+            default_max_consumers: 1_000,
+            max_ha_assets: 0,
         }
     }
 }
@@ -256,6 +268,8 @@ pub struct AccountLimits {
     pub max_streams: i64,
     /// Consumers of one stream.
     pub max_consumers: i64,
+    /// The default, if it is less than 1,000, and the largest `max_ack_pending` of a consumer.
+    pub max_ack_pending: i64,
     /// The largest `max_bytes` of a memory stream.
     pub memory_max_stream_bytes: i64,
     /// The largest `max_bytes` of a file stream.
@@ -271,6 +285,7 @@ impl Default for AccountLimits {
             max_storage: -1,
             max_streams: -1,
             max_consumers: -1,
+            max_ack_pending: -1,
             memory_max_stream_bytes: -1,
             storage_max_stream_bytes: -1,
             max_bytes_required: false,

@@ -2,7 +2,7 @@
 
 use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
 use super::names::{is_group_name, is_name};
-use crate::jetstream::engine::config::{Retention, StreamConfig};
+use crate::jetstream::engine::config::{AccountLimits, Retention, ServerLimits, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::jetstream::engine::filters::Tree;
 use crate::jetstream::engine::time::format_duration;
@@ -26,6 +26,14 @@ const REQUIRED_LEVEL: &str = "_nats.req.level";
 /// Keys of the metadata that are the server's own: what a client sends for them is dropped (JC14).
 const OWN_KEYS: [&str; 3] = [REQUIRED_LEVEL, "_nats.ver", "_nats.level"];
 
+/// What a consumer is held to, apart from its own configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) stream: &'a StreamConfig,
+    pub(crate) server: &'a ServerLimits,
+    pub(crate) account: &'a AccountLimits,
+}
+
 fn pedantic(text: &str) -> ApiError {
     codes::PEDANTIC.with(text)
 }
@@ -44,7 +52,8 @@ fn expects_acks(config: &ConsumerConfig) -> bool {
 /// # Errors
 ///
 /// 10157 with the first value that would be corrected.
-pub(crate) fn fill(config: &mut ConsumerConfig, stream: &StreamConfig, is_pedantic: bool) -> Result<(), ApiError> {
+pub(crate) fn fill(config: &mut ConsumerConfig, bounds: Bounds<'_>, is_pedantic: bool) -> Result<(), ApiError> {
+    let Bounds { stream, server, account } = bounds;
     let refuse = |holds: bool, text: &str| if holds && is_pedantic { Err(pedantic(text)) } else { Ok(()) };
     if config.name.is_empty() {
         config.name.clone_from(&config.durable_name);
@@ -70,7 +79,8 @@ pub(crate) fn fill(config: &mut ConsumerConfig, stream: &StreamConfig, is_pedant
         config.max_ack_pending = limits.max_ack_pending;
     }
     if config.max_ack_pending == 0 && expects_acks(config) {
-        config.max_ack_pending = MAX_ACK_PENDING;
+        let limits = [server.max_ack_pending, account.max_ack_pending].into_iter().filter(|limit| *limit > 0);
+        config.max_ack_pending = limits.fold(MAX_ACK_PENDING, i64::min);
     }
     refuse(config.max_ack_pending < -1, "max_ack_pending must be set to -1")?;
     config.max_ack_pending = config.max_ack_pending.max(-1);
@@ -89,6 +99,10 @@ pub(crate) fn fill(config: &mut ConsumerConfig, stream: &StreamConfig, is_pedant
     if config.inactive_threshold == 0 {
         refuse(limits.inactive_threshold > 0, "inactive_threshold must be set if it's configured in stream limits")?;
         config.inactive_threshold = limits.inactive_threshold;
+    }
+    if !config.is_push() && config.max_batch == 0 && server.max_request_batch > 0 {
+        refuse(true, "max_request_batch must be set if it's JetStream limits are set")?;
+        config.max_batch = server.max_request_batch;
     }
     if config.priority_policy == PriorityPolicy::PinnedClient && config.priority_timeout == 0 {
         config.priority_timeout = PIN_TIMEOUT;
@@ -131,7 +145,8 @@ pub(crate) fn own_metadata(config: &ConsumerConfig) -> BTreeMap<&str, &str> {
 /// # Errors
 ///
 /// The first fault in the server's order.
-pub(crate) fn check(config: &ConsumerConfig, stream: &StreamConfig, is_pedantic: bool) -> Result<(), ApiError> {
+pub(crate) fn check(config: &ConsumerConfig, bounds: Bounds<'_>, is_pedantic: bool) -> Result<(), ApiError> {
+    let stream = bounds.stream;
     let is_refused = |name: &String| !name.is_empty() && !is_name(name);
     if [&config.name, &config.durable_name].into_iter().any(is_refused) {
         return Err(invalid(r"consumer name can not contain '.', '*', '>', '\', '/'"));
@@ -158,9 +173,9 @@ pub(crate) fn check(config: &ConsumerConfig, stream: &StreamConfig, is_pedantic:
     }
     match config.is_push() {
         true => check_push(config, stream)?,
-        false => check_pull(config, stream)?,
+        false => check_pull(config, bounds)?,
     }
-    check_limits(config, stream)?;
+    check_limits(config, bounds)?;
     if config.direct && !config.is_push() {
         return Err(codes::CONSUMER_DIRECT_REQUIRES_PUSH.error());
     }
@@ -238,7 +253,7 @@ fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
     Ok(())
 }
 
-fn check_pull(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
+fn check_pull(config: &ConsumerConfig, Bounds { stream, server, .. }: Bounds<'_>) -> Result<(), ApiError> {
     if stream.retention == Retention::WorkQueue && config.ack_policy == AckPolicy::None {
         return Err(codes::CONSUMER_PULL_REQUIRES_ACK.error());
     }
@@ -254,13 +269,18 @@ fn check_pull(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
     if config.max_expires > 0 && config.max_expires < MS {
         return Err(codes::CONSUMER_MAX_REQUEST_EXPIRES_TOO_SMALL.error());
     }
+    if server.max_request_batch > 0 && config.max_batch > server.max_request_batch {
+        return Err(codes::CONSUMER_MAX_REQUEST_BATCH_EXCEEDED.with(server.max_request_batch.to_string()));
+    }
     Ok(())
 }
 
-fn check_limits(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
+fn check_limits(config: &ConsumerConfig, Bounds { stream, server, account }: Bounds<'_>) -> Result<(), ApiError> {
     let limits = stream.consumer_limits;
-    if limits.max_ack_pending > 0 && config.max_ack_pending > limits.max_ack_pending {
-        return Err(codes::CONSUMER_MAX_PENDING_ACK_EXCESS.with(limits.max_ack_pending.to_string()));
+    for max in [server.max_ack_pending, account.max_ack_pending, limits.max_ack_pending] {
+        if max > 0 && config.max_ack_pending > max {
+            return Err(codes::CONSUMER_MAX_PENDING_ACK_EXCESS.with(max.to_string()));
+        }
     }
     if limits.inactive_threshold > 0 && config.inactive_threshold > limits.inactive_threshold {
         return Err(codes::CONSUMER_INACTIVE_THRESHOLD_EXCESS.with(format_duration(limits.inactive_threshold)));

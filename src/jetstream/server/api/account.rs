@@ -27,7 +27,7 @@ pub(super) fn info(shared: &Shared, streams: &Streams, counts: &Counts, request:
             object.plain("max_storage", limits.max_storage);
             object.plain("max_streams", limits.max_streams);
             object.plain("max_consumers", limits.max_consumers);
-            object.plain("max_ack_pending", -1);
+            object.plain("max_ack_pending", limits.max_ack_pending);
             object.plain("memory_max_stream_bytes", limits.memory_max_stream_bytes);
             object.plain("storage_max_stream_bytes", limits.storage_max_stream_bytes);
             object.plain("max_bytes_required", limits.max_bytes_required);

@@ -11,7 +11,7 @@ use crate::interest::InterestWatcher;
 use crate::jetstream::engine::consumer::{ConsumerAddress, ConsumerConfig, ConsumerInfo, is_group_name};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::jetstream::engine::{ConsumerId, Timestamp};
-use crate::jetstream::json::consumer::{CreateRequest, encode};
+use crate::jetstream::json::consumer::{CreateRequest, ShownConfig, encode};
 use crate::jetstream::json::read::{Decode, Fatal, Reader};
 use crate::jetstream::json::write::{Object, list as write_list, text};
 use std::sync::{Arc, Weak};
@@ -39,10 +39,9 @@ pub(super) fn create(
         let watcher = watch(shared, &request.config);
         let group = request.config.deliver_group.clone();
         let bound = watcher.as_ref().is_some_and(|watcher| is_bound(watcher, &group));
-        let max_consumers = shared.options.account.max_consumers;
         let weak = Arc::downgrade(&served);
         let (info, now) = ask(&served, |locked| {
-            let mut info = locked.machine.create_consumer(locked.now, request, max_consumers)?;
+            let mut info = locked.machine.create_consumer(locked.now, request, &shared.options.account)?;
             if let Some(id) = locked.machine.consumer_id(&info.name) {
                 if info.config.is_push() {
                     locked.machine.handle_interest(locked.now, id, bound);
@@ -54,7 +53,7 @@ pub(super) fn create(
             }
             Ok((info, locked.now))
         })?;
-        Ok(Response::new(kind, |object| encode(object, stream, &info, now, true)).behind(served))
+        Ok(Response::new(kind, |object| encode(object, stream, &info, now, ShownConfig::WithVersion)).behind(served))
     });
     Response::of(kind, outcome, |_| {})
 }
@@ -100,7 +99,8 @@ pub(super) fn info(streams: &Streams, stream: &str, name: &str, request: &Reques
             let id = find(locked, name)?;
             Ok((locked.machine.consumer_info(locked.now, id)?, locked.now))
         })?;
-        Ok(Response::new("consumer_info", |object| encode(object, stream, &info, now, true)).behind(served))
+        Ok(Response::new("consumer_info", |object| encode(object, stream, &info, now, ShownConfig::WithVersion))
+            .behind(served))
     });
     Response::of("consumer_info", outcome, |_| {})
 }
@@ -169,7 +169,7 @@ pub(super) fn list(streams: &Streams, stream: &str, request: &Request<'_>) -> Re
         })?;
         let response = Response::new("consumer_list", |object| {
             page.encode(object, LIST_MAX);
-            object.objects("consumers", &infos, |object, info| encode(object, stream, info, now, false));
+            object.objects("consumers", &infos, |object, info| encode(object, stream, info, now, ShownConfig::Plain));
         });
         Ok(response.behind(served))
     });
@@ -277,7 +277,7 @@ pub(super) fn reset(streams: &Streams, stream: &str, name: &str, request: &Reque
             Ok((locked.machine.handle_reset(locked.now, id, Some(seq))?, locked.now))
         })?;
         let response = Response::new("consumer_reset", |object| {
-            encode(object, stream, &info, now, true);
+            encode(object, stream, &info, now, ShownConfig::WithVersion);
             object.plain("reset_seq", next);
         });
         Ok(response)

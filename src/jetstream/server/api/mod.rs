@@ -57,6 +57,18 @@ impl Api {
         &self.shared
     }
 
+    /// The calls that were answered so far, and how many of them were refused.
+    pub(super) fn answered(&self) -> (u64, u64) {
+        // ORDERING: Relaxed; only counts.
+        (self.counts.total.load(Ordering::Relaxed), self.counts.errors.load(Ordering::Relaxed))
+    }
+
+    /// Counts anew: with a restart (JS7).
+    pub(super) fn reset_counts(&self) {
+        self.counts.total.store(0, Ordering::Relaxed);
+        self.counts.errors.store(0, Ordering::Relaxed);
+    }
+
     pub(super) fn streams(&self) -> &Streams {
         &self.streams
     }

@@ -92,7 +92,8 @@ pub(super) fn info(shared: &Shared, streams: &Streams, name: &str, request: &Req
         let (mut info, total) = look_into(&stream, &asked, offset, shared.bus.limits().max_payload / 4)?;
         // Quotes, a colon, a comma and the number.
         info.subjects = fitting(shared, info.subjects.into_iter(), |(subject, _)| subject.len() + 24);
-        let shown = Shown { domain: shared.domain(), leader: Some(shared.server_name()), is_alone: true };
+        let leader = shared.server_name();
+        let shown = Shown { domain: shared.domain(), leader: Some(&leader), is_alone: true };
         let response = Response::new("stream_info", |object| {
             match total {
                 0 => paging(object, 0, 0, 0),

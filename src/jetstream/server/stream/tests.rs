@@ -3,6 +3,9 @@
 use super::*;
 use crate::jetstream::server::{JetStreamOptions, JetStreamServer};
 
+/// How much may wait.
+const JOBS_MAX: usize = 100;
+
 fn stream(server: &JetStreamServer) -> Arc<ServedStream> {
     server.api.streams().get("S").expect("it is there")
 }
@@ -15,7 +18,7 @@ fn waiting(server: &JetStreamServer) -> usize {
 #[test]
 fn the_list_of_a_stream_that_is_held_up_is_bounded() {
     let bus = Bus::new();
-    let server = JetStreamServer::start(&bus, JetStreamOptions::new()).unwrap();
+    let server = JetStreamServer::start(&bus, JetStreamOptions::new().max_buffered_messages(JOBS_MAX)).unwrap();
     let client = bus.connect();
     let ask = |call: &str, body: &str| client.request(format!("$JS.API.{call}"), body).unwrap();
     ask("STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"storage":"memory"}"#);

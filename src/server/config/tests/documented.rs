@@ -2,6 +2,7 @@
 //! compared with the text.
 
 use super::super::authorization::{AUTHORIZATION, USER};
+use super::super::jetstream::{BATCH, JETSTREAM, LIMITS};
 use super::super::options::OPTIONS;
 use super::super::permissions::PERMISSIONS;
 use super::super::table::{Row, Support};
@@ -27,6 +28,9 @@ fn table() -> Vec<String> {
     all.extend(rows("users[].", USER));
     all.extend(rows("permissions.", PERMISSIONS));
     all.extend(rows("tls.", TLS));
+    all.extend(rows("jetstream.", JETSTREAM));
+    all.extend(rows("jetstream.limits.", LIMITS));
+    all.extend(rows("jetstream.limits.batch.", BATCH));
     all
 }
 
@@ -50,6 +54,9 @@ fn no_option_has_two_rows_and_all_are_in_lower_case() {
     all.extend(names("users[].", USER));
     all.extend(names("permissions.", PERMISSIONS));
     all.extend(names("tls.", TLS));
+    all.extend(names("jetstream.", JETSTREAM));
+    all.extend(names("jetstream.limits.", LIMITS));
+    all.extend(names("jetstream.limits.batch.", BATCH));
     let count = all.len();
     assert!(count > 120, "{count}");
     let mut seen = std::collections::BTreeSet::new();

@@ -1,7 +1,10 @@
 //! The results of the reader of configurations, down to line and column.
 
 mod bounds;
+#[cfg(feature = "jetstream")]
 mod documented;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 mod language;
 mod options;
 mod reload;

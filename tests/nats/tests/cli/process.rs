@@ -52,7 +52,8 @@ impl Postroom {
         }
     }
 
-    fn next_line(&mut self) -> Option<String> {
+    /// Reads a line; `None` at the end.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.log.read_line(&mut line).unwrap();
         line.truncate(line.trim_end().len());

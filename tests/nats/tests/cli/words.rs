@@ -37,7 +37,7 @@ fn a_wrong_flag_shows_the_usage() {
 #[test]
 fn what_cannot_be_done_is_said_and_fails() {
     for (flags, text) in [
-        (&["-js"][..], "postroom: --jetstream is not supported: JetStream is not supported yet\n"),
+        (&["--cluster", "a"][..], "postroom: --cluster is not supported: there are no clusters\n"),
         (&["--routes", "nats://x"], "postroom: --routes is not supported: there are no clusters\n"),
         (&["bogus"], "postroom: unrecognized command: \"bogus\"\n"),
         (&["-t"], "postroom: must specify [-c, --config] option to check configuration file syntax\n"),

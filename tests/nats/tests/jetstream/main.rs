@@ -5,11 +5,13 @@
 
 mod client;
 mod compare;
+mod limits;
 mod places;
 mod program;
 mod raw_consumers;
 mod raw_found;
 mod raw_messages;
 mod raw_requests;
+mod serving;
 
 use postroom_nats_tests as support;

@@ -1,7 +1,7 @@
 //! The servers: the real one, and ours.
 
 use super::support::nats_server::NatsServer;
-use postroom::jetstream::server::{JetStreamOptions, JetStreamServer};
+use postroom::server::config::Config;
 use postroom::{Bus, Server};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,11 +14,26 @@ pub(crate) struct Setup {
     /// Bytes of memory storage.
     pub(crate) max_memory: u64,
     pub(crate) is_strict: bool,
+    /// More of the map `jetstream`.
+    pub(crate) more: &'static str,
+    /// Text before that map.
+    pub(crate) top: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { domain: "", max_memory: 1 << 30, is_strict: true }
+        Setup { domain: "", max_memory: 1 << 30, is_strict: true, more: "", top: "" }
+    }
+}
+
+impl Setup {
+    /// The configuration, which both servers read. `store` is more of the map `jetstream`.
+    fn config(self, store: &str) -> String {
+        let Setup { domain, max_memory, is_strict, more, top } = self;
+        let domain = if domain.is_empty() { String::new() } else { format!("domain: {domain},") };
+        format!(
+            "server_name: postroom\n{top}\njetstream {{ {store} max_mem: {max_memory}, max_file: 1GiB, strict: {is_strict}, {domain} {more} }}\n"
+        )
     }
 }
 
@@ -41,12 +56,7 @@ impl Place for Real {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("postroom-jetstream-{}-{number}", std::process::id());
         let store = std::env::temp_dir().join(name);
-        let Setup { domain, max_memory, is_strict } = setup;
-        let domain = if domain.is_empty() { String::new() } else { format!("domain: {domain}") };
-        let config = format!(
-            "server_name: postroom\njetstream {{ store_dir: {:?}, max_mem: {max_memory}, max_file: 1GiB, strict: {is_strict}, {domain} }}\n",
-            store.display()
-        );
+        let config = setup.config(&format!("store_dir: {store:?},"));
         Real { server: NatsServer::start(&config), store }
     }
 
@@ -62,24 +72,16 @@ impl Drop for Real {
     }
 }
 
-pub(crate) struct Ours {
-    server: Server,
-    _jetstream: JetStreamServer,
-}
+pub(crate) struct Ours(pub(crate) Server);
 
 impl Place for Ours {
     fn start(setup: Setup) -> Self {
-        let bus = Bus::new();
-        let mut options =
-            JetStreamOptions::new().max_memory(setup.max_memory).max_storage(1 << 30).strict(setup.is_strict);
-        if !setup.domain.is_empty() {
-            options = options.domain(setup.domain);
-        }
-        let jetstream = JetStreamServer::start(&bus, options).expect("it starts");
-        Ours { server: Server::bind(&bus, "127.0.0.1:0").expect("it starts"), _jetstream: jetstream }
+        let config = Config::parse(&setup.config(""), None).expect("a configuration");
+        let server = Server::builder(&Bus::new()).options(config.server_options()).bind("127.0.0.1:0");
+        Ours(server.expect("it starts"))
     }
 
     fn addr(&self) -> String {
-        self.server.address().expect("it listens").to_string()
+        self.0.address().expect("it listens").to_string()
     }
 }

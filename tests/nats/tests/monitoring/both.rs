@@ -44,32 +44,48 @@ impl Real {
 }
 
 /// A connection of raw bytes.
-pub(crate) struct Wire(BufReader<TcpStream>);
+pub(crate) struct Wire {
+    stream: BufReader<TcpStream>,
+    /// A line of a message was read.
+    has_message: bool,
+}
 
 impl Wire {
     /// Connects, sends this and a PING, and reads up to the PONG: so that the server has done it all.
     pub(crate) fn open(port: u16, text: &str) -> Self {
-        let mut wire = Wire(BufReader::new(TcpStream::connect(("127.0.0.1", port)).unwrap()));
+        let stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        let mut wire = Wire { stream, has_message: false };
         assert!(wire.line().starts_with("INFO "));
         wire.send(text);
         wire
     }
 
     pub(crate) fn send(&mut self, text: &str) {
-        write!(self.0.get_mut(), "{text}PING\r\n").unwrap();
+        write!(self.stream.get_mut(), "{text}PING\r\n").unwrap();
         while !self.line().starts_with("PONG") {}
+    }
+
+    /// Reads a message that has come, or comes.
+    pub(crate) fn until_message(&mut self) {
+        while !std::mem::take(&mut self.has_message) {
+            let line = self.line();
+            if line.starts_with("PING") {
+                write!(self.stream.get_mut(), "PONG\r\n").unwrap();
+            }
+        }
     }
 
     /// Ends the connection, and waits until the server has ended it too.
     pub(crate) fn close(mut self) {
-        self.0.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
+        self.stream.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
         let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).unwrap();
+        self.stream.read_to_end(&mut rest).unwrap();
     }
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        assert!(self.0.read_line(&mut line).unwrap() > 0, "the server ended the connection");
+        assert!(self.stream.read_line(&mut line).unwrap() > 0, "the server ended the connection");
+        self.has_message |= line.starts_with("MSG ") || line.starts_with("HMSG ");
         line
     }
 }

@@ -6,6 +6,7 @@
 #![allow(missing_docs)]
 
 mod both;
+mod jetstream;
 mod queries;
 mod same;
 mod tools;
