@@ -48,7 +48,7 @@ fn append(stream: &mut Stream, number: u64) {
 fn consumer(stream: &mut Stream, now: Timestamp, messages: u64) -> ConsumerId {
     let config = ConsumerConfig::pull("C").ack_policy(AckPolicy::Explicit);
     let request = ConsumerRequest { config, ..ConsumerRequest::default() };
-    stream.create_consumer(now, request, 0).expect("a consumer");
+    stream.create_consumer(now, request, &AccountLimits::default()).expect("a consumer");
     let id = stream.consumer_id("C").expect("it is there");
     let inbox = Subject::new("inbox").expect("a subject");
     let batch = i64::try_from(messages).expect("it is small");
