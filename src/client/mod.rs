@@ -2,50 +2,51 @@
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `mod` | [`Client`]: a connection, and all that starts from it |
+//! | `mod` | [`Client`]: a connection, its subscriptions, its end |
+//! | `send` | publishing and requesting |
 //! | `options` | the options of subscriptions and requests |
-//! | `subscriber` | receiving: threads, tasks, iterators |
+//! | `subscriber` | receiving, in threads and tasks |
+//! | `iter` | the stream and the iterators of a subscriber |
 //! | `guard` | callbacks and channels of the user's |
 //! | `publisher` | prepared publishers, and publishing from tasks |
-//! | `raw` | publishing messages that came off a wire |
+//! | `raw` | messages that came off a wire |
 //! | `request`, `request_many` | requests, and answering |
 //! | `drain` | waiting for the end of a drain |
 
 mod drain;
 mod guard;
+mod iter;
 mod options;
 mod publisher;
 mod raw;
 mod request;
 mod request_many;
+mod send;
 mod subscriber;
 
 pub use drain::{Drain, DrainFuture};
 pub use guard::SubscriptionGuard;
+pub use iter::{IntoIter, Iter, SubscriberStream};
 pub use options::{RequestOptions, SubscribeOptions};
 pub use publisher::{PublishFuture, Publisher};
 pub use raw::RawMessage;
 pub use request::RequestFuture;
 pub use request_many::{RequestManyOptions, Responses, ResponsesEnd, ResponsesIter};
-pub use subscriber::{IntoIter, Iter, Subscriber, SubscriberStream};
+pub use subscriber::Subscriber;
 
 use crate::account::{Permissions, Subscription};
 use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::connection::{ClientStats, Connection, client_stats};
 use crate::delivery::{DeliveryTarget, OverflowPolicy, Receiver, SinkDelivery, SinkResult, TargetKind};
-use crate::error::{CloseReason, PublishError, RequestError, SubscribeError};
+use crate::error::{CloseReason, PublishError, SubscribeError};
 use crate::id::ClientId;
-use crate::message::{HeaderMap, Message, Payload, Publication};
+use crate::message::Message;
 use crate::observe::SubscriptionInfo;
-use crate::routing::{self, Context};
 use crate::services::Phase;
 use crate::subject::{Pattern, Subject, ToPattern, ToSubject};
 use crossbeam_channel::Sender;
-use publisher::{address, check_message, publish_async, refused, try_publish_async};
-use request::OutgoingRequest;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A connection to a [`Bus`]. Cheap to clone; clones are the same connection. May be used by many threads at once.
 ///
@@ -65,173 +66,6 @@ impl Client {
     /// Whether it is a client of this bus.
     pub(crate) fn is_of(&self, broker: &Arc<Broker>) -> bool {
         Arc::ptr_eq(&self.broker, broker)
-    }
-
-    #[inline]
-    fn send(&self, mut out: Publication<'_>) -> Result<usize, PublishError> {
-        let published = routing::publish(Context::of(&self.connection), &mut out, None, None);
-        out.forget();
-        published
-    }
-
-    /// Delivers a message to every subscription whose pattern matches `subject`, and to one member of each queue group. Gives back how many
-    /// accepted it.
-    ///
-    /// When this returns, the message is in the queue of each that accepted it, in their channel, or their callback has run: on this
-    /// thread, before the return. (A publish *from within* a callback returns before the callbacks that it leads to have run: they
-    /// run when the current one has returned, or waits through the bus for something.)
-    ///
-    /// Order: what one thread publishes reaches each subscriber in that order (G3). Blocking: only for subscriptions with
-    /// [`OverflowPolicy::Block`] that are full, and for callbacks.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::InvalidSubject`] and [`PublishError::SubjectTooLong`] for the subject, [`PublishError::MaxPayloadExceeded`]
-    /// for the payload, [`PublishError::Closed`] after `close`. No subscriber got the message then.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::{Bus, PublishError};
-    ///
-    /// let client = Bus::new().connect();
-    /// let all = client.subscribe(">")?;
-    /// assert_eq!(client.publish("orders.eu", "hello")?, 1);
-    /// assert!(matches!(client.publish("orders.*", "hello"), Err(PublishError::InvalidSubject(_))));
-    /// assert_eq!(all.len(), 1);
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn publish<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> Result<usize, PublishError> {
-        self.send(publication(&subject, payload.into()))
-    }
-
-    /// As [`Client::publish`], with headers.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`].
-    pub fn publish_with_headers<'a>(
-        &self,
-        subject: impl ToSubject,
-        headers: HeaderMap,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<usize, PublishError> {
-        self.send(publication(&subject, payload.into()).with_headers(headers))
-    }
-
-    /// As [`Client::publish`], with a subject to answer to (R1). If no subscriber accepts it and this connection has a plain
-    /// subscription that matches `reply`, that gets a message with status 503 (R2).
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`]; also for `reply`.
-    pub fn publish_with_reply<'a>(
-        &self,
-        subject: impl ToSubject,
-        reply: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<usize, PublishError> {
-        let out = publication(&subject, payload.into());
-        match address(&self.connection, reply) {
-            Ok(reply) => self.send(out.with_reply(Some(&reply))),
-            Err(error) => Err(refused(&self.connection, out, error)),
-        }
-    }
-
-    /// As [`Client::publish_with_reply`], with headers. [`Client::publish_message_async`] takes all parts in a task.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish_with_reply`].
-    pub fn publish_with_reply_and_headers<'a>(
-        &self,
-        subject: impl ToSubject,
-        reply: impl ToSubject,
-        headers: HeaderMap,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<usize, PublishError> {
-        let out = publication(&subject, payload.into()).with_headers(headers);
-        match address(&self.connection, reply) {
-            Ok(reply) => self.send(out.with_reply(Some(&reply))),
-            Err(error) => Err(refused(&self.connection, out, error)),
-        }
-    }
-
-    /// Publishes a message that was made by hand, or passes one on: subject, reply, headers, status and payload.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`]; also for the reply, and [`PublishError::InvalidHeaders`]: what a lenient connection sent need not be
-    /// good enough to be passed on by one that is not.
-    pub fn publish_message(&self, message: &Message) -> Result<usize, PublishError> {
-        self.send(check_message(&self.connection, Publication::of(message), message)?)
-    }
-
-    /// As [`Client::publish_message`], to the subscriptions that match `routed`, which see the message with its own subject: for parts of a
-    /// program that bring stored messages to an address of the receiver's, as JetStream does (JC80).
-    ///
-    /// | uses `routed` | uses the message's subject |
-    /// |---|---|
-    /// | the match, permissions to publish, a 503 (R2), the reply inbox of a request, [`SinkDelivery::routed_subject`], the bridge | subscribers, deny entries of a receiver's permissions (P5), the MSG line of a wire client, reports of losses |
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish_message`], for both subjects.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::{Bus, Message};
-    ///
-    /// let client = Bus::new().connect();
-    /// let deliveries = client.subscribe("deliver.7")?;
-    /// let orders = client.subscribe("orders.*")?;
-    /// let stored = Message::new("orders.eu", "hello")?;
-    /// assert_eq!(client.publish_message_to("deliver.7", &stored)?, 1);
-    /// assert_eq!(deliveries.recv()?.subject(), "orders.eu");
-    /// assert!(orders.is_empty());
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn publish_message_to(&self, routed: impl ToSubject, message: &Message) -> Result<usize, PublishError> {
-        let out = Publication::routed_to(routed.as_str(), message);
-        self.send(check_message(&self.connection, out, message)?)
-    }
-
-    /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
-    ///
-    /// The message is delivered to all others *now*, when this is called; the future waits for the rest and says how many accepted it
-    /// in all.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`].
-    ///
-    /// # Cancel safety
-    ///
-    /// When the future is dropped, the copies that still wait are counted as
-    /// [`DropReason::Cancelled`](crate::stats::DropReason::Cancelled).
-    pub fn publish_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> PublishFuture {
-        publish_async(&self.connection, publication(&subject, payload.into()), None)
-    }
-
-    /// As [`Client::publish_message`], for tasks; see [`Client::publish_async`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`].
-    pub fn publish_message_async(&self, message: &Message) -> PublishFuture {
-        try_publish_async(&self.connection, check_message(&self.connection, Publication::of(message), message))
-    }
-
-    /// A publisher that checks `subject` and looks up its route once.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish`] for the subject.
-    pub fn publisher(&self, subject: impl ToSubject) -> Result<Publisher, PublishError> {
-        let subject = address(&self.connection, subject)?;
-        Ok(Publisher::new(self.connection.clone(), subject))
     }
 
     /// Subscribes: every publish that starts after this returned, by whomever, reaches the subscription (G2).
@@ -419,143 +253,6 @@ impl Client {
         self.guarded(pattern, options, TargetKind::Sink(Box::new(move |delivery| sink(delivery).into())))
     }
 
-    /// Publishes a request and blocks for the first answer, at most for the bus's [`request_timeout`](crate::Limits::request_timeout).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::NoResponders`] at once if there is no subscription, [`RequestError::Timeout`] if no answer comes in time,
-    /// and the errors of [`Client::publish`].
-    pub fn request<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-    ) -> Result<Message, RequestError> {
-        self.outgoing_request(&subject, payload.into(), None).ask(&self.connection)
-    }
-
-    /// As [`Client::request`], for at most `timeout` on the bus's clock.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`].
-    pub fn request_timeout<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-        timeout: Duration,
-    ) -> Result<Message, RequestError> {
-        self.outgoing_request(&subject, payload.into(), Some(timeout)).ask(&self.connection)
-    }
-
-    /// As [`Client::request`], with a time limit or headers.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`].
-    pub fn request_with<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-        options: RequestOptions,
-    ) -> Result<Message, RequestError> {
-        self.outgoing_request(&subject, payload.into(), options.timeout).headers(options.headers).ask(&self.connection)
-    }
-
-    /// As [`Client::request_with`], for a message that was made by hand, or received: its subject, headers, status and payload are sent,
-    /// and its reply subject is replaced. Headers in `options` replace those of the message, and its status.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`]; also [`PublishError::InvalidHeaders`], as [`Client::publish_message`].
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use postroom::{Bus, Message, RequestOptions};
-    ///
-    /// let client = Bus::new().connect();
-    /// let _service = client.subscribe_fn("echo.*", |request| drop(request.respond(request.payload_bytes())))?;
-    /// let request = Message::new("echo.1", "hello")?;
-    /// assert_eq!(client.request_message(&request, RequestOptions::new())?.payload(), b"hello");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn request_message(&self, message: &Message, options: RequestOptions) -> Result<Message, RequestError> {
-        self.outgoing_request_of(message, options)?.ask(&self.connection)
-    }
-
-    /// Publishes a request *now* and waits for the first answer without blocking a thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future gives the request up; an answer that comes later is counted as late.
-    pub fn request_async<'a>(&self, subject: impl ToSubject, payload: impl Into<Payload<'a>>) -> RequestFuture {
-        self.outgoing_request(&subject, payload.into(), None).ask_async(&self.connection)
-    }
-
-    /// As [`Client::request_async`], for at most `timeout` on the bus's clock.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`].
-    pub fn request_timeout_async<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-        timeout: Duration,
-    ) -> RequestFuture {
-        self.outgoing_request(&subject, payload.into(), Some(timeout)).ask_async(&self.connection)
-    }
-
-    /// As [`Client::request_async`], with a time limit or headers.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request`].
-    pub fn request_with_async<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-        options: RequestOptions,
-    ) -> RequestFuture {
-        self.outgoing_request(&subject, payload.into(), options.timeout)
-            .headers(options.headers)
-            .ask_async(&self.connection)
-    }
-
-    /// As [`Client::request_message`], without blocking a thread; see [`Client::request_async`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::request_message`].
-    pub fn request_message_async(&self, message: &Message, options: RequestOptions) -> RequestFuture {
-        match self.outgoing_request_of(message, options) {
-            Ok(request) => request.ask_async(&self.connection),
-            Err(error) => RequestFuture::failed(&self.connection, message.subject().as_str(), error.into()),
-        }
-    }
-
-    /// Publishes a request that several may answer, and gives the answers as they come, to threads and to tasks (ADR-47, R9).
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::NoResponders`] at once if there is no subscription, and the errors of [`Client::publish`]. How the answers
-    /// ended, [`Responses::end`] tells.
-    pub fn request_many<'a>(
-        &self,
-        subject: impl ToSubject,
-        payload: impl Into<Payload<'a>>,
-        mut until: RequestManyOptions,
-    ) -> Result<Responses, RequestError> {
-        let request =
-            self.outgoing_request(&subject, payload.into(), until.deadline_asked()).headers(until.take_headers());
-        let pending = request.send(&self.connection, false)?;
-        Ok(Responses::new(pending, self.connection.clone(), until))
-    }
-
     /// A subject that no other part uses, to subscribe to and give as a reply (R7).
     pub fn new_inbox(&self) -> Subject {
         self.connection.new_inbox()
@@ -693,32 +390,4 @@ impl Client {
         }
         self.connection.register(pattern, queue, options.is_fallback(), target)
     }
-
-    fn outgoing_request<'a>(
-        &self,
-        subject: &'a impl ToSubject,
-        payload: Payload<'a>,
-        timeout: Option<Duration>,
-    ) -> OutgoingRequest<'a> {
-        let timeout = timeout.unwrap_or(self.connection.account.limits.request_timeout);
-        OutgoingRequest { publication: publication(subject, payload), timeout }
-    }
-
-    fn outgoing_request_of<'a>(
-        &self,
-        message: &'a Message,
-        options: RequestOptions,
-    ) -> Result<OutgoingRequest<'a>, PublishError> {
-        let mut request = self.outgoing_request(message.subject(), message.payload_again(), options.timeout);
-        request.publication = match options.headers.is_empty() {
-            true => request.publication.with_head(message.head().cloned()),
-            false => request.publication.with_headers(options.headers),
-        };
-        request.checked(&self.connection)
-    }
-}
-
-#[inline]
-fn publication<'a>(subject: &'a impl ToSubject, payload: Payload<'a>) -> Publication<'a> {
-    Publication::new(subject.as_str(), payload)
 }

@@ -1,7 +1,6 @@
 //! Publishing what came off a wire.
 
-use super::Client;
-use super::publisher::{PublishFuture, address, refused, try_publish_async};
+use super::publisher::{address, refused};
 use crate::connection::Connection;
 use crate::error::PublishError;
 use crate::message::{Head, Payload, Publication};
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 /// A message in the form in which it comes off a wire: unchecked texts and bytes; published with
-/// [`Client::publish_raw`].
+/// [`Client::publish_raw`](crate::Client::publish_raw).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
@@ -24,7 +23,7 @@ pub struct RawMessage<'a> {
     pub headers: Option<Bytes>,
     /// The payload.
     pub payload: Payload<'a>,
-    /// The subject that receivers see, if it is not the one that it goes to: see [`Client::publish_message_to`].
+    /// The subject that receivers see, if it is not the one that it goes to: see [`Client::publish_message_to`](crate::Client::publish_message_to).
     pub shown_as: Option<&'a Subject>,
 }
 
@@ -53,61 +52,11 @@ impl<'a> RawMessage<'a> {
     }
 }
 
-impl Client {
-    /// Publishes a message as it came off a wire. The header block is carried through byte for byte: see
-    /// [`Message::header_block`](crate::Message::header_block).
-    ///
-    /// On a [lenient](crate::ConnectOptions::lenient) connection the parts may be what they may be there (S5 to S7), and the block is
-    /// not even looked at (H2). On any other all parts are checked as always, the block by reading it. The size that counts is that
-    /// of payload and block (H1).
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish_with_reply`]; also [`PublishError::InvalidHeaders`].
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use postroom::{Bus, ConnectOptions};
-    /// use postroom::publish::RawMessage;
-    ///
-    /// let bus = Bus::new();
-    /// let all = bus.connect().subscribe(">")?;
-    /// let wire = bus.connect_with(ConnectOptions::new().lenient(true));
-    /// let block = Bytes::from_static(b"NATS/1.0\r\nID:  7\r\n\r\n");
-    /// let payload = Bytes::from_static(b"hello");
-    /// wire.publish_raw(RawMessage::new("orders", payload).reply("answers.*").headers(block.clone()))?;
-    ///
-    /// let got = all.recv()?;
-    /// assert_eq!(got.reply().unwrap(), "answers.*");
-    /// assert_eq!(got.headers().get("ID"), Some("7"));
-    /// assert_eq!(got.header_block(), Some(block));
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// Source: H1 to H3, S5 to S7.
-    pub fn publish_raw(&self, raw: RawMessage<'_>) -> Result<usize, PublishError> {
-        let reply = reply(&self.connection, &raw);
-        self.send(publication(&self.connection, raw, &reply)?)
-    }
-
-    /// As [`Client::publish_raw`], for tasks; see [`Client::publish_async`]: never blocks.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::publish_raw`].
-    pub fn publish_raw_async(&self, raw: RawMessage<'_>) -> PublishFuture {
-        let reply = reply(&self.connection, &raw);
-        try_publish_async(&self.connection, publication(&self.connection, raw, &reply))
-    }
-}
-
-fn reply(connection: &Connection, raw: &RawMessage<'_>) -> Result<Option<Subject>, PublishError> {
+pub(super) fn reply(connection: &Connection, raw: &RawMessage<'_>) -> Result<Option<Subject>, PublishError> {
     raw.reply.map(|reply| address(connection, reply)).transpose()
 }
 
-fn publication<'a>(
+pub(super) fn publication<'a>(
     connection: &Connection,
     raw: RawMessage<'a>,
     reply: &'a Result<Option<Subject>, PublishError>,

@@ -9,11 +9,13 @@
 //! | `counters` | the counters of each thread that publishes |
 //! | `subscriptions` | the subscriptions of a connection |
 //! | `inbox` | requests that wait for responses |
+//! | `inbox_name` | the names in inboxes |
 //! | `stats` | the counters of a connection, and a snapshot of them |
 
 mod access;
 mod counters;
 mod inbox;
+mod inbox_name;
 mod options;
 mod publisher;
 mod stats;
