@@ -1,6 +1,8 @@
 //! Streams as a test kit sees them: what became of every message, on a clock that the test moves.
 
+mod ledgers;
 mod records;
+mod time;
 
 use postroom::TestKit;
 use postroom::jetstream::{self, Consumer, ConsumerConfig, JetStream, JetStreamOptions, JetStreamServer, StreamConfig};
