@@ -1,5 +1,6 @@
 //! Streams as a test kit sees them: what became of every message, on a clock that the test moves.
 
+mod faults;
 mod ledgers;
 mod records;
 mod time;

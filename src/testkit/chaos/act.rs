@@ -3,6 +3,7 @@
 use super::FaultId;
 use super::fault::{Kind, Moment, Violation};
 use super::state::{ChaosState, Offline, PostRouting, Rule, connected, draw};
+use super::streams::{self, Sent};
 use crate::id::{ClientId, MessageId};
 use crate::observe::{DelayedDelivery, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Todo {
     pub(super) again: Option<(Duration, MessageId)>,
     /// Copies that are lost.
     pub(super) lost: Vec<DelayedDelivery>,
+    /// Published by chaos itself, before the message at hand is routed.
+    pub(super) sent: Vec<Sent>,
 }
 
 impl ChaosState {
@@ -38,7 +41,11 @@ impl ChaosState {
         let concerned = |rule: &Rule| {
             let fault = &rule.fault;
             fault.moment() == Moment::Publish
-                && fault.concerns_subject(subject)
+                && fault.concerns_subject(if fault.goes_by_shown_subject() {
+                    message.subject().as_str()
+                } else {
+                    subject
+                })
                 && match fault.victims() {
                     Some(name) => connected(names, clients, name).next().is_some(),
                     None => fault.concerns_client(publish.client_name),
@@ -50,7 +57,7 @@ impl ChaosState {
                     Kind::LostAnswer => message.reply().is_some(),
                     Kind::MaxPayload { max } => message.size() > max,
                     Kind::Violation(Violation::Corrupt) => !message.payload().is_empty(),
-                    _ => true,
+                    _ => streams::concerns(&fault.kind, publish).unwrap_or(true),
                 }
         };
         // A message that goes nowhere yet, or no more, meets no fault of its own.
@@ -149,6 +156,30 @@ impl ChaosState {
             Kind::NoResponders => {
                 note(self, "no responders".into());
                 route = PublishAction::Unmatched;
+            }
+            Kind::LostAck => {
+                note(self, "acknowledgement lost".into());
+                route = PublishAction::Swallow;
+            }
+            Kind::LateRedelivery { after } => {
+                note(self, format!("redelivered {after:?} late"));
+                self.again.insert(id, publish.delay(id));
+                todo.again = Some((now.saturating_add(after), id));
+                route = PublishAction::Delay { id };
+            }
+            Kind::ConsumerDeleted => {
+                note(self, "its consumer deleted while it waits".into());
+                let deletion = streams::deletion(subject).map(PostRouting::Send);
+                self.post_routing.entry(id).or_default().extend(deletion);
+            }
+            Kind::ConsumerGone => {
+                note(self, "its consumer gone before it arrives".into());
+                todo.sent.extend(streams::deletion(subject));
+            }
+            Kind::PullEnded => {
+                note(self, "ended by a server that shuts down".into());
+                todo.sent.extend(streams::end_of_pull(publish));
+                route = PublishAction::Swallow;
             }
             Kind::Permission => {
                 note(self, "permission denied".into());

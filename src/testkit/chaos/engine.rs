@@ -5,11 +5,13 @@ use super::act::Todo;
 use super::fault::{Fault, Kind, Moment};
 use super::log::{self, FaultRecord};
 use super::state::{ChaosState, ClientState, Draws, PostRouting, Rule, draw};
+use super::streams::Sent;
 use crate::id::{ClientId, MessageId};
 use crate::observe::{ClientInfo, DelayedMessage, DeliveryAction, PublishAction, PublishContext, SubscriptionInfo};
+use crate::publish::RawMessage;
 use crate::sync::Mutex;
 use crate::testkit::schedule::Schedule;
-use crate::{Bus, Clock, Pattern};
+use crate::{Bus, Client, Clock, ConnectOptions, Pattern, Payload};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -24,6 +26,8 @@ pub(in crate::testkit) struct Engine {
     schedule: Schedule,
     /// To cut off clients. `None` before the bus is there and after the kit's end: the bus holds on to us.
     bus: Mutex<Option<Bus>>,
+    /// To publish what faults need, once one does. Its own messages meet no fault.
+    client: Mutex<Option<Client>>,
     /// There are faults, or were. ORDERING: Relaxed; only spares a look at the state, and a test that injects a fault while other
     /// threads publish doesn't know which of their messages it meets first.
     active: AtomicBool,
@@ -44,6 +48,7 @@ impl Engine {
             clock,
             schedule,
             bus: Mutex::default(),
+            client: Mutex::default(),
             active: AtomicBool::new(any),
             state: Mutex::new(state),
         })
@@ -187,13 +192,13 @@ impl Engine {
             eprintln!("{}", self.report());
         }
         self.active.store(false, Relaxed);
-        let bus = self.bus.lock().take();
+        let bus = (self.bus.lock().take(), self.client.lock().take());
         let state = std::mem::take(&mut *self.state.lock());
         drop((bus, state));
     }
 
     pub(in crate::testkit) fn publish(&self, publish: &PublishContext<'_>, id: MessageId) -> PublishAction {
-        if publish.is_notice || !self.is_active() {
+        if publish.is_notice || !self.is_active() || self.is_own(publish.client) {
             return PublishAction::Route { id, times: 1 };
         }
         // Before the state is locked: this asks the matcher, under whose locks we are asked in turn.
@@ -246,6 +251,7 @@ impl Engine {
                         );
                     }
                     PostRouting::Kick(client) => todo.kicks.push(client),
+                    PostRouting::Send(sent) => todo.sent.push(sent),
                     PostRouting::Inbound(client, due) => todo.release.push((due, vec![client])),
                 }
             }
@@ -282,9 +288,37 @@ impl Engine {
         held
     }
 
+    fn is_own(&self, client: ClientId) -> bool {
+        self.client.lock().as_ref().is_some_and(|own| own.id() == client)
+    }
+
+    /// Publishes what a fault needs.
+    fn send(&self, sent: Sent) {
+        let Some(client) = self.client() else { return };
+        let message = RawMessage::new(&sent.subject, Payload::from(&[][..])).headers(sent.head);
+        // The bus may be closed.
+        drop(client.publish_raw(message));
+    }
+
+    /// `None` before the bus is there and after the kit's end.
+    fn client(&self) -> Option<Client> {
+        if let Some(client) = &*self.client.lock() {
+            return Some(client.clone());
+        }
+        let bus = self.bus.lock().clone()?;
+        // Made with no lock held: we are told of it.
+        let options = ConnectOptions::new().name("chaos").untracked(true).lenient(true).reserved(true);
+        let made = bus.connect_with(options.no_responders(false));
+        let first = self.client.lock().get_or_insert_with(|| made.clone()).clone();
+        // Dropped with no lock held, if another thread was first.
+        drop(made);
+        Some(first)
+    }
+
     fn carry_out(&self, todo: Todo) {
-        let Todo { kicks, release, again, lost } = todo;
+        let Todo { kicks, release, again, lost, sent } = todo;
         drop(lost);
+        sent.into_iter().for_each(|sent| self.send(sent));
         for (at, clients) in release {
             let me = self.me.clone();
             let release = move || {

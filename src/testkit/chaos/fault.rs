@@ -59,6 +59,11 @@ pub(super) enum Kind {
     Permission,
     SubscribePermission,
     MaxPayload { max: usize },
+    LostAck,
+    LateRedelivery { after: Duration },
+    ConsumerDeleted,
+    ConsumerGone,
+    PullEnded,
     Violation(Violation),
 }
 
@@ -181,6 +186,41 @@ impl Fault {
         Fault::new(Kind::LostAnswer)
     }
 
+    /// An acknowledgement of a stream's message is lost on its way (C18): the message comes again when its time to be acknowledged is up
+    /// (JC112), and a double acknowledgement is not confirmed. `on` goes by the subject of the acknowledgement,
+    /// `$JS.ACK.<stream>.<consumer>.>`, `of` by its sender.
+    ///
+    /// The acknowledgement of a publish by its stream is lost with [`Fault::lost_answer`], on the subject of the publish: the publisher
+    /// that tries again has its message stored twice, unless it says an id (JS49).
+    pub fn lost_ack() -> Self {
+        Fault::new(Kind::LostAck)
+    }
+
+    /// A stream's message that comes again does so `time` later than its consumer's settings say: an earliest time is promised, and no
+    /// latest (JC112). Messages that are behind it overtake it. `on` goes by the message's subject, `of` by the JetStream server's client,
+    /// `jetstream`.
+    pub fn late_redelivery(time: Duration) -> Self {
+        Fault::new(Kind::LateRedelivery { after: time })
+    }
+
+    /// A consumer is deleted while a pull request waits, by somebody who may: the request ends with the status 409, `Consumer Deleted`
+    /// (JC76). `on` goes by the subject of the pull request, `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`, `of` by its sender.
+    pub fn consumer_deleted() -> Self {
+        Fault::new(Kind::ConsumerDeleted)
+    }
+
+    /// A consumer is gone before a pull request arrives, as an ephemeral one that was not used for its `inactive_threshold`: there are no
+    /// responders, the status 503 (JC2, JC130). Else as [`Fault::consumer_deleted`].
+    pub fn consumer_gone() -> Self {
+        Fault::new(Kind::ConsumerGone)
+    }
+
+    /// A pull request is ended by the status 409, `Server Shutdown`, before it gets a message (JC76). A reader that asks again at once
+    /// needs a fault that does not happen each time: see [`times`](Fault::times). Else as [`Fault::consumer_deleted`].
+    pub fn pull_ended() -> Self {
+        Fault::new(Kind::PullEnded)
+    }
+
     /// A request finds no responder, as if the service had not started yet: it fails at once, or is never answered if the client
     /// did not want to know (R2). Only messages with a reply, and for which there is a subscription.
     pub fn no_responders() -> Self {
@@ -296,6 +336,10 @@ impl Fault {
             Kind::Redelivery { .. } => "J52",
             Kind::LostAnswer => "C18",
             Kind::NoResponders => "R2",
+            Kind::LostAck => "C18, JC112",
+            Kind::LateRedelivery { .. } => "JC112",
+            Kind::ConsumerDeleted | Kind::PullEnded => "JC76",
+            Kind::ConsumerGone => "JC2, JC130",
             Kind::Disconnect { .. } => "C18, D6",
             Kind::Permission => "P3, P4",
             Kind::SubscribePermission => "P4, P5",
@@ -316,6 +360,11 @@ impl Fault {
     /// The name of the clients that suffer, if `of` names them and not the publishers.
     pub(super) fn victims(&self) -> Option<&str> {
         self.of.as_deref().filter(|_| matches!(self.kind, Kind::Disconnect { .. }))
+    }
+
+    /// Whether `on` goes by the subject that a message says, and not by the one that it is routed by.
+    pub(super) fn goes_by_shown_subject(&self) -> bool {
+        matches!(self.kind, Kind::LateRedelivery { .. })
     }
 
     pub(super) fn concerns_subject(&self, subject: &str) -> bool {
@@ -361,6 +410,11 @@ impl fmt::Display for Kind {
             Kind::Redelivery { after } => write!(f, "redelivery after {after:?}"),
             Kind::LostAnswer => f.write_str("lost answer"),
             Kind::NoResponders => f.write_str("no responders"),
+            Kind::LostAck => f.write_str("lost acknowledgement"),
+            Kind::LateRedelivery { after } => write!(f, "redelivery late by {after:?}"),
+            Kind::ConsumerDeleted => f.write_str("consumer deleted"),
+            Kind::ConsumerGone => f.write_str("consumer gone"),
+            Kind::PullEnded => f.write_str("pull request ended"),
             Kind::Disconnect { time, buffered: true } => write!(f, "disconnect for {time:?}"),
             Kind::Disconnect { time, buffered: false } => write!(f, "disconnect for {time:?}, unbuffered"),
             Kind::Permission => f.write_str("permission denied"),

@@ -9,6 +9,7 @@
 //! | `listeners` | subscriptions that are late or away |
 //! | `delay_queue` | messages that come later |
 //! | `log` | reports of faults that happened |
+//! | `streams` | what chaos knows of JetStream |
 //! | `rng` | choices without a state |
 //!
 //! The manual's page [`test_kit`](crate::manual::test_kit) lists the faults, with the rule of each and the way it was seen on a
@@ -30,6 +31,7 @@ mod listeners;
 mod log;
 mod rng;
 mod state;
+mod streams;
 
 pub(super) use engine::Engine;
 pub use fault::{Fault, Violation};

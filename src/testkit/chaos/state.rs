@@ -4,6 +4,7 @@ use super::delay_queue::DelayQueue;
 use super::fault::Fault;
 use super::listeners::Listeners;
 use super::log::{FaultRecord, Log};
+use super::streams::Sent;
 use super::{FaultId, rng};
 use crate::id::{ClientId, MessageId};
 use crate::observe::{DelayedDelivery, DelayedMessage};
@@ -78,7 +79,7 @@ pub(super) struct Offline {
     pub(super) losing: MessageId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PostRouting {
     /// A client's first message that waits was overtaken.
     Overtaken(ClientId),
@@ -88,6 +89,8 @@ pub(super) enum PostRouting {
     Kick(ClientId),
     /// A copy is on its way to a client until then.
     Inbound(ClientId, Duration),
+    /// Something is published.
+    Send(Sent),
 }
 
 impl ChaosState {
