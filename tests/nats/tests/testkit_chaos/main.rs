@@ -5,6 +5,7 @@ mod ends_of_time;
 mod faults;
 mod lawful;
 mod real;
+mod real_streams;
 mod relay;
 mod rules;
 mod shrinking;

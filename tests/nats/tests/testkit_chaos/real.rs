@@ -17,13 +17,13 @@ use std::time::Duration;
 /// A message that is not there after this long does not come.
 const NOTHING: Duration = Duration::from_millis(300);
 
-fn signal(server: &NatsServer, name: &str) {
+pub(crate) fn signal(server: &NatsServer, name: &str) {
     let sent = Command::new("kill").args([name, &server.pid().to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
 
 /// From when this returns, none of its threads runs.
-fn stop(server: &NatsServer) {
+pub(crate) fn stop(server: &NatsServer) {
     signal(server, "-STOP");
     let tasks = format!("/proc/{}/task", server.pid());
     let is_stopped = || {
