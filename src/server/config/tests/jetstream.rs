@@ -18,7 +18,7 @@ fn limits(text: &str) -> ServerLimits {
     on(text).limits().clone()
 }
 
-/// JL1.
+/// JL1, JS2.
 #[test]
 fn jetstream_is_turned_on_and_off_in_several_ways() {
     for text in
