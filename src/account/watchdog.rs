@@ -60,7 +60,7 @@ impl Wake for QueueWatchdog {
             Awaited::Message if queue.pending().0 > 0 => queue.receivers.wake_one(),
             // Whether a sink has room, only the sink knows: so all of them ask it once, and not one after the other for ever.
             Awaited::Room if subscription.target.sink().is_some() => queue.senders.wake_all(),
-            Awaited::Room if subscription.target.has_room() => queue.announce_room(),
+            Awaited::Room if subscription.target.has_room() => queue.notify_senders(),
             Awaited::Message | Awaited::Room => {}
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct FollowUp {
     /// A receiver waits in the queue's list.
     pub(crate) wake_receiver: bool,
     /// A thread or task waits for the count of pending messages to fall.
-    pub(crate) wake_room: bool,
+    pub(crate) wake_senders: bool,
     /// The waker that waits for this very message.
     pub(crate) wake: Option<UserWaker>,
     /// The subscription has got all that it wanted and is to end.
@@ -42,6 +42,6 @@ pub(crate) struct FollowUp {
 impl FollowUp {
     #[inline]
     pub(crate) fn is_something(&self) -> bool {
-        self.wake_receiver || self.wake_room || self.last || self.recovered || self.wake.is_some()
+        self.wake_receiver || self.wake_senders || self.last || self.recovered || self.wake.is_some()
     }
 }

@@ -201,11 +201,11 @@ impl BoundedQueue {
     #[inline]
     pub(crate) fn mark_taken(&self, size: usize) {
         if self.mark_taken_quietly(size) {
-            self.announce_room();
+            self.notify_senders();
         }
     }
 
-    /// Counts it out, for callers that hold a lock; true if `announce_room` is to be called later.
+    /// Counts it out, for callers that hold a lock; true if `notify_senders` is to be called later.
     #[inline]
     pub(crate) fn mark_taken_quietly(&self, size: usize) -> bool {
         self.out.taken.count(size);
@@ -214,7 +214,7 @@ impl BoundedQueue {
 
     /// Wakes the waiters that a change of the pending messages may concern.
     #[cold]
-    pub(crate) fn announce_room(&self) {
+    pub(crate) fn notify_senders(&self) {
         let now = self.intake.counter.load();
         if !now.has(PackedCounts::CLOSED) {
             if self.has_byte_waiters() { self.senders.wake_all() } else { self.senders.wake_one() }

@@ -178,9 +178,9 @@ impl DeliveryTarget {
             SinkResult::Refused
         });
         if answer == SinkResult::Taken {
-            let wake_room = queue.mark_taken_quietly(size);
+            let wake_senders = queue.mark_taken_quietly(size);
             let (last, recovered) = (admitted.last, admitted.recovered);
-            return Ok(FollowUp { wake_room, last, recovered, ..FollowUp::default() });
+            return Ok(FollowUp { wake_senders, last, recovered, ..FollowUp::default() });
         }
         queue.cancel_admission(size);
         Err(if answer == SinkResult::Full { Refused::Full } else { Refused::Gone })
@@ -230,7 +230,7 @@ impl DeliveryTarget {
                 // The room is the channel's: half of it must be free, this message not counted, as in a queue of
                 // ours.
                 after.recovered &= channel.capacity().is_none_or(|room| channel.len().saturating_sub(1) * 2 <= room);
-                after.wake_room = queue.mark_taken_quietly(size);
+                after.wake_senders = queue.mark_taken_quietly(size);
                 return Offered::Taken(after);
             }
             Err(TrySendError::Full(message)) => (message, Refused::Full),

@@ -21,7 +21,7 @@ use std::time::Duration;
 const CHANNEL_SLICE: Duration = Duration::from_millis(10);
 
 /// Applies the overflow policy of a subscription without room. A callback that has room then is left in `calls`.
-pub(super) fn find_room(
+pub(super) fn apply_overflow(
     cx: Context<'_>,
     subscription: Arc<Subscription>,
     message: Message,

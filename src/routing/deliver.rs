@@ -117,7 +117,7 @@ fn try_deliver_to_sink(
             Ok(())
         }
         Err(refused) => {
-            let after = FollowUp { wake_room: subscription.target.is_awaited(), ..FollowUp::default() };
+            let after = FollowUp { wake_senders: subscription.target.is_awaited(), ..FollowUp::default() };
             deferred.follow_up(subscription, after);
             Err(refused)
         }
@@ -141,7 +141,7 @@ fn deliver_to_other(
         }
         Offered::Refused(message, refused) => {
             if subscription.target.is_awaited() {
-                deferred.follow_up(subscription, FollowUp { wake_room: true, ..FollowUp::default() });
+                deferred.follow_up(subscription, FollowUp { wake_senders: true, ..FollowUp::default() });
             }
             return Err((message, refused));
         }

@@ -1,6 +1,6 @@
 //! Deferred actions, carried out once no lock is held: wake-ups, full queues, callbacks.
 
-use super::backpressure::find_room;
+use super::backpressure::apply_overflow;
 use super::calls::{call_all, call_soon};
 use super::context::Context;
 use super::deferred::{Action, Deferred};
@@ -61,7 +61,7 @@ pub(super) fn finish(
     }
     let had_waiting = waiting.as_ref().map_or(0, |waiting| waiting.len());
     for (subscription, message) in full {
-        let outcome = find_room(cx, subscription, message, envelope.routed, waiting.as_deref_mut(), &mut calls);
+        let outcome = apply_overflow(cx, subscription, message, envelope.routed, waiting.as_deref_mut(), &mut calls);
         accepted += (outcome == Outcome::Accepted) as usize;
         routed += (outcome != Outcome::Gone) as u64;
     }

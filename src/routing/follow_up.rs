@@ -13,10 +13,10 @@ pub(super) fn follow_up(account: &Account, services: &Services, subscription: &A
     {
         queue.receivers.wake_one();
     }
-    if after.wake_room
+    if after.wake_senders
         && let Some(queue) = subscription.target.queue_if_any()
     {
-        queue.announce_room();
+        queue.notify_senders();
     }
     if let Some(waker) = after.wake {
         waker.wake();

@@ -137,7 +137,7 @@ impl WaitingPublisher {
                 } else {
                     self.message = Some(message);
                     if is_channel && subscription.target.is_awaited() {
-                        subscription.target.queue().announce_room();
+                        subscription.target.queue().notify_senders();
                     }
                     // Before the old ones are taken back: a clock that moves on meanwhile finds the end of the wait.
                     let timer = self.deadline.and_then(|at| services.timers.set(at, task.waker()));

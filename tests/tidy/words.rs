@@ -93,6 +93,8 @@ const DENIED: &[(&str, &str, &str)] = &[
     ("Book", "delivery", "LossRecord"),
     ("Direct", "delivery", "InternalSink"),
     ("Place", "delivery", "WaiterKey"),
+    ("announce_room", "delivery", "notify_senders"),
+    ("wake_room", "delivery", "wake_senders"),
     ("laps", "delivery", "wraps"),
     ("seal", "delivery", "freeze"),
     ("standing", "delivery", "persistent"),
@@ -100,6 +102,7 @@ const DENIED: &[(&str, &str, &str)] = &[
     ("uneven", "delivery", "byte_waiters"),
     ("Place", "matcher", "PatternPlace or CacheSlot"),
     ("After", "routing", "FollowUp"),
+    ("find_room", "routing", "apply_overflow"),
 ];
 
 /// Where a value of any type may be looked into: the payload of a panic is one.

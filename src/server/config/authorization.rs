@@ -3,7 +3,7 @@
 use super::builder::{ConfigBuilder, says_nothing};
 use super::permissions;
 use super::problem::ConfigErrorKind;
-use super::table::{Reader, Row, Support, row};
+use super::table::{Reader, Row, Support, row, sets};
 use super::value::{Data, Entry, Value};
 use crate::Permissions;
 use crate::server::users::{Auth, Secret, User};
@@ -27,45 +27,14 @@ const CALLOUT: &str = "nobody can be asked who a client is";
 const PROXY: &str = "no proxy is trusted";
 
 pub(super) static AUTHORIZATION: &[Row<Authorization>] = &[
-    row(
-        &["user", "username"],
-        Support::Supported(|_, into, entry| {
-            into.user = entry.some_string()?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["password", "pass"],
-        Support::Supported(|_, into, entry| {
-            into.password = entry.some_string()?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["token"],
-        Support::Supported(|_, into, entry| {
-            into.token = entry.some_string()?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["timeout"],
-        Support::Supported(|reader, into, entry| {
-            into.timeout = reader.timeout(entry)?;
-            Ok(())
-        }),
-        "",
-    ),
+    row(&["user", "username"], sets!(|_, entry| user = entry.some_string()?), ""),
+    row(&["password", "pass"], sets!(|_, entry| password = entry.some_string()?), ""),
+    row(&["token"], sets!(|_, entry| token = entry.some_string()?), ""),
+    row(&["timeout"], sets!(|reader, entry| timeout = reader.timeout(entry)?), ""),
     row(&["users"], Support::Supported(users), "see below"),
     row(
         &["default_permissions", "default_permission", "permissions"],
-        Support::Supported(|reader, into, entry| {
-            into.default_permissions = Some(permissions::read(reader, entry)?);
-            Ok(())
-        }),
+        sets!(|reader, entry| default_permissions = Some(permissions::read(reader, entry)?)),
         "of `users` without their own",
     ),
     row(&["auth_callout", "auth_hook"], Support::Refused(|_| false), CALLOUT),
@@ -82,29 +51,12 @@ pub(super) struct UserBuilder {
 }
 
 pub(super) static USER: &[Row<UserBuilder>] = &[
-    row(
-        &["user", "username"],
-        Support::Supported(|_, into, entry| {
-            into.user = entry.some_string()?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["password", "pass"],
-        Support::Supported(|_, into, entry| {
-            into.password = entry.some_string()?;
-            Ok(())
-        }),
-        "",
-    ),
+    row(&["user", "username"], sets!(|_, entry| user = entry.some_string()?), ""),
+    row(&["password", "pass"], sets!(|_, entry| password = entry.some_string()?), ""),
     row(&["nkey"], Support::Supported(nkey), ""),
     row(
         &["permissions", "permission", "authorization"],
-        Support::Supported(|reader, into, entry| {
-            into.permissions = Some(permissions::read(reader, entry)?);
-            Ok(())
-        }),
+        sets!(|reader, entry| permissions = Some(permissions::read(reader, entry)?)),
         "",
     ),
     row(

@@ -1,7 +1,7 @@
 //! The permissions of a user, in all the forms that a configuration has for them (P2, P6, P7).
 
 use super::problem::ConfigErrorKind;
-use super::table::{Reader, Row, Support, row};
+use super::table::{Reader, Row, Support, row, sets};
 use super::value::{Data, Entry};
 use crate::error::SubjectError;
 use crate::{AllowResponses, Pattern, Permissions};
@@ -30,41 +30,13 @@ pub(super) static PERMISSIONS: &[Row<ConfigBuilder>] = &[
 ];
 
 static PUBLISH: &[Row<Lists>] = &[
-    row(
-        &["allow"],
-        Support::Supported(|_, lists, entry| {
-            lists.allow = items(entry, false)?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["deny"],
-        Support::Supported(|_, lists, entry| {
-            lists.deny = items(entry, false)?;
-            Ok(())
-        }),
-        "",
-    ),
+    row(&["allow"], sets!(|_, entry| allow = items(entry, false)?), ""),
+    row(&["deny"], sets!(|_, entry| deny = items(entry, false)?), ""),
 ];
 
 static SUBSCRIBE: &[Row<Lists>] = &[
-    row(
-        &["allow"],
-        Support::Supported(|_, lists, entry| {
-            lists.allow = items(entry, true)?;
-            Ok(())
-        }),
-        "",
-    ),
-    row(
-        &["deny"],
-        Support::Supported(|_, lists, entry| {
-            lists.deny = items(entry, true)?;
-            Ok(())
-        }),
-        "",
-    ),
+    row(&["allow"], sets!(|_, entry| allow = items(entry, true)?), ""),
+    row(&["deny"], sets!(|_, entry| deny = items(entry, true)?), ""),
 ];
 
 static RESPONSES: &[Row<AllowResponses>] = &[

@@ -23,6 +23,17 @@ pub(super) const fn row<T>(names: &'static [&'static str], support: Support<T>, 
     Row { names, support, note }
 }
 
+/// The support of an option whose value goes into one field: `sets!(|reader, entry| timeout = reader.timeout(entry)?)`.
+macro_rules! sets {
+    (|$reader:tt, $entry:ident| $($field:ident).+ = $value:expr) => {
+        $crate::server::config::table::Support::Supported(|$reader, into, $entry| {
+            into.$($field).+ = $value;
+            Ok(())
+        })
+    };
+}
+pub(super) use sets;
+
 /// The treatment of an option.
 pub(super) enum Support<T: 'static> {
     /// It works.

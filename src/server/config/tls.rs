@@ -2,7 +2,7 @@
 
 use super::builder::ConfigBuilder;
 use super::problem::ConfigErrorKind;
-use super::table::{Reader, Row, Support, Takes, row};
+use super::table::{Reader, Row, Support, Takes, row, sets};
 use super::value::{Data, Entry, Value};
 use crate::server::TlsOptions;
 use crate::server::tls::acceptor;
@@ -27,22 +27,8 @@ pub(super) static TLS: &[Row<Tls>] = &[
     row(&["cert_file"], Support::Supported(certificates), ""),
     row(&["key_file"], Support::Supported(key), ""),
     row(&["ca_file"], Support::Supported(authorities), ""),
-    row(
-        &["verify"],
-        Support::Supported(|_, into, entry| {
-            into.verify = entry.boolean()?;
-            Ok(())
-        }),
-        "needs `ca_file`",
-    ),
-    row(
-        &["timeout"],
-        Support::Supported(|reader, into, entry| {
-            into.timeout = reader.timeout(entry)?;
-            Ok(())
-        }),
-        "",
-    ),
+    row(&["verify"], sets!(|_, entry| verify = entry.boolean()?), "needs `ca_file`"),
+    row(&["timeout"], sets!(|reader, entry| timeout = reader.timeout(entry)?), ""),
     row(&["handshake_first", "first", "immediate"], Support::Supported(handshake_first), "true or false"),
     row(&["verify_and_map"], Support::Refused(Value::is_false), "certificates are not mapped to users"),
     row(
