@@ -20,6 +20,7 @@ pub(crate) struct Program {
     /// Its configuration, and the file with its ports.
     folder: PathBuf,
     url: String,
+    jetstream: bool,
 }
 
 impl Program {
@@ -32,10 +33,13 @@ impl Program {
     }
 
     /// Starts it with the configuration in the folder, and waits until it is ready.
-    fn spawn(folder: &Path, port: &str) -> Child {
+    fn spawn(folder: &Path, port: &str, jetstream: bool) -> Child {
         let mut command = Command::new(program::postroom());
         command.args(["-a", "127.0.0.1", "-p", port, "-c"]).arg(folder.join("config"));
         command.arg("--ports_file_dir").arg(folder);
+        if jetstream {
+            command.arg("--jetstream");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("postroom starts");
         let log = BufReader::new(child.stderr.take().expect("it is piped"));
@@ -73,7 +77,12 @@ impl AnyServer for Program {
     fn start(setup: &Setup) -> Self {
         let folder = Program::folder();
         fs::write(folder.join("config"), config(setup)).expect("the folder can be written to");
-        let mut program = Program { child: Program::spawn(&folder, "-1"), folder, url: String::new() };
+        let mut program = Program {
+            child: Program::spawn(&folder, "-1", setup.jetstream),
+            folder,
+            url: String::new(),
+            jetstream: setup.jetstream,
+        };
         let ports = fs::read(program.ports()).expect("the ports are told when it is ready");
         let ports: serde_json::Value = serde_json::from_slice(&ports).expect("JSON");
         program.url = ports["nats"][0].as_str().expect("an address").to_owned();
@@ -89,7 +98,7 @@ impl AnyServer for Program {
         let port = port.to_owned();
         // Ended before the next one starts, which needs its port.
         self.end();
-        self.child = Program::spawn(&self.folder, &port);
+        self.child = Program::spawn(&self.folder, &port, self.jetstream);
     }
 
     fn lame_duck(&self) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 const PACKAGE: &str = "nats-py==2.16.0";
 
-checks!(services);
+checks!(services, streams, pull_consumer, push_consumer, key_value, object_store);
 
 fn report<S: AnyServer>() -> Report {
     Report::of::<S>(|| {

@@ -42,7 +42,7 @@ impl Report {
 }
 
 fn run<S: AnyServer>(mut command: Command) -> Result<BTreeMap<String, Option<String>>, String> {
-    let mut open = S::start(&Setup::default());
+    let mut open = S::start(&Setup { jetstream: true, ..Setup::default() });
     let users = S::start(&Setup { users: true, ..Setup::default() });
     command.args([open.url(), users.url()]);
     let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,6 +1,7 @@
 //! The servers, started alike.
 
 use crate::support::nats_server::NatsServer;
+use postroom::jetstream::{JetStreamOptions, JetStreamServer};
 use postroom::server::{ServerOptions, TlsOptions, User};
 use postroom::{Bus, Permissions, Server};
 use std::fmt::Write as _;
@@ -21,6 +22,7 @@ pub(crate) struct Setup {
     pub(crate) tls: Option<Tls>,
     pub(crate) max_payload: Option<usize>,
     pub(crate) max_connections: Option<usize>,
+    pub(crate) jetstream: bool,
 }
 
 pub(crate) struct Tls {
@@ -44,7 +46,10 @@ pub(crate) trait AnyServer: Send + Sync + 'static {
 const ALLOWED: [&str; 2] = ["ok.>", "_INBOX.>"];
 
 /// Ours, on a bus of its own.
-pub(crate) struct Postroom(Server);
+pub(crate) struct Postroom {
+    server: Server,
+    _streams: Option<JetStreamServer>,
+}
 
 impl AnyServer for Postroom {
     fn start(setup: &Setup) -> Self {
@@ -67,19 +72,23 @@ impl AnyServer for Postroom {
             made = if tls.verify_clients { made.verify_clients(read(tls.files.authority())) } else { made };
             options = options.tls(made);
         }
-        Postroom(Server::builder(&Bus::new()).options(options).bind("127.0.0.1:0").expect("it starts"))
+        let bus = Bus::new();
+        let streams = || JetStreamServer::start(&bus, JetStreamOptions::new()).expect("it starts");
+        let streams = setup.jetstream.then(streams);
+        let server = Server::builder(&bus).options(options).bind("127.0.0.1:0").expect("it starts");
+        Postroom { server, _streams: streams }
     }
 
     fn url(&self) -> String {
-        self.0.url().expect("it listens")
+        self.server.url().expect("it listens")
     }
 
     fn restart(&mut self) {
-        self.0.restart().expect("it starts again");
+        self.server.restart().expect("it starts again");
     }
 
     fn lame_duck(&self) {
-        self.0.lame_duck();
+        self.server.lame_duck();
     }
 }
 
@@ -88,6 +97,8 @@ pub(crate) struct RealServer {
     /// `None` only while it restarts.
     server: Option<NatsServer>,
     config: String,
+    /// Of its streams.
+    folder: Option<PathBuf>,
 }
 
 impl RealServer {
@@ -98,8 +109,16 @@ impl RealServer {
 
 impl AnyServer for RealServer {
     fn start(setup: &Setup) -> Self {
-        let config = config(setup);
-        RealServer { server: Some(NatsServer::start(&config)), config }
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let mut config = config(setup);
+        let folder = setup.jetstream.then(|| {
+            let name = format!("streams-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+        });
+        if let Some(folder) = &folder {
+            writeln!(config, "jetstream {{ store_dir: {folder:?} }}").expect("a string");
+        }
+        RealServer { server: Some(NatsServer::start(&config)), config, folder }
     }
 
     fn url(&self) -> String {
@@ -117,6 +136,14 @@ impl AnyServer for RealServer {
         let pid = self.server().pid().to_string();
         let done = Command::new("kill").args(["-USR2", &pid]).status().expect("kill runs");
         assert!(done.success(), "the signal was not sent");
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        self.server = None;
+        // Fails only if there is nothing left to clean up.
+        drop(self.folder.take().map(fs::remove_dir_all));
     }
 }
 

@@ -14,6 +14,8 @@ import nats
 import nats.errors
 import nats.micro
 
+import streams
+
 OPEN, USERS = sys.argv[1:3]
 CHECKS = []
 
@@ -410,7 +412,7 @@ async def services():
 
 
 async def main():
-    for function in CHECKS:
+    for function in CHECKS + streams.CHECKS:
         try:
             await asyncio.wait_for(function(), 30)
             print(f"ok {function.__name__}", flush=True)
