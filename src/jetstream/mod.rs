@@ -17,6 +17,7 @@ mod json;
 pub mod kv;
 pub mod object_store;
 pub mod server;
+pub mod store;
 
 pub use bucket::InvalidBucketName;
 pub use bucket_names::BucketNames;

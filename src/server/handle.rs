@@ -288,7 +288,8 @@ impl Server {
     }
 
     /// Ends all connections and listens again on the same port, under a new id: to its clients, a server that was restarted. The bus
-    /// and its in-process clients notice nothing. It also brings back a server that was shut down.
+    /// and its in-process clients notice nothing, but for JetStream: its streams with memory storage are gone, and those with file storage
+    /// come back as `JetStreamServer::restart` says. It also brings back a server that was shut down.
     ///
     /// With JetStream, streams with memory storage are gone afterwards, and those with file storage are there (JS7). After
     /// [`Server::shutdown`], those are there that lie in the store directory.
@@ -296,7 +297,7 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError::NoListener`] if it was made without an address, [`ServerError::Bind`] or [`ServerError::Monitor`] if a port was
-    /// taken meanwhile, [`ServerError::BusClosed`]. Then it is shut down.
+    /// taken meanwhile, [`ServerError::BusClosed`]; with JetStream also `ServerError::JetStream`. Then it is shut down.
     pub fn restart(&self) -> Result<(), ServerError> {
         let address = self.address().ok_or(ServerError::NoListener)?;
         let _turn = self.control.enter();

@@ -4,6 +4,7 @@ use super::error::ServerError;
 use super::log::Log;
 use super::monitor::{friendly_bytes, go_duration};
 use crate::Bus;
+use crate::jetstream::store::StoreEvent;
 use crate::jetstream::{JetStreamOptions, JetStreamServer};
 use crate::sync::Mutex;
 use std::sync::Arc;
@@ -52,6 +53,11 @@ impl JetStreamSlot {
         }
         let began = bus.clock().now();
         log.info(format_args!("Starting JetStream"));
+        let told = log.clone();
+        let options = options.and_on_store_event(move |event| match event {
+            StoreEvent::Offline { .. } => told.error(format_args!("{event}")),
+            _ => told.warn(format_args!("{event}")),
+        });
         let server = JetStreamServer::start(bus, options.server_name(server_name))?;
         describe(server.options(), log);
         *self.server.lock() = Some(Arc::new(server));

@@ -5,6 +5,7 @@
 
 mod calls;
 mod consumers;
+mod store;
 mod streams;
 mod time;
 

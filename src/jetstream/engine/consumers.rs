@@ -5,10 +5,12 @@
 use super::config::{Retention, StreamConfig};
 use super::consumer::config::{AckPolicy, ConsumerConfig, DeliverPolicy};
 use super::consumer::context::{Context, Interest};
+use super::consumer::durable::{self, Kept};
 use super::consumer::machine::Consumer;
 use super::effect::{Change, Effect};
 use super::error::{ApiError, codes};
 use super::interest::ConsumerId;
+use super::journal::Changed;
 use super::need::{self, Acks};
 use super::parts::Parts;
 use super::time::Timestamp;
@@ -17,6 +19,15 @@ use crate::subject::{Subject, relation};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+/// A consumer as records have it.
+#[derive(Debug)]
+pub(crate) struct RestoredConsumer {
+    pub(crate) name: SmolStr,
+    pub(crate) created: Timestamp,
+    pub(crate) config: ConsumerConfig,
+    pub(crate) kept: Kept,
+}
 
 /// All consumers of a stream.
 pub(crate) struct Consumers {
@@ -29,6 +40,8 @@ pub(crate) struct Consumers {
     due: BTreeSet<(Timestamp, ConsumerId)>,
     /// Those that may have something to hand out.
     ready: BTreeSet<ConsumerId>,
+    /// Those whose progress is to be written down.
+    changed: BTreeSet<ConsumerId>,
     /// Messages that a consumer has done with; empty between calls.
     done: Vec<u64>,
 }
@@ -59,6 +72,7 @@ impl Consumers {
             timers: BTreeMap::new(),
             due: BTreeSet::new(),
             ready: BTreeSet::new(),
+            changed: BTreeSet::new(),
             done: Vec::new(),
         }
     }
@@ -77,6 +91,20 @@ impl Consumers {
 
     pub(crate) fn get(&self, id: ConsumerId) -> Option<&Consumer> {
         self.all.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.all.get_mut(&id)
+    }
+
+    /// Those that may have progress to be written down.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<ConsumerId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Writes all of them down from now on.
+    pub(crate) fn begin_journal(&mut self) {
+        self.all.values_mut().for_each(durable::begin);
     }
 
     /// By their names.
@@ -98,7 +126,12 @@ impl Consumers {
     ) -> ConsumerId {
         let id = ConsumerId(self.next_id);
         self.next_id += 1;
-        let consumer = Consumer::new(id, name.clone(), config, &parts.config, &parts.messages, now);
+        let mut consumer = Consumer::new(id, name.clone(), config, &parts.config, &parts.messages, now);
+        if parts.messages.journal.is_kept() {
+            durable::begin(&mut consumer);
+            parts.messages.journal.note(Changed::Consumer(id));
+            self.changed.insert(id);
+        }
         let filters = consumer.filters().to_vec();
         parts.steps.append(&mut parts.messages.steps);
         parts.steps.add(|| StreamStep::ConsumerCreated { consumer: name.clone() });
@@ -107,6 +140,20 @@ impl Consumers {
         need::add(parts, id, &filters, &self.all);
         self.rearm(id);
         id
+    }
+
+    /// Puts a consumer in that was there before.
+    pub(crate) fn restore(&mut self, parts: &mut Parts, now: Timestamp, id: ConsumerId, restored: RestoredConsumer) {
+        let RestoredConsumer { name, created, config, kept } = restored;
+        self.next_id = self.next_id.max(id.0.saturating_add(1));
+        let mut consumer = Consumer::new(id, name.clone(), config, &parts.config, &parts.messages, now);
+        consumer.set_created(created);
+        durable::restore(&mut consumer, &kept, &parts.messages);
+        need::restore(parts, id, consumer.filters());
+        self.all.insert(id, consumer);
+        self.by_name.insert(name, id);
+        self.ready.insert(id);
+        self.rearm(id);
     }
 
     /// Takes a consumer out: its requests are told, and messages go that only it needed.
@@ -121,6 +168,10 @@ impl Consumers {
         self.ready.remove(&id);
         parts.steps.append(&mut parts.messages.steps);
         parts.steps.add(|| StreamStep::ConsumerDeleted { consumer: consumer.name().clone() });
+        self.changed.remove(&id);
+        if durable::is_kept(&consumer) {
+            parts.messages.journal.note(Changed::ConsumerGone(id));
+        }
         parts.effects.push_back(Effect::ConsumerGone { id, name: consumer.name().clone() });
     }
 
@@ -131,6 +182,7 @@ impl Consumers {
         if looks == Some(true) {
             self.ready.insert(id);
         }
+        parts.messages.journal.note(Changed::Consumer(id));
         let Some(consumer) = self.all.get(&id) else { return };
         let filters = consumer.filters().to_vec();
         if parts.interests.filters(id) != need::or_all(&filters) {
@@ -168,6 +220,9 @@ impl Consumers {
             done: &mut self.done,
         };
         let result = act(consumer, &mut context, &parts.config);
+        if consumer.written.is_some() {
+            self.changed.insert(id);
+        }
         for seq in std::mem::take(&mut self.done) {
             need::done(parts, id, seq);
         }

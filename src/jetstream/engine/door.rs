@@ -12,6 +12,7 @@ use super::consumer::{is_group_name, random_name, update, validate};
 use super::effect::{Event, Unpinned};
 use super::error::{ApiError, codes};
 use super::interest::ConsumerId;
+use super::journal::Changed;
 use super::stream::Stream;
 use super::time::Timestamp;
 use crate::subject::Subject;
@@ -198,6 +199,7 @@ impl Stream {
     ) -> Result<ConsumerInfo, ApiError> {
         let now = self.advance(now);
         self.consumers.wake(&mut self.parts, now, id, |consumer, context, _| consumer.handle_pause(context, until));
+        self.parts.messages.journal.note(Changed::Consumer(id));
         self.settle();
         self.info(id, now)
     }

@@ -2,6 +2,7 @@
 
 use super::effect::Reason;
 use super::header::{self, Known};
+use super::journal::Changed;
 use super::parts::Parts;
 use super::retention;
 use super::schedule::{self, Schedule};
@@ -57,6 +58,7 @@ pub(super) fn fire_schedule(parts: &mut Parts, at: Timestamp, now: Timestamp) {
     let head = schedule::copy_head(copied.head(), &subject, &known, next);
     let payload = copied.payload().to_vec();
     if let Some(due) = next {
+        parts.messages.journal.note(Changed::Scheduled(schedule.seq, due));
         parts.messages.schedules.insert(&subject, Schedule { due, ..schedule });
     }
     let is_stored = storing::store_own(parts, at, &target, head, &payload).is_some();

@@ -5,6 +5,7 @@
 use super::config::Storage;
 use super::effect::{Change, Ledger, Reason};
 use super::header;
+use super::journal::{Changed, Journal};
 use super::schedule::Schedules;
 use super::steps::Steps;
 use super::store::{NewSlot, Slot, Store, Ttl};
@@ -13,6 +14,7 @@ use super::time::Timestamp;
 use crate::message::StreamStep;
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The last sequence that a message can have. The one behind it is the first that will never be used.
@@ -39,6 +41,18 @@ pub struct Messages {
     pub(super) is_watched: bool,
     /// Those of messages; in front of them lie the steps in the stream's own list.
     pub(super) steps: Steps,
+    /// For what outlives the process.
+    pub(super) journal: Journal,
+}
+
+/// A message as records have it.
+#[derive(Clone, Debug)]
+pub(crate) struct Restored {
+    pub(crate) time: Timestamp,
+    pub(crate) subject: SmolStr,
+    pub(crate) head_len: u32,
+    /// Header block and payload.
+    pub(crate) data: Arc<[u8]>,
 }
 
 /// A message to be stored.
@@ -96,6 +110,7 @@ impl Messages {
             changes: VecDeque::new(),
             is_watched: false,
             steps: Steps::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -145,26 +160,50 @@ impl Messages {
 
     pub(crate) fn append(&mut self, entry: Entry<'_>) -> u64 {
         let seq = self.last + 1;
-        let subject = self.subjects.push(entry.subject, seq);
-        let ttl = match entry.expiry {
+        let Entry { time, subject, head, payload, expiry, needed } = entry;
+        let data = self.store.join(head, payload);
+        let head_len = u32::try_from(head.len()).expect("a header block has at most 64 KiB");
+        self.put(seq, Restored { time, subject: subject.clone(), head_len, data }, expiry, needed);
+        self.journal.note(Changed::Stored(seq));
+        seq
+    }
+
+    /// Puts a message in that was there before, above all that are there by now.
+    pub(crate) fn restore(&mut self, seq: u64, message: Restored) {
+        let head = &message.data[..message.head_len as usize];
+        let expiry = Expiry::parse(header::get(head, "Nats-TTL")).unwrap_or(Expiry::WithTheStream);
+        self.put(seq, message, expiry, 0);
+    }
+
+    /// Sets the sequences where they don't follow from the messages that were restored.
+    pub(crate) fn restore_ends(&mut self, first: u64, last: u64, last_time: Option<Timestamp>) {
+        if self.store.len() == 0 {
+            self.first = first;
+        }
+        self.last = self.last.max(last);
+        self.last_time = self.last_time.max(last_time);
+    }
+
+    fn put(&mut self, seq: u64, message: Restored, expiry: Expiry, needed: u32) {
+        let Restored { time, subject, head_len, data } = message;
+        let ttl = match expiry {
             Expiry::WithTheStream => Ttl::None,
             Expiry::Never => Ttl::Never,
             Expiry::After(span) => {
-                self.expiring.insert((entry.time.after(span), seq));
+                self.expiring.insert((time.after(span), seq));
                 Ttl::Own
             }
         };
-        self.bytes += self.size_of(entry.subject, entry.head, entry.payload);
+        self.bytes += self.storage.size_of(subject.len(), head_len as usize, data.len() - head_len as usize);
         if self.store.len() == 0 {
             self.first = seq;
         }
-        self.steps.add(|| StreamStep::Stored { seq, subject: entry.subject.clone() });
-        let Entry { time, head, payload, needed, .. } = entry;
-        self.store.push(seq, NewSlot { time, subject, needed, ttl, head, payload });
+        self.steps.add(|| StreamStep::Stored { seq, subject: subject.clone() });
+        let subject = self.subjects.push(&subject, seq);
+        self.store.push(seq, NewSlot { time, subject, needed, ttl, head_len, data });
         self.last = seq;
         self.last_time = Some(time);
         self.ledger.stored();
-        seq
     }
 
     /// Uses up a sequence without a message (JS55).
@@ -175,6 +214,7 @@ impl Messages {
             self.first = self.last + 1;
         }
         self.ledger.unwanted += 1;
+        self.journal.note(Changed::Skipped);
         let seq = self.last;
         self.steps.add(|| StreamStep::Unwanted { seq });
         seq
@@ -185,11 +225,13 @@ impl Messages {
         debug_assert_eq!(self.store.len(), 0, "messages are gone before sequences are skipped");
         self.last = next - 1;
         self.first = next;
+        self.journal.note(Changed::Skipped);
     }
 
     /// Takes everything out as a part of a purge, at once.
     pub(crate) fn clear(&mut self) {
         self.steps.add(|| StreamStep::Cleared);
+        self.journal.note(Changed::Cleared);
         self.ledger.purged += self.ledger.held;
         self.ledger.held = 0;
         self.store = Store::default();
@@ -233,6 +275,7 @@ impl Messages {
         }
         self.ledger.removed(reason);
         self.steps.add(|| StreamStep::Removed { seq, reason });
+        self.journal.note(Changed::Removed(seq));
         Some(subject)
     }
 

@@ -31,6 +31,31 @@ pub(super) fn add(parts: &mut Parts, consumer: ConsumerId, filters: &[SmolStr], 
     }
 }
 
+/// A consumer was there before; what it needs is counted when all of them are there.
+pub(super) fn restore(parts: &mut Parts, consumer: ConsumerId, filters: &[SmolStr]) {
+    parts.interests.insert(consumer, filters);
+    parts.messages.is_watched = true;
+}
+
+/// Counts what the consumers that were restored need. On an interest stream what none of them needs goes: it was needed by one that did
+/// not outlive the process.
+pub(super) fn recount(parts: &mut Parts, acks: &impl Acks) {
+    if !parts.keeps_for_consumers() {
+        return;
+    }
+    let all: Vec<_> = parts.messages.store.from(0).map(|(seq, slot)| (seq, slot.subject)).collect();
+    for (seq, number) in all {
+        let consumers = parts.interests.matching(&parts.messages.subjects.entry(number).name);
+        let needed = consumers.iter().filter(|consumer| acks.needs(**consumer, seq)).count();
+        if let Some(slot) = parts.messages.store.get_mut(seq) {
+            slot.needed = needed as u32;
+        }
+        if needed == 0 && parts.config.retention == Retention::Interest {
+            parts.messages.remove(seq, Reason::Acked);
+        }
+    }
+}
+
 /// The filters as the index has them: none are `>`.
 pub(super) fn or_all(filters: &[SmolStr]) -> &[SmolStr] {
     const ALL: &[SmolStr] = &[SmolStr::new_static(">")];

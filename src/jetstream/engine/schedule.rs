@@ -85,6 +85,11 @@ impl Schedules {
         }
     }
 
+    /// The messages that have schedules, and their next turns.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, Timestamp)> {
+        self.by_subject.values().map(|schedule| (schedule.seq, schedule.due))
+    }
+
     pub(crate) fn next(&self) -> Option<(Timestamp, &SmolStr)> {
         self.by_due.first().map(|(due, subject)| (*due, subject))
     }

@@ -146,27 +146,30 @@ impl Store {
         self.len
     }
 
+    /// Header block and payload in one allocation.
+    pub(crate) fn join(&mut self, head: &[u8], payload: &[u8]) -> Arc<[u8]> {
+        if head.is_empty() {
+            return Arc::from(payload);
+        }
+        self.joined.clear();
+        self.joined.extend_from_slice(head);
+        self.joined.extend_from_slice(payload);
+        let data = Arc::from(self.joined.as_slice());
+        // One large message must not keep its size for ever.
+        self.joined.shrink_to(1 << 16);
+        data
+    }
+
     /// Adds a message above all that ever were there.
-    pub(crate) fn push(&mut self, seq: u64, new: NewSlot<'_>) {
-        let data = if new.head.is_empty() {
-            Arc::from(new.payload)
-        } else {
-            self.joined.clear();
-            self.joined.extend_from_slice(new.head);
-            self.joined.extend_from_slice(new.payload);
-            let data = Arc::from(self.joined.as_slice());
-            // One large message must not keep its size for ever.
-            self.joined.shrink_to(1 << 16);
-            data
-        };
+    pub(crate) fn push(&mut self, seq: u64, new: NewSlot) {
         let slot = Slot {
             time: new.time,
             subject: new.subject,
             needed: new.needed,
-            head_len: u32::try_from(new.head.len()).expect("a header block has at most 64 KiB"),
+            head_len: new.head_len,
             offset: offset(seq),
             ttl: new.ttl,
-            data: Some(data),
+            data: Some(new.data),
         };
         let block = match self.blocks.last_entry() {
             Some(last) if *last.key() == seq / BLOCK => last.into_mut(),
@@ -235,14 +238,15 @@ impl Store {
 }
 
 /// A message to be stored.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NewSlot<'a> {
+#[derive(Debug)]
+pub(crate) struct NewSlot {
     pub(crate) time: Timestamp,
     pub(crate) subject: u32,
     pub(crate) needed: u32,
     pub(crate) ttl: Ttl,
-    pub(crate) head: &'a [u8],
-    pub(crate) payload: &'a [u8],
+    pub(crate) head_len: u32,
+    /// Header block and payload.
+    pub(crate) data: Arc<[u8]>,
 }
 
 fn offset(seq: u64) -> u8 {
@@ -261,13 +265,14 @@ mod tests {
 
     fn push(store: &mut Store, seq: u64) {
         let payload = seq.to_string();
+        let head: &[u8] = if seq.is_multiple_of(3) { b"NATS/1.0\r\nA: b\r\n\r\n" } else { b"" };
         let new = NewSlot {
             time: Timestamp::from_nanos(seq * 10),
             subject: 0,
             needed: 0,
             ttl: Ttl::None,
-            head: if seq.is_multiple_of(3) { b"NATS/1.0\r\nA: b\r\n\r\n" } else { b"" },
-            payload: payload.as_bytes(),
+            head_len: head.len() as u32,
+            data: store.join(head, payload.as_bytes()),
         };
         store.push(seq, new);
     }

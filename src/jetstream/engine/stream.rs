@@ -8,10 +8,13 @@ use super::consumers::Consumers;
 use super::effect::{Answer, Effect, Ledger};
 use super::error::ApiError;
 use super::expiry;
+use super::journal::Changed;
 use super::messages::Messages;
 use super::need;
 use super::parts::Parts;
 use super::publish::{self, Publish};
+use super::record::Record;
+use super::records;
 use super::retention::{self, Purge};
 use super::time::{Timestamp, span};
 use crate::message::StreamStep;
@@ -96,6 +99,38 @@ impl Stream {
             created: now,
             latest: now,
         }
+    }
+
+    /// A stream made of what was written down.
+    pub(super) fn assemble(parts: Parts, consumers: Consumers, created: Timestamp, latest: Timestamp) -> Self {
+        Stream { parts, consumers, batches: Batches::default(), created, latest }
+    }
+
+    /// Notes all changes from now on, to be fetched with [`Stream::drain_records`]. What is so by now is in no record:
+    /// [`Stream::state_records`] and [`Stream::message_record`] give it out.
+    #[must_use]
+    pub fn with_journal(mut self) -> Self {
+        self.parts.messages.journal.begin();
+        self.consumers.begin_journal();
+        self
+    }
+
+    /// Gives out the records of what has changed since the last time, in order; none without a journal. Whoever writes all of them, or
+    /// none, can make the stream anew as it was after one of the calls before.
+    pub fn drain_records(&mut self, mut write: impl FnMut(Record<'_>)) {
+        let Parts { config, messages, .. } = &mut self.parts;
+        records::drain(config, self.created, messages, &mut self.consumers, &mut write);
+    }
+
+    /// The records of all but the messages. With those of the messages behind them they are the whole stream.
+    pub fn state_records(&self, mut write: impl FnMut(Record<'_>)) {
+        records::state(&self.parts.config, self.created, &self.parts.messages, &self.consumers, &mut write);
+    }
+
+    /// The record of a message; `None` if it is not there.
+    #[must_use]
+    pub fn message_record(&self, seq: u64) -> Option<Record<'_>> {
+        records::message(&self.parts.messages, seq)
     }
 
     /// Whom to ask whether anything receives from a pull request's inbox; without it everything is received.
@@ -226,6 +261,7 @@ impl Stream {
     pub fn handle_update(&mut self, now: Timestamp, config: StreamConfig) {
         let now = self.advance(now);
         let old = self.parts.configure(config);
+        self.parts.messages.journal.note(Changed::Config);
         if old.allow_atomic && !self.parts.config.allow_atomic {
             self.batches.clear();
         }

@@ -14,7 +14,8 @@
 //! | `capture` | how a stream takes what is published |
 //! | `api` | the calls of clients |
 //! | `acks` | acknowledgements and flow control responses |
-//! | `follow` | whether a push consumer has receivers |
+//! | `follow`, `bind` | whether a push consumer has receivers |
+//! | `recover`, `image`, `sync` | streams that come back, and when they are on the disk |
 //! | `domain` | the API under the prefix of a domain |
 //! | `error` | why JetStream does not start |
 //! | `ack`, `advisory`, `outgoing` | what is sent |
@@ -25,16 +26,20 @@ mod ack;
 mod acks;
 mod advisory;
 mod api;
+mod bind;
 mod capture;
 mod domain;
 mod error;
 mod follow;
+mod image;
 mod options;
 mod outgoing;
+mod recover;
 mod report;
 mod shared;
 mod stream;
 mod streams;
+mod sync;
 mod time;
 mod usage;
 
@@ -44,11 +49,14 @@ pub use options::JetStreamOptions;
 pub use report::{DetailOptions, JetStreamReport, StreamDetail};
 
 use crate::jetstream::engine::config::ServerLimits;
+use crate::jetstream::store::{StoreEvent, SyncPolicy};
 use crate::{Bus, SubscriptionGuard};
 use api::Api;
 use shared::Shared;
 use std::fmt;
 use std::sync::Arc;
+use stream::ServedStream;
+use sync::SyncTimer;
 
 /// JetStream on a bus. It ends when this is dropped.
 ///
@@ -71,22 +79,27 @@ use std::sync::Arc;
 #[must_use = "JetStream ends when this is dropped"]
 pub struct JetStreamServer {
     api: Arc<Api>,
+    _sync: Option<Arc<SyncTimer>>,
     /// The subscriptions of the API.
     guards: Vec<SubscriptionGuard>,
 }
 
 impl JetStreamServer {
-    /// Starts JetStream on a bus, without streams. It needs no thread.
+    /// Starts JetStream on a bus, with the streams of its [store directory](JetStreamOptions::store_dir) if it has one. It needs no thread.
+    ///
+    /// Blocking: it reads what the streams hold. A stream whose files are damaged is offline: calls that concern it are refused with 10194,
+    /// and [`JetStreamServer::store_events`] names the file. The others are there.
     ///
     /// # Errors
     ///
+    /// [`StartError::Store`] if the store directory can't be made, read or locked, or another server has it;
     /// [`StartError::InvalidDomain`] if the domain holds `.`, `*` or `>`, or can't be a token of a subject; [`StartError::Subscribe`]
     /// if the bus is closed, draining, or has no room for another subscription.
     pub fn start(bus: &Bus, options: JetStreamOptions) -> Result<Self, StartError> {
         if let Some(domain) = &options.domain {
             domain::check(domain)?;
         }
-        let shared = Arc::new(Shared::new(bus, options));
+        let shared = Arc::new(Shared::new(bus, options)?);
         let api = Arc::new(Api::new(shared.clone()));
         // Not kept alive: the bus holds what it calls, and would hold itself.
         let weak = Arc::downgrade(&api);
@@ -105,19 +118,39 @@ impl JetStreamServer {
             })?);
         }
         guards.extend(domain::map(&shared)?);
-        Ok(JetStreamServer { api, guards })
+        recover::from_disk(&shared, api.streams())?;
+        let _sync = match shared.options.sync_policy() {
+            SyncPolicy::Interval(every) if shared.store.is_some() => Some(SyncTimer::start(&api, every)),
+            _ => None,
+        };
+        Ok(JetStreamServer { api, _sync, guards })
     }
 
-    /// Ends what a restart of nats-server ends: streams with memory storage, and all pull requests. Streams with file storage and their
-    /// consumers stay.
+    /// Ends all streams and brings back those with file storage, as a restart of nats-server does: with their messages, and with the
+    /// deliveries of their consumers. Pull requests and open atomic batches end; streams and consumers with memory storage are gone.
+    ///
+    /// Blocking: it reads what the streams hold, if there is a store directory.
     ///
     /// # Errors
     ///
-    /// None yet.
+    /// [`StartError::Store`] if the streams in the store directory can't be listed; then there are none.
     pub fn restart(&self) -> Result<(), StartError> {
-        self.api.streams().restart();
+        let (streams, shared) = (self.api.streams(), self.api.shared_arc());
         self.api.reset_counts();
-        Ok(())
+        for recovery in streams.clear() {
+            // Only records without a configuration make no stream.
+            if let Ok(machine) = recover::finish(shared, recovery) {
+                let stream = ServedStream::restored(machine, None, shared, shared.bus.watches_streams());
+                recover::bring_back(shared, streams, stream);
+            }
+        }
+        Ok(recover::from_disk(shared, streams)?)
+    }
+
+    /// The last things that an operator has to know of streams on disk, oldest first: at most 256.
+    #[must_use]
+    pub fn store_events(&self) -> Vec<StoreEvent> {
+        self.api.shared().events()
     }
 
     /// Other limits of the server from now on. What is there already stays, and streams keep what they were made with.
@@ -142,7 +175,8 @@ impl JetStreamServer {
         &self.api.shared().options
     }
 
-    /// Ends it: its streams are gone, with all that they held. Dropping it does the same.
+    /// Ends it: its streams are gone from the bus, with all that they held; those in the store directory are there when it is started
+    /// again. Dropping it does the same.
     pub fn shutdown(self) {
         drop(self);
     }
@@ -151,7 +185,7 @@ impl JetStreamServer {
 impl Drop for JetStreamServer {
     fn drop(&mut self) {
         self.guards.clear();
-        self.api.streams().clear();
+        drop(self.api.streams().clear());
     }
 }
 

@@ -1,7 +1,9 @@
 //! The options of a JetStream server: its limits, its domain, how it reads requests.
 
 use crate::jetstream::engine::config::{AccountLimits, ServerLimits};
+use crate::jetstream::store::{OnStoreEvent, StoreEvent, SyncPolicy};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The options of a [`JetStreamServer`](super::JetStreamServer).
@@ -33,6 +35,7 @@ pub struct JetStreamOptions {
     pub(super) sync_interval: Duration,
     pub(super) sync_always: bool,
     pub(super) max_buffered_messages: usize,
+    pub(super) on_store_event: OnStoreEvent,
 }
 
 impl JetStreamOptions {
@@ -49,6 +52,7 @@ impl JetStreamOptions {
             sync_interval: Duration::from_secs(120),
             sync_always: false,
             max_buffered_messages: 100_000,
+            on_store_event: OnStoreEvent::default(),
         }
     }
 
@@ -131,10 +135,57 @@ impl JetStreamOptions {
         self
     }
 
-    /// The folder in which another one, `jetstream`, keeps streams with file storage. Default: none, and they are kept in memory.
+    /// The folder in which streams with file storage outlive this process, however it ends: in its folder `jetstream`, which is made if
+    /// it is not there. What was acknowledged is there again, unless the machine itself went down before it was on the disk: see
+    /// [`JetStreamOptions::sync_interval`]. The messages stay in memory as well. One server at a time has a folder.
+    ///
+    /// Default none: then they outlive [`JetStreamServer::restart`](super::JetStreamServer::restart), and nothing is written.
+    ///
+    /// ```
+    /// use postroom::jetstream::server::{JetStreamOptions, JetStreamServer};
+    /// use postroom::Bus;
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("postroom-doc-{}", std::process::id()));
+    /// let options = JetStreamOptions::new().store_dir(&folder);
+    /// let bus = Bus::new();
+    /// let server = JetStreamServer::start(&bus, options.clone())?;
+    /// let client = bus.connect();
+    /// client.request("$JS.API.STREAM.CREATE.ORDERS", r#"{"name":"ORDERS","subjects":["orders.>"],"storage":"file"}"#)?;
+    /// client.request("orders.eu", "hello")?;
+    /// drop(server);
+    ///
+    /// let bus = Bus::new();
+    /// let _server = JetStreamServer::start(&bus, options)?;
+    /// assert_eq!(bus.connect().request("orders.eu", "again")?.payload(), br#"{"stream":"ORDERS","seq":2}"#);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn store_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.store_dir = Some(folder.into());
         self
+    }
+
+    /// Called with whatever an operator has to know of streams on disk; by the thread that found out, with no lock held. The last ones are
+    /// also kept: [`JetStreamServer::store_events`](super::JetStreamServer::store_events). A panic of it is caught and told on the bus.
+    pub fn on_store_event(mut self, tell: impl Fn(&StoreEvent) + Send + Sync + 'static) -> Self {
+        self.on_store_event = OnStoreEvent(Some(Arc::new(tell)));
+        self
+    }
+
+    /// Tells another one as well.
+    #[cfg(feature = "server")]
+    pub(crate) fn and_on_store_event(self, tell: impl Fn(&StoreEvent) + Send + Sync + 'static) -> Self {
+        let first = self.on_store_event.0.clone();
+        self.on_store_event(move |event| {
+            if let Some(first) = &first {
+                first(event);
+            }
+            tell(event);
+        })
+    }
+
+    pub(super) fn sync_policy(&self) -> SyncPolicy {
+        if self.sync_always { SyncPolicy::Always } else { SyncPolicy::Interval(self.sync_interval) }
     }
 
     /// The tag that no other server of a cluster has; monitoring shows it. Default: none.

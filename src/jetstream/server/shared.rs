@@ -5,8 +5,11 @@ use super::time::Time;
 use super::usage::Usage;
 use crate::jetstream::engine::Timestamp;
 use crate::jetstream::engine::config::ServerLimits;
-use crate::sync::RwLock;
+use crate::jetstream::store::{Directory, StoreError, StoreEvent};
+use crate::sync::{Mutex, RwLock};
+use crate::user_code::UserCode;
 use crate::{Bus, Client, ConnectOptions};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The surroundings of a server's parts.
@@ -20,13 +23,25 @@ pub(super) struct Shared {
     /// Those in force: the options have those of the start.
     limits: RwLock<Arc<ServerLimits>>,
     server_name: RwLock<String>,
+    /// Where streams with file storage are written.
+    pub(super) store: Option<Directory>,
+    /// The last things that an operator has to know.
+    events: Mutex<VecDeque<StoreEvent>>,
 }
 
+/// How many events are kept.
+const EVENTS_MAX: usize = 256;
+
 impl Shared {
-    pub(super) fn new(bus: &Bus, options: JetStreamOptions) -> Self {
+    /// # Errors
+    ///
+    /// Those of the store directory.
+    pub(super) fn new(bus: &Bus, options: JetStreamOptions) -> Result<Self, StoreError> {
+        let store =
+            options.store_dir.as_ref().map(|folder| Directory::open(folder, options.sync_policy())).transpose()?;
         // Lenient, so that it answers to whatever a wire client may put into a reply (S5). Answers have no reply of their own.
         let connect = ConnectOptions::new().name("jetstream").lenient(true).reserved(true).no_responders(false);
-        Shared {
+        Ok(Shared {
             bus: bus.clone(),
             client: bus.connect_with(connect),
             time: Time::new(bus.clock()),
@@ -34,7 +49,28 @@ impl Shared {
             limits: RwLock::new(Arc::new(options.server.clone())),
             server_name: RwLock::new(options.server_name.clone()),
             options,
+            store,
+            events: Mutex::default(),
+        })
+    }
+
+    /// Tells what an operator has to know. Call it with no lock held.
+    pub(super) fn tell(&self, events: Vec<StoreEvent>) {
+        for event in events {
+            if let Some(tell) = &self.options.on_store_event.0 {
+                // A panic is counted and told on the bus.
+                let _told: Option<()> = self.bus.reporter().contain(UserCode::Closure, || tell(&event));
+            }
+            let mut kept = self.events.lock();
+            if kept.len() == EVENTS_MAX {
+                kept.pop_front();
+            }
+            kept.push_back(event);
         }
+    }
+
+    pub(super) fn events(&self) -> Vec<StoreEvent> {
+        self.events.lock().iter().cloned().collect()
     }
 
     pub(super) fn now(&self) -> Timestamp {

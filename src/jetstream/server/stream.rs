@@ -10,9 +10,10 @@ use super::time::{Alarm, Alarmed};
 use super::usage::Counted;
 use super::{ack, advisory, capture::Captures, follow::Follower};
 use crate::jetstream::engine::config::{ConsumerLimits, Storage, StreamConfig};
-use crate::jetstream::engine::consumer::Interest;
-use crate::jetstream::engine::error::codes;
+use crate::jetstream::engine::consumer::{ConsumerConfig, Interest};
+use crate::jetstream::engine::error::{ApiError, codes};
 use crate::jetstream::engine::{Answer, ConsumerId, Delivery, Effect, Publish, Room, Stream, Timestamp};
+use crate::jetstream::store::{StoreError, StoreEvent, StreamLog, Unsynced};
 use crate::observe::{StreamStep, StreamSteps};
 use crate::sync::Mutex;
 use crate::{Bus, Message, Subject};
@@ -41,6 +42,10 @@ struct State {
     jobs: VecDeque<Job>,
     is_working: bool,
     is_deleted: bool,
+    /// The files that it is written to.
+    log: Option<StreamLog>,
+    /// The reason that it is offline: it could not be written.
+    fault: Option<StoreError>,
     /// What it counts for in the sums of all streams.
     counted: Counted,
     /// The instant of the alarm, unless an earlier one was set meanwhile.
@@ -53,6 +58,8 @@ enum Job {
     /// Tells the observer of the bus what was done.
     Tell(Told),
     Send(Outgoing),
+    /// Tells an operator.
+    Report(StoreEvent),
     /// Captures these subjects from now on, and no others.
     Capture(Vec<String>),
     /// Follows the receivers of a push consumer.
@@ -168,17 +175,41 @@ pub(super) struct Left<'a> {
 }
 
 impl ServedStream {
-    /// `is_watched`: the observer of the bus is told each step.
-    pub(super) fn new(config: StreamConfig, shared: &Arc<Shared>, is_watched: bool) -> Arc<Self> {
+    /// A new stream. `is_watched`: the observer of the bus is told each step.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store directory.
+    pub(super) fn new(config: StreamConfig, shared: &Arc<Shared>, is_watched: bool) -> Result<Arc<Self>, StoreError> {
         let (seed, limits) = (shared.bus.random(), &shared.limits());
-        let machine = Stream::new(config.clone(), limits, shared.now(), seed).with_interest(OfBus(shared.bus.clone()));
+        let mut machine = Stream::new(config, limits, shared.now(), seed);
+        let mut log = None;
+        if let (Some(store), Storage::File) = (&shared.store, machine.config().storage) {
+            machine = machine.with_journal();
+            log = Some(store.create(&machine)?);
+        }
+        Ok(ServedStream::restored(machine, log, shared, is_watched))
+    }
+
+    /// A stream as it was before.
+    pub(super) fn restored(
+        machine: Stream,
+        log: Option<StreamLog>,
+        shared: &Arc<Shared>,
+        is_watched: bool,
+    ) -> Arc<Self> {
+        let machine = machine.with_interest(OfBus(shared.bus.clone()));
         let mut jobs = VecDeque::new();
         if is_watched {
-            jobs.push_back(Job::Tell(Told { steps: vec![StreamStep::Created], held: 0, imbalance: None }));
+            jobs.push_back(Job::Tell(Told {
+                steps: steps_to(&machine),
+                held: machine.messages().len(),
+                imbalance: None,
+            }));
         }
         Arc::new_cyclic(|me| ServedStream {
-            name: SmolStr::new(&config.name),
-            storage: config.storage,
+            name: SmolStr::new(&machine.config().name),
+            storage: machine.config().storage,
             is_watched,
             alarm: Alarm::new(&shared.bus, &shared.time),
             captures: Mutex::default(),
@@ -188,12 +219,47 @@ impl ServedStream {
                 jobs,
                 is_working: false,
                 is_deleted: false,
+                log,
+                fault: None,
                 counted: Counted::default(),
                 alarm: None,
             }),
             shared: shared.clone(),
             me: me.clone(),
         })
+    }
+
+    pub(super) fn config(&self) -> StreamConfig {
+        self.state.lock().machine.config().clone()
+    }
+
+    /// The values that `of` makes of the configurations of push consumers; it is called with no lock held.
+    pub(super) fn push_consumers<T>(&self, of: impl Fn(&ConsumerConfig) -> Option<T>) -> Vec<(ConsumerId, T)> {
+        let state = self.state.lock();
+        let all =
+            state.machine.consumer_ids().filter_map(|(_, id)| Some((id, state.machine.consumer_config(id)?.clone())));
+        let all: Vec<_> = all.filter(|(_, config)| config.is_push()).collect();
+        drop(state);
+        all.into_iter().filter_map(|(id, config)| Some((id, of(&config)?))).collect()
+    }
+
+    /// Takes its log, which nothing is written to any more.
+    pub(super) fn take_log(&self) -> Option<StreamLog> {
+        self.state.lock().log.take()
+    }
+
+    /// The files with bytes that may not be on the disk yet.
+    pub(super) fn take_unsynced(&self) -> Option<Unsynced> {
+        self.state.lock().log.as_mut().map(StreamLog::take_unsynced)
+    }
+
+    /// The reason that it can't be asked: it is offline, or deleted. What an operator has to know is told first. Call it with no lock held.
+    pub(super) fn gone(&self) -> ApiError {
+        self.send([]);
+        match &self.state.lock().fault {
+            Some(error) => codes::STREAM_OFFLINE_REASON.with(error.to_string()),
+            None => codes::STREAM_NOT_FOUND.error(),
+        }
     }
 
     /// Asks something of the stream that changes nothing; `None` if it is deleted.
@@ -220,13 +286,14 @@ impl ServedStream {
         violating.next().map(|(name, _)| name.to_owned())
     }
 
-    /// Changes the stream; `None` if it is deleted. What is left is to be run when the caller holds no lock.
+    /// Changes the stream; `None` if it is deleted, offline, or could not be written: see [`ServedStream::gone`]. What is left is to be run when the caller holds no lock.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Locked<'_>) -> R) -> Option<(R, Left<'_>)> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if state.is_deleted {
+        if state.is_deleted || state.fault.is_some() {
             return None;
         }
+        let waiting = state.jobs.len();
         let mut locked = Locked {
             machine: &mut state.machine,
             now: self.shared.now(),
@@ -238,6 +305,12 @@ impl ServedStream {
         };
         let result = change(&mut locked);
         locked.keep_effects();
+        // It is written before anything is sent of it: others take jobs under the lock alone.
+        let written = state.log.as_mut().map_or(Ok(()), |log| log.append(&mut state.machine));
+        if let Err(error) = written {
+            state.go_offline(waiting, &self.name, error);
+            return None;
+        }
         let counted = if state.is_deleted { Counted::default() } else { counted(&state.machine) };
         self.shared.usage.changed(self.storage, state.counted, counted);
         state.counted = counted;
@@ -260,13 +333,24 @@ impl ServedStream {
             locked.machine.handle_publish(locked.now, &publish, locked.room);
             true
         });
-        let Some((is_taken, left)) = taken else { return };
+        let Some((is_taken, left)) = taken else {
+            if let (true, Some(reply)) = (self.is_offline(), message.reply()) {
+                self.publish_to(reply, ack::encode(&Answer::Failed(unwritten()), &self.name, None));
+            }
+            return;
+        };
         left.run();
         if let (false, Some(reply)) = (is_taken, message.reply()) {
             let refusal = Answer::Failed(codes::STREAM_TOO_MANY_REQUESTS.error());
             let payload = ack::encode(&refusal, &self.name, None);
             self.publish(Outgoing::new(reply.as_str(), payload).head("NATS/1.0 429 Too Many Requests\r\n\r\n"));
         }
+    }
+
+    /// Whether it can't be written. What an operator has to know is told first.
+    fn is_offline(&self) -> bool {
+        self.send([]);
+        self.state.lock().fault.is_some()
     }
 
     /// Sends messages behind all that was to be sent before, also for a stream that is deleted. While too much waits, a call gets no
@@ -290,6 +374,7 @@ impl ServedStream {
                 self.shared.bus.tell_stream_steps(&steps);
             }
             Job::Send(message) => self.publish(message),
+            Job::Report(event) => self.shared.tell(vec![event]),
             Job::Follow(id, begin) => {
                 let follower = begin();
                 let replaced = self.followers.lock().insert(id, follower);
@@ -371,13 +456,47 @@ impl Alarmed for ServedStream {
         state.alarm = None;
         drop(state);
         let left = self.change(|locked| locked.machine.handle_timeout(locked.now));
-        if let Some(((), left)) = left {
-            left.run();
+        match left {
+            Some(((), left)) => left.run(),
+            // What it may have left when it went offline.
+            None => self.send([]),
         }
     }
 }
 
+/// The answer to a publish that could not be written.
+fn unwritten() -> ApiError {
+    codes::STREAM_STORE_FAILED.with("the stream could not be written to disk")
+}
+
+/// The steps that make a stream what it is.
+fn steps_to(machine: &Stream) -> Vec<StreamStep> {
+    let mut steps = vec![StreamStep::Created];
+    let mut next = 0;
+    while let Some(message) = machine.messages().next_match(&[] as &[&str], next) {
+        steps.push(StreamStep::Stored { seq: message.seq(), subject: message.subject().into() });
+        next = message.seq() + 1;
+    }
+    let consumers = machine.consumer_ids().map(|(name, _)| name.into());
+    steps.extend(consumers.map(|consumer| StreamStep::ConsumerCreated { consumer }));
+    steps
+}
+
 impl State {
+    /// A change could not be written: nothing goes out of it but the words that say so, and nothing is changed any more. `waiting` jobs
+    /// were there before it.
+    fn go_offline(&mut self, waiting: usize, name: &str, error: StoreError) {
+        let refused = self.jobs.split_off(waiting);
+        self.jobs.extend(refused.into_iter().filter_map(|job| match job {
+            Job::Effect(Effect::Answer { to, .. }) => {
+                Some(Job::Effect(Effect::Answer { to, answer: Answer::Failed(unwritten()) }))
+            }
+            _ => None,
+        }));
+        self.jobs.push_back(Job::Report(StoreEvent::Offline { stream: name.to_owned(), error: error.clone() }));
+        self.fault = Some(error);
+    }
+
     /// The jobs, if no other thread is at work.
     fn take_jobs(&mut self) -> Option<VecDeque<Job>> {
         if self.is_working || self.jobs.is_empty() {

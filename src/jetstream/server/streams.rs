@@ -1,11 +1,14 @@
 //! All streams of a server, and what is decided by all of them together: names, overlaps, reservations (JS90).
 
 use super::advisory::{self, StreamAction};
+use super::image;
 use super::outgoing::Outgoing;
 use super::shared::Shared;
 use super::stream::ServedStream;
+use crate::jetstream::engine::Recovery;
 use crate::jetstream::engine::config::{ConsumerLimits, Created, Directory, ServerLimits, Storage, StreamConfig};
 use crate::jetstream::engine::error::{ApiError, codes};
+use crate::jetstream::store::{StoreError, StoreEvent, StreamLog, Unsynced};
 use crate::sync::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +20,8 @@ pub(super) struct Streams {
     all: Mutex<BTreeMap<String, Entry>>,
     /// There is, or was, one with file storage. ORDERING: Relaxed; it only goes up.
     had_file: AtomicBool,
+    /// Those that can't be read from disk, and why. Locked behind `all`.
+    offline: Mutex<BTreeMap<String, String>>,
 }
 
 struct Entry {
@@ -27,7 +32,7 @@ struct Entry {
 
 impl Streams {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Streams { shared, all: Mutex::default(), had_file: AtomicBool::new(false) }
+        Streams { shared, all: Mutex::default(), had_file: AtomicBool::new(false), offline: Mutex::default() }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<ServedStream>> {
@@ -38,9 +43,28 @@ impl Streams {
     ///
     /// # Errors
     ///
-    /// 10059.
+    /// 10059; 10194 if it can't be read from disk.
     pub(super) fn find(&self, name: &str) -> Result<Arc<ServedStream>, ApiError> {
-        self.get(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())
+        self.get(name).ok_or_else(|| self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> ApiError {
+        match self.offline.lock().get(name) {
+            Some(reason) => codes::STREAM_OFFLINE_REASON.with(reason.clone()),
+            None => codes::STREAM_NOT_FOUND.error(),
+        }
+    }
+
+    /// A stream that can't be read from disk.
+    pub(super) fn set_offline(&self, name: String, error: &StoreError) {
+        self.offline.lock().insert(name, error.to_string());
+    }
+
+    /// Puts a stream in that was there before.
+    pub(super) fn put(&self, stream: Arc<ServedStream>) {
+        let config = stream.config();
+        self.had_file.fetch_or(config.storage == Storage::File, Ordering::Relaxed);
+        self.all.lock().insert(config.name.clone(), Entry { config, stream });
     }
 
     /// Makes a stream, or finds one of that name and configuration. It captures when what is sent through it is sent.
@@ -49,6 +73,9 @@ impl Streams {
         let is_watched = self.shared.bus.watches_streams();
         let mut all = self.all.lock();
         let name = config.name.clone();
+        if self.offline.lock().contains_key(&name) {
+            return Err(self.missing(&name));
+        }
         let created = self.check(&all, |directory| directory.create(config, is_pedantic))?;
         let Created::New(config) = created else {
             return all.get(&name).map(|entry| entry.stream.clone()).ok_or_else(|| codes::STREAM_NOT_FOUND.error());
@@ -57,7 +84,16 @@ impl Streams {
             let text = "mirrors and sources are not supported by Postroom";
             return Err(codes::STREAM_INVALID_CONFIG.with(text));
         }
-        let stream = ServedStream::new((*config).clone(), &self.shared, is_watched);
+        let made = ServedStream::new((*config).clone(), &self.shared, is_watched);
+        let stream = match made {
+            Ok(stream) => stream,
+            Err(error) => {
+                drop(all);
+                let refusal = codes::STREAM_CREATE.with(error.to_string());
+                self.shared.tell(vec![StoreEvent::Failed { stream: name, error }]);
+                return Err(refusal);
+            }
+        };
         self.had_file.fetch_or(config.storage == Storage::File, Ordering::Relaxed);
         all.insert(name.clone(), Entry { config: *config, stream: stream.clone() });
         let advisory = advisory::stream_action(&self.shared, &name, StreamAction::Created);
@@ -66,9 +102,7 @@ impl Streams {
             locked.send(advisory);
         });
         drop(all);
-        if let Some(((), left)) = left {
-            left.run();
-        }
+        left.ok_or_else(|| stream.gone())?.1.run();
         Ok(stream)
     }
 
@@ -98,15 +132,13 @@ impl Streams {
             locked.send(advisory);
         });
         drop(all);
-        if let Some(((), left)) = left {
-            left.run();
-        }
+        left.ok_or_else(|| stream.gone())?.1.run();
         Ok(stream)
     }
 
     /// Deletes a stream, which is given back so that the answer goes out behind all else that it had to send.
     pub(super) fn delete(&self, name: &str) -> Result<Arc<ServedStream>, ApiError> {
-        let entry = self.all.lock().remove(name).ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        let entry = self.all.lock().remove(name).ok_or_else(|| self.missing(name))?;
         let advisory = advisory::stream_action(&self.shared, name, StreamAction::Deleted);
         let left = entry.stream.change(|locked| {
             locked.delete();
@@ -114,6 +146,11 @@ impl Streams {
         });
         if let Some(((), left)) = left {
             left.run();
+        }
+        if let Some(Err(error)) = entry.stream.take_log().map(StreamLog::delete) {
+            let refusal = codes::STREAM_DELETE.with(error.to_string());
+            self.shared.tell(vec![StoreEvent::Failed { stream: name.to_owned(), error }]);
+            return Err(refusal);
         }
         Ok(entry.stream)
     }
@@ -160,33 +197,41 @@ impl Streams {
         }
     }
 
-    /// Ends those with memory storage, and the pull requests of the others.
-    pub(super) fn restart(&self) {
-        let mut all = self.all.lock();
-        let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut *all).into_iter().partition(|(_, entry)| entry.config.storage == Storage::File);
-        let stayed: Vec<_> = stay.values().map(|entry| entry.stream.clone()).collect();
-        *all = stay;
-        drop(all);
-        for entry in gone.into_values() {
-            if let Some(((), left)) = entry.stream.change(|locked| locked.shut_down()) {
+    /// Ends all of them: nothing is captured any more, and nothing is told. What was written is forced onto the disk. What streams with file
+    /// storage keep over a restart, if they are not on disk.
+    pub(super) fn clear(&self) -> Vec<Recovery> {
+        let all = std::mem::take(&mut *self.all.lock());
+        let mut kept = Vec::new();
+        for (name, entry) in all {
+            let is_kept = entry.config.storage == Storage::File && self.shared.store.is_none();
+            let left = entry.stream.change(|locked| {
+                locked.shut_down();
+                is_kept.then(|| image::copy(locked.machine))
+            });
+            if let Some((copied, left)) = left {
                 left.run();
+                // What a machine says of itself can be read.
+                kept.extend(copied.and_then(Result::ok));
             }
+            let synced = entry.stream.take_unsynced().map_or(Ok(()), Unsynced::sync);
+            drop(entry.stream.take_log());
+            self.tell_failure(&name, synced);
         }
-        for stream in stayed {
-            if let Some(((), left)) = stream.change(|locked| locked.machine.handle_shutdown(locked.now)) {
-                left.run();
-            }
+        self.offline.lock().clear();
+        kept
+    }
+
+    /// Forces what was written onto the disk.
+    pub(super) fn sync(&self) {
+        for (name, stream) in self.list("") {
+            let synced = stream.take_unsynced().map_or(Ok(()), Unsynced::sync);
+            self.tell_failure(&name, synced);
         }
     }
 
-    /// Ends all of them: nothing is captured any more, and nothing is told.
-    pub(super) fn clear(&self) {
-        let all = std::mem::take(&mut *self.all.lock());
-        for entry in all.into_values() {
-            if let Some(((), left)) = entry.stream.change(|locked| locked.shut_down()) {
-                left.run();
-            }
+    fn tell_failure(&self, stream: &str, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            self.shared.tell(vec![StoreEvent::Failed { stream: stream.to_owned(), error }]);
         }
     }
 

@@ -5,6 +5,7 @@ use super::ack::{Ack, AckSubject};
 use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy, WrittenTime};
 use super::context::Context;
 use super::cursor::Cursor;
+use super::held::Written;
 use super::info::{ConsumerInfo, ConsumerLedger, PriorityGroup, SequencePair};
 use super::pace::Pace;
 use super::pending::{Pending, Waits};
@@ -36,6 +37,8 @@ pub(crate) struct Consumer {
     pub(super) id: ConsumerId,
     pub(super) name: SmolStr,
     created: Timestamp,
+    /// What was written down of it last, if it is.
+    pub(crate) written: Option<Written>,
     pub(super) config: ConsumerConfig,
     pub(super) cursor: Cursor,
     pub(super) pending: Pending,
@@ -84,6 +87,7 @@ impl Consumer {
             id,
             name,
             created: now,
+            written: None,
             cursor,
             pending: Pending::default(),
             waits: Waits::default(),
@@ -135,6 +139,15 @@ impl Consumer {
 
     pub(crate) fn name(&self) -> &SmolStr {
         &self.name
+    }
+
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// It was made at another time: by a process before this one.
+    pub(crate) fn set_created(&mut self, at: Timestamp) {
+        self.created = at;
     }
 
     pub(crate) fn config(&self) -> &ConsumerConfig {
@@ -641,7 +654,8 @@ impl Consumer {
     /// Forgets all deliveries, and goes on at a sequence (JC165).
     pub(crate) fn handle_reset(&mut self, context: &mut Context<'_>, next: u64) {
         self.ledger.gone += self.pending.len() as u64;
-        let open = std::mem::take(&mut self.pending).seqs();
+        let open = self.pending.seqs();
+        self.pending.clear();
         for seq in &open {
             self.release(context, *seq);
         }
@@ -649,6 +663,7 @@ impl Consumer {
             DeliverPolicy::LastPerSubject => self.cursor.return_to(open, next, context.messages),
             _ => self.cursor.move_to(next, context.messages),
         }
+        self.written = self.written.take().map(|_| Written::nothing());
         let before = SequencePair { consumer: 0, stream: next - 1, last_active: None };
         (self.delivered, self.floor) = (before, before);
     }

@@ -8,6 +8,7 @@
 //! | `ack` | the forms of acknowledgements |
 //! | `cursor` | where it begins, which message is next |
 //! | `pending` | what waits for acknowledgements, and comes again |
+//! | `durable`, `held` | what of it outlives its process |
 //! | `pull` | requests that wait |
 //! | `pin` | the client that gets everything |
 //! | `push` | interest, heartbeats, flow control |
@@ -22,6 +23,8 @@ mod builder;
 pub(super) mod config;
 pub(super) mod context;
 mod cursor;
+pub(super) mod durable;
+pub(super) mod held;
 pub(super) mod info;
 pub(super) mod machine;
 mod names;
@@ -39,6 +42,7 @@ pub(super) mod validate;
 pub use ack::{Ack, AckSubject};
 pub use config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy, WrittenTime};
 pub use context::{Everything, Interest};
+pub use held::{HeldDelivery, Progress};
 pub use info::{ConsumerInfo, ConsumerLedger, PriorityGroup, SequencePair};
 pub use pull::PullRequest;
 pub use request::{ConsumerAction, ConsumerAddress, ConsumerRequest};

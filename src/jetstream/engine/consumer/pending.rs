@@ -1,5 +1,6 @@
 //! Deliveries that wait for acknowledgements, those that are to come again, and those that came too often (JC93, JC110 to JC118).
 
+use super::held::HeldDelivery;
 use crate::jetstream::engine::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(crate) struct Pending {
     redelivered: usize,
     /// Messages that came as often as they may, and how often that was.
     exhausted: BTreeMap<u64, u32>,
+    /// Those that have changed since they were last written down, if they are.
+    touched: Option<BTreeSet<u64>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,13 @@ pub(crate) struct Entry {
     pub(crate) delivered: Timestamp,
     pub(crate) deliveries: u32,
     due: Option<Timestamp>,
+}
+
+impl Entry {
+    fn held(&self) -> HeldDelivery {
+        let Entry { first, delivered, deliveries, due } = *self;
+        HeldDelivery { first, delivered, deliveries, due, is_exhausted: false }
+    }
 }
 
 /// The times to wait for acknowledgements.
@@ -204,20 +214,69 @@ impl Pending {
     pub(crate) fn forgive(&mut self, seq: u64) -> bool {
         let Some(deliveries) = self.exhausted.remove(&seq) else { return false };
         self.redelivered -= usize::from(deliveries > 1);
+        self.touch(seq);
         true
     }
 
     /// Keeps only the exhausted messages that are still there.
     pub(crate) fn retain_exhausted(&mut self, is_there: impl Fn(u64) -> bool) {
-        let redelivered = &mut self.redelivered;
-        self.exhausted.retain(|seq, deliveries| {
-            let stays = is_there(*seq);
-            *redelivered -= usize::from(!stays && *deliveries > 1);
-            stays
-        });
+        let gone: Vec<u64> = self.exhausted.keys().copied().filter(|seq| !is_there(*seq)).collect();
+        for seq in gone {
+            self.forgive(seq);
+        }
+    }
+
+    /// Notes what changes from now on.
+    pub(crate) fn track(&mut self) {
+        self.touched.get_or_insert_default();
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        let touched = self.touched.take().map(|_| BTreeSet::new());
+        *self = Pending { touched, ..Pending::default() };
+    }
+
+    /// The sequences of those that have changed since the last time.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<u64> {
+        self.touched.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// A delivery as it is written down; `None` if it is done.
+    pub(crate) fn held_at(&self, seq: u64) -> Option<HeldDelivery> {
+        let exhausted =
+            |deliveries: &u32| HeldDelivery { deliveries: *deliveries, is_exhausted: true, ..HeldDelivery::default() };
+        self.entries.get(&seq).map(Entry::held).or_else(|| self.exhausted.get(&seq).map(exhausted))
+    }
+
+    /// All deliveries as they are written down.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (u64, HeldDelivery)> {
+        let seqs = self.entries.keys().chain(self.exhausted.keys());
+        seqs.filter_map(|seq| Some((*seq, self.held_at(*seq)?)))
+    }
+
+    /// Takes deliveries that were written down.
+    pub(crate) fn restore(&mut self, all: &BTreeMap<u64, HeldDelivery>, waits: &Waits) {
+        for (&seq, held) in all {
+            self.redelivered += usize::from(held.deliveries > 1);
+            if held.is_exhausted {
+                self.exhausted.insert(seq, held.deliveries);
+                continue;
+            }
+            let HeldDelivery { first, delivered, deliveries, .. } = *held;
+            self.entries.insert(seq, Entry { first, delivered, deliveries, due: None });
+            self.wait_until(seq, Some(held.due.unwrap_or_else(|| delivered.after(waits.after(deliveries)))));
+        }
+    }
+
+    fn touch(&mut self, seq: u64) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(seq);
+        }
     }
 
     fn wait_until(&mut self, seq: u64, at: Option<Timestamp>) {
+        self.touch(seq);
         let Some(entry) = self.entries.get_mut(&seq) else { return };
         if let Some(old) = std::mem::replace(&mut entry.due, at) {
             self.due.remove(&(old, seq));

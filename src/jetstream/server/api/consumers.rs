@@ -1,20 +1,19 @@
 //! Calls on consumers: create, look at, list, delete, pause, unpin, reset (JC1 to JC14, JC160, JC165, JC180).
 
-use super::super::follow::{Follower, is_bound};
+use super::super::bind::Receivers;
 use super::super::shared::Shared;
 use super::super::stream::{Locked, ServedStream};
 use super::super::streams::Streams;
 use super::page::Page;
 use super::request::Request;
 use super::response::Response;
-use crate::interest::InterestWatcher;
-use crate::jetstream::engine::consumer::{ConsumerAddress, ConsumerConfig, ConsumerInfo, is_group_name};
+use crate::jetstream::engine::consumer::{ConsumerAddress, ConsumerInfo, is_group_name};
 use crate::jetstream::engine::error::{ApiError, codes};
 use crate::jetstream::engine::{ConsumerId, Timestamp};
 use crate::jetstream::json::consumer::{CreateRequest, ShownConfig, encode};
 use crate::jetstream::json::read::{Decode, Fatal, Reader};
 use crate::jetstream::json::write::{Object, list as write_list, text};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// Names on one page; consumers on one (JC13).
 const NAMES_MAX: usize = 1_024;
@@ -35,21 +34,13 @@ pub(super) fn create(
         }
         request.address(address)?;
         let served = streams.find(stream)?;
-        // Before the stream is locked: its changes are kept until they are followed.
-        let watcher = watch(shared, &request.config);
-        let group = request.config.deliver_group.clone();
-        let bound = watcher.as_ref().is_some_and(|watcher| is_bound(watcher, &group));
+        let receivers = Receivers::of(shared, &request.config);
         let weak = Arc::downgrade(&served);
         let (info, now) = ask(&served, |locked| {
             let mut info = locked.machine.create_consumer(locked.now, request, &shared.options.account)?;
-            if let Some(id) = locked.machine.consumer_id(&info.name) {
-                if info.config.is_push() {
-                    locked.machine.handle_interest(locked.now, id, bound);
-                    info.push_bound = bound;
-                }
-                if let Some(watcher) = watcher {
-                    locked.follow(id, move || follow(watcher, group, id, weak));
-                }
+            if let (Some(id), Some(receivers)) = (locked.machine.consumer_id(&info.name), receivers) {
+                info.push_bound = receivers.are_there();
+                receivers.bind(locked, id, weak);
             }
             Ok((info, locked.now))
         })?;
@@ -58,28 +49,13 @@ pub(super) fn create(
     Response::of(kind, outcome, |_| {})
 }
 
-/// Watches the deliver subject of a push consumer. An invalid one is refused behind this.
-fn watch(shared: &Shared, config: &ConsumerConfig) -> Option<InterestWatcher> {
-    if config.deliver_subject.is_empty() { None } else { shared.bus.interest(&config.deliver_subject).ok() }
-}
-
-fn follow(watcher: InterestWatcher, group: String, id: ConsumerId, stream: Weak<ServedStream>) -> Follower {
-    Follower::start(watcher, group, move |is_bound| {
-        let Some(stream) = stream.upgrade() else { return };
-        let left = stream.change(|locked| locked.machine.handle_interest(locked.now, id, is_bound));
-        if let Some(((), left)) = left {
-            left.run();
-        }
-    })
-}
-
 /// Asks a stream for something that may be refused.
 fn ask<R>(stream: &ServedStream, ask: impl FnOnce(&mut Locked<'_>) -> Result<R, ApiError>) -> Result<R, ApiError> {
     let changed = stream.change(|locked| match locked.is_full() {
         true => Err(codes::INSUFFICIENT_RESOURCES.error()),
         false => ask(locked),
     });
-    let (outcome, left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+    let (outcome, left) = changed.ok_or_else(|| stream.gone())?;
     left.run();
     outcome
 }

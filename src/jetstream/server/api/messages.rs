@@ -24,7 +24,7 @@ pub(super) fn get(streams: &Streams, name: &str, request: &Request<'_>) -> Respo
                 object.some_object("message", Some(&found), |object, message| encode(object, message, asked.no_hdr));
             }))
         };
-        let response = stream.read(|machine, _| answer(machine)).ok_or_else(|| codes::STREAM_NOT_FOUND.error())??;
+        let response = stream.read(|machine, _| answer(machine)).ok_or_else(|| stream.gone())??;
         // What goes well is not counted (JS15).
         Ok(response.uncounted().behind(stream))
     });
@@ -97,7 +97,7 @@ pub(super) fn delete(streams: &Streams, name: &str, request: &Request<'_>) -> Re
             let is_denied = locked.machine.config().deny_delete;
             (locked.machine.handle_delete(locked.now, seq), is_denied)
         });
-        let ((deleted, is_denied), left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        let ((deleted, is_denied), left) = changed.ok_or_else(|| stream.gone())?;
         left.run();
         let response = match deleted {
             Ok(()) => Response::new(kind, |object| object.plain("success", true)),
@@ -143,7 +143,7 @@ pub(super) fn purge(streams: &Streams, name: &str, request: &Request<'_>) -> Res
         }
         let stream = streams.find(name)?;
         let changed = stream.change(|locked| locked.machine.handle_purge(locked.now, &purge));
-        let (purged, left) = changed.ok_or_else(|| codes::STREAM_NOT_FOUND.error())?;
+        let (purged, left) = changed.ok_or_else(|| stream.gone())?;
         left.run();
         let purged = purged?;
         let response = Response::new(kind, |object| {

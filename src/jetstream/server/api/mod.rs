@@ -69,6 +69,10 @@ impl Api {
         self.counts.errors.store(0, Ordering::Relaxed);
     }
 
+    pub(super) fn shared_arc(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(super) fn streams(&self) -> &Streams {
         &self.streams
     }

@@ -219,5 +219,5 @@ fn look_into(
         let (config, created, state) = (machine.config().clone(), machine.created(), machine.state());
         (StreamInfo { config, created, state, subjects, deleted, now }, total)
     };
-    stream.read(look).ok_or_else(|| codes::STREAM_NOT_FOUND.error())
+    stream.read(look).ok_or_else(|| stream.gone())
 }

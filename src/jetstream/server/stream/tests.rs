@@ -69,3 +69,29 @@ fn the_jobs_of_a_thread_that_unwinds_are_left_to_others() {
     let subjects: Vec<_> = inbox.try_iter().map(|message| message.subject().as_str().to_owned()).collect();
     assert_eq!(subjects, ["to.1", "to.2", "to.3"]);
 }
+
+/// A change that can't be written is not acknowledged: the stream is offline, and says so.
+#[test]
+fn a_stream_that_can_not_be_written_is_offline() {
+    let folder = std::env::temp_dir().join(format!("postroom-offline-{}", std::process::id()));
+    let bus = Bus::new();
+    let server = JetStreamServer::start(&bus, JetStreamOptions::new().store_dir(&folder)).unwrap();
+    let client = bus.connect();
+    let ask = |subject: &str, body: &str| client.request(subject, body).unwrap().payload_str().unwrap().to_owned();
+    ask("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"storage":"file"}"#);
+    assert_eq!(ask("s.1", "x"), r#"{"stream":"S","seq":1}"#);
+    stream(&server).state.lock().log.as_mut().unwrap().refuse_writes();
+    for _ in 0..2 {
+        assert!(ask("s.1", "y").contains("\"err_code\":10077"));
+    }
+    for call in ["STREAM.INFO.S", "STREAM.PURGE.S", "CONSUMER.NAMES.S"] {
+        assert!(ask(&format!("$JS.API.{call}"), "").contains("\"err_code\":10194"), "{call}");
+    }
+    let events = server.store_events();
+    assert!(matches!(&events[..], [StoreEvent::Offline { stream, .. }] if stream == "S"), "{events:?}");
+    // What was written is there again.
+    server.restart().unwrap();
+    assert_eq!(ask("s.1", "z"), r#"{"stream":"S","seq":2}"#);
+    drop(server);
+    std::fs::remove_dir_all(folder).unwrap();
+}

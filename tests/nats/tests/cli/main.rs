@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod jetstream;
+mod kills;
 mod process;
 mod signals;
 mod start;
