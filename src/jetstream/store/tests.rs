@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A directory that is removed in the end.
 struct Folder(PathBuf);
@@ -108,7 +109,11 @@ impl Desk {
                     mem_storage: is_limits && how.is_multiple_of(32),
                     ..ConsumerConfig::default()
                 };
-                drop(self.stream.create_consumer(now, ConsumerRequest { config, ..ConsumerRequest::default() }, 0));
+                drop(self.stream.create_consumer(
+                    now,
+                    ConsumerRequest { config, ..ConsumerRequest::default() },
+                    &Default::default(),
+                ));
             }
             8 | 9 => {
                 if let Some(id) = id {
