@@ -10,8 +10,9 @@ use crate::Pattern;
 use crate::error::CloseReason;
 use crate::id::{ClientId, MessageId, SubscriptionId};
 #[cfg(feature = "jetstream")]
+use crate::observe::StreamSteps;
 use crate::observe::{
-    CallbackPanic, ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish, StreamSteps,
+    CallbackPanic, ClientInfo, DeliveryAction, Observer, PublishAction, PublishContext, RejectedPublish,
     SubscriptionInfo,
 };
 use crate::stats::DropReason;
