@@ -262,7 +262,9 @@ impl BridgeBuilder {
         }
         check(Bounds { messages: window.0, bytes: window.1, overflow: OverflowPolicy::DropNewest })?;
         let (to_server, to_bus) = sort(rules)?;
-        let client = bus.connect_with(ConnectOptions::new().name(name).no_echo(true).lenient(true).reserved(true));
+        // It speaks in the server's place: deliveries of streams have reply subjects that only servers use (S10).
+        let connect = ConnectOptions::new().name(name).no_echo(true).lenient(true).reserved(true);
+        let client = bus.connect_with(connect);
         choose_tls_provider();
         let clock = bus.clock();
         let core = Arc::new(Core::new(Parts {

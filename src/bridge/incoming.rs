@@ -6,6 +6,7 @@
 use super::buffer::Slot;
 use super::core::{Core, Phase};
 use super::crossing::Inbound;
+use super::delivery::Delivery;
 use super::headers;
 use super::pull::Pull;
 use super::reply::Request;
@@ -189,18 +190,7 @@ fn pass_on(link: &ServerLink, token: &str, message: &async_nats::Message) -> boo
         }
     }
     // DIFFERENCE: for a message of a stream too, so that its acknowledgement finds the way back, unless a rule takes it there.
-    let reply = message.reply.as_ref().map(|reply| {
-        if core.keeps_reply(reply) {
-            return reply.as_str().to_owned();
-        }
-        let back = Request {
-            reply: reply.as_str().to_owned(),
-            subject: message.subject.as_str().to_owned(),
-            rule: None,
-            wants_no_responders: true,
-        };
-        format!("{}.{}", core.bus_inbox, core.served.open(back))
-    });
+    let reply = message.reply.as_ref().map(|reply| reply_on_bus(core, reply, message));
     let headers = if has_no_responders {
         headers::no_responders(&request.subject).header_block()
     } else {
@@ -220,6 +210,43 @@ fn pass_on(link: &ServerLink, token: &str, message: &async_nats::Message) -> boo
         Ok(0) | Err(_) => {
             core.called.close(token);
             false
+        }
+    }
+}
+
+/// A reply subject on the bus, from which responses find the way back.
+fn reply_on_bus(core: &Core, reply: &str, message: &async_nats::Message) -> String {
+    if core.keeps_reply(reply) {
+        return reply.to_owned();
+    }
+    let back = Request {
+        reply: reply.to_owned(),
+        subject: message.subject.as_str().to_owned(),
+        rule: None,
+        wants_no_responders: true,
+    };
+    format!("{}.{}", core.bus_inbox, core.served.open(back))
+}
+
+/// Passes a message of a push consumer on to the inbox that the consumer delivers to. A message without an acknowledgement keeps its reply
+/// subject, which says its sequences (JC81).
+pub(super) fn deliver(link: &ServerLink, delivery: &Delivery, message: &async_nats::Message) {
+    let core = &link.core;
+    let reply = message.reply.as_ref().map(|reply| match delivery.is_unacknowledged && reply.starts_with("$JS.ACK.") {
+        true => reply.as_str().to_owned(),
+        false => reply_on_bus(core, reply, message),
+    });
+    let is_renamed = message.subject.as_str() != delivery.subject;
+    let Ok(shown) = is_renamed.then(|| Subject::new(&*message.subject)).transpose() else { return };
+    // Lent: it is a slice of all that the client library read at once.
+    let raw = RawMessage::new(&delivery.subject, Payload::from(&message.payload[..])).reply(reply.as_deref());
+    match core.client.publish_raw(raw.headers(headers::block(message, true)).shown_as(&shown)) {
+        Ok(1..) => {
+            core.responses.fetch_add(1, Relaxed);
+        }
+        // The inbox is gone, or the message is larger than the bus's messages may be.
+        Ok(0) | Err(_) => {
+            core.late_replies.fetch_add(1, Relaxed);
         }
     }
 }

@@ -66,6 +66,8 @@ mod builder;
 mod connector;
 mod core;
 mod crossing;
+mod deliveries;
+mod delivery;
 mod error;
 mod event;
 mod event_text;

@@ -2,6 +2,7 @@
 
 use super::buffer::Slot;
 use super::crossing::Outbound;
+use super::deliveries::Deliveries;
 use super::pulls::Pulls;
 use super::server_link::{ConnectionLost, ServerLink};
 use super::stats::LossReason;
@@ -19,6 +20,13 @@ const BATCH: usize = 128;
 /// How long, in real time, sent messages may stay without a checkpoint while the window has room.
 const CHECKPOINT_AFTER: Duration = Duration::from_millis(250);
 
+/// The subscriptions of consumers: they end with the connection.
+#[derive(Default)]
+struct Consumers {
+    pulls: Pulls,
+    deliveries: Deliveries,
+}
+
 /// Sends for ever. `follow` brings the interest that there is on the bus into force on the server.
 ///
 /// Cancel safety: messages that were not sent are in the buffer or, first, in `batch`.
@@ -31,7 +39,7 @@ pub(super) async fn send(
     // When a checkpoint is to follow the sent messages, if the window does not ask for one before.
     let mut due: Option<Pin<Box<crate::time::Sleep>>> = None;
     let (mut has_room, mut last) = (false, None);
-    let mut pulls = Pulls::default();
+    let mut consumers = Consumers::default();
     let keeps = link.window(|window| window.keeps());
     loop {
         if batch.is_empty() {
@@ -71,7 +79,7 @@ pub(super) async fn send(
         }
         let Some(Slot::Item(out)) = batch.front() else { continue };
         let sent = match Wire::new(core, out, link.client.max_payload(), &mut last) {
-            Ok(wire) => publish(link, &mut pulls, wire).await?,
+            Ok(wire) => publish(link, &mut consumers, wire).await?,
             Err(reason) => Err(reason),
         };
         match sent {
@@ -112,16 +120,19 @@ async fn wait_for_room(link: &ServerLink) -> Result<(), ConnectionLost> {
 
 async fn publish(
     link: &Arc<ServerLink>,
-    pulls: &mut Pulls,
+    consumers: &mut Consumers,
     wire: Wire,
 ) -> Result<Result<(), LossReason>, ConnectionLost> {
     let Wire { subject, payload, rest } = wire;
     let client = &link.client;
     let published = match rest.map(|rest| *rest) {
         None => client.publish(subject, payload).await,
-        Some(WireExtras { reply, headers, pull }) => {
+        Some(WireExtras { reply, headers, pull, delivery }) => {
+            if let Some(delivery) = delivery {
+                consumers.deliveries.begin(link, delivery).await?;
+            }
             let reply = match pull {
-                Some(pull) => Some(pulls.begin(link, pull).await?),
+                Some(pull) => Some(consumers.pulls.begin(link, pull).await?),
                 None => reply,
             };
             match (reply, headers) {

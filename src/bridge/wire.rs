@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::crossing::{Destination, Inbound, InboundExtras, Outbound};
+use super::delivery::Delivery;
 use super::headers::{self, DESCRIPTION, STATUS};
 use super::pull::Pull;
 use super::registry::LOOP_HEADER;
@@ -39,6 +40,8 @@ pub(super) struct WireExtras {
     pub(super) headers: Option<async_nats::HeaderMap>,
     /// It asks for messages of a stream, and gets another reply.
     pub(super) pull: Option<Pull>,
+    /// It asks for a push consumer.
+    pub(super) delivery: Option<Delivery>,
 }
 
 impl Wire {
@@ -95,7 +98,10 @@ impl Wire {
             }
             reply
         });
-        let rest = (reply.is_some() || headers.is_some()).then(|| Box::new(WireExtras { reply, headers, pull }));
+        let is_for_consumer = reply.is_some() && Delivery::is_asked_on(&subject);
+        let delivery = is_for_consumer.then(|| Delivery::of(message.payload())).flatten();
+        let rest =
+            (reply.is_some() || headers.is_some()).then(|| Box::new(WireExtras { reply, headers, pull, delivery }));
         Ok(Wire { subject, payload: message.payload_bytes(), rest })
     }
 }
