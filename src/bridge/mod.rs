@@ -26,7 +26,7 @@
 //! - *The ledger balances*: see [`FlowStats`]. Messages that the server sends while there is no connection never reach the bridge, and
 //!   are not in it.
 //! - *Requests cross whole*: headers, any number of responses, and no responders at once. Replies are inboxes of the bridge's own on the
-//!   other side, so nothing else of one side is seen on the other.
+//!   other side, so nothing else of one side is seen on the other, but for the inboxes that a consumer of the server's delivers to.
 //! - *Nothing goes round*: see [`LOOP_HEADER`].
 //!
 //! **Not promised.** A delivered message need not have been *stored* or *received* anywhere: the server has got it, no more.

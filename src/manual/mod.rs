@@ -15,6 +15,7 @@
 //! | `test_double` | real NATS clients on a bus; with the feature `server` |
 //! | `bridge` | growing out of one process, onto a NATS server; with the feature `bridge` |
 //! | `jetstream` | streams, consumers, redelivery, on a bus; with the feature `jetstream` |
+//! | `buckets` | key-value and object store, and their rules by number; with the feature `jetstream` |
 //! | `jetstream_rules` | the rules of JetStream, by number; with the feature `jetstream` |
 //! | `wire` | the rules of the wire, by number; with the feature `server` |
 //! | [`differences`] | where the bus and NATS differ, or where NATS has more |
@@ -58,6 +59,10 @@ pub mod bridge {}
 #[cfg(feature = "jetstream")]
 #[doc = include_str!("jetstream.md")]
 pub mod jetstream {}
+
+#[cfg(feature = "jetstream")]
+#[doc = include_str!("buckets.md")]
+pub mod buckets {}
 
 #[cfg(feature = "jetstream")]
 #[doc = include_str!("jetstream_rules.md")]

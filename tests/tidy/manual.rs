@@ -23,7 +23,7 @@ fn every_difference_in_the_source_is_in_the_manual() {
 #[test]
 fn the_files_that_the_manual_names_are_there() {
     let mut named = 0;
-    for page in ["semantics.md", "wire.md", "differences.md", "jetstream_rules.md"].map(page) {
+    for page in ["semantics.md", "wire.md", "differences.md", "jetstream_rules.md", "buckets.md"].map(page) {
         // Words between back-quotes that look like a path.
         for name in page.split('`').filter(|word| word.ends_with(".rs") || word.ends_with('/')) {
             named += 1;

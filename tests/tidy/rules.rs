@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Pages that state rules.
-const PAGES: [&str; 3] = ["src/manual/semantics.md", "src/manual/wire.md", "src/manual/jetstream_rules.md"];
+const PAGES: [&str; 4] =
+    ["src/manual/semantics.md", "src/manual/wire.md", "src/manual/jetstream_rules.md", "src/manual/buckets.md"];
 
 /// The head of a table whose rules are kept.
 const KEPT: &str = "| rule | in our words | where |";
@@ -18,7 +19,7 @@ const NOT_KEPT: [&str; 2] =
     ["| rule | what it is about | why it is not there |", "| rule | what it is about | what happens instead |"];
 
 /// The letters that a rule's number begins with.
-const GROUPS: [&str; 14] = ["S", "Q", "R", "H", "C", "L", "D", "P", "M", "X", "JS", "JC", "JE", "JL"];
+const GROUPS: [&str; 16] = ["S", "Q", "R", "H", "C", "L", "D", "P", "M", "X", "JS", "JC", "JE", "JL", "JK", "JO"];
 
 /// Groups whose numbers have gaps: a range names those between that are stated.
 const GAPPED: [&str; 2] = ["JC", "JE"];

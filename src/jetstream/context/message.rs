@@ -106,7 +106,8 @@ impl JsMessage {
         JsMessage { message, api }
     }
 
-    /// The delivery; `None` if the message did not come from a consumer, or came across a bridge, which replaces its reply subject.
+    /// The delivery; `None` if the message did not come from a consumer, or came across a bridge from a consumer with acknowledgements, whose
+    /// reply subjects the bridge replaces.
     pub fn info(&self) -> Option<MessageInfo<'_>> {
         MessageInfo::parse(self.message.reply()?.as_str())
     }

@@ -349,8 +349,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// [`MessagesError::Subscribe`] if the client can't subscribe. Errors of the consumer are the first item. Across a bridge it does not
-    /// work: [`MessagesError::NoSequence`].
+    /// [`MessagesError::Subscribe`] if the client can't subscribe. Errors of the consumer are the first item.
     ///
     /// # Example
     ///

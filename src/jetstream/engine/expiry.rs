@@ -24,12 +24,13 @@ pub(super) fn expire_next(parts: &mut Parts, at: Timestamp) {
     }
 }
 
-/// A subject's last message leaves a marker, where that is wanted; a marker leaves none (JS57).
+/// A subject's last message leaves a marker, where that is wanted; a marker leaves none, and the marker of a purged key is one (JS57, JK11).
 fn expire(parts: &mut Parts, seq: u64, at: Timestamp) {
     let Some(slot) = parts.messages.store.get(seq) else { return };
     let entry = parts.messages.subjects.entry(slot.subject);
     let marker_ttl = parts.config.subject_delete_marker_ttl;
-    let is_marker = header::get(slot.head(), "Nats-Marker-Reason").is_some();
+    let is_marker = header::said(header::get(slot.head(), "Nats-Marker-Reason")).is_some()
+        || header::get(slot.head(), "KV-Operation") == Some(b"PURGE");
     let leaves_marker = marker_ttl > 0 && entry.seqs.len() == 1 && !is_marker;
     let subject = entry.name.clone();
     parts.messages.remove(seq, Reason::Expired);

@@ -165,6 +165,8 @@ errors! {
 
     /// Why old markers were not removed.
     PurgeDeletesError as PurgeDeletes {
+        /// The markers are not watched.
+        Watch(WatchError),
         /// The markers were not read.
         Messages(MessagesError),
         /// A marker's key was not purged.

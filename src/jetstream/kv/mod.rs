@@ -11,6 +11,7 @@
 //! | `error` | why each operation fails |
 //! | `store` | reads and writes |
 //! | `watch` | entries as they come, histories, keys |
+//! | `purge_deletes` | removing old markers |
 //! | `status` | what is told of a bucket |
 //! | `manage` | making, finding and deleting buckets |
 
@@ -19,6 +20,7 @@ mod entry;
 mod error;
 mod key;
 pub(super) mod manage;
+mod purge_deletes;
 mod status;
 mod store;
 mod watch;
@@ -31,6 +33,7 @@ pub use error::{
     PurgeError, PutError, StatusError, UpdateError, UpdateKeyValueError, WatchError,
 };
 pub use key::InvalidKey;
+pub use purge_deletes::PurgeDeletes;
 pub use status::Status;
 pub use store::Store;
 pub use watch::{History, Initial, Keys, Watch, WatchOptions};

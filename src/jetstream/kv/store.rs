@@ -5,16 +5,18 @@ use super::error::{
     CreateError, DeleteError, EntryError, KeyExists, PurgeError, PutError, StatusError, UpdateError, WatchError,
 };
 use super::key::{self, InvalidKey};
+use super::purge_deletes::PurgeDeletes;
 use super::status::Status;
 use super::watch::{History, Keys, Watch, WatchOptions};
 use crate::jetstream::context::{
     Call, GetMessageError, JetStream, PublishAck, PublishAckError, PublishOptions, Step, Stream, StreamInfo,
     StreamMessage,
 };
+use crate::jetstream::engine::Timestamp;
 use crate::{HeaderMap, Payload};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A bucket of keys and values. Cheap to clone, and for any number of threads and tasks at once.
 ///
@@ -383,6 +385,22 @@ impl Store {
     /// As [`Store::watch`].
     pub fn history(&self, key: impl AsRef<str>) -> Call<History, WatchError> {
         self.watch_with([key], WatchOptions::new().include_history()).map(History::new)
+    }
+
+    /// Removes the keys that were deleted, purged or have expired, with their history. A marker that is younger than `age` stays, without
+    /// its history: a watch that is late still sees it. Other clients keep those of the last 30 minutes.
+    ///
+    /// A request for each marker, one after the other: each is sent when the response to the one before has been received.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::watch`] and of [`Stream::purge`].
+    pub fn purge_deletes(&self, age: Duration) -> PurgeDeletes {
+        let now = self.inner.js.client().bus().clock().wall_time();
+        let keep_from = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age);
+        let keep_from = Timestamp::from_nanos(0).after(keep_from);
+        let opening = self.watch_with([">"], WatchOptions::new().meta_only());
+        PurgeDeletes::new(self.inner.stream.clone(), self.inner.names.stored.clone(), keep_from, opening)
     }
 
     /// The keys that have a value, of a pattern; `>` is all.

@@ -161,7 +161,7 @@ impl Watch {
         }
     }
 
-    fn poll_next_until(&mut self, is_current: bool, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
+    pub(super) fn poll_next_until(&mut self, is_current: bool, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
         loop {
             let Poll::Ready(received) = self.ordered.poll_next_until(is_current, cx) else { return Poll::Pending };
             let Some(received) = received else { return Poll::Ready(None) };

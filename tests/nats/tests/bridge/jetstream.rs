@@ -266,3 +266,32 @@ fn deliveries_say_their_sequences_where_acknowledgements_are_exported() {
     assert_eq!(ordered.recv().unwrap().unwrap().payload_str().unwrap(), "10");
     assert_eq!(bridge.stats().late_replies, 0);
 }
+
+/// JC200: an ordered consumer delivers to an inbox, which the bridge follows as long as something on the bus is subscribed to it.
+#[test]
+fn ordered_messages_come_across_without_a_rule_for_their_inbox() {
+    let (server, bus) = (server(), bus());
+    let _bridge = start(Bridge::builder(&bus).server(server.url()).call("$JS.API.>").call("orders.>"));
+    let js = jetstream::with_options(bus.connect(), ContextOptions::new().timeout(PATIENCE));
+    let config = StreamConfig::new("ORDERS").subjects(["orders.>"]).storage(Storage::Memory);
+    let stream = js.create_stream(config).wait().unwrap();
+    let large = vec![b'x'; 100_000];
+    for n in 1..=100 {
+        js.publish(format!("orders.{n}"), &large[..]).wait().unwrap();
+    }
+    // More than the server delivers without an answer to its flow control.
+    let mut ordered = stream.ordered(ConsumerConfig::ephemeral().filter_subject("orders.*")).unwrap();
+    for n in 1..=100 {
+        let order = ordered.recv().unwrap().unwrap();
+        let info = order.info().unwrap();
+        assert_eq!((info.stream_sequence, info.pending), (n, 100 - n));
+        assert_eq!((order.subject().as_str(), order.payload().len()), (&*format!("orders.{n}"), 100_000));
+    }
+    js.publish("orders.late", "late").wait().unwrap();
+    assert_eq!(ordered.recv().unwrap().unwrap().payload(), b"late");
+    let name = stream.consumer_names().recv().unwrap().unwrap();
+    let consumer = stream.get_consumer(name).wait().unwrap();
+    assert!(consumer.cached_info().push_bound);
+    drop(ordered);
+    crate::fixture::wait_until("the inbox is left", || !consumer.info().wait().unwrap().push_bound);
+}
