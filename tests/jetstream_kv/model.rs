@@ -24,8 +24,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let (key, value, off) = (0..4_usize, any::<u8>(), prop_oneof![3 => Just(0_u64), 1 => 1..3_u64]);
     prop_oneof![
-        4 => (key.clone(), value.clone()).prop_map(|(key, value)| Op::Put(key, value)),
-        3 => (key.clone(), value.clone()).prop_map(|(key, value)| Op::Create(key, value)),
+        4 => (key.clone(), value).prop_map(|(key, value)| Op::Put(key, value)),
+        3 => (key.clone(), value).prop_map(|(key, value)| Op::Create(key, value)),
         3 => (key.clone(), value, off.clone()).prop_map(|(key, value, off)| Op::Update(key, value, off)),
         2 => key.clone().prop_map(Op::Delete),
         1 => (key.clone(), off).prop_map(|(key, off)| Op::DeleteExpected(key, off)),

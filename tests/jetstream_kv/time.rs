@@ -2,6 +2,7 @@
 
 use crate::support::{SEC, run, setup, shown};
 use postroom::jetstream::kv::{Config, Operation};
+use std::time::Duration;
 
 /// JK10, JK11.
 #[test]
@@ -71,9 +72,9 @@ fn old_markers_are_removed() {
     assert_eq!(shown(&kv.entry("young").wait().unwrap().unwrap()).3, Operation::Delete);
     assert_eq!(kv.history("young").wait().unwrap().into_iter().count(), 1);
     assert_eq!(kv.history("kept").wait().unwrap().into_iter().count(), 2);
-    assert_eq!(run(kv.purge_deletes(SEC * 0)), Ok(1));
+    assert_eq!(run(kv.purge_deletes(Duration::ZERO)), Ok(1));
     assert_eq!(kv.entry("young").wait(), Ok(None));
-    assert_eq!(run(kv.purge_deletes(SEC * 0)), Ok(0));
+    assert_eq!(run(kv.purge_deletes(Duration::ZERO)), Ok(0));
     setup.js.delete_key_value("b").wait().unwrap();
     assert!(kv.purge_deletes(SEC).wait().is_err());
 }

@@ -292,8 +292,8 @@ pub enum MessagesError {
     /// A delivery is missing. [`Ordered`](super::Ordered) begins anew then, and does not tell it.
     #[error("a delivery is missing")]
     Gap,
-    /// A delivery does not say its sequence, which the messages of [`Ordered`](super::Ordered) need: it came across a bridge in response to
-    /// a pull request, whose reply subjects the bridge replaces.
+    /// A delivery does not say its sequence, which the messages of [`Ordered`](super::Ordered) need: it came across a bridge that replaces
+    /// the reply subject which says it.
     #[error("a delivery does not say its sequence")]
     NoSequence,
     /// The server did not say in time that the request has ended. With messages that wait for acknowledgements up to the consumer's

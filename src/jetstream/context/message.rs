@@ -106,8 +106,8 @@ impl JsMessage {
         JsMessage { message, api }
     }
 
-    /// The delivery; `None` if the message did not come from a consumer, or came across a bridge from a consumer with acknowledgements, whose
-    /// reply subjects the bridge replaces.
+    /// The delivery; `None` if the message did not come from a consumer, or came across a bridge that
+    /// replaces its reply subject.
     pub fn info(&self) -> Option<MessageInfo<'_>> {
         MessageInfo::parse(self.message.reply()?.as_str())
     }

@@ -7,10 +7,10 @@
 //! | the real server | async-nats | nats-server |
 //! | across a bridge | the context | nats-server |
 
-mod bodies;
 mod both;
 mod context;
 mod foreign;
+mod four_systems;
 mod places;
 mod system;
 
