@@ -90,6 +90,7 @@ impl fmt::Debug for SubscriberStream<'_> {
 
 /// A blocking iterator over a subscriber's messages; made by [`Subscriber::iter`].
 #[derive(Debug)]
+#[must_use = "an iterator does nothing unless it is asked for items"]
 pub struct Iter<'a>(&'a Subscriber);
 
 impl Iterator for Iter<'_> {
@@ -113,6 +114,7 @@ impl<'a> IntoIterator for &'a Subscriber {
 
 /// A blocking iterator that owns its subscriber.
 #[derive(Debug)]
+#[must_use = "dropping it unsubscribes"]
 pub struct IntoIter(Subscriber);
 
 impl Iterator for IntoIter {

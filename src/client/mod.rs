@@ -287,7 +287,7 @@ impl Client {
     /// ([`AllowResponses`](crate::AllowResponses)).
     ///
     /// Prepared publishers stay, and are asked at each publish. A connection that may not have its inbox any more keeps it without
-    /// getting anything: its requests fail with [`RequestError::InboxDenied`], and those under way get no answer.
+    /// getting anything: its requests fail with [`RequestError::InboxDenied`](crate::RequestError::InboxDenied), and those under way get no answer.
     ///
     /// # Example
     ///

@@ -28,7 +28,7 @@ impl Client {
     /// run when the current one has returned, or waits through the bus for something.)
     ///
     /// Order: what one thread publishes reaches each subscriber in that order (G3). Blocking: only for subscriptions with
-    /// [`OverflowPolicy::Block`] that are full, and for callbacks.
+    /// [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) that are full, and for callbacks.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Client {
     ///
     /// | uses `routed` | uses the message's subject |
     /// |---|---|
-    /// | the match, permissions to publish, a 503 (R2), the reply inbox of a request, [`SinkDelivery::routed_subject`], the bridge | subscribers, deny entries of a receiver's permissions (P5), the MSG line of a wire client, reports of losses |
+    /// | the match, permissions to publish, a 503 (R2), the reply inbox of a request, [`SinkDelivery::routed_subject`](crate::receive::SinkDelivery::routed_subject), the bridge | subscribers, deny entries of a receiver's permissions (P5), the MSG line of a wire client, reports of losses |
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Client {
         self.send(check_message(&self.connection, out, message)?)
     }
 
-    /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`] suspend the task and block no thread.
+    /// As [`Client::publish`], for tasks: full subscriptions with [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) suspend the task and block no thread.
     ///
     /// The message is delivered to all others *now*, when this is called; the future waits for the rest and says how many accepted it
     /// in all.
