@@ -9,9 +9,9 @@ use super::outbound::DeliveryTicket;
 use super::registry::Registry;
 use super::reload;
 use super::slice::Slice;
-use super::subscriptions::{AT_ONCE, ClientSubscription, Subscriptions, WireSubscription, end_in_turns};
+use super::subscriptions::{ClientSubscription, Subscriptions, WireSubscription, end_in_turns};
 use super::trace;
-use super::workers::{begin_turn, share_runtime};
+use super::workers::{AT_ONCE, begin_turn, share_runtime};
 use crate::protocol::{
     Connect, DisconnectReason, ProtocolError, Publish, Quoted, ServerVersion, SessionHandler, Subscribe,
 };
@@ -364,7 +364,7 @@ mod tests {
     use crate::protocol::{ServerVersion, Session};
     use crate::server::listener::begin;
     use crate::server::registry::Registry;
-    use crate::server::subscriptions::AT_ONCE;
+    use crate::server::workers::AT_ONCE;
     use crate::server::{ServerOptions, User, auth, reload};
     use crate::{Bus, Permissions, steps};
     use bytes::BytesMut;

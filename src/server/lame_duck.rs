@@ -1,6 +1,7 @@
 //! A slow farewell, so that clients find other servers one after the other (C19).
 
 use super::registry::Registry;
+use super::workers::AT_ONCE;
 use crate::protocol::DisconnectReason;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,6 @@ use tokio::task::yield_now;
 
 /// The longest time between the ends of two connections.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Clients that are told at once; of more, others have their turn in between.
-const TOLD_AT_ONCE: usize = 256;
 
 /// Tells the clients, waits, and closes their connections one by one; then the server is shut. Stops at once if the server was
 /// shut since there were so many [`Registry::stops`]: it may have been opened again.
@@ -21,7 +19,7 @@ pub(super) async fn fade(registry: Arc<Registry>, stops: u64) {
     }
     for (at, connection) in registry.open().collect::<Vec<_>>().iter().enumerate() {
         registry.send_info(connection);
-        if at % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
+        if at % AT_ONCE == AT_ONCE - 1 {
             yield_now().await;
         }
     }

@@ -4,7 +4,7 @@
 //! it: wire clients and in-process clients share subjects, queue groups, requests and no-responders. It can do nothing that an
 //! in-process client could not: each connection is a [`Client`](crate::Client), each SUB a [sink](crate::Client::subscribe_sink_with).
 //!
-//! It is a test double and a way to grow, not a production server: there is no cluster and nothing is stored.
+//! It is a test double and a way to grow, not a production server: there is no cluster.
 //!
 //! | file | reason to change |
 //! |---|---|

@@ -9,7 +9,7 @@ use super::jetstream::JetStreamSlot;
 use super::log::Log;
 use super::monitor::{self, ClosedConnections, Monitor};
 use super::options::ServerOptions;
-use super::workers::share_runtime;
+use super::workers::{AT_ONCE, in_slices};
 use super::{check, tls};
 use crate::protocol::{DisconnectReason, Info, SessionLimits, SessionOptions};
 use crate::sync::{Condvar, Mutex, RwLock};
@@ -30,9 +30,6 @@ const FIRST_CID: u64 = 5;
 
 /// Streams of closed connections that the server waits for at once; of any more the input is not waited for.
 pub(super) const LINGERING_MAX: usize = 1_024;
-
-/// How many connections are looked at under one lock of their list.
-const SLICE: usize = 256;
 
 /// How long the end of a server waits, in real time, for what is still to be written to its connections.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -344,7 +341,7 @@ impl Registry {
             if slice.len() == 0 {
                 let all = self.all.lock();
                 let next: Vec<_> =
-                    all.open.range(from..).take(SLICE).map(|(_, connection)| connection.clone()).collect();
+                    all.open.range(from..).take(AT_ONCE).map(|(_, connection)| connection.clone()).collect();
                 steps::count(next.len());
                 drop(all);
                 slice = next.into_iter();
@@ -425,10 +422,7 @@ impl Registry {
         if !self.begin_to_shut(late) {
             return;
         }
-        for (at, connection) in self.open().enumerate() {
-            if at % SLICE == 0 {
-                share_runtime();
-            }
+        for connection in in_slices(self.open()) {
             connection.close(DisconnectReason::ServerShutdown, None);
         }
         self.stopped.notify_waiters();

@@ -4,25 +4,19 @@ use super::auth;
 use super::connection::Connection;
 use super::options::ServerOptions;
 use super::registry::Registry;
-use super::workers::share_runtime;
+use super::workers::in_slices;
 use crate::id::SubscriptionId;
 use crate::protocol::{DisconnectReason, ProtocolError, Quoted, encode, text};
 use crate::steps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Connections that are looked at before other threads of the runtime take over what waits.
-const AT_ONCE: usize = 256;
-
 /// Brings connections in line with options that have just changed: those that may no longer be here are closed, subscriptions that
 /// are no longer allowed end, and each session takes the new limits.
 pub(super) fn enforce(registry: &Arc<Registry>, before: &ServerOptions) {
     let options = registry.options();
     let mut open: Vec<_> = registry.open().collect();
-    for (at, connection) in open.iter().enumerate() {
-        if at % AT_ONCE == 0 {
-            share_runtime();
-        }
+    for connection in in_slices(&open) {
         connection.out.reconfigure(options.max_pending, options.no_fast_producer_stall);
         if options.auth != before.auth {
             recognise_again(registry, connection);

@@ -164,25 +164,25 @@ mod tests {
     use crate::protocol::{SessionHandler, Subscribe};
     use crate::server::ServerOptions;
     use crate::server::listener::begin;
-    use crate::server::subscriptions::SLICE;
+    use crate::server::workers::AT_ONCE;
 
     #[test]
     fn a_list_in_slices_is_whole_and_in_order() {
         let registry = Registry::new(Bus::new(), ServerOptions::new()).unwrap();
         let (connection, session, mut handler) = begin(&registry, None);
         handler.connect(session.options()).unwrap();
-        let sids: Vec<String> = (0..SLICE * 2 + 3).map(|number| format!("{number:05}")).collect();
+        let sids: Vec<String> = (0..AT_ONCE * 2 + 3).map(|number| format!("{number:05}")).collect();
         for sid in &sids {
             handler.subscribe(Subscribe { subject: "a", queue: None, sid: sid.as_bytes() }).unwrap();
         }
-        handler.unsubscribe(sids[SLICE].as_bytes(), None);
+        handler.unsubscribe(sids[AT_ONCE].as_bytes(), None);
         let mut shown = Vec::new();
         let all = visit_all(&connection, &mut |cid, subject, make| {
             assert_eq!((cid, subject), (connection.cid, "a"));
             shown.push(make().sid);
             ControlFlow::Continue(())
         });
-        let rest: Vec<_> = sids.iter().filter(|sid| **sid != sids[SLICE]).cloned().collect();
+        let rest: Vec<_> = sids.iter().filter(|sid| **sid != sids[AT_ONCE]).cloned().collect();
         assert_eq!((all, shown), (ControlFlow::Continue(()), rest));
         let mut looked = 0;
         let first = visit_all(&connection, &mut |_, _, _| {

@@ -2,22 +2,17 @@
 
 use super::monitor;
 use super::outbound::DeliveryTicket;
+use super::workers::AT_ONCE;
 use crate::{SubscriptionGuard, steps};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use tokio::task::yield_now;
 
-/// Subscriptions that end, or are renewed, at once; of more, others have their turn in between.
-pub(super) const AT_ONCE: usize = 256;
-
 /// How many subscriptions of a closed connection are remembered.
 //
 // DIFFERENCE: nats-server keeps all of them, of 10,000 connections.
 const CLOSED_LIST_MAX: usize = 1_024;
-
-/// How many entries of a list are looked at under one lock that others need.
-pub(super) const SLICE: usize = 256;
 
 /// By sid.
 pub(super) type Subscriptions = BTreeMap<Box<[u8]>, ClientSubscription>;
@@ -83,7 +78,7 @@ pub(super) fn visit_slice(
 ) -> ControlFlow<(), Option<Box<[u8]>>> {
     let from = last.map_or(Bound::Unbounded, Bound::Excluded);
     let mut seen = None;
-    for (sid, subscription) in subscriptions.range::<[u8], _>((from, Bound::Unbounded)).take(SLICE) {
+    for (sid, subscription) in subscriptions.range::<[u8], _>((from, Bound::Unbounded)).take(AT_ONCE) {
         steps::count(1);
         if !subscription.has_ended() {
             visit(subscription.wire.guard.pattern().as_str(), &|| subscription.shown(sid))?;

@@ -10,6 +10,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// Deliveries of one turn after which other threads take over the rest, each time.
 pub(super) const DELIVERIES: usize = 2_048;
 
+/// Things of a list, such as connections or subscriptions, that are looked at before others have their turn, or under one lock.
+pub(super) const AT_ONCE: usize = 256;
+
 thread_local! {
     /// Deliveries by this thread since it last began a turn.
     static DELIVERED: Cell<usize> = const { Cell::new(0) };
@@ -42,6 +45,16 @@ pub(super) fn share_runtime() {
         tokio::spawn(async {});
         tokio::spawn(async {});
     }
+}
+
+/// Gives what a list has; at the beginning of each slice of it other threads of the runtime take over what waits.
+pub(super) fn in_slices<T>(list: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    list.into_iter().enumerate().map(|(at, item)| {
+        if at % AT_ONCE == 0 {
+            share_runtime();
+        }
+        item
+    })
 }
 
 /// Threads of the runtime that this thread is one of; 0 if that runs all on one thread, which can't be replaced.

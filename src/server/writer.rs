@@ -91,7 +91,7 @@ mod tests {
     use crate::protocol::{SessionHandler, Subscribe};
     use crate::server::ServerOptions;
     use crate::server::listener::begin;
-    use crate::server::subscriptions::AT_ONCE;
+    use crate::server::workers::AT_ONCE;
     use crate::{Bus, Client};
 
     /// L1: others have their turn while the subscriptions of a slow consumer end.

@@ -17,11 +17,11 @@ fn registry(connections: usize) -> (Arc<Registry>, Vec<Arc<Connection>>) {
 #[cfg(all(debug_assertions, not(postroom_shuttle)))]
 #[test]
 fn connections_are_taken_out_of_the_list_a_slice_at_a_time() {
-    let (registry, open) = registry(SLICE * 3 + 5);
-    let all: Vec<_> = steps::assert_few_under_a_lock(SLICE, || registry.open().map(|one| one.cid).collect());
+    let (registry, open) = registry(AT_ONCE * 3 + 5);
+    let all: Vec<_> = steps::assert_few_under_a_lock(AT_ONCE, || registry.open().map(|one| one.cid).collect());
     assert_eq!(all, open.iter().map(|one| one.cid).collect::<Vec<_>>());
-    assert_eq!(steps::assert_few_under_a_lock(SLICE, || registry.totals().1), open.len());
-    steps::assert_few_under_a_lock(SLICE, || registry.shut());
+    assert_eq!(steps::assert_few_under_a_lock(AT_ONCE, || registry.totals().1), open.len());
+    steps::assert_few_under_a_lock(AT_ONCE, || registry.shut());
     assert!(open.iter().all(|one| one.close_reason() == Some(DisconnectReason::ServerShutdown)));
     assert!(registry.enter(&begin(&registry, None).0).is_err());
 }
