@@ -102,11 +102,11 @@
 )]
 #![cfg_attr(
     feature = "jetstream",
-    doc = "| `jetstream` | [`jetstream`]: streams and consumers on a bus, in memory, for unmodified NATS clients and in process |"
+    doc = "| `jetstream` | [`jetstream`]: streams, consumers, key-value and object stores on a bus, for unmodified NATS clients and in process |"
 )]
 #![cfg_attr(
     not(feature = "jetstream"),
-    doc = "| `jetstream` | `jetstream`: streams and consumers on a bus, in memory, for unmodified NATS clients and in process |"
+    doc = "| `jetstream` | `jetstream`: streams, consumers, key-value and object stores on a bus, for unmodified NATS clients and in process |"
 )]
 #![cfg_attr(
     feature = "testkit",
