@@ -6,9 +6,9 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
+use postroom::protocol::encode::Delivery;
 use postroom::protocol::text::to_text;
 use postroom::protocol::{DecodeError, Info, ServerDecoder, ServerOperation};
-use postroom::protocol::encode::Delivery;
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, stream)) = input.split_first() else {

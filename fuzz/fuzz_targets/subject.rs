@@ -5,9 +5,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postroom::{Pattern, Subject};
 use postroom::error::SubjectError;
 use postroom::subject::relation;
+use postroom::{Pattern, Subject};
 
 fuzz_target!(|input: &str| {
     let (a, b) = input.split_once('\0').unwrap_or((input, input));

@@ -74,6 +74,7 @@ pub mod wire {}
 
 #[cfg(feature = "testkit")]
 #[doc = include_str!("test_kit.md")]
+#[cfg_attr(feature = "jetstream", doc = include_str!("test_kit_streams.md"))]
 pub mod test_kit {}
 
 #[doc = include_str!("differences.md")]
