@@ -7,7 +7,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use postroom::Subject;
-use postroom::jetstream::engine::config::{Created, Directory, Retention, StreamConfig};
+use postroom::jetstream::engine::config::{AccountLimits, Created, Directory, Retention, StreamConfig};
 use postroom::jetstream::engine::consumer::{
     Ack, AckPolicy, AckSubject, ConsumerConfig, ConsumerRequest, DeliverPolicy, PriorityPolicy, PullRequest,
     ReplayPolicy,
@@ -96,7 +96,8 @@ impl Run {
                 let config = config(consumer, kind, now);
                 let request = ConsumerRequest { config, ..ConsumerRequest::default() };
                 // A refusal changes nothing.
-                drop(self.stream.create_consumer(now, request, 8));
+                let limits = AccountLimits { max_consumers: 8, ..AccountLimits::default() };
+                drop(self.stream.create_consumer(now, request, &limits));
             }
             Command::Delete { consumer } => {
                 if let Some(id) = self.id(consumer) {
