@@ -89,3 +89,14 @@ fn a_message_is_deleted_securely_or_not() {
     run(stream.secure_delete_message(2)).unwrap();
     assert_eq!(stream.info().wait().unwrap().state.messages, 0);
 }
+
+/// JS60: a message that is refused before it is sent takes no place in the batch.
+#[test]
+fn a_refused_message_takes_no_place_in_a_batch() {
+    let setup = setup();
+    books(&setup);
+    let mut batch = setup.js.batch();
+    assert!(batch.add_with("book.a", "", PublishOptions::new().message_id("a\r\nb")).wait().is_err());
+    batch.add("book.a", "").wait().unwrap();
+    assert_eq!(batch.commit("book.b", "").wait().unwrap().count, 2);
+}

@@ -78,3 +78,18 @@ fn old_markers_are_removed() {
     setup.js.delete_key_value("b").wait().unwrap();
     assert!(kv.purge_deletes(SEC).wait().is_err());
 }
+
+/// JK18: a value that is put after its marker was read stays, and so does a marker that is too young.
+#[test]
+fn purged_markers_leave_later_values_alone() {
+    let setup = setup();
+    let kv = setup.bucket(Config::new("b").history(5));
+    for key in ["a", "b"] {
+        kv.put(key, "1").wait().unwrap();
+        kv.delete(key).wait().unwrap();
+    }
+    let purge = kv.purge_deletes(Duration::ZERO);
+    kv.put("a", "2").wait().unwrap();
+    assert_eq!(purge.wait(), Ok(4));
+    assert_eq!(kv.get("a").wait().unwrap().unwrap(), "2");
+}

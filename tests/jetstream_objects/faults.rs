@@ -143,3 +143,29 @@ fn refused_puts_leave_nothing_behind() {
     let error: postroom::Error = store.put("a", "x").wait().unwrap_err().into();
     assert!(matches!(error, postroom::Error::ObjectStore(_)));
 }
+
+/// JO3: the metadata of another client names all chunks of the store as its own.
+#[test]
+fn an_id_with_wildcards_is_refused() {
+    let setup = setup();
+    let store = setup.store(Config::new("b"));
+    let info = store.put("a", "content").wait().unwrap();
+    let meta = store.stream().get_message(2).wait().unwrap();
+    let forged = String::from_utf8_lossy(&meta.payload).replace(&info.nuid, ">");
+    setup.js.publish(meta.subject.as_str(), forged.as_bytes()).wait().unwrap();
+    assert!(store.info("a").wait().unwrap_err().to_string().contains("not a token"));
+    assert!(store.delete("a").wait().is_err());
+    assert!(store.stream().get_message(1).wait().is_ok(), "the chunk");
+}
+
+/// JC126: the reader pauses while the server holds chunks back; a heartbeat then is not the end.
+#[test]
+fn a_pause_of_the_reader_does_not_end_the_content() {
+    let setup = setup();
+    let store = setup.store(Config::new("b"));
+    store.put("a", content(64 * CHUNK)).wait().unwrap();
+    let mut object = store.get("a").wait().unwrap();
+    assert_eq!(object.recv().unwrap().unwrap().len(), CHUNK);
+    setup.clock.advance(SEC * 6);
+    assert_eq!(object.iter().map(|chunk| chunk.unwrap().len()).sum::<usize>(), 63 * CHUNK);
+}

@@ -132,10 +132,12 @@ impl AtomicBatch {
         payload: impl Into<Payload<'a>>,
         options: PublishOptions,
     ) -> Call<(), BatchError> {
-        self.added += 1;
-        let options = options.in_batch(&self.id, self.added, false).request(self.api.request_options());
+        let options = options.in_batch(&self.id, self.added + 1, false).request(self.api.request_options());
         match options {
-            Ok(options) => Call::new(self.api.client().request_with_async(subject, payload, options), added),
+            Ok(options) => {
+                self.added += 1;
+                Call::new(self.api.client().request_with_async(subject, payload, options), added)
+            }
             Err(error) => Call::failed(BatchError::of_request(error.into())),
         }
     }

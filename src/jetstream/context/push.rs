@@ -58,7 +58,8 @@ impl Push {
             };
         }
         let headers = message.headers();
-        if let Some(stalled) = headers.get("Nats-Consumer-Stalled")
+        let stalled = headers.get("Nats-Consumer-Stalled");
+        if let Some(stalled) = stalled
             && let Err(error) = self.api.client().publish(stalled, "")
         {
             return Outcome::Ended(error.into());
@@ -66,6 +67,8 @@ impl Push {
         let said = headers.get("Nats-Last-Consumer").and_then(|last| last.parse::<u64>().ok());
         match (self.last, said) {
             (Some(last), Some(said)) if last != said => Outcome::Failed(MessagesError::Gap),
+            // Messages are held back until the response.
+            _ if stalled.is_some() => Outcome::Nothing,
             _ => Outcome::Idle,
         }
     }

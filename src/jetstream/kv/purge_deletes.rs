@@ -24,8 +24,8 @@ pub struct PurgeDeletes {
     prefix: String,
     /// Markers that were stored later stay.
     keep_from: Timestamp,
-    /// The keys of markers, and whether the marker itself stays.
-    markers: Vec<(String, bool)>,
+    /// The keys of markers, and the sequence below which entries go: later values stay.
+    markers: Vec<(String, u64)>,
     removed: u64,
     stage: Stage,
 }
@@ -44,15 +44,16 @@ impl PurgeDeletes {
 
     fn note(&mut self, entry: Entry) {
         if entry.operation != Operation::Put {
-            self.markers.push((entry.key, entry.created > self.keep_from));
+            let stays = entry.created > self.keep_from;
+            self.markers.push((entry.key, entry.revision + u64::from(!stays)));
         }
     }
 
     /// Asks for the removal of the next marker.
     fn purge(&mut self) -> Option<Call<u64, PurgeError>> {
-        let (key, stays) = self.markers.pop()?;
+        let (key, seq) = self.markers.pop()?;
         let filter = format!("{}{key}", self.prefix);
-        Some(self.stream.purge_with(Purge { filter, keep: u64::from(stays), ..Purge::default() }))
+        Some(self.stream.purge_with(Purge { filter, seq, ..Purge::default() }))
     }
 
     /// Blocks this thread until the markers are removed, and says how many entries that were.

@@ -22,6 +22,10 @@ pub(super) struct Place {
 /// The metadata in a message.
 pub(super) fn info_of(payload: &[u8], time: Timestamp) -> Result<ObjectInfo, InvalidInfo> {
     match object::decode(payload) {
+        // Chunks are removed by this name: one with wildcards would be the name of other objects' chunks.
+        Ok(info) if info.nuid.contains(['*', '>', '.', ' ']) => {
+            Err(InvalidInfo { words: format!("the id {:?} of the content is not a token", info.nuid) })
+        }
         Ok(info) => Ok(ObjectInfo { modified: time, ..info }),
         Err(words) => Err(InvalidInfo { words }),
     }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often streams on disk are written through to it, if nothing else is said.
+const SYNC_INTERVAL: Duration = Duration::from_secs(120);
+
 /// The options of a [`JetStreamServer`](super::JetStreamServer).
 ///
 /// Limits have the defaults of nats-server, but for the sizes of memory and disk, which are fixed numbers and never follow from the
@@ -49,7 +52,7 @@ impl JetStreamOptions {
             server_name: "postroom".to_owned(),
             store_dir: None,
             unique_tag: String::new(),
-            sync_interval: Duration::from_secs(120),
+            sync_interval: SYNC_INTERVAL,
             sync_always: false,
             max_buffered_messages: 100_000,
             on_store_event: OnStoreEvent::default(),
@@ -196,9 +199,9 @@ impl JetStreamOptions {
 }
 
 impl JetStreamOptions {
-    /// How often streams on disk are written through to it; default two minutes.
+    /// How often streams on disk are written through to it; zero is the default, two minutes.
     pub fn sync_interval(mut self, interval: Duration) -> Self {
-        self.sync_interval = interval;
+        self.sync_interval = if interval.is_zero() { SYNC_INTERVAL } else { interval };
         self.sync_always = false;
         self
     }

@@ -79,9 +79,11 @@ impl Directory {
                 continue;
             }
             let found = match StreamLog::open(folder.clone(), self.policy, events) {
-                // It was never acknowledged that it is there.
+                // It was never acknowledged that it is there. A folder with anything else in it is not one of ours.
                 Ok(None) => {
-                    remove(&folder)?;
+                    if has_logs_alone(&folder).map_err(|error| StoreError::io(&folder, &error))? {
+                        remove(&folder)?;
+                    }
                     continue;
                 }
                 Ok(Some((recovery, log))) => {
@@ -122,6 +124,16 @@ impl Directory {
         }
         StreamLog::create(folder, self.policy, stream)
     }
+}
+
+/// Whether all entries of a folder have names of log files.
+fn has_logs_alone(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if Path::new(&entry?.file_name()).extension().is_none_or(|extension| extension != "log") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A name that every file system takes: what is no letter, digit, dash or underscore of ASCII is written as its bytes.

@@ -24,6 +24,9 @@ const FILE_MAX: u64 = 8 << 20;
 /// About how many bytes of messages are moved in one frame.
 const MOVED_AT_ONCE: usize = 1 << 20;
 
+/// Files that are open at once because they are not forced onto the disk yet.
+const UNSYNCED_MAX: usize = 8;
+
 /// Room for frames that is kept from one change to the next.
 const BUFFER_KEPT: usize = 1 << 20;
 
@@ -199,6 +202,9 @@ impl StreamLog {
         let held = stream.messages().bytes();
         let most = held.clamp(FILE_MIN, FILE_MAX).max(4 * self.state_len);
         if self.last_mut().len >= most {
+            if self.unsynced.len() >= UNSYNCED_MAX {
+                self.take_unsynced().sync()?;
+            }
             let number = self.last_mut().number + 1;
             let path = path_of(&self.folder, number);
             self.open = Arc::new(create_file(&path).map_err(|error| StoreError::io(&path, &error))?);
@@ -245,10 +251,8 @@ impl StreamLog {
         }
         codec::encode_dropped(&mut self.buffer, oldest.number);
         self.write_frame(start)?;
-        if has_messages {
-            // Else a machine that loses its power would lose what had been on the disk.
-            self.take_unsynced().sync()?;
-        }
+        // Else a machine that loses its power would lose what had been on the disk; and no handle of a removed file stays open.
+        self.take_unsynced().sync()?;
         self.last_mut().last_seq = stream.messages().last_seq();
         self.files.pop_front();
         fs::remove_file(&path).map_err(|error| failed(&error))
