@@ -32,9 +32,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// No difference comes again; and at most two sequences, and one more of 500, show one that does not.
+    /// No difference comes again; and at most two sequences, and one more of 200, show one that does not: where a busy machine holds a
+    /// server up for longer than an answer is awaited.
     pub(crate) fn is_clean(&self) -> bool {
-        self.steady.is_empty() && self.once.len() as u64 <= 2 + self.sequences / 500
+        self.steady.is_empty() && self.once.len() as u64 <= 2 + self.sequences / 200
     }
 }
 

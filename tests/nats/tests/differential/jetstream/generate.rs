@@ -151,7 +151,9 @@ fn stream_config(random: &mut Random, at: usize) -> Vec<Field> {
     random.maybe(12, &mut fields, "allow_msg_counter", &["true"]);
     random.maybe(12, &mut fields, "allow_msg_schedules", &["true"]);
     random.maybe(15, &mut fields, "first_seq", &["1", "5", "100"]);
-    // Not `no_ack`: without an acknowledgement nothing says when nats-server has stored a message, and its calls overtake publishes.
+    // `no_ack` is drawn and left out: without an acknowledgement nothing says when nats-server has stored a message, and its calls
+    // overtake publishes.
+    random.maybe(30, &mut Vec::new(), "no_ack", &["true"]);
     random.maybe(25, &mut fields, "max_consumers", &["1", "2"]);
     random.maybe(20, &mut fields, "description", &["\"d <e>\"", "\"\""]);
     random.maybe(20, &mut fields, "metadata", &["{\"k\":\"v\"}", "{}", "{\"_nats.level\":\"9\",\"a\":\"b\"}"]);
