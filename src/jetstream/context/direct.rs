@@ -120,7 +120,7 @@ impl Default for DirectBatch {
 }
 
 /// The messages of one direct read: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream). The request was sent
-/// when it was made. An error is its last item.
+/// when it was made. An error is its last item, but for a message that can't be read: the others follow it.
 ///
 /// # Cancel safety
 ///

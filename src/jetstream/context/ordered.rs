@@ -21,8 +21,11 @@ use std::time::Duration;
 /// [`Stream::ordered`](super::Stream::ordered).
 ///
 /// It has a consumer of its own, without acknowledgements. When a message is missing, when two heartbeats are, and when the consumer is gone
-/// without a word, it makes a new one that begins behind the last message that was handed out. An error is its last item: the stream is
-/// gone, or the client is closed.
+/// without a word, it makes a new one that begins behind the last message that was handed out. An error is its last item: the stream
+/// is gone, the client is closed, or a new consumer was refused, as by a server that is away for the moment.
+///
+/// Until the first message of an `ordered` that begins with new messages was handed out, what was stored between the end of one consumer and
+/// the beginning of the next is not shown. One that begins with the last message of each subject may show older ones after such a change.
 ///
 /// # Cancel safety
 ///

@@ -70,7 +70,7 @@ impl Default for WatchOptions {
 
 /// Entries as they are put, in order and each once: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream).
 ///
-/// An error is the last item: the bucket is gone, or the client is closed.
+/// An error is the last item: the bucket is gone, the client is closed, or the server is away while the watch makes its consumer anew.
 ///
 /// # Cancel safety
 ///

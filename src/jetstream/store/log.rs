@@ -117,7 +117,8 @@ impl StreamLog {
     ///
     /// # Errors
     ///
-    /// Those of the operating system. Then nothing of the change is in the log; what is in memory goes beyond it.
+    /// Those of the operating system. If the write failed, nothing of the change is in the log, and what is in memory goes beyond it. If
+    /// what follows the write failed, a sync or the change of files, the change is in the log.
     pub(crate) fn append(&mut self, stream: &mut Stream) -> Result<(), StoreError> {
         self.buffer.clear();
         let start = frame::begin(&mut self.buffer);
