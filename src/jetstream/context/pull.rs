@@ -6,6 +6,7 @@ use super::items::{Items, items};
 use super::message::MessageInfo;
 use super::receive::{Inflow, Intake, Outcome, Received};
 use crate::jetstream::engine::consumer::PullRequest;
+use crate::jetstream::engine::time::{nanos, span};
 use crate::jetstream::json::pull::encode;
 use crate::{Limits, Message, StatusCode, Subject, SubscribeOptions};
 use std::future::Future;
@@ -91,7 +92,7 @@ impl Fetch {
     /// Sends the request. A failure is the first item of the batch.
     pub fn messages(self) -> Batch {
         let Fetch { api, call, request } = self;
-        let wait = Duration::from_nanos(u64::try_from(request.expires).unwrap_or(0));
+        let wait = span(request.expires);
         let ends_by = api.client().bus().clock().now().saturating_add(wait).saturating_add(api.timeout());
         let started = Pull::start(api.clone(), call, request).and_then(|(subscriber, mut pull)| {
             pull.ends_by = Some((ends_by, wait + api.timeout()));
@@ -100,10 +101,6 @@ impl Fetch {
         });
         Batch { started: started.map_err(Some) }
     }
-}
-
-fn nanos(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The messages of one pull request: for threads `recv` or a `for` loop, for tasks a [`Stream`](futures_core::Stream). It ends with the last of the
@@ -268,7 +265,7 @@ impl Pull {
     }
 
     fn note_life(&mut self, now: Duration) {
-        let interval = Duration::from_nanos(u64::try_from(self.request.idle_heartbeat).unwrap_or(0));
+        let interval = span(self.request.idle_heartbeat);
         self.alive_by = (!interval.is_zero()).then(|| now.saturating_add(interval * 2));
     }
 

@@ -6,6 +6,7 @@ use super::message::MessageInfo;
 use super::receive::{Inflow, Intake, Outcome};
 use crate::error::RespondError;
 use crate::jetstream::engine::consumer::ConsumerConfig;
+use crate::jetstream::engine::time::span;
 use crate::{Message, StatusCode, Subscriber};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Push {
     }
 
     fn new(api: Api, config: &ConsumerConfig, last: Option<u64>) -> Self {
-        let heartbeat = Duration::from_nanos(u64::try_from(config.idle_heartbeat).unwrap_or(0));
+        let heartbeat = span(config.idle_heartbeat);
         let now = api.client().bus().clock().now();
         let mut push = Push { api, heartbeat, alive_by: None, last };
         push.note_life(now);

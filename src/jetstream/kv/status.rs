@@ -2,16 +2,13 @@
 
 use crate::jetstream::context::StreamInfo;
 use crate::jetstream::engine::config::{Compression, Storage};
+use crate::jetstream::engine::time::span;
 use std::time::Duration;
 
 /// A bucket as it was when a response told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     info: StreamInfo,
-}
-
-fn span(nanos: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 impl Status {

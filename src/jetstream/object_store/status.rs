@@ -2,6 +2,7 @@
 
 use crate::jetstream::context::StreamInfo;
 use crate::jetstream::engine::config::Storage;
+use crate::jetstream::engine::time::span;
 use std::time::Duration;
 
 /// A store as it was when a response told of it.
@@ -43,7 +44,7 @@ impl Status {
     /// How old an object may become; zero: no limit.
     #[must_use]
     pub fn max_age(&self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.info.config.max_age).unwrap_or(0))
+        span(self.info.config.max_age)
     }
 
     /// Where it is kept.
